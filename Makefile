@@ -1,0 +1,44 @@
+# Every target makes what it needs first; PYTHON picks the interpreter that makes .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run dev test lint format clean
+
+run: .venv/service
+	@exec $(BIN)/python -m zapauth.serve --demo
+
+dev: .venv/service
+	@DEBUG=on exec $(BIN)/python -m zapauth.serve --demo --reload
+
+test: .venv/tools tests/browser/node_modules
+	@exec $(BIN)/python -m pytest $(TEST_ARGS)
+
+lint: .venv/tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/tools
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv tests/browser/node_modules
+
+.venv/service: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "ZapAuth needs Python 3.11 or newer; pick one with: make PYTHON=python3.12 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing requirements.txt into .venv …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/tools: requirements-dev.txt .venv/service
+	@echo "Installing requirements-dev.txt into .venv …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+# The browser test's client. Without npm that test is skipped, and says so.
+tests/browser/node_modules: tests/browser/package-lock.json
+	@if command -v npm >/dev/null; then cd tests/browser && npm ci --silent --ignore-scripts --no-audit --no-fund; fi
+	@mkdir -p $@ && touch $@
