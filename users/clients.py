@@ -1,0 +1,77 @@
+"""Apps and their credentials: the key that registers devices, the secret that signs requests."""
+
+import hashlib
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cryptography.fernet import Fernet, MultiFernet
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+
+from users.errors import BadAppCredentials
+from users.models import App
+
+
+@dataclass(frozen=True)
+class NewApp:
+    """A fresh app with its credentials in the clear, for the one time that they are shown."""
+
+    app: App
+    key: str
+    shared_secret: str | None
+
+
+def create_app(name: str, *, signed: bool = False) -> NewApp:
+    """Create an app with a random key and, if ``signed``, a shared secret.
+
+    Only a hash of the key is stored. The secret has to be used again, to check signatures;
+    it is stored encrypted under the installation's SECRET_KEY, which the database never holds.
+
+    Raises: django.db.IntegrityError, when the name is taken.
+    """
+    key = secrets.token_urlsafe(32)
+    shared_secret = secrets.token_urlsafe(32) if signed else None
+    sealed = _box().encrypt(shared_secret.encode()).decode() if shared_secret else ""
+    app = App.objects.create(name=name, key_hash=_key_hash(key), sealed_secret=sealed)
+    return NewApp(app, key, shared_secret)
+
+
+def get_app_by_key(app_id: str, app_key: str) -> App:
+    """The active app of that id and key. Raises: BadAppCredentials."""
+    app = App.objects.filter(pk=app_id, is_active=True).first()
+    # An app without a key (ZAP's) has an empty hash, which equals no digest.
+    if app is None or not hmac.compare_digest(app.key_hash, _key_hash(app_key)):
+        raise BadAppCredentials
+    return app
+
+
+def get_zap_app() -> App:
+    """The app that ZAP's clients belong to: the one that settings name, made at its first use."""
+    return App.objects.get_or_create(name=settings.ZAP_APP)[0]
+
+
+def shared_secret_of(app: App) -> str | None:
+    """The app's shared secret in the clear; None for an app whose requests are not signed.
+
+    Raises: cryptography.fernet.InvalidToken, when neither SECRET_KEY nor a fallback sealed it.
+    """
+    return _box().decrypt(app.sealed_secret).decode() if app.sealed_secret else None
+
+
+def _key_hash(key: str) -> str:
+    # 256 random bits need no slow hash: there is nothing to guess.
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _box() -> MultiFernet:
+    return MultiFernet([_fernet(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
+
+
+@lru_cache(maxsize=8)
+def _fernet(secret_key: str) -> Fernet:
+    derived = HKDF(hashes.SHA256(), 32, salt=None, info=b"zapauth app shared secret").derive(secret_key.encode())
+    return Fernet(urlsafe_b64encode(derived))

@@ -1,0 +1,38 @@
+"""Devices and their push addresses. Who gets a user's pushes is decided here and in `sessions.logout`."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from users.models import App, Device, DeviceToken, User
+
+
+def register_device(app: App, *, unique_id: str | None, **fields: Any) -> Device:
+    """The device of that ``unique_id``, with its description brought up to date; a new one without."""
+    if unique_id is None:
+        return Device.objects.create(app=app, **fields)
+    return Device.objects.update_or_create(app=app, unique_id=unique_id, defaults=fields)[0]
+
+
+def attach_device_token(token: str, *, user: User | None = None, device: Device | None = None) -> DeviceToken:
+    """Store a push address and give it to ``user``, on ``device``; None leaves what was there.
+
+    With a user it moves: a device token belongs to the last one who logged in with it.
+    Without one (an app-level session) its owner stays, for nobody has logged in.
+    """
+    given = {"user": user, "device": device}
+    changed = [field for field, value in given.items() if value is not None]
+    row = DeviceToken.of(token, **given)
+    # One upsert, so that two phones that show the same token at once can't both insert it.
+    DeviceToken.objects.bulk_create(
+        [row], update_conflicts=True, unique_fields=["digest"], update_fields=[*changed, "updated_at"]
+    )
+    return row
+
+
+def release_device_token(device_token_id: int, *, user: User | None, device: Device) -> None:
+    """Take a push address from ``device`` and from ``user``, as far as it is still theirs."""
+    row = DeviceToken.objects.filter(pk=device_token_id)
+    row.filter(device=device).update(device=None, updated_at=timezone.now())
+    if user is not None:
+        row.filter(user=user).update(user=None, updated_at=timezone.now())

@@ -1,0 +1,44 @@
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import IntegrityError, transaction
+
+from users.clients import create_app
+from users.models import App
+
+
+class Command(BaseCommand):
+    help = (
+        "Create an app (a client of this installation) and print its id and key, once: only a hash of the key is kept."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="what staff will see; unique, at most 100 characters")
+        parser.add_argument(
+            "--signed", action="store_true", help="give it a shared secret; its clients sign each request"
+        )
+        parser.add_argument("--json", action="store_true", help="print a JSON object: appId, appKey, sharedSecret")
+
+    def handle(self, *, name: str, signed: bool, json: bool, **options: Any) -> None:
+        name = name.strip()
+        longest = App._meta.get_field("name").max_length or 0
+        if not name or len(name) > longest or not name.isprintable():
+            raise CommandError(f"An app's name has 1 to {longest} printable characters.")
+        try:
+            with transaction.atomic():
+                new = create_app(name, signed=signed)
+        except IntegrityError as error:
+            raise CommandError(f"There is an app called {name!r} already; its key can't be shown again.") from error
+        if json:
+            self.stdout.write(_as_json(new.app.pk, new.key, new.shared_secret))
+            return
+        self.stdout.write(f"App id:        {new.app.pk}")
+        self.stdout.write(f"App key:       {new.key}")
+        if new.shared_secret:
+            self.stdout.write(f"Shared secret: {new.shared_secret}")
+        self.stdout.write(self.style.WARNING("Keep this now: it can't be shown again."))
+
+
+def _as_json(app_id: str, app_key: str, shared_secret: str | None) -> str:
+    return json.dumps({"appId": app_id, "appKey": app_key, "sharedSecret": shared_secret})

@@ -1,0 +1,181 @@
+"""Users, apps, devices and device tokens: the nouns that sessions are about.
+
+Nothing here knows of sessions; `sessions` points at these models, never the other way.
+"""
+
+import hashlib
+import secrets
+from typing import Any, ClassVar, Self
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Upper
+
+
+def new_object_id() -> str:
+    """A fresh public id: 24 lowercase hex digits, random, so that no id tells of another."""
+    return secrets.token_hex(12)
+
+
+class ObjectIdField(models.CharField):
+    """Primary key of what clients name: an opaque string of 24 lowercase hex digits."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            **options | {"primary_key": True, "max_length": 24, "default": new_object_id, "editable": False}
+        )
+
+
+class App(models.Model):
+    """A client of this installation, with its own key and its own sessions.
+
+    An installation is one user directory: every app sees the same users.
+    """
+
+    id = ObjectIdField()
+    name = models.CharField(max_length=100, unique=True)
+    key_hash = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="SHA-256 of the app key; empty: no key opens this app."
+    )
+    sealed_secret = models.TextField(
+        blank=True, editable=False, help_text="Shared secret, encrypted; empty: requests are not signed."
+    )
+    is_active = models.BooleanField(default=True, help_text="Off: every token of this app is refused.")
+    sessions_valid_after = models.DateTimeField(
+        null=True, blank=True, help_text="Sessions opened at or before this instant are refused."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """The user of that name, whatever its case; deleted users have given theirs up."""
+        return self.get(username__iexact=username, deleted_at=None)
+
+    def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(username=self.model.normalize_username(username), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(username, password, **fields | {"is_staff": True, "is_superuser": True})
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. `name`, `role_id` and `phone_number` are ZAP's words; gender, tag and the like are Buddy's."""
+
+    class Gender(models.TextChoices):
+        MALE = "male"
+        FEMALE = "female"
+
+    id = ObjectIdField()
+    username = models.CharField(max_length=150)
+    # Absent is NULL, not "", so that the unique constraints leave the absent ones alone.
+    email = models.EmailField(max_length=320, null=True, blank=True)
+    phone_number = models.CharField(max_length=16, null=True, blank=True)
+    email_verified = models.BooleanField(default=False)
+
+    name = models.CharField(max_length=150, blank=True)
+    first_name = models.CharField(max_length=150, blank=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    gender = models.CharField(max_length=6, choices=Gender.choices, blank=True)
+    date_of_birth = models.DateTimeField(null=True, blank=True)
+    tag = models.TextField(blank=True)
+    latitude = models.FloatField(null=True, blank=True)
+    longitude = models.FloatField(null=True, blank=True)
+    # Wider than 64 bits: a documented ZAP sample has such a one.
+    role_id = models.DecimalField(max_digits=40, decimal_places=0, null=True, blank=True)
+    ip_addresses = ArrayField(
+        models.CharField(max_length=45), default=list, blank=True, help_text="Where they logged in from, newest first."
+    )
+
+    is_staff = models.BooleanField(default=False, help_text="May log in to the admin.")
+    is_active = models.BooleanField(default=True, help_text="Off: the account is disabled.")
+    sessions_valid_after = models.DateTimeField(
+        null=True, blank=True, help_text="Sessions opened at or before this instant are refused."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        # A deleted user's name, email and phone number are free again.
+        constraints = [
+            # UPPER is what `iexact` compiles to, so these are its indexes, too.
+            models.UniqueConstraint(Upper("username"), condition=Q(deleted_at=None), name="user_username_taken"),
+            models.UniqueConstraint(Upper("email"), condition=Q(deleted_at=None), name="user_email_taken"),
+            models.UniqueConstraint(
+                fields=["phone_number"], condition=Q(deleted_at=None), name="user_phone_number_taken"
+            ),
+        ]
+
+    def get_full_name(self) -> str:
+        return self.name or f"{self.first_name} {self.last_name}".strip()
+
+    def get_short_name(self) -> str:
+        return self.first_name or self.name or self.username
+
+
+class Device(models.Model):
+    """One installation of an app. Registering again with the same `unique_id` is the same device."""
+
+    id = ObjectIdField()
+    app = models.ForeignKey(App, on_delete=models.PROTECT)
+    unique_id = models.CharField(max_length=255, null=True, blank=True)
+    platform = models.CharField(max_length=100)
+    model = models.CharField(max_length=512, blank=True)
+    os_version = models.CharField(max_length=100, blank=True)
+    app_version = models.CharField(max_length=100, blank=True)
+    connection_type = models.CharField(max_length=100, blank=True)
+    tag = models.TextField(blank=True)
+    latitude = models.FloatField(null=True, blank=True)
+    longitude = models.FloatField(null=True, blank=True)
+    is_production = models.BooleanField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["app", "unique_id"], name="device_unique_id_per_app")]
+
+    def __str__(self) -> str:
+        return f"{self.platform} {self.model}".strip()
+
+
+class DeviceToken(models.Model):
+    """The push address (FCM registration token, APNs device token) of a device.
+
+    It belongs to one user at a time, the last one who logged in with it, and with `user`
+    NULL to nobody. Whoever sends pushes for a user asks ``DeviceToken.objects.filter(user=…)``.
+    """
+
+    MAX_LENGTH = 4096
+
+    token = models.CharField(max_length=MAX_LENGTH)
+    # A B-tree entry holds 2.7 kB at most, a token may be longer: its digest is what is unique.
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="device_tokens")
+    device = models.ForeignKey(Device, null=True, blank=True, on_delete=models.PROTECT, related_name="device_tokens")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.token[:12]}…"
+
+    @staticmethod
+    def digest_of(token: str) -> bytes:
+        return hashlib.sha256(token.encode()).digest()
+
+    @classmethod
+    def of(cls, token: str, **fields: Any) -> Self:
+        return cls(token=token, digest=cls.digest_of(token), **fields)
