@@ -1,0 +1,67 @@
+"""A device's own calls: registering it, and telling where its pushes go."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from sessions.errors import SessionEnded
+from sessions.login import Grant, open_app_session
+from sessions.models import Session
+from sessions.origin import Origin
+from users.devices import attach_device_token, register_device, release_device_token
+from users.models import App, Device, User
+
+
+@transaction.atomic
+def open_device_session(
+    app: App, *, unique_id: str | None, push_token: str | None, origin: Origin, **description: Any
+) -> Grant:
+    """Register a device, or know it again by ``unique_id``, and open an app-level session on it.
+
+    The push address is this session's and of those opened from it: one that another session
+    brought for the same ``unique_id``, which is no secret, never gets into their hands.
+    """
+    device = register_device(app, unique_id=unique_id, **description)
+    held = attach_device_token(push_token, device=device) if push_token else None
+    return open_app_session(app, device_id=device.pk, device_token_id=held.pk if held else None, origin=origin)
+
+
+@transaction.atomic
+def change_device(session: Session, *, push_token: str | None = None, **description: Any) -> Device:
+    """Change the description of the device that ``session`` is on, and its push address.
+
+    A new address takes the old one's place for whoever is logged in there; "" takes it away.
+
+    Raises: SessionEnded, when a logout was quicker: else that user's pushes would come back.
+    """
+    related = _related(session)
+    locked = {row.pk: row for row in related.select_related(None).order_by("pk").select_for_update(of=("self",))}
+    if session.pk not in locked:
+        raise SessionEnded
+    device = Device.objects.get(pk=session.device_id)
+    for name, value in description.items():
+        setattr(device, name, value)
+    device.save(update_fields=[*description, "updated_at"])
+    if push_token is not None:
+        user = _user_on_device(related)
+        old_id = locked[session.pk].device_token_id
+        held = attach_device_token(push_token, user=user, device=device) if push_token else None
+        if old_id is not None and (held is None or held.pk != old_id):
+            release_device_token(old_id, user=user, device=device)
+        related.update(device_token=held)
+    return device
+
+
+def _related(session: Session) -> QuerySet[Session]:
+    """The open sessions that share the push address: opened from one registration of the device."""
+    root = session.opened_from_id or session.pk
+    return Session.objects.filter(Q(pk=root) | Q(opened_from_id=root), ended_at=None)
+
+
+def _user_on_device(related: QuerySet[Session]) -> User | None:
+    # Clients tell a new address with the app-level token, too, while somebody is logged in.
+    logged_in = related.filter(user__isnull=False, expires_at__gt=timezone.now())
+    newest = logged_in.select_related("user").order_by("-created_at").first()
+    return newest.user if newest else None

@@ -1,0 +1,52 @@
+"""Why a credential is refused. Each dialect gives these its own status and words.
+
+`code` is on the wire in the ZAP dialect: add, never rename.
+"""
+
+
+class SessionsError(Exception):
+    """Base of this package's errors."""
+
+    code = "error"
+
+
+class TokenMissing(SessionsError):
+    """The request carries no token of a known scheme."""
+
+    code = "token_missing"
+
+
+class TokenInvalid(SessionsError):
+    """Malformed, not signed by us, of the wrong type, or not for this audience."""
+
+    code = "token_invalid"
+
+
+class TokenExpired(SessionsError):
+    """Genuine, but past its `exp`."""
+
+    code = "token_expired"
+
+
+class SessionEnded(SessionsError):
+    """Genuine, but its session has ended, expired, or been cut off."""
+
+    code = "session_ended"
+
+
+class UserTokenRequired(SessionsError):
+    """An app-level token where a user is needed."""
+
+    code = "user_token_required"
+
+
+class NotYours(SessionsError):
+    """It belongs to somebody else, and the caller may not act for them."""
+
+    code = "permission_denied"
+
+
+class UserNotFound(SessionsError):
+    """No such user; told only to staff."""
+
+    code = "user_not_found"

@@ -1,0 +1,142 @@
+"""How a session ends: start here.
+
+Every way out (both logout routes, the admin, a password change, a disabled account, a refresh
+token used twice) calls `end_sessions`. Who is meant is a queryset, how many is no matter.
+"""
+
+import logging
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from sessions.errors import NotYours, SessionEnded, UserNotFound
+from sessions.models import EndReason, Session
+from sessions.origin import Origin
+from users.models import DeviceToken, User
+
+logger = logging.getLogger("zapauth.sessions")
+
+# One statement, so that the three facts of a logout have one moment:
+#   ended        who, when, why and from where; from here on authentication refuses the session;
+#   blacklisted  its refresh token, in simplejwt's own tables;
+#   held         the push addresses that it holds for its user: the one it logged in with, and
+#                those of its device. Only while they are still that user's: the phone may be
+#                somebody else's by now, and the row lock makes us see it. Locked in one order,
+#                so that two logouts which share some can't deadlock;
+#   detached     no push for that user any more. The device keeps its address.
+# Were the database's default `synchronous_commit` ever turned down, an answered logout could
+# be lost in a crash, and a replica could still accept the token: so it is set for this commit.
+_END = """
+WITH ended AS (
+    UPDATE user_sessions_session
+       SET ended_at = %(now)s, end_reason = %(reason)s, ended_by_id = %(actor)s,
+           ended_ip = %(ip)s, ended_request_id = %(request_id)s
+     WHERE id = ANY(%(ids)s)
+ RETURNING id, user_id, refresh_jti, device_id, device_token_id
+), blacklisted AS (
+    INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
+    SELECT o.id, %(now)s
+      FROM token_blacklist_outstandingtoken o JOIN ended e ON o.jti = e.refresh_jti
+        ON CONFLICT (token_id) DO NOTHING
+), held AS (
+    SELECT t.id
+      FROM users_devicetoken t
+      JOIN ended e ON e.user_id = t.user_id AND (t.id = e.device_token_id OR t.device_id = e.device_id)
+     ORDER BY t.id
+       FOR UPDATE OF t
+), detached AS (
+    UPDATE users_devicetoken SET user_id = NULL, updated_at = %(now)s WHERE id IN (SELECT id FROM held)
+)
+SELECT set_config('synchronous_commit', 'remote_apply', true)
+"""
+
+
+@transaction.atomic
+def end_sessions(
+    sessions: QuerySet[Session], *, actor: User | None, reason: EndReason, origin: Origin | None = None
+) -> set[UUID]:
+    """End every open session in ``sessions``: it, its refresh token, its hold on device tokens.
+
+    All of it or, after an error or a crash, none. A session that has ended keeps its first
+    reason, so a repeat is harmless (cf. RFC 7009 §2.2).
+
+    Args:
+        sessions: who is meant; any queryset, of one session or of many.
+        actor: who ordered it, not whose session it is; None is the service itself.
+        origin: where the order came from.
+
+    Returns: the ids of the sessions that this very call ended.
+    """
+    origin = origin or Origin()
+    actor_id = actor.pk if actor else None
+    # Locked first and in one order: overlapping logouts can't deadlock, and the statement that
+    # follows sees what was committed while we waited, such as a refresh token just rotated.
+    open_ones = sessions.filter(ended_at=None).order_by("pk").select_for_update(of=("self",))
+    ids = list(open_ones.values_list("pk", flat=True))
+    if not ids:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _END,
+            {
+                "ids": ids,
+                "now": timezone.now(),
+                "reason": reason.value,
+                "actor": actor_id,
+                "ip": origin.ip,
+                "request_id": origin.request_id,
+            },
+        )
+    told = "sessions ended: %d, reason %s, actor %s", len(ids), reason.value, actor_id
+    transaction.on_commit(lambda: logger.info(*told))
+    return set(ids)
+
+
+@transaction.atomic
+def log_out(session: Session, *, device_token: str | None = None, origin: Origin | None = None) -> None:
+    """End the caller's own session and, given a ``device_token``, all that this user has on it.
+
+    That is every other session of theirs bound to the token, and their claim to its pushes.
+    Somebody else's token stays theirs.
+
+    Raises: SessionEnded, when it had ended before (another request was quicker); nothing changes.
+    """
+    mine = Session.objects.filter(Q(pk=session.pk) | _bound_to(session.user_id, device_token))
+    if session.pk not in end_sessions(mine, actor=session.user, reason=EndReason.LOGOUT, origin=origin):
+        raise SessionEnded
+    _detach(session.user_id, device_token)
+
+
+@transaction.atomic
+def log_out_user(user_id: str, *, actor: User, device_token: str | None = None, origin: Origin | None = None) -> None:
+    """On behalf of staff: end that user's sessions, or only those bound to ``device_token``.
+
+    Raises: NotYours, UserNotFound (that only to staff who may end sessions).
+    """
+    if not actor.has_perm("user_sessions.end_session"):
+        raise NotYours
+    user = User.objects.filter(pk=user_id, deleted_at=None).first()
+    if user is None:
+        raise UserNotFound
+    if user.is_superuser and not actor.is_superuser:
+        raise NotYours
+    whose = Q(user=user) if device_token is None else _bound_to(user.pk, device_token)
+    end_sessions(Session.objects.filter(whose), actor=actor, reason=EndReason.STAFF, origin=origin)
+    _detach(user.pk, device_token)
+
+
+def _bound_to(user_id: str | None, device_token: str | None) -> Q:
+    """The user's sessions that were opened with that device token; no token, no session."""
+    if device_token is None:
+        return Q(pk__in=())
+    return Q(user_id=user_id, device_token__digest=DeviceToken.digest_of(device_token))
+
+
+def _detach(user_id: str | None, device_token: str | None) -> None:
+    # For a token that was this user's with no open session to show for it.
+    if device_token is not None and user_id is not None:
+        DeviceToken.objects.filter(digest=DeviceToken.digest_of(device_token), user_id=user_id).update(
+            user=None, updated_at=timezone.now()
+        )

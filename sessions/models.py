@@ -1,0 +1,125 @@
+"""A session: one login of one user, in one app, perhaps on one device."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+from uuid6 import uuid7
+
+from users.models import App, Device, DeviceToken, User
+
+USER_AGENT_LENGTH = 512
+
+
+class EndReason(models.TextChoices):
+    """Why a session ended. Stored and logged: add, never rename."""
+
+    LOGOUT = "logout", "logged out by the user"
+    STAFF = "staff", "ended by staff"
+    SUPERSEDED = "superseded", "another login took its place on the device"
+    PASSWORD_CHANGED = "password_changed", "the password was changed"
+    USER_DISABLED = "user_disabled", "the account was disabled"
+    REFRESH_REUSED = "refresh_reused", "a used refresh token came back"
+
+
+class Refusal(StrEnum):
+    """Why a genuine token of a session is refused now."""
+
+    ENDED = "session_ended"
+    EXPIRED = "session_expired"
+    APP_INACTIVE = "app_inactive"
+    APP_CUT_OFF = "app_cut_off"
+    USER_INACTIVE = "user_inactive"
+    USER_CUT_OFF = "user_cut_off"
+
+
+class Session(models.Model):
+    """A login. With no user it is app-level: an app on a device, before or after a login there.
+
+    Ending is a fact with a time, a reason and an actor, so the row stays. `ended_at` is set in
+    `sessions.logout.end_sessions` and nowhere else.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False, help_text="The `sid` claim.")
+    # No index by itself on any of these: the partial ones below answer what is asked.
+    app = models.ForeignKey(App, on_delete=models.PROTECT, db_index=False)
+    user = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="login_sessions"
+    )
+    device = models.ForeignKey(Device, null=True, blank=True, on_delete=models.PROTECT, db_index=False)
+    device_token = models.ForeignKey(DeviceToken, null=True, blank=True, on_delete=models.PROTECT, db_index=False)
+    opened_from = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        help_text="The app-level session of the device's registration; the two share its push address.",
+    )
+
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
+    created_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField(help_text="Written every few minutes at most.")
+    expires_at = models.DateTimeField()
+    refresh_jti = models.CharField(
+        max_length=32, null=True, blank=True, help_text="The one refresh token that is good; NULL: it has none."
+    )
+
+    ended_at = models.DateTimeField(null=True, blank=True)
+    end_reason = models.CharField(max_length=20, choices=EndReason.choices, blank=True)
+    ended_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+    ended_ip = models.GenericIPAddressField(null=True, blank=True)
+    ended_request_id = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        permissions = [
+            ("end_session", "Can end other users' sessions"),
+            ("end_all_sessions", "Can end everybody's sessions at once"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(ended_at=None, end_reason="") | (Q(ended_at__isnull=False) & ~Q(end_reason="")),
+                name="session_ended_has_reason",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["user"], condition=Q(ended_at=None), name="session_live_user"),
+            models.Index(fields=["device_token"], condition=Q(ended_at=None), name="session_live_device_token"),
+            models.Index(fields=["device"], condition=Q(ended_at=None), name="session_live_device"),
+            models.Index(fields=["opened_from"], condition=Q(ended_at=None), name="session_live_opened_from"),
+            models.Index(fields=["app", "created_at"], condition=Q(ended_at=None), name="session_live_app"),
+            models.Index(F("ended_at").desc(), condition=Q(ended_at__isnull=False), name="session_ended"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def is_app_level(self) -> bool:
+        return self.user_id is None
+
+    def refusal(self, now: datetime) -> Refusal | None:
+        """The first rule that refuses this session's tokens at ``now``; None: it is live.
+
+        The only place where that is decided. Reads `app` and `user`, so have them loaded.
+        """
+        app, user = self.app, self.user
+        rules: tuple[tuple[Any, Refusal], ...] = (
+            (self.ended_at, Refusal.ENDED),
+            (self.expires_at <= now, Refusal.EXPIRED),
+            (not app.is_active, Refusal.APP_INACTIVE),
+            # "At or before": a session of the very instant of the cut-off is an old one.
+            (app.sessions_valid_after and self.created_at <= app.sessions_valid_after, Refusal.APP_CUT_OFF),
+            (user and (not user.is_active or user.deleted_at), Refusal.USER_INACTIVE),
+            (
+                user and user.sessions_valid_after and self.created_at <= user.sessions_valid_after,
+                Refusal.USER_CUT_OFF,
+            ),
+        )
+        return next((refusal for broken, refusal in rules if broken), None)

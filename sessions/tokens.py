@@ -1,0 +1,172 @@
+"""The JWTs: user access, app access, refresh. simplejwt's token classes over ES256 keys.
+
+Claims are a wire format (RFC 7519 §4.1): `iss`, `aud` (the app's id), `sub` (the user's id, or
+the app's), `sid` (the session), `jti`, `iat`, `exp`, `token_type`; nothing personal. Add, never rename.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Self
+from uuid import UUID
+
+import jwt
+from django.conf import settings
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenBackendError, TokenBackendExpiredToken
+from rest_framework_simplejwt.exceptions import TokenError as SimpleJWTError
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+from rest_framework_simplejwt.tokens import BlacklistMixin, Token
+from rest_framework_simplejwt.utils import datetime_from_epoch
+
+from sessions.errors import TokenExpired, TokenInvalid
+from sessions.keys import KeyRing, key_ring
+from sessions.models import Session
+
+CLAIMS = ("iss", "aud", "sub", "sid", "jti", "iat", "exp", "token_type")
+ALGORITHM = "ES256"
+
+
+class KeyedTokenBackend(TokenBackend):
+    """simplejwt's backend with several keys, told apart by `kid`, and with typed headers.
+
+    The algorithm is never taken from the token (RFC 8725 §3.1).
+    """
+
+    def __init__(self, *, typ: str, allow_expired: bool = False) -> None:
+        super().__init__(ALGORITHM, issuer=settings.TOKEN_ISSUER)
+        self.typ = typ
+        self.allow_expired = allow_expired
+
+    @property
+    def keys(self) -> KeyRing:
+        return key_ring(settings.SIGNING_KEYS)
+
+    def encode(self, payload: dict[str, Any]) -> str:
+        headers = {"kid": self.keys.signing_kid, "typ": self.typ}
+        return jwt.encode(payload | {"iss": self.issuer}, self.keys.signing, ALGORITHM, headers=headers)
+
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
+        try:
+            header = jwt.get_unverified_header(token)
+            key = self.keys.verifying.get(header.get("kid", ""))
+            if key is None or header.get("typ") != self.typ:
+                raise TokenBackendError("unknown key or type")
+            return jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                issuer=self.issuer,
+                # `aud` is held against the session's app, once that is known; `iat` says nothing
+                # that `exp` does not, and two machines' clocks may differ by a second.
+                options={
+                    "require": list(CLAIMS),
+                    "verify_aud": False,
+                    "verify_iat": False,
+                    "verify_exp": not self.allow_expired,
+                },
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise TokenBackendExpiredToken("expired") from error
+        except (jwt.InvalidTokenError, ValueError) as error:
+            # PyJWT lets a ValueError through for a few malformed tokens.
+            raise TokenBackendError("invalid") from error
+
+
+class SessionToken(Token):
+    """What the three kinds share: a token speaks for one session, `sid`."""
+
+    typ = "at+jwt"  # RFC 9068 §2.1
+    lifetime = timedelta(0)  # every token is given its `exp` when it is made
+
+    def __init__(self, token: Any = None, verify: bool = True, *, allow_expired: bool = False) -> None:
+        self.allow_expired = allow_expired
+        super().__init__(token, verify)
+
+    def get_token_backend(self) -> TokenBackend:
+        return KeyedTokenBackend(typ=self.typ, allow_expired=self.allow_expired)
+
+    def check_exp(self, claim: str = "exp", current_time: datetime | None = None) -> None:
+        if not self.allow_expired:
+            super().check_exp(claim, current_time)
+
+    @classmethod
+    def read(cls, raw: str, *, allow_expired: bool = False) -> Self:
+        """Verify signature, issuer, type and times; the session itself is not looked at.
+
+        Raises: TokenExpired, TokenInvalid.
+        """
+        try:
+            return cls(raw, allow_expired=allow_expired)
+        except ExpiredTokenError as error:
+            raise TokenExpired from error
+        except SimpleJWTError as error:
+            raise TokenInvalid from error
+
+    @classmethod
+    def for_session(cls, session: Session, *, expires_at: datetime) -> Self:
+        """A new token of ``session``; it never outlives it."""
+        token = cls()
+        token["aud"] = session.app_id
+        token["sub"] = session.user_id or session.app_id
+        token["sid"] = str(session.pk)
+        token.set_exp(from_time=min(expires_at, session.expires_at), lifetime=timedelta(0))
+        return token
+
+    @property
+    def session_id(self) -> UUID:
+        """Raises: TokenInvalid."""
+        try:
+            return UUID(self["sid"])
+        except (ValueError, AttributeError, TypeError) as error:
+            raise TokenInvalid from error
+
+    @property
+    def expires_at(self) -> datetime:
+        return datetime_from_epoch(self["exp"])
+
+    def speaks_for(self, session: Session) -> bool:
+        """Whether audience and subject are this session's (RFC 8725 §3.9)."""
+        return self["aud"] == session.app_id and self["sub"] == (session.user_id or session.app_id)
+
+
+class UserAccessToken(SessionToken):
+    token_type = "access"
+
+
+class AppAccessToken(SessionToken):
+    token_type = "app_access"
+
+
+class AnyAccessToken(SessionToken):
+    """For reading only: a user-level or an app-level access token."""
+
+    token_type = "any"
+
+    def verify_token_type(self) -> None:
+        if self["token_type"] not in (UserAccessToken.token_type, AppAccessToken.token_type):
+            raise SimpleJWTError("Token has wrong type")
+
+    def speaks_for(self, session: Session) -> bool:
+        kind = AppAccessToken if session.is_app_level else UserAccessToken
+        return self["token_type"] == kind.token_type and super().speaks_for(session)
+
+
+class RefreshToken(BlacklistMixin, SessionToken):
+    """Buys the next access token. Kept in simplejwt's tables by `jti`, without its text."""
+
+    token_type = "refresh"
+    typ = "refresh+jwt"
+
+    def verify(self, *args: Any, **kwargs: Any) -> None:
+        # Without the mixin's look into the blacklist: a used token is on it, and whether it was
+        # used or revoked decides what happens to the session. `sessions.refresh` looks itself.
+        SessionToken.verify(self)
+
+    def record(self, session: Session) -> None:
+        """List it as outstanding, so that it can be blacklisted when its session ends."""
+        OutstandingToken.objects.create(
+            jti=self["jti"],
+            user_id=session.user_id,
+            token="",  # A token at rest that can be used is a token to be stolen.
+            created_at=self.current_time,
+            expires_at=session.expires_at,
+        )
