@@ -1,0 +1,19 @@
+#!/usr/bin/env python
+"""Django's command line, on the embedded PostgreSQL unless DATABASE_URL names another."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
+    from django.core.management import execute_from_command_line
+
+    from zapauth.embedded_postgres import running
+
+    with running():
+        execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

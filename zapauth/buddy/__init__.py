@@ -1,0 +1,1 @@
+"""The Buddy dialect (root paths): only words."""

@@ -1,0 +1,42 @@
+from typing import cast
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from sessions.authentication import SessionAuthentication
+from sessions.errors import TokenInvalid, UserTokenRequired
+from sessions.models import Session
+from sessions.tokens import AnyAccessToken, SessionToken
+from users.clients import shared_secret_of
+from zapauth.buddy.errors import SignatureInvalid
+from zapauth.buddy.signatures import is_signature, request_signature
+
+
+class BuddyAuthentication(SessionAuthentication):
+    """`Authorization: Buddy <token> [<signature>]`, user-level or app-level; `Bearer` does as well."""
+
+    schemes = ("buddy", "bearer")
+    token_class = AnyAccessToken
+
+    def check(self, request: Request, session: Session, token: SessionToken) -> None:
+        if session.device_id is None:
+            raise TokenInvalid  # not of this dialect, where each token stands for a device
+        secret = shared_secret_of(session.app)
+        if secret is None:
+            return
+        _, *signature = self.credentials(request)
+        expected = request_signature(
+            secret, method=request.method or "", app_id=session.app_id, path=request._request.path
+        )
+        if not signature or not is_signature(signature[0], expected):
+            raise SignatureInvalid
+
+
+class UserLevel(BasePermission):
+    """The token must be a user's."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if cast(Session, request.auth).is_app_level:
+            raise UserTokenRequired
+        return True

@@ -1,0 +1,86 @@
+"""The values that Buddy's clients send, in all their spellings."""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.utils.dateparse import parse_date, parse_datetime
+from rest_framework import serializers
+
+from users.models import User
+
+_WIRE_DATE = re.compile(r"/Date\((-?\d{1,18})(?:[+-]\d{4})?\)/")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBERED_GENDERS = {"0": "", "1": User.Gender.MALE, "2": User.Gender.FEMALE}  # .NET's enumeration
+
+
+class Text(serializers.CharField):
+    """A string, or a number written as one. Empty is as good as left out, unless it is required."""
+
+
+class Password(Text):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, max_length=128, **options)
+
+
+class Gender(serializers.Field):
+    default_error_messages = {"invalid": "Gender is male or female."}
+
+    def to_internal_value(self, data: Any) -> str:
+        word = "" if isinstance(data, bool | list | dict) else str(data).strip().lower()
+        if word in _NUMBERED_GENDERS:
+            return _NUMBERED_GENDERS[word]
+        if word not in User.Gender.values:
+            self.fail("invalid")
+        return word
+
+
+class Date(serializers.Field):
+    """`/Date(ms)/`, ISO 8601, or Android's `Mar 5, 1990 12:00:00 AM`; UTC where it names no zone."""
+
+    default_error_messages = {"invalid": "A date is /Date(milliseconds)/ or ISO 8601."}
+
+    def to_internal_value(self, data: Any) -> datetime | None:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        text = " ".join(data.split())  # newer Androids put a narrow no-break space before AM
+        if not text:
+            return None
+        try:
+            return self._parse(text)
+        except (ValueError, OverflowError):
+            self.fail("invalid")
+
+    @staticmethod
+    def _parse(text: str) -> datetime:
+        if match := _WIRE_DATE.fullmatch(text):
+            return _EPOCH + timedelta(milliseconds=int(match[1]))
+        moment = parse_datetime(text)
+        if moment is None and (day := parse_date(text)):
+            moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        if moment is None:
+            moment = datetime.strptime(f"{text} +0000", "%b %d, %Y %I:%M:%S %p %z")
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Location(serializers.Field):
+    """`"lat,lng"` in degrees; becomes `(lat, lng)`."""
+
+    default_error_messages = {
+        "invalid": 'A location is "latitude,longitude" in degrees.',
+        "max_value": "The latitude is within 90 degrees, the longitude within 180.",
+    }
+
+    def to_internal_value(self, data: Any) -> tuple[float, float] | None:
+        if data == "":
+            return None
+        try:
+            latitude, longitude = (float(part) for part in data.split(","))
+        except (ValueError, AttributeError):
+            self.fail("invalid")
+        if not (math.isfinite(latitude) and math.isfinite(longitude)):
+            self.fail("invalid")
+        if abs(latitude) > 90 or abs(longitude) > 180:
+            self.fail("max_value")
+        return latitude, longitude

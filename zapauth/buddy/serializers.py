@@ -1,0 +1,82 @@
+"""What Buddy's clients send, parameter by parameter. Names are lower case here: any case will do."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from users.models import DeviceToken
+from zapauth.buddy.fields import Date, Gender, Location, Password, Text
+
+
+class BuddyInput(serializers.Serializer):
+    """The parameters of a call, under the models' names; `location` can come with any call."""
+
+    location = Location(required=False)
+
+    @classmethod
+    def read(cls, data: Any) -> dict[str, Any]:
+        """Raises: ValidationError, its parameters named as clients write them."""
+        serializer = cls(data=_folded(data))
+        if not serializer.is_valid():
+            raise serializers.ValidationError(
+                {_wire_name(serializer.fields[name].source): texts for name, texts in serializer.errors.items()}  # type: ignore[arg-type]
+            )
+        values: dict[str, Any] = serializer.validated_data
+        location = values.pop("location", None)
+        return values | (dict(zip(("latitude", "longitude"), location, strict=True)) if location else {})
+
+
+def _folded(data: Any) -> dict[str, Any]:
+    """Parameters by lower-case name; of two spellings the one that says something."""
+    if not isinstance(data, Mapping):
+        if data is None or data == []:  # PHP's empty array
+            return {}
+        raise serializers.ValidationError({"body": ["The parameters are an object."]}, code="invalid")
+    folded: dict[str, Any] = {}
+    for name, value in data.items():
+        if value is not None and folded.get(name.lower(), "") == "":
+            folded[name.lower()] = value
+    return folded
+
+
+def _wire_name(source: str) -> str:
+    first, *rest = source.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+class DeviceChangeInput(BuddyInput):
+    model = Text(required=False, allow_blank=True, max_length=512)
+    osversion = Text(source="os_version", required=False, allow_blank=True, max_length=100)
+    appversion = Text(source="app_version", required=False, allow_blank=True, max_length=100)
+    connectiontype = Text(source="connection_type", required=False, allow_blank=True, max_length=100)
+    isproduction = serializers.BooleanField(source="is_production", required=False)
+    tag = Text(required=False, allow_blank=True, max_length=4096)
+    pushtoken = Text(source="push_token", required=False, allow_blank=True, max_length=DeviceToken.MAX_LENGTH)
+    devicetoken = Text(source="device_token", required=False, allow_blank=True, max_length=DeviceToken.MAX_LENGTH)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        # The iOS client's name for the same thing.
+        ios = attrs.pop("device_token", None)
+        return attrs if ios is None else {"push_token": ios} | attrs
+
+
+class DeviceInput(DeviceChangeInput):
+    appid = Text(source="app_id", max_length=255)
+    appkey = Text(source="app_key", max_length=255)
+    platform = Text(max_length=100)
+    uniqueid = Text(source="unique_id", required=False, allow_blank=True, max_length=255)
+
+
+class LoginInput(BuddyInput):
+    username = Text(max_length=150)
+    password = Password()
+
+
+class RegistrationInput(LoginInput):
+    firstname = Text(source="first_name", required=False, allow_blank=True, max_length=150)
+    lastname = Text(source="last_name", required=False, allow_blank=True, max_length=150)
+    email = serializers.EmailField(required=False, max_length=320)
+    gender = Gender(required=False)
+    dateofbirth = Date(source="date_of_birth", required=False)
+    tag = Text(required=False, allow_blank=True, max_length=4096)

@@ -1,0 +1,98 @@
+"""What `make run` puts into a new installation, so that there is something to try."""
+
+import secrets
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+
+from sessions.models import Session
+from users.clients import NewApp, create_app
+from users.models import App, User
+
+APP = "Demo"
+STAFF = "demo"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demo app and staff user; what is secret about them is known at their making only."""
+
+    app: App
+    app_key: str | None
+    staff: User
+    password: str | None
+
+    @property
+    def is_new(self) -> bool:
+        return self.password is not None
+
+
+def prepare() -> Demo:
+    """The demo app and staff user, made if they are not there: both or none of them."""
+    with transaction.atomic():
+        app = App.objects.filter(name=APP).first()
+        new: NewApp | None = None
+        if app is None:
+            new = create_app(APP)
+            app = new.app
+        staff = User.objects.filter(username=STAFF).first()
+        password = None
+        if staff is None:
+            # Long enough to be safe, and with all that ZAP's rules ask for.
+            password = f"{secrets.token_urlsafe(12)}-7"
+            staff = User.objects.create_superuser(STAFF, password, name="Demo staff")
+        return Demo(app, new.key if new else None, staff, password)
+
+
+def banner(demo: Demo | None, *, url: str) -> str:
+    """What the operator reads at the start: where it listens, the logins, something to paste."""
+    database = f"embedded PostgreSQL in {settings.DATA_DIR}" if settings.IS_LOCAL else "the PostgreSQL of DATABASE_URL"
+    lines = [
+        "",
+        f"ZapAuth listens on {url} with {settings.WORKERS} workers. Ctrl-C stops all of it.",
+        f"  Database    {database}",
+    ]
+    if demo is None:
+        return "\n".join([*lines, ""])
+    if demo.is_new:
+        lines.append("              new: the secrets below are shown this once, only their hashes are kept")
+    else:
+        users, live = User.objects.count(), Session.objects.filter(ended_at=None).count()
+        lines.append(f"              kept from before: {users} users, {live} open sessions")
+    lines += [
+        f"  Admin       {url}/admin/",
+        f"  Staff       {demo.staff.username}",
+        f"  Password    {demo.password or 'shown at the first start; a new one: .venv/bin/python manage.py changepassword demo'}",
+        f"  App id      {demo.app.pk}",
+        f"  App key     {demo.app_key or 'shown at the first start; another app: .venv/bin/python manage.py createapp NAME'}",
+        "",
+        "Try a logout in the ZAP dialect:",
+        "",
+        _zap_example(url),
+        "",
+        "and in the Buddy dialect:",
+        "",
+        _buddy_example(url, demo.app.pk, demo.app_key or "THE-APP-KEY"),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _zap_example(url: str) -> str:
+    return f"""\
+  NAME=zap_$(date +%s); JSON='Content-Type: application/json'
+  curl -s {url}/v1/users -H "$JSON" -d '{{"username":"'$NAME'","email":"'$NAME'@example.org","password":"correct-horse-1"}}'; echo
+  LOGIN=$(curl -s {url}/v1/login -H "$JSON" -d '{{"identity":"'$NAME'","password":"correct-horse-1","deviceToken":"my-phone"}}')
+  ID=$(echo "$LOGIN" | sed 's/.*"id":"\\([^"]*\\).*/\\1/'); TOKEN=$(echo "$LOGIN" | sed 's/.*"token":"\\([^"]*\\).*/\\1/')
+  curl -s -X PUT {url}/v1/users/logout/$ID -H "Authorization: Bearer $TOKEN" -H "$JSON" -d '{{"deviceToken":"my-phone"}}'; echo
+  curl -s {url}/v1/users/token -H "Authorization: Bearer $TOKEN"; echo"""
+
+
+def _buddy_example(url: str, app_id: str, app_key: str) -> str:
+    return f"""\
+  NAME=buddy_$(date +%s); token() {{ sed 's/.*"accessToken":"\\([^"]*\\).*/\\1/'; }}
+  APP=$(curl -s {url}/devices -d appId={app_id} -d appKey={app_key} -d platform=curl | token)
+  USER_TOKEN=$(curl -s {url}/users -H "Authorization: Buddy $APP" -d username=$NAME -d password=correct-horse-1 | token)
+  curl -s -X POST {url}/users/me/logout -H "Authorization: Buddy $USER_TOKEN"; echo
+  curl -s {url}/users/me -H "Authorization: Buddy $USER_TOKEN"; echo"""

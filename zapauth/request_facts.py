@@ -1,0 +1,79 @@
+"""What is known of a request before any view runs: its id, and the address that it came from."""
+
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+from ipaddress import ip_address
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+from sessions.origin import Origin
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_current_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+class RequestFacts:
+    """Middleware: sets `request.request_id` and `request.client_ip`, answers with `X-Request-ID`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request_id = _request_id(request)
+        request.request_id = request_id  # type: ignore[attr-defined]
+        request.client_ip = _client_ip(request)  # type: ignore[attr-defined]
+        reset = _current_id.set(request_id)
+        try:
+            response = self.get_response(request)
+        finally:
+            _current_id.reset(reset)
+        response["X-Request-ID"] = request_id
+        return response
+
+
+class RequestIdFilter(logging.Filter):
+    """Puts the id of the request being served on each log record; "-" outside of one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = _current_id.get()
+        return True
+
+
+def is_zap(path: str) -> bool:
+    """Whether a path is the ZAP dialect's; what is neither this nor the admin is Buddy's."""
+    return path == "/v1" or path.startswith("/v1/")
+
+
+def origin_of(request: HttpRequest) -> Origin:
+    """Where a request came from, in the words of the core."""
+    return Origin(
+        ip=request.client_ip,  # type: ignore[attr-defined]
+        user_agent=request.headers.get("User-Agent", ""),
+        request_id=request.request_id,  # type: ignore[attr-defined]
+    )
+
+
+def _request_id(request: HttpRequest) -> str:
+    # Buddy's envelope carries the id, and its clients read a UUID there.
+    sane = _SANE_ID if is_zap(request.path) else _UUID
+    given = request.headers.get("X-Request-ID", "")
+    return given if sane.fullmatch(given) else str(uuid.uuid4())
+
+
+def _client_ip(request: HttpRequest) -> str | None:
+    address: str = request.META.get("REMOTE_ADDR", "")
+    proxies = settings.TRUSTED_PROXIES
+    if proxies:
+        # Each proxy of ours appends whom it saw; what stands further left anybody can write.
+        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+        if len(hops) >= proxies:
+            address = hops[-proxies]
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return None

@@ -1,0 +1,109 @@
+"""`python -m zapauth.serve`: bring the database up to date and serve; stops all it started.
+
+--demo    make a demo app and a demo staff user, and print something to try (`make run`)
+--reload  start anew when a file changes (`make dev`)
+"""
+
+import argparse
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from contextlib import closing
+from types import FrameType
+
+import django
+from django.core.exceptions import ImproperlyConfigured
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m zapauth.serve", description="Serve ZapAuth.")
+    parser.add_argument("--demo", action="store_true", help="make a demo app and a demo staff user; print examples")
+    parser.add_argument("--reload", action="store_true", help="start anew when a file changes")
+    options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
+
+    from zapauth.embedded_postgres import EmbeddedPostgresError, running
+
+    # From here on a SIGTERM unwinds like Ctrl-C, so that PostgreSQL is stopped in either case.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        django.setup()
+        with running():
+            _serve(demo=options.demo, reload=options.reload)
+    except (EmbeddedPostgresError, ImproperlyConfigured, _CannotServe) as error:
+        print(f"zapauth: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+class _CannotServe(Exception):
+    """The text says why."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _serve(*, demo: bool, reload: bool) -> None:
+    from django.conf import settings
+    from django.core.management import call_command
+    from django.db import OperationalError, connections
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    from zapauth import demo as demonstration
+
+    _check_address_is_free(settings.HOST, settings.PORT)
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+    except OperationalError as error:
+        raise _CannotServe(f"the database can't be reached: {error}") from error
+    prepared = demonstration.prepare() if demo else None
+    host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
+    text = demonstration.banner(prepared, url=f"http://{host}:{settings.PORT}")
+    for connection in connections.all():
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it
+
+    # Workers that start from nothing share no connection, no thread and no lock with this process.
+    multiprocessing.set_start_method("spawn", force=True)
+    server = Server(
+        "zapauth.wsgi:application",
+        address=settings.HOST,
+        port=settings.PORT,
+        interface=Interfaces.WSGI,
+        workers=settings.WORKERS,
+        blocking_threads=settings.THREADS,
+        # A worker that dies takes nobody's session with it; another one takes its place.
+        respawn_failed_workers=True,
+        workers_kill_timeout=10,
+        websockets=False,
+        log_level=LogLevels.warning,
+        reload=reload,
+        reload_paths=[settings.BASE_DIR / name for name in ("zapauth", "sessions", "users")] if reload else None,
+    )
+    server.on_startup(lambda: print(text, flush=True))
+    server.serve()
+
+
+def _check_address_is_free(host: str, port: int) -> None:
+    # The server shares its port among its workers, so a second one would not be refused by the
+    # kernel: it would get every other connection.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise _CannotServe(
+                f"can't listen on {host} port {port}: {error.strerror}. Another one: PORT=8001 make run"
+            ) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

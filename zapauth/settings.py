@@ -1,0 +1,181 @@
+"""Settings: the only place that reads the environment. The table in README.md says what each means.
+
+Without DATABASE_URL the installation is a local one: embedded PostgreSQL, secrets in files of its
+data folder. With it nothing has a default that could be guessed.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from zapauth import embedded_postgres, local_secrets
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).resolve()
+DATABASE_URL = env.str("DATABASE_URL", default="")
+IS_LOCAL = not DATABASE_URL
+
+
+def _secret(name: str, how: str) -> str:
+    value = env.str(name, default="")
+    if not value:
+        raise ImproperlyConfigured(f"With DATABASE_URL set, {name} is needed. Make one with: {how}")
+    return value
+
+
+def _seconds(name: str, default: timedelta) -> timedelta:
+    return timedelta(seconds=env.int(name, default=int(default.total_seconds())))
+
+
+# --- the server ---------------------------------------------------------------------------------
+HOST = env.str("HOST", default="127.0.0.1")
+PORT = env.int("PORT", default=8000)
+WORKERS = env.int("WORKERS", default=2)
+THREADS = env.int("THREADS", default=4)  # of each worker; as many database connections
+
+DEBUG = env.bool("DEBUG", default=False)
+HTTPS = env.bool("HTTPS", default=not IS_LOCAL)
+# How many proxies of ours stand before the service, each adding to X-Forwarded-For.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+_local_hosts = ["*"] if HOST in ("0.0.0.0", "::") else ["localhost", "127.0.0.1", "[::1]", HOST]  # noqa: S104
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=_local_hosts if IS_LOCAL else [])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+# --- secrets ------------------------------------------------------------------------------------
+if IS_LOCAL:
+    SECRET_KEY = env.str("SECRET_KEY", default="") or local_secrets.secret_key(DATA_DIR)
+    SIGNING_KEYS = env.str("SIGNING_KEYS", default="") or local_secrets.signing_keys(DATA_DIR)
+else:
+    SECRET_KEY = _secret("SECRET_KEY", "openssl rand -base64 48")
+    SIGNING_KEYS = _secret("SIGNING_KEYS", "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+
+# --- sessions and tokens ------------------------------------------------------------------------
+TOKEN_ISSUER = env.str("TOKEN_ISSUER", default="zapauth")
+ACCESS_TOKEN_LIFETIME = _seconds("ACCESS_TOKEN_LIFETIME", timedelta(minutes=15))
+SESSION_LIFETIME = _seconds("SESSION_LIFETIME", timedelta(days=30))  # NIST SP 800-63B §4.1.3, AAL1
+APP_SESSION_LIFETIME = _seconds("APP_SESSION_LIFETIME", timedelta(days=90))
+ROTATE_REFRESH_TOKENS = env.bool("ROTATE_REFRESH_TOKENS", default=False)
+ZAP_APP = env.str("ZAP_APP", default="ZAP")
+REGISTRATION_OPEN = env.bool("REGISTRATION_OPEN", default=True)
+# Our own backend signs (sessions.tokens); this keeps simplejwt's from falling back to SECRET_KEY.
+SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "USER_ID_CLAIM": "sub"}
+
+# --- Django -------------------------------------------------------------------------------------
+ROOT_URLCONF = "zapauth.urls"
+WSGI_APPLICATION = "zapauth.wsgi.application"
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "corsheaders",
+    "users",
+    "sessions",
+]
+MIDDLEWARE = [
+    "zapauth.request_facts.RequestFacts",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+APPEND_SLASH = False  # The dialects take a path with or without its slash, and never redirect.
+
+if IS_LOCAL:
+    DATABASES = {"default": embedded_postgres.database(DATA_DIR)}
+else:
+    try:
+        DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
+    except Exception as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not a URL such as postgres://user:password@host:5432/name"
+        ) from error
+    if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured("DATABASE_URL must be a postgres:// URL: PostgreSQL is the only engine served.")
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": THREADS + 1, "timeout": 10}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = ["users.credentials.UserBackend"]
+PASSWORD_HASHERS = ["users.credentials.OwaspArgon2", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+# User names are unique among those not deleted, in any case of letters: by a constraint that this
+# check can't see.
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 128 * 1024  # the longest legitimate body has a 4 kB device token
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}
+
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_ALLOW_ALL_ORIGINS = CORS_ALLOWED_ORIGINS == ["*"]
+if CORS_ALLOW_ALL_ORIGINS:
+    CORS_ALLOWED_ORIGINS = []
+CORS_URLS_REGEX = r"^/(?!admin/|static/)"
+CORS_EXPOSE_HEADERS = ["X-Request-ID", "Retry-After"]
+
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True  # found in the packages at start: no step to forget
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+if HTTPS:
+    SECURE_SSL_REDIRECT = True
+    # Only people are redirected. A client that called over plain HTTP has sent its token by then;
+    # and these paths answer in their dialect, whatever happens.
+    SECURE_REDIRECT_EXEMPT = [r"^(?!admin/)"]
+    SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=365 * 24 * 3600)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "zapauth.request_facts.RequestIdFilter"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        # A 4xx is the client's news, and its answer says it.
+        "django.request": {"level": "ERROR"},
+        "django.security": {"level": "ERROR"},
+    },
+}

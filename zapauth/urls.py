@@ -1,0 +1,59 @@
+"""Which path is whose: `/v1` is ZAP's, `/admin` and `/static` are the staff's, the rest is Buddy's."""
+
+from types import ModuleType
+
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import include, path, re_path
+from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
+
+from zapauth.buddy import errors as buddy
+from zapauth.request_facts import is_zap
+from zapauth.zap import errors as zap
+
+
+def _dialect(request: HttpRequest) -> ModuleType | None:
+    if request.path.startswith(("/admin/", "/static/")):
+        return None
+    return zap if is_zap(request.path) else buddy
+
+
+@csrf_exempt
+def unknown_path(request: HttpRequest) -> HttpResponse:
+    """The last pattern. Not left to `handler404`, which Django replaces by a page of its own in DEBUG."""
+    return not_found(request, Http404())
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    dialect = _dialect(request)
+    return dialect.failure(request, Http404()) if dialect else defaults.page_not_found(request, exception)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """What fails before a view is found, such as a host name that is not ours."""
+    dialect = _dialect(request)
+    return dialect.failure(request, exception) if dialect else defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    dialect = _dialect(request)
+    return dialect.failure(request, exception) if dialect else defaults.permission_denied(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    dialect = _dialect(request)
+    return dialect.server_error(request) if dialect else defaults.server_error(request)
+
+
+handler400 = bad_request
+handler403 = permission_denied
+handler404 = not_found
+handler500 = server_error
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("v1/", include("zapauth.zap.urls")),
+    path("", include("zapauth.buddy.urls")),
+    re_path(r"", unknown_path),
+]

@@ -1,0 +1,1 @@
+"""The ZAP dialect (`/v1/…`): only words."""

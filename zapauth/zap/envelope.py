@@ -1,0 +1,56 @@
+"""The shape of every ZAP answer, and of what stands in it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.http import HttpResponse
+
+from users.models import User
+from zapauth.dialect import json_response
+
+CONTENT_TYPE = "application/json; charset=utf-8"
+
+
+def success(data: Any, *, status: int = 200, **beside: Any) -> HttpResponse:
+    """`{"success": true, "data": …}`; ``beside`` stands next to `data` (the login's tokens do)."""
+    return json_response({"success": True, "data": data, **beside}, status=status, content_type=CONTENT_TYPE)
+
+
+def failure(
+    *,
+    status: int,
+    code: str,
+    message: str,
+    errors: Mapping[str, Sequence[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """`{"success": false, "message", "code"}`, with `errors` where fields are at fault."""
+    body: dict[str, Any] = {"success": False, "message": message, "code": code}
+    if errors:
+        body["errors"] = errors
+    return json_response(body, status=status, content_type=CONTENT_TYPE, headers=headers)
+
+
+def time_json(moment: datetime | None) -> str | None:
+    """ISO 8601, UTC, milliseconds: `2023-02-27T16:57:05.913Z`."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def user_json(user: User) -> dict[str, Any]:
+    """A user as ZAP's clients know one. A wire format: add, never rename."""
+    shown = {
+        "id": user.pk,
+        "name": user.get_full_name(),
+        "username": user.username,
+        "email": user.email,
+        "phoneNumber": user.phone_number,
+        "roleId": None if user.role_id is None else int(user.role_id),
+        "iPAddress": user.ip_addresses,
+        "emailVerified": user.email_verified,
+        "createdAt": time_json(user.created_at),
+        "updatedAt": time_json(user.updated_at),
+    }
+    return shown | ({"deletedAt": time_json(user.deleted_at)} if user.deleted_at else {})

@@ -1,0 +1,84 @@
+"""Which error gets which status, code and words in ZAP. Codes are on the wire: add, never rename."""
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework.exceptions import (
+    MethodNotAllowed,
+    NotFound,
+    ParseError,
+    UnsupportedMediaType,
+    ValidationError,
+)
+
+from sessions.errors import (
+    NotYours,
+    SessionEnded,
+    SessionsError,
+    TokenExpired,
+    TokenInvalid,
+    TokenMissing,
+    UserNotFound,
+)
+from users.errors import AccountDisabled, BadCredentials, IdentityTaken
+from zapauth.dialect import BodyTooLarge, field_errors
+from zapauth.zap import envelope
+
+CHALLENGE = 'Bearer realm="zapauth"'
+
+
+class RegistrationClosed(Exception):
+    """Only staff may create users here."""
+
+
+# Looked up from top to bottom, so a subclass stands above its base.
+_WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
+    (TokenMissing, 401, "token_missing", "This request needs an access token."),
+    (TokenExpired, 401, "token_expired", "The token has expired."),
+    (TokenInvalid, 401, "token_invalid", "The token is not valid."),
+    (SessionEnded, 401, "session_ended", "The session of this token has ended."),
+    (BadCredentials, 401, "invalid_credentials", "No user has this identity and password."),
+    (AccountDisabled, 403, "account_disabled", "This account is disabled."),
+    (NotYours, 403, "permission_denied", "You may not do this for another user."),
+    (RegistrationClosed, 403, "registration_closed", "Registration is closed; ask the staff for an account."),
+    (UserNotFound, 404, "not_found", "There is no such user."),
+    (NotFound, 404, "not_found", "There is nothing at this path."),
+    (Http404, 404, "not_found", "There is nothing at this path."),
+    (MethodNotAllowed, 405, "method_not_allowed", "This path does not take this method."),
+    (UnsupportedMediaType, 400, "unsupported_media_type", "Send the body with Content-Type: application/json."),
+    (BodyTooLarge, 400, "body_too_large", "The body is too large."),
+    (ParseError, 400, "invalid_json", "The body is not valid JSON."),
+    (SuspiciousOperation, 400, "bad_request", "The request is malformed."),
+)
+
+
+def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    """The answer to ``error``; None for one that is a bug."""
+    if isinstance(error, ValidationError):
+        return _invalid(error)
+    if isinstance(error, IdentityTaken):
+        field = {"phone_number": "phoneNumber"}.get(error.field, error.field)
+        words = f"This {field} is already taken."
+        return envelope.failure(status=422, code=f"{error.field}_taken", message=words, errors={field: [words]})
+    for kind, status, code, message in _WORDS:
+        if isinstance(error, kind):
+            headers = {"WWW-Authenticate": _challenge(error, message)} if status == 401 else None
+            return envelope.failure(status=status, code=code, message=message, headers=headers)
+    return None
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return envelope.failure(status=500, code="server_error", message="An error occured while processing the request")
+
+
+def _challenge(error: Exception, message: str) -> str:
+    # RFC 6750 §3.1: a request without a token is told no error code.
+    if isinstance(error, SessionsError) and not isinstance(error, TokenMissing):
+        return f'{CHALLENGE}, error="invalid_token", error_description="{message}"'
+    return CHALLENGE
+
+
+def _invalid(error: ValidationError) -> HttpResponse:
+    errors = {field: [str(text) for text in texts] for field, texts in field_errors(error).items()}
+    whole = errors.pop("non_field_errors", None)
+    message = whole[0] if whole else next(f"{field}: {texts[0]}" for field, texts in errors.items())
+    return envelope.failure(status=400, code="invalid_request", message=message, errors=errors)
