@@ -1,0 +1,58 @@
+"""The suite's ground: a throw-away PostgreSQL (or the one of DATABASE_URL), real servers, phones."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+# Before any settings are read: keys, secrets and the embedded PostgreSQL of the suite are its own.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
+_DATA = Path(tempfile.mkdtemp(prefix="zapauth-tests-"))
+os.environ["DATA_DIR"] = str(_DATA)
+for _name in ("HOST", "PORT", "WORKERS", "ZAP_APP", "ROTATE_REFRESH_TOKENS", "REGISTRATION_OPEN", "TRUSTED_PROXIES"):
+    os.environ.pop(_name, None)
+
+
+def pytest_configure() -> None:
+    import django
+
+    django.setup()
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(_DATA, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> Iterator[None]:
+    """Start the embedded PostgreSQL before pytest-django makes the test database; stop it after."""
+    from zapauth.embedded_postgres import running
+
+    with running():
+        yield
+
+
+@pytest.fixture
+def phone_kind(request: pytest.FixtureRequest) -> type:
+    """Parametrize indirectly with "zap" or "buddy"."""
+    from tests.phones import BuddyPhone, ZapPhone
+
+    return {"zap": ZapPhone, "buddy": BuddyPhone}[request.param]
+
+
+@pytest.fixture
+def new_phone(phone_kind: type, db: None) -> Callable:
+    """Makes phones of the dialect at hand, which talk to the application in this process."""
+    from tests.phones import InProcess
+
+    return lambda **options: phone_kind(InProcess(), **options)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    # One behaviour, both dialects.
+    if "phone_kind" in metafunc.fixturenames:
+        only = metafunc.definition.get_closest_marker("only")
+        metafunc.parametrize("phone_kind", only.args if only else ["zap", "buddy"], indirect=True)

@@ -1,0 +1,206 @@
+"""Phones: what a client of each dialect does, over the application in this process or a live server."""
+
+import itertools
+import json
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx
+from django.test import Client
+
+from users.clients import create_app
+
+PASSWORD = "correct-horse-1"
+# The literal one of the first seed document.
+SEED_DEVICE_TOKEN = (
+    "fgYo5k5yrt9KaswddR4s5:APA91bFqeRBWioAOysyHLdLn5D--R36Izk5cXF0E-5nIdai-IrOw1bWv-O0BV6RQMLXJyAU8Gh27g6u573B1m"
+    "I01-HEla5_Xat-r02nPKxJHEXwZtbZDzlf4o_fCR7XdN0ZHNuIZswaiLMK"
+)
+_numbers = itertools.count(1)
+
+
+def new_name() -> str:
+    return f"user_{next(_numbers)}"
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]  # names in lower case
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class Transport(Protocol):
+    def __call__(
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, content: bytes | str | None = None
+    ) -> Reply: ...
+
+
+class InProcess:
+    """The application in this process, through all of its middleware."""
+
+    def __init__(self) -> None:
+        self.client = Client(raise_request_exception=False)
+
+    def __call__(
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, content: bytes | str | None = None
+    ) -> Reply:
+        headers = {name.lower(): value for name, value in (headers or {}).items()}
+        kind = headers.pop("content-type", "")
+        response = self.client.generic(method, path, content or b"", content_type=kind, headers=headers)
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status_code, names, response.content.decode())
+
+
+class Live:
+    """A real server; a fresh connection for each request, so that any of its workers may answer."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+
+    def __call__(
+        self, method: str, path: str, *, headers: dict[str, str] | None = None, content: bytes | str | None = None
+    ) -> Reply:
+        with httpx.Client(base_url=self.base_url, timeout=30, headers={"Connection": "close"}) as client:
+            response = client.request(method, path, headers=headers, content=content)
+        return Reply(response.status_code, dict(response.headers), response.text)
+
+
+class Phone:
+    """What a phone of either dialect can do. Answers are kept in `last`."""
+
+    dialect: str
+    access_token: str = ""
+    refresh_token: str = ""
+    user_id: str = ""
+
+    def __init__(self, send: Transport, *, device_token: str | None = None, **_: Any) -> None:
+        self.send = send
+        self.device_token = device_token
+        self.last = Reply(0, {}, "")
+
+    def sign_up(self, username: str | None = None) -> "Phone":
+        """Register a user and log them in."""
+        raise NotImplementedError
+
+    def log_in(self, username: str) -> Reply:
+        raise NotImplementedError
+
+    def me(self, token: str | None = None) -> Reply:
+        raise NotImplementedError
+
+    def log_out(self) -> Reply:
+        raise NotImplementedError
+
+
+class ZapPhone(Phone):
+    dialect = "zap"
+
+    def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Reply:
+        headers = {}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        self.last = self.send(method, path, headers=headers, content=None if body is None else json.dumps(body))
+        return self.last
+
+    def sign_up(self, username: str | None = None) -> "ZapPhone":
+        self.username = username or new_name()
+        email = f"{self.username}@example.org"
+        made = self.call("POST", "/v1/users", {"username": self.username, "email": email, "password": PASSWORD})
+        assert made.status == 201, made
+        logged_in = self.log_in(self.username)
+        assert logged_in.status == 200, logged_in
+        return self
+
+    def log_in(self, username: str) -> Reply:
+        self.username = username
+        token = {"deviceToken": self.device_token} if self.device_token else {}
+        reply = self.call("POST", "/v1/login", {"identity": username, "password": PASSWORD} | token)
+        if reply.status == 200:
+            self.access_token, self.refresh_token = reply.json["token"], reply.json["refreshToken"]
+            self.user_id = reply.json["data"]["id"]
+        return reply
+
+    def me(self, token: str | None = None) -> Reply:
+        return self.call("GET", "/v1/users/token", token=token or self.access_token)
+
+    def log_out(self) -> Reply:
+        """The seed document's PUT where the phone has a device token, the web app's GET where not."""
+        path = f"/v1/users/logout/{self.user_id}"
+        if self.device_token:
+            return self.call("PUT", path, {"deviceToken": self.device_token}, token=self.access_token)
+        return self.call("GET", path, token=self.access_token)
+
+    def refresh(self) -> Reply:
+        return self.call("POST", "/v1/refresh", {"refreshToken": self.refresh_token})
+
+
+class BuddyPhone(Phone):
+    dialect = "buddy"
+
+    def __init__(
+        self,
+        send: Transport,
+        *,
+        device_token: str | None = None,
+        app_id: str | None = None,
+        app_key: str | None = None,
+        unique_id: str | None = None,
+    ) -> None:
+        super().__init__(send, device_token=device_token)
+        if app_id is None:
+            new = create_app(f"App of {new_name()}")
+            app_id, app_key = new.app.pk, new.key
+        self.app_id, self.app_key = app_id, app_key
+        self.unique_id = unique_id or new_name()
+        self.app_token = ""
+
+    def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Reply:
+        headers = {}
+        if token:
+            headers["Authorization"] = f"Buddy {token}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        self.last = self.send(method, path, headers=headers, content=None if body is None else json.dumps(body))
+        return self.last
+
+    def register_device(self) -> Reply:
+        body = {"appId": self.app_id, "appKey": self.app_key, "platform": "Android", "uniqueId": self.unique_id}
+        reply = self.call("POST", "/devices", body | ({"pushToken": self.device_token} if self.device_token else {}))
+        if reply.status == 201:
+            self.app_token = reply.json["result"]["accessToken"]
+        return reply
+
+    def _ready(self) -> None:
+        if not self.app_token:
+            assert self.register_device().status == 201, self.last
+
+    def _keep(self, reply: Reply) -> Reply:
+        if reply.status == 200:
+            self.access_token, self.user_id = reply.json["result"]["accessToken"], reply.json["result"]["id"]
+        return reply
+
+    def sign_up(self, username: str | None = None) -> "BuddyPhone":
+        self._ready()
+        self.username = username or new_name()
+        made = self.call("POST", "/users", {"username": self.username, "password": PASSWORD}, token=self.app_token)
+        assert self._keep(made).status == 200, made
+        return self
+
+    def log_in(self, username: str) -> Reply:
+        self._ready()
+        self.username = username
+        body = {"username": username, "password": PASSWORD}
+        return self._keep(self.call("POST", "/users/login", body, token=self.app_token))
+
+    def me(self, token: str | None = None) -> Reply:
+        return self.call("GET", "/users/me", token=token or self.access_token)
+
+    def log_out(self) -> Reply:
+        return self.call("POST", "/users/me/logout", token=self.access_token)

@@ -1,0 +1,66 @@
+"""What a logout does, told over both dialects; and what it leaves alone."""
+
+import pytest
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+
+from sessions.models import EndReason, Session
+from tests.phones import SEED_DEVICE_TOKEN
+from users.models import DeviceToken
+
+
+def pushes_of(user_id: str) -> list[str]:
+    """Where a push for that user would go."""
+    return [row.token for row in DeviceToken.objects.filter(user_id=user_id)]
+
+
+def test_a_logged_out_access_token_is_refused_by_the_next_request(new_phone):
+    phone = new_phone().sign_up()
+    assert phone.me().status == 200
+    assert phone.log_out().status == 200
+    assert phone.me().status == 401
+    assert phone.log_out().status == 401
+
+
+def test_after_a_logout_no_push_for_the_user_reaches_the_device(new_phone):
+    phone = new_phone(device_token=SEED_DEVICE_TOKEN).sign_up()
+    assert pushes_of(phone.user_id) == [SEED_DEVICE_TOKEN]
+    assert phone.log_out().status == 200
+    assert pushes_of(phone.user_id) == []
+
+
+def test_a_logout_is_on_record_with_who_when_why_and_from_where(new_phone):
+    phone = new_phone().sign_up()
+    phone.log_out()
+    ended = Session.objects.exclude(ended_at=None).get()
+    assert (ended.user_id, ended.ended_by_id, ended.end_reason) == (phone.user_id, phone.user_id, EndReason.LOGOUT)
+    assert ended.ended_ip == "127.0.0.1"
+    assert ended.ended_request_id == phone.last.headers["x-request-id"]
+
+
+def test_a_logout_leaves_the_users_other_phones_logged_in(new_phone):
+    first = new_phone(device_token="first").sign_up()
+    second = new_phone(device_token="second")
+    second.log_in(first.username)
+    first.log_out()
+    assert second.me().status == 200
+    assert pushes_of(second.user_id) == ["second"]
+
+
+def test_a_phone_that_changes_hands_takes_its_pushes_along_and_keeps_them(new_phone):
+    anna, ben = new_phone(device_token="phone").sign_up(), new_phone(device_token="phone").sign_up()
+    assert pushes_of(anna.user_id) == []
+    assert pushes_of(ben.user_id) == ["phone"]
+    assert anna.log_out().status == 200
+    assert pushes_of(ben.user_id) == ["phone"]
+    assert ben.me().status == 200
+
+
+@pytest.mark.only("zap")
+def test_a_logged_out_refresh_token_is_blacklisted_in_simplejwts_tables_and_refused(new_phone):
+    phone = new_phone().sign_up()
+    assert phone.refresh().status == 200
+    phone.log_out()
+    assert phone.refresh().status == 401
+    outstanding = OutstandingToken.objects.get()
+    assert outstanding.token == ""
+    assert BlacklistedToken.objects.filter(token=outstanding).exists()
