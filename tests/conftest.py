@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +34,22 @@ def django_db_modify_db_settings() -> Iterator[None]:
 
     with running():
         yield
+
+
+@pytest.fixture(scope="session")
+def _server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
+    from tests.servers import running_server
+
+    with django_db_blocker.unblock():
+        server = running_server()
+        with server as started:
+            yield started
+
+
+@pytest.fixture
+def server(_server: Any, transactional_db: None) -> Any:
+    """A real server with two workers on the test database, which is emptied after each test."""
+    return _server
 
 
 @pytest.fixture

@@ -2,10 +2,11 @@
 
 import itertools
 import json
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from typing import Any, Protocol
 
-import httpx
 from django.test import Client
 
 from users.clients import create_app
@@ -60,14 +61,16 @@ class Live:
     """A real server; a fresh connection for each request, so that any of its workers may answer."""
 
     def __init__(self, base_url: str) -> None:
-        self.base_url = base_url
+        self.address = base_url.removeprefix("http://")
 
     def __call__(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, content: bytes | str | None = None
     ) -> Reply:
-        with httpx.Client(base_url=self.base_url, timeout=30, headers={"Connection": "close"}) as client:
-            response = client.request(method, path, headers=headers, content=content)
-        return Reply(response.status_code, dict(response.headers), response.text)
+        with closing(HTTPConnection(self.address, timeout=30)) as connection:
+            connection.request(method, path, body=content, headers=headers or {})
+            response = connection.getresponse()
+            names = {name.lower(): value for name, value in response.getheaders()}
+            return Reply(response.status, names, response.read().decode())
 
 
 class Phone:

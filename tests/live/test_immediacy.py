@@ -1,0 +1,49 @@
+"""Logged out is logged out in every worker, from the moment of the answer."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from sessions.models import Session
+from tests.phones import BuddyPhone, Live
+from users.clients import create_app
+
+SESSIONS = 200
+TRIES = 20
+
+
+def phones(kind, server, count):
+    """``count`` phones of a few users, each logged in on its own."""
+    options = {}
+    if kind is BuddyPhone:
+        new = create_app("Immediacy")
+        options = {"app_id": new.app.pk, "app_key": new.key}
+    owners = [kind(Live(server.base_url), **options).sign_up() for _ in range(4)]
+    made = [kind(Live(server.base_url), device_token=f"token {number}", **options) for number in range(count)]
+
+    def log_in(numbered):
+        number, phone = numbered
+        assert phone.log_in(owners[number % len(owners)].username).status == 200, phone.last
+        return phone
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(log_in, enumerate(made)))
+
+
+def accepted_after_logout(phone):
+    assert phone.log_out().status == 200, phone.last
+    accepted = sum(phone.me().status != 401 for _ in range(TRIES))
+    if phone.refresh_token:
+        accepted += phone.refresh().status != 401
+    return accepted
+
+
+def test_no_worker_accepts_a_token_after_its_logout_was_answered(phone_kind, server):
+    before = {worker.pid: sum(worker.cpu_times()[:2]) for worker in server.workers()}
+    assert len(before) >= 2
+    logged_in = phones(phone_kind, server, SESSIONS)
+    assert all(phone.me().status == 200 for phone in logged_in[:10])
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(accepted_after_logout, logged_in)) == 0
+    assert Session.objects.filter(end_reason="logout").count() == SESSIONS
+    # Each of the workers has had its share of the tries.
+    after = {worker.pid: sum(worker.cpu_times()[:2]) for worker in server.workers()}
+    assert all(after[pid] - before[pid] > 1 for pid in before)

@@ -1,0 +1,97 @@
+"""Real servers for the suite: `python -m zapauth.serve` with several workers, on the test database."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class RunningServer:
+    base_url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes, without the helper that Python starts beside them."""
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+@contextmanager
+def running_server(**environment: str) -> Iterator[RunningServer]:
+    """Serve the test database in the production setting, on a free port; stop it at the end."""
+    port = free_port()
+    given = {
+        "DATABASE_URL": test_database_url(),
+        "SECRET_KEY": settings.SECRET_KEY,
+        "SIGNING_KEYS": settings.SIGNING_KEYS,
+        "HTTPS": "off",
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "PORT": str(port),
+        "WORKERS": "2",
+    }
+    with tempfile.NamedTemporaryFile("wb", prefix="zapauth-server-", suffix=".log") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "zapauth.serve"],
+            cwd=ROOT,
+            env=os.environ | given | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        server = RunningServer(f"http://127.0.0.1:{port}", process, Path(log.name))
+        try:
+            wait_until_it_answers(server)
+            yield server
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+
+
+def wait_until_it_answers(server: RunningServer, *, seconds: float = 30) -> None:
+    """Returns with the first answer; fails with the server's log when it dies or stays silent."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            break
+        try:
+            httpx.get(f"{server.base_url}/service/ping", timeout=5)
+            return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError(f"the server does not answer:\n{server.log.read_text()}")
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_database_url() -> str:
+    """The test database, as a URL: what an operator would write."""
+    facts = connection.settings_dict
+    user = facts["USER"] + (f":{facts['PASSWORD']}" if facts["PASSWORD"] else "")
+    host, port = facts["HOST"], facts["PORT"]
+    if host.startswith("/"):
+        return f"postgres://{user}@/{facts['NAME']}?host={host}"
+    return f"postgres://{user}@{host}{f':{port}' if port else ''}/{facts['NAME']}"
+
+
+test_database_url.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever its name
