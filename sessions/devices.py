@@ -37,7 +37,7 @@ def change_device(session: Session, *, push_token: str | None = None, **descript
     Raises: SessionEnded, when a logout was quicker: else that user's pushes would come back.
     """
     related = _related(session)
-    locked = {row.pk: row for row in related.select_related(None).order_by("pk").select_for_update(of=("self",))}
+    locked = {row.pk: row for row in related.order_by("pk").select_for_update(no_key=True)}
     if session.pk not in locked:
         raise SessionEnded
     device = Device.objects.get(pk=session.device_id)

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from sessions.errors import SessionEnded
-from sessions.logout import end_sessions, log_out
+from sessions.logout import end_sessions
 from sessions.models import USER_AGENT_LENGTH, EndReason, Session
 from sessions.origin import Origin
 from sessions.tokens import AppAccessToken, RefreshToken, SessionToken, UserAccessToken
@@ -31,7 +31,7 @@ class Grant:
     refresh_token: str | None = None
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def open_app_session(app: App, *, origin: Origin, **on_device: Any) -> Grant:
     """Open an app-level session: an app on a device (`device_id` and what goes with it), no user."""
     session = _session(app, origin, lifetime=settings.APP_SESSION_LIFETIME, **on_device)
@@ -95,7 +95,9 @@ def log_out_of_device(session: Session, *, origin: Origin) -> Grant:
 
     Raises: SessionEnded, when it had ended before; then no session is opened.
     """
-    log_out(session, origin=origin)
+    own = Session.objects.filter(pk=session.pk)
+    if not end_sessions(own, actor=session.user, reason=EndReason.LOGOUT, origin=origin):
+        raise SessionEnded
     return open_app_session(session.app, origin=origin, **_same_device(session))
 
 

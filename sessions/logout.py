@@ -14,7 +14,7 @@ from django.utils import timezone
 from sessions.errors import NotYours, SessionEnded, UserNotFound
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
-from users.models import DeviceToken, User
+from users.models import DeviceToken, User, is_object_id
 
 logger = logging.getLogger("zapauth.sessions")
 
@@ -45,7 +45,7 @@ WITH ended AS (
       FROM users_devicetoken t
       JOIN ended e ON e.user_id = t.user_id AND (t.id = e.device_token_id OR t.device_id = e.device_id)
      ORDER BY t.id
-       FOR UPDATE OF t
+       FOR NO KEY UPDATE OF t
 ), detached AS (
     UPDATE users_devicetoken SET user_id = NULL, updated_at = %(now)s WHERE id IN (SELECT id FROM held)
 )
@@ -53,7 +53,8 @@ SELECT set_config('synchronous_commit', 'remote_apply', true)
 """
 
 
-@transaction.atomic
+# savepoint=False: inside a caller's transaction it is a part of that one, and costs no round trips.
+@transaction.atomic(savepoint=False)
 def end_sessions(
     sessions: QuerySet[Session], *, actor: User | None, reason: EndReason, origin: Origin | None = None
 ) -> set[UUID]:
@@ -73,7 +74,8 @@ def end_sessions(
     actor_id = actor.pk if actor else None
     # Locked first and in one order: overlapping logouts can't deadlock, and the statement that
     # follows sees what was committed while we waited, such as a refresh token just rotated.
-    open_ones = sessions.filter(ended_at=None).order_by("pk").select_for_update(of=("self",))
+    # `no_key`: a session opened from one of these meanwhile points at it, and need not wait.
+    open_ones = sessions.filter(ended_at=None).order_by("pk").select_for_update(of=("self",), no_key=True)
     ids = list(open_ones.values_list("pk", flat=True))
     if not ids:
         return set()
@@ -117,7 +119,7 @@ def log_out_user(user_id: str, *, actor: User, device_token: str | None = None, 
     """
     if not actor.has_perm("user_sessions.end_session"):
         raise NotYours
-    user = User.objects.filter(pk=user_id, deleted_at=None).first()
+    user = User.objects.filter(pk=user_id, deleted_at=None).first() if is_object_id(user_id) else None
     if user is None:
         raise UserNotFound
     if user.is_superuser and not actor.is_superuser:

@@ -4,6 +4,7 @@ Nothing here knows of sessions; `sessions` points at these models, never the oth
 """
 
 import hashlib
+import re
 import secrets
 from typing import Any, ClassVar, Self
 
@@ -13,10 +14,17 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 
+_OBJECT_ID = re.compile("[0-9a-f]{24}")
+
 
 def new_object_id() -> str:
     """A fresh public id: 24 lowercase hex digits, random, so that no id tells of another."""
     return secrets.token_hex(12)
+
+
+def is_object_id(text: str) -> bool:
+    """Whether ``text`` can be a public id; what can't is not fit for the database, either."""
+    return _OBJECT_ID.fullmatch(text) is not None
 
 
 class ObjectIdField(models.CharField):

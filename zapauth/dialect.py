@@ -4,7 +4,6 @@ A dialect subclasses `DialectViewSet` and words its errors in `failure`.
 """
 
 import json
-import logging
 from collections.abc import Mapping
 from typing import Any, NoReturn, cast
 
@@ -12,6 +11,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.request import UnreadablePostError
+from django.utils.log import log_response
 from rest_framework.exceptions import ErrorDetail, MethodNotAllowed, ParseError, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -23,8 +23,6 @@ from sessions.models import Session
 from sessions.origin import Origin
 from users.models import User
 from zapauth.request_facts import origin_of
-
-logger = logging.getLogger("zapauth.requests")
 
 
 class BodyTooLarge(ParseError):
@@ -155,6 +153,7 @@ class DialectViewSet(ViewSet):
         answer = self.failure(request, exc)
         if answer is not None:
             return answer
-        logger.error("%s %s failed", request.method, request.path, exc_info=exc)
+        response = self.server_error(request)
+        log_response("Internal Server Error: %s", request.path, response=response, request=request, exception=exc)
         got_request_exception.send(sender=type(self), request=request)
-        return self.server_error(request)
+        return response

@@ -1,0 +1,106 @@
+"""Requests that meet: over a real server, on several connections at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+
+import pytest
+
+from sessions.models import Session
+from tests.phones import Live
+from tests.servers import running_server
+from users.models import DeviceToken
+
+ROUNDS = 200
+
+
+def at_once(*calls):
+    """Start all the calls at the same moment; their answers, in order."""
+    barrier = Barrier(len(calls))
+
+    def run(call):
+        barrier.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def phone_on(kind, server, **options):
+    return kind(Live(server.base_url), **options)
+
+
+def test_twenty_logouts_at_once_end_the_session_once(phone_kind, server):
+    for _ in range(5):
+        phone = phone_on(phone_kind, server, device_token="phone").sign_up()
+        answers = at_once(*[phone.log_out] * 20)
+        assert sorted(answer.status for answer in answers) == [200] + [401] * 19
+        ended = Session.objects.get(user_id=phone.user_id)
+        # The record is the winner's, and no loser wrote over it.
+        winner = next(answer for answer in answers if answer.status == 200)
+        assert ended.ended_request_id == winner.headers["x-request-id"]
+
+
+@pytest.mark.only("buddy")
+def test_of_logouts_at_once_only_the_winner_gets_an_app_level_token(phone_kind, server):
+    phone = phone_on(phone_kind, server).sign_up()
+    at_once(*[phone.log_out] * 20)
+    # The one of the registration and the one of the logout.
+    assert Session.objects.filter(user=None).count() == 2
+
+
+@pytest.fixture(scope="module")
+def rotating_server(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), running_server(ROTATE_REFRESH_TOKENS="on") as started:
+        yield started
+
+
+@pytest.mark.only("zap")
+@pytest.mark.parametrize("rotation", [False, True], ids=["", "rotating"])
+def test_a_refresh_that_races_a_logout_never_wins(phone_kind, rotation, request, server):
+    if rotation:
+        server = request.getfixturevalue("rotating_server")
+    owner = phone_on(phone_kind, server).sign_up()
+    refreshed = 0
+    for _ in range(ROUNDS):
+        phone = phone_on(phone_kind, server)
+        assert phone.log_in(owner.username).status == 200
+        logout, refresh = at_once(phone.log_out, phone.refresh)
+        assert logout.status == 200
+        assert refresh.status in (200, 401)
+        assert phone.refresh().status == 401
+        if refresh.status == 200:
+            refreshed += 1
+            assert phone.me(refresh.json["data"]["token"]).status == 401
+            if rotation:
+                phone.refresh_token = refresh.json["data"]["refreshToken"]
+                assert phone.refresh().status == 401
+    # Both orders have come up, or the race was none.
+    assert 0 < refreshed < ROUNDS
+
+
+def test_a_login_that_races_a_logout_never_leaves_the_token_with_the_one_who_left(phone_kind, server):
+    anna = phone_on(phone_kind, server, device_token="shared").sign_up()
+    ben = phone_on(phone_kind, server, device_token="shared").sign_up()
+    for _ in range(20):
+        assert anna.log_in(anna.username).status == 200
+        logout, login = at_once(anna.log_out, lambda: ben.log_in(ben.username))
+        assert (logout.status, login.status) == (200, 200)
+        assert DeviceToken.objects.get(token="shared").user_id == ben.user_id
+        assert ben.me().status == 200
+        ben.log_out()
+
+
+@pytest.mark.only("buddy")
+def test_a_push_address_that_arrives_during_the_logout_does_not_bring_the_pushes_back(phone_kind, server):
+    phone = phone_on(phone_kind, server, device_token="old").sign_up()
+    phone.log_out()
+    for number in range(30):
+        assert phone.log_in(phone.username).status == 200
+        change_device = partial(
+            *(phone.call, "PATCH", "/devices/current", {"pushToken": f"new {number}"}), token=phone.access_token
+        )
+        logout, change = at_once(phone.log_out, change_device)
+        assert logout.status == 200
+        assert change.status in (200, 401)
+        assert not DeviceToken.objects.filter(user_id=phone.user_id).exists()

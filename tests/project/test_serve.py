@@ -1,0 +1,174 @@
+"""`make run` as its user sees it: what it starts, prints, keeps, and stops. Each on a data folder of its own."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import httpx
+import psutil
+import pytest
+
+from tests.servers import ROOT, RunningServer, free_port, wait_until_it_answers
+
+GIVEN = ("DATABASE_URL", "SECRET_KEY", "SIGNING_KEYS", "DATA_DIR")
+
+
+@pytest.fixture
+def data(tmp_path_factory):
+    # With a blank, and too long for a Unix socket's name.
+    return tmp_path_factory.mktemp("a folder") / ("long" * 25)
+
+
+def environment(data, **more):
+    return {name: value for name, value in os.environ.items() if name not in GIVEN} | {"DATA_DIR": str(data)} | more
+
+
+def run(*arguments, data, **more):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment(data, **more),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@contextmanager
+def serving(data, tmp_path, **more):
+    port = free_port()
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "zapauth.serve", "--demo"],
+            cwd=ROOT,
+            env=environment(data, PORT=str(port), **more),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    server = RunningServer(f"http://127.0.0.1:{port}", process, log)
+    try:
+        wait_until_it_answers(server)
+        yield server
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+
+
+def processes_of(data):
+    """Whatever still runs on that data folder, PostgreSQL included."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        if process.info["status"] != psutil.STATUS_ZOMBIE and str(data) in " ".join(process.info["cmdline"] or []):
+            found.append(process)
+    return found
+
+
+def printed_examples(text):
+    """The two blocks of command lines that the start prints, each up to an empty line."""
+    return re.findall(r"dialect:\n\n(.+?)\n\n", text + "\n", re.DOTALL)
+
+
+def test_the_first_start_prints_examples_that_work_and_ctrl_c_stops_everything(data, tmp_path):
+    with serving(data, tmp_path) as server:
+        zap, buddy = (
+            subprocess.run(["bash", "-c", lines], capture_output=True, text=True, timeout=60).stdout
+            for lines in printed_examples(server.log.read_text())
+        )
+        assert len(server.workers()) == 2
+        assert processes_of(data)
+    assert '{"success":true,"data":"Logout Successfull"}' in zap
+    assert '"code":"session_ended"' in zap
+    assert '"accessTokenExpires":"/Date(' in buddy
+    assert '"error":"AuthAccessTokenInvalid"' in buddy
+    assert server.process.returncode == 0
+    assert processes_of(data) == []
+
+
+def test_a_second_start_keeps_the_data_and_says_so_but_shows_no_secret_again(data, tmp_path):
+    with serving(data, tmp_path) as server:
+        first = server.log.read_text()
+    with serving(data, tmp_path) as server:
+        second = server.log.read_text()
+    app_id, app_key, password = (re.search(rf"{name} +(\S+)", first)[1] for name in ("App id", "App key", "Password"))
+    assert "new:" in first
+    assert "kept from before: 1 users, 0 open sessions" in second
+    assert app_id in second
+    assert app_key not in second
+    assert password not in second
+    for name in ("secret_key", "signing_keys.pem"):
+        assert (data / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_start_after_kill_9_of_everything_works(data, tmp_path):
+    with serving(data, tmp_path) as server:
+        for process in [*psutil.Process(server.process.pid).children(recursive=True), *processes_of(data)]:
+            process.kill()
+        server.process.kill()
+        server.process.wait(20)
+    with serving(data, tmp_path) as server:
+        assert "kept from before: 1 users" in server.log.read_text()
+    assert processes_of(data) == []
+
+
+def test_createapp_works_beside_a_running_server_and_leaves_it_running(data, tmp_path):
+    with serving(data, tmp_path) as server:
+        made = run("manage.py", "createapp", "Beside", "--json", data=data)
+        assert made.returncode == 0, made.stderr
+        new = json.loads(made.stdout)
+        assert new["sharedSecret"] is None
+        body = {"appId": new["appId"], "appKey": new["appKey"], "platform": "test"}
+        assert httpx.post(f"{server.base_url}/devices", json=body).status_code == 201
+
+
+def test_commands_start_the_database_when_nobody_has_and_stop_it_again(data):
+    assert run("manage.py", "migrate", "--verbosity=0", data=data).returncode == 0
+    assert "App key" in run("manage.py", "createapp", "Alone", data=data).stdout
+    again = run("manage.py", "createapp", "Alone", data=data)
+    assert again.returncode == 1
+    assert "There is an app called 'Alone' already" in again.stderr
+    assert processes_of(data) == []
+
+
+def test_a_port_in_use_is_an_error_that_names_it(data, tmp_path):
+    with serving(data, tmp_path) as server:
+        port = server.base_url.rpartition(":")[2]
+        second = run("-m", "zapauth.serve", data=data, PORT=port)
+        assert second.returncode == 1
+        assert f"can't listen on 127.0.0.1 port {port}" in second.stderr
+        assert "Traceback" not in second.stderr
+        assert httpx.get(f"{server.base_url}/service/ping").status_code == 200
+
+
+@pytest.mark.parametrize("missing", ["SECRET_KEY", "SIGNING_KEYS"])
+def test_a_database_of_ones_own_without_secrets_is_an_error_that_says_how_to_make_them(data, missing, settings):
+    given = {"SECRET_KEY": "x" * 60, "SIGNING_KEYS": settings.SIGNING_KEYS, "DATABASE_URL": "postgres://nobody@/none"}
+    given.pop(missing)
+    failed = run("-m", "zapauth.serve", data=data, **given)
+    assert failed.returncode == 1
+    assert f"With DATABASE_URL set, {missing} is needed. Make one with: openssl" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_database_that_is_not_there_is_an_error_without_a_traceback(data, settings):
+    given = {"SECRET_KEY": "x" * 60, "SIGNING_KEYS": settings.SIGNING_KEYS}
+    failed = run("-m", "zapauth.serve", data=data, DATABASE_URL=f"postgres://u@127.0.0.1:{free_port()}/none", **given)
+    assert failed.returncode == 1
+    assert "the database can't be reached" in failed.stderr
+
+
+def test_the_production_setting_passes_djangos_deployment_check(settings, data):
+    clean = run(
+        *("manage.py", "check", "--deploy", "--fail-level", "WARNING"),
+        data=data,
+        DATABASE_URL="postgres://user:password@127.0.0.1:5432/zapauth",
+        SECRET_KEY="0123456789abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        SIGNING_KEYS=settings.SIGNING_KEYS,
+        ALLOWED_HOSTS="auth.example.org",
+    )
+    assert clean.returncode == 0, clean.stderr
