@@ -1,0 +1,29 @@
+"""Where a request came from, by the proxies that are ours."""
+
+import pytest
+
+from sessions.models import Session
+from tests.phones import PASSWORD, InProcess, ZapPhone
+
+
+@pytest.mark.parametrize(
+    ("proxies", "header", "address"),
+    [
+        (0, "203.0.113.9", "127.0.0.1"),  # nobody's word is taken
+        (1, "203.0.113.9", "203.0.113.9"),
+        (1, "1.2.3.4, 203.0.113.9", "203.0.113.9"),  # the left one anybody can write
+        (2, "1.2.3.4, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
+        (2, "203.0.113.9", "127.0.0.1"),
+        (1, "2001:db8::1", "2001:db8::1"),
+        (1, "not an address", None),
+    ],
+)
+def test_the_address_on_record_is_the_one_that_our_proxies_saw(db, settings, proxies, header, address):
+    settings.TRUSTED_PROXIES = proxies
+    phone = ZapPhone(InProcess()).sign_up()
+    body = f'{{"identity": "{phone.username}", "password": "{PASSWORD}"}}'
+    headers = {"X-Forwarded-For": header, "User-Agent": "x" * 600, "Content-Type": "application/json"}
+    assert phone.send("POST", "/v1/login", headers=headers, content=body).status == 200
+    session = Session.objects.order_by("created_at").last()
+    assert session.ip == address
+    assert session.user_agent == "x" * 512

@@ -1,0 +1,115 @@
+"""The admin as a browser uses it: what staff change there ends sessions by the same door."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from sessions.models import EndReason, Session
+from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
+from users.models import User
+
+
+@pytest.fixture
+def boss(db):
+    return User.objects.create_superuser("boss", PASSWORD)
+
+
+@pytest.fixture
+def browser(boss):
+    """Logged in by the admin's own form, through all of the middleware."""
+    client = Client(enforce_csrf_checks=False)
+    page = client.post(reverse("admin:login"), {"username": "BOSS", "password": PASSWORD, "next": "/admin/"})
+    assert page.status_code == 302
+    return client
+
+
+def form_of(browser, url):
+    """The values that the page's form would send unchanged."""
+    form = browser.get(url).context["adminform"].form
+    values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+    sent = {name: "" if value is None else value for name, value in values.items() if value is not False}
+    return {name: value for name, value in sent.items() if name != "password"}
+
+
+def test_every_model_has_a_list_that_opens_with_rows_in_it(browser):
+    ZapPhone(InProcess(), device_token="phone").sign_up().log_out()
+    BuddyPhone(InProcess(), device_token="push").sign_up()
+    for model, model_admin in admin.site._registry.items():
+        listed = browser.get(reverse(f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}_changelist"))
+        assert listed.status_code == 200, model
+        row = model.objects.first()
+        if row is not None:
+            url = reverse(f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}_change", args=[row.pk])
+            assert browser.get(url).status_code == 200, model
+
+
+def test_the_selected_sessions_are_logged_out_with_the_staff_on_record(browser, boss):
+    phone, other = ZapPhone(InProcess(), device_token="phone").sign_up(), ZapPhone(InProcess()).sign_up()
+    session = Session.objects.get(user_id=phone.user_id)
+    chosen = {"action": "log_out", "_selected_action": [str(session.pk)]}
+    page = browser.post(reverse("admin:user_sessions_session_changelist"), chosen, follow=True)
+    assert "1 session(s) ended." in page.content.decode()
+    session.refresh_from_db()
+    assert (session.end_reason, session.ended_by) == (EndReason.STAFF, boss)
+    assert session.ended_request_id
+    assert phone.me().status == 401
+    assert phone.refresh().status == 401
+    assert other.me().status == 200
+
+
+def test_disabling_a_user_ends_their_sessions(browser):
+    phone = ZapPhone(InProcess()).sign_up()
+    url = reverse("admin:users_user_change", args=[phone.user_id])
+    saved = browser.post(url, {name: value for name, value in form_of(browser, url).items() if name != "is_active"})
+    assert saved.status_code == 302
+    assert phone.me().status == 401
+    assert Session.objects.get(user_id=phone.user_id).end_reason == EndReason.USER_DISABLED
+
+
+def test_changing_a_user_otherwise_leaves_them_logged_in(browser):
+    phone = ZapPhone(InProcess()).sign_up()
+    url = reverse("admin:users_user_change", args=[phone.user_id])
+    assert browser.post(url, form_of(browser, url) | {"name": "Ann"}).status_code == 302
+    assert phone.me().json["data"]["name"] == "Ann"
+
+
+@pytest.mark.parametrize("new", ["another-pass-2", "x"])
+def test_a_password_set_by_staff_ends_the_users_sessions_unless_it_is_refused(browser, new):
+    phone = ZapPhone(InProcess()).sign_up()
+    url = reverse("admin:auth_user_password_change", args=[phone.user_id])
+    passwords = {"password1": new, "password2": new if new != "x" else "y"}
+    browser.post(url, passwords | {"usable_password": "true"})
+    assert phone.me().status == (401 if new != "x" else 200)
+    reasons = {"another-pass-2": EndReason.PASSWORD_CHANGED, "x": ""}
+    assert Session.objects.get(user_id=phone.user_id).end_reason == reasons[new]
+
+
+def test_view_only_staff_see_sessions_and_cannot_end_one(db):
+    phone = ZapPhone(InProcess()).sign_up()
+    viewer = User.objects.create_user("viewer", PASSWORD, is_staff=True)
+    viewer.user_permissions.add(
+        Permission.objects.get(codename="view_session", content_type__app_label="user_sessions")
+    )
+    client = Client()
+    client.force_login(viewer)
+    url = reverse("admin:user_sessions_session_changelist")
+    assert "Log out the selected" not in client.get(url).content.decode()
+    session = Session.objects.get(user_id=phone.user_id)
+    client.post(url, {"action": "log_out", "_selected_action": [str(session.pk)]})
+    assert phone.me().status == 200
+
+
+def test_nothing_that_sessions_hang_on_can_be_deleted_in_the_admin(browser):
+    phone = BuddyPhone(InProcess(), device_token="push").sign_up()
+    rows = [User.objects.get(pk=phone.user_id), *Session.objects.all()]
+    for row in rows:
+        url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_delete", args=[row.pk])
+        assert browser.post(url, {"post": "yes"}).status_code == 403
+
+
+def test_pages_of_the_admin_that_do_not_exist_are_pages_not_a_dialects_json(browser):
+    missing = browser.get("/admin/nothing/")
+    assert missing.status_code == 404
+    assert missing.headers["content-type"].startswith("text/html")
