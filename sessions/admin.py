@@ -16,14 +16,6 @@ from users.admin import NoDelete, ReadOnly
 from users.models import User
 
 
-def origin_of(request: HttpRequest) -> Origin:
-    return Origin(
-        ip=getattr(request, "client_ip", None),
-        user_agent=request.headers.get("User-Agent", ""),
-        request_id=getattr(request, "request_id", ""),
-    )
-
-
 class UserForm(UserChangeForm):
     """Empty is absent: of NULLs there may be many, of empty strings only one."""
 
@@ -82,7 +74,7 @@ class UserAdmin(NoDelete, DjangoUserAdmin):
 
     def _end_sessions(self, request: HttpRequest, user: User, reason: EndReason) -> None:
         sessions = Session.objects.filter(user=user)
-        ended = end_sessions(sessions, actor=request.user, reason=reason, origin=origin_of(request))  # type: ignore[arg-type]
+        ended = end_sessions(sessions, actor=request.user, reason=reason, origin=Origin.of(request))  # type: ignore[arg-type]
         if ended:
             self.message_user(request, f"{len(ended)} session(s) of {user} ended.")
 
@@ -100,7 +92,7 @@ class SessionAdmin(ReadOnly):
     @admin.action(description="Log out the selected sessions", permissions=["end"])
     def log_out(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         sessions = Session.objects.filter(pk__in=queryset.values("pk"))
-        ended = end_sessions(sessions, actor=request.user, reason=EndReason.STAFF, origin=origin_of(request))  # type: ignore[arg-type]
+        ended = end_sessions(sessions, actor=request.user, reason=EndReason.STAFF, origin=Origin.of(request))  # type: ignore[arg-type]
         self.message_user(request, f"{len(ended)} session(s) ended.")
 
     def has_end_permission(self, request: HttpRequest) -> bool:

@@ -1,4 +1,4 @@
-"""A device's own calls: registering it, and telling where its pushes go."""
+"""A device's own calls: registering it, telling where its pushes go, and going on after a logout."""
 
 from typing import Any
 
@@ -7,8 +7,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from sessions.errors import SessionEnded
-from sessions.login import Grant, open_app_session
-from sessions.models import Session
+from sessions.login import Grant, open_app_session, same_device
+from sessions.logout import end_sessions
+from sessions.models import EndReason, Session
 from sessions.origin import Origin
 from users.devices import attach_device_token, register_device, release_device_token
 from users.models import App, Device, User
@@ -52,6 +53,18 @@ def change_device(session: Session, *, push_token: str | None = None, **descript
             release_device_token(old_id, user=user, device=device)
         related.update(device_token=held)
     return device
+
+
+@transaction.atomic
+def log_out_of_device(session: Session, *, origin: Origin) -> Grant:
+    """End a user's session on a device and open an app-level one there: together or not at all.
+
+    Raises: SessionEnded, when it had ended before; then no session is opened.
+    """
+    own = Session.objects.filter(pk=session.pk)
+    if not end_sessions(own, actor=session.user, reason=EndReason.LOGOUT, origin=origin):
+        raise SessionEnded
+    return open_app_session(session.app, origin=origin, **same_device(session))
 
 
 def _related(session: Session) -> QuerySet[Session]:

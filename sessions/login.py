@@ -83,22 +83,10 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
         origin,
         lifetime=settings.SESSION_LIFETIME,
         user=user,
-        **_same_device(current),
+        **same_device(current),
     )
     session.save(force_insert=True)
     return _grant(session, UserAccessToken.for_session(session, expires_at=session.expires_at))
-
-
-@transaction.atomic
-def log_out_of_device(session: Session, *, origin: Origin) -> Grant:
-    """End a user's session on a device and open an app-level one there: together or not at all.
-
-    Raises: SessionEnded, when it had ended before; then no session is opened.
-    """
-    own = Session.objects.filter(pk=session.pk)
-    if not end_sessions(own, actor=session.user, reason=EndReason.LOGOUT, origin=origin):
-        raise SessionEnded
-    return open_app_session(session.app, origin=origin, **_same_device(session))
 
 
 @transaction.atomic
@@ -111,7 +99,7 @@ def sign_up_on_device(*, current: Session, origin: Origin, **fields: Any) -> tup
     return user, log_in_on_device(user, current=current, origin=origin)
 
 
-def _same_device(session: Session) -> dict[str, Any]:
+def same_device(session: Session) -> dict[str, Any]:
     """What a session takes over from ``session``, which it is opened from on the same device."""
     return {
         "device_id": session.device_id,

@@ -1,4 +1,7 @@
 from dataclasses import dataclass
+from typing import Self
+
+from django.http import HttpRequest
 
 
 @dataclass(frozen=True)
@@ -8,3 +11,12 @@ class Origin:
     ip: str | None = None
     user_agent: str = ""
     request_id: str = ""
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> Self:
+        """The origin of a request that has its facts (`zapauth.request_facts`)."""
+        return cls(
+            ip=request.client_ip,  # type: ignore[attr-defined]
+            user_agent=request.headers.get("User-Agent", ""),
+            request_id=request.request_id,  # type: ignore[attr-defined]
+        )

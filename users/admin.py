@@ -26,7 +26,8 @@ class AppAdmin(NoDelete):
     """Apps are made by `manage.py createapp`, which shows the key once."""
 
     list_display = ["name", "id", "is_active", "created_at"]
-    readonly_fields = ["id", "created_at"]
+    # The name, too: settings name ZAP's app by it.
+    readonly_fields = ["name", "id", "created_at"]
     fields = ["name", "id", "is_active", "sessions_valid_after", "created_at"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
-from users.errors import BadAppCredentials
+from users.errors import AppInactive, BadAppCredentials
 from users.models import App
 
 
@@ -50,8 +50,14 @@ def get_app_by_key(app_id: str, app_key: str) -> App:
 
 
 def get_zap_app() -> App:
-    """The app that ZAP's clients belong to: the one that settings name, made at its first use."""
-    return App.objects.get_or_create(name=settings.ZAP_APP)[0]
+    """The app that ZAP's clients belong to: the one that settings name, made at its first use.
+
+    Raises: AppInactive.
+    """
+    app, _ = App.objects.get_or_create(name=settings.ZAP_APP)
+    if not app.is_active:
+        raise AppInactive
+    return app
 
 
 def shared_secret_of(app: App) -> str | None:

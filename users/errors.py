@@ -17,6 +17,10 @@ class BadAppCredentials(UsersError):
     """No such app, not its key, or an app that is switched off."""
 
 
+class AppInactive(UsersError):
+    """The app is switched off."""
+
+
 class IdentityTaken(UsersError):
     """Another user has that `field`: "username", "email" or "phone_number"."""
 

@@ -22,7 +22,6 @@ from rest_framework.viewsets import ViewSet
 from sessions.models import Session
 from sessions.origin import Origin
 from users.models import User
-from zapauth.request_facts import origin_of
 
 
 class BodyTooLarge(ParseError):
@@ -135,7 +134,7 @@ class DialectViewSet(ViewSet):
 
     @property
     def origin(self) -> Origin:
-        return origin_of(self.request._request)
+        return Origin.of(self.request._request)
 
     @property
     def allowed_methods(self) -> list[str]:

@@ -10,8 +10,6 @@ from ipaddress import ip_address
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-from sessions.origin import Origin
-
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _current_id: ContextVar[str] = ContextVar("request_id", default="-")
@@ -47,15 +45,6 @@ class RequestIdFilter(logging.Filter):
 def is_zap(path: str) -> bool:
     """Whether a path is the ZAP dialect's; what is neither this nor the admin is Buddy's."""
     return path == "/v1" or path.startswith("/v1/")
-
-
-def origin_of(request: HttpRequest) -> Origin:
-    """Where a request came from, in the words of the core."""
-    return Origin(
-        ip=request.client_ip,  # type: ignore[attr-defined]
-        user_agent=request.headers.get("User-Agent", ""),
-        request_id=request.request_id,  # type: ignore[attr-defined]
-    )
 
 
 def _request_id(request: HttpRequest) -> str:

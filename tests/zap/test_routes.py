@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 
 from sessions.models import EndReason, Session
 from tests.phones import PASSWORD, SEED_DEVICE_TOKEN, new_name
-from users.models import DeviceToken, User
+from users.models import App, DeviceToken, User
 
 pytestmark = pytest.mark.only("zap")
 ISO_MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -116,6 +116,12 @@ def test_a_disabled_account_is_told_so_only_with_the_right_password(new_phone):
     assert phone.log_in(phone.username).status == 403
     assert phone.last.json["code"] == "account_disabled"
     assert phone.call("POST", "/v1/login", {"identity": phone.username, "password": "wrong-pass-1"}).status == 401
+
+
+def test_an_app_that_is_switched_off_logs_nobody_in(new_phone):
+    phone = new_phone().sign_up()
+    App.objects.update(is_active=False)
+    assert (phone.log_in(phone.username).status, phone.last.json["code"]) == (403, "app_inactive")
 
 
 @pytest.mark.parametrize("field", ["username", "email", "phoneNumber"])

@@ -5,8 +5,8 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from sessions.devices import change_device, open_device_session
-from sessions.login import log_in_on_device, log_out_of_device, sign_up_on_device
+from sessions.devices import change_device, log_out_of_device, open_device_session
+from sessions.login import log_in_on_device, sign_up_on_device
 from users.clients import get_app_by_key, shared_secret_of
 from users.credentials import get_user_by_username
 from zapauth.buddy import envelope, errors

@@ -20,7 +20,7 @@ class ZapAuthentication(SessionAuthentication):
             raise TokenInvalid
 
 
-class ForLogout(ZapAuthentication):
+class LogoutAuthentication(ZapAuthentication):
     """Takes an expired token, too, if it is genuine and its session is live, for its own id.
 
     A phone that was off for a day must be able to stop its pushes.
@@ -35,7 +35,7 @@ class ForLogout(ZapAuthentication):
             raise TokenExpired
 
 
-class Optional(ZapAuthentication):
+class OptionalAuthentication(ZapAuthentication):
     """A token need not be there; one that is must be good."""
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Session] | Any:

@@ -19,7 +19,7 @@ from sessions.errors import (
     TokenMissing,
     UserNotFound,
 )
-from users.errors import AccountDisabled, BadCredentials, IdentityTaken
+from users.errors import AccountDisabled, AppInactive, BadCredentials, IdentityTaken
 from zapauth.dialect import BodyTooLarge, field_errors
 from zapauth.zap import envelope
 
@@ -37,6 +37,7 @@ _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (TokenInvalid, 401, "token_invalid", "The token is not valid."),
     (SessionEnded, 401, "session_ended", "The session of this token has ended."),
     (BadCredentials, 401, "invalid_credentials", "No user has this identity and password."),
+    (AppInactive, 403, "app_inactive", "This app is switched off."),
     (AccountDisabled, 403, "account_disabled", "This account is disabled."),
     (NotYours, 403, "permission_denied", "You may not do this for another user."),
     (RegistrationClosed, 403, "registration_closed", "Registration is closed; ask the staff for an account."),

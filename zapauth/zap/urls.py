@@ -1,11 +1,11 @@
 from django.urls import URLPattern, URLResolver, re_path
 
-from zapauth.zap.authentication import Optional
+from zapauth.zap.authentication import OptionalAuthentication
 from zapauth.zap.viewsets import LoginViewSet, LogoutViewSet, UserViewSet
 
 # A trailing slash is the same path.
 urlpatterns: list[URLPattern | URLResolver] = [
-    re_path(r"^users/?$", UserViewSet.as_view({"post": "create"}, authentication_classes=[Optional])),
+    re_path(r"^users/?$", UserViewSet.as_view({"post": "create"}, authentication_classes=[OptionalAuthentication])),
     re_path(r"^users/token/?$", UserViewSet.as_view({"get": "own"})),
     re_path(
         r"^users/logout/(?P<user_id>[^/]+)/?$",

@@ -14,7 +14,7 @@ from users.credentials import get_user_by_identity
 from users.registration import register_user
 from zapauth.dialect import DialectViewSet
 from zapauth.zap import errors
-from zapauth.zap.authentication import ForLogout, ZapAuthentication
+from zapauth.zap.authentication import LogoutAuthentication, ZapAuthentication
 from zapauth.zap.envelope import success, user_json
 from zapauth.zap.serializers import (
     LoginInput,
@@ -67,7 +67,7 @@ class LoginViewSet(ZapViewSet):
 class LogoutViewSet(ZapViewSet):
     """The seed document's route, and its sibling for the web app, which has no device."""
 
-    authentication_classes: Any = [ForLogout]
+    authentication_classes: Any = [LogoutAuthentication]
 
     def logout_device(self, request: Request, user_id: str) -> HttpResponse:
         return self._log_out(user_id, device_token=self.read(LogoutInput)["device_token"])
