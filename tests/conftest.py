@@ -1,6 +1,7 @@
 """The suite's ground: a throw-away PostgreSQL (or the one of DATABASE_URL), real servers, phones."""
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
@@ -9,12 +10,19 @@ from typing import Any
 
 import pytest
 
-# Before any settings are read: keys, secrets and the embedded PostgreSQL of the suite are its own.
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
-_DATA = Path(tempfile.mkdtemp(prefix="zapauth-tests-"))
-os.environ["DATA_DIR"] = str(_DATA)
-for _name in ("HOST", "PORT", "WORKERS", "ZAP_APP", "ROTATE_REFRESH_TOKENS", "REGISTRATION_OPEN", "TRUSTED_PROXIES"):
-    os.environ.pop(_name, None)
+# Before any settings are read: of the environment only DATABASE_URL is taken; keys, secrets and
+# the embedded PostgreSQL are the suite's own.
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(tempfile.mkdtemp(prefix="zapauth-tests-"))
+for _name in re.findall(r'(?:env\.\w+|_secret|_seconds)\("(\w+)"', (ROOT / "zapauth" / "settings.py").read_text()):
+    if _name != "DATABASE_URL":
+        os.environ.pop(_name, None)
+os.environ |= {"DJANGO_SETTINGS_MODULE": "zapauth.settings", "DATA_DIR": str(DATA)}
+if os.environ.get("DATABASE_URL"):
+    from zapauth import local_secrets
+
+    os.environ |= {"SECRET_KEY": local_secrets.secret_key(DATA), "SIGNING_KEYS": local_secrets.signing_keys(DATA)}
+    os.environ["HTTPS"] = "off"
 
 
 def pytest_configure() -> None:
@@ -24,7 +32,7 @@ def pytest_configure() -> None:
 
 
 def pytest_unconfigure() -> None:
-    shutil.rmtree(_DATA, ignore_errors=True)
+    shutil.rmtree(DATA, ignore_errors=True)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,6 +14,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -103,11 +104,21 @@ class _Server:
             self._initialise()
         self._drop_stale_lock_files()
         if self._run("pg_ctl", "status", "-D", self.folder, check=False).returncode != 0:
-            options = f"-h '' -k '{_quoted(self.sockets)}'"
-            # -t: recovery after a crash may take its time.
-            self._run("pg_ctl", "start", "-w", "-t", "300", "-s", "-D", self.folder, "-l", self.log, "-o", options)
+            self._launch()
         if NAME not in self._psql("SELECT datname FROM pg_database").split():
             self._psql(f"CREATE DATABASE {NAME}")
+
+    def _launch(self, *, patience: int = 20) -> None:
+        options = f"-h '' -k '{_quoted(self.sockets)}'"
+        try:
+            # -t: recovery after a crash may take its time.
+            self._run("pg_ctl", "start", "-w", "-t", "300", "-s", "-D", self.folder, "-l", self.log, "-o", options)
+        except EmbeddedPostgresError as error:
+            # The children of a killed server hold its memory until they notice; that is soon.
+            if "pre-existing shared memory block" not in str(error) or not patience:
+                raise
+            time.sleep(0.5)
+            self._launch(patience=patience - 1)
 
     def stop(self) -> None:
         self._run("pg_ctl", "stop", "-w", "-s", "-m", "fast", "-D", self.folder, check=False)
