@@ -1,7 +1,6 @@
 """The suite's ground: a throw-away PostgreSQL (or the one of DATABASE_URL), real servers, phones."""
 
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
@@ -10,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from tests.environment import SETTINGS_NAMES
+
 # Before any settings are read: of the environment only DATABASE_URL is taken; keys, secrets and
 # the embedded PostgreSQL are the suite's own.
-ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(tempfile.mkdtemp(prefix="zapauth-tests-"))
-for _name in re.findall(r'(?:env\.\w+|_secret|_seconds)\("(\w+)"', (ROOT / "zapauth" / "settings.py").read_text()):
-    if _name != "DATABASE_URL":
-        os.environ.pop(_name, None)
+for _name in SETTINGS_NAMES - {"DATABASE_URL"}:
+    os.environ.pop(_name, None)
 os.environ |= {"DJANGO_SETTINGS_MODULE": "zapauth.settings", "DATA_DIR": str(DATA)}
 if os.environ.get("DATABASE_URL"):
     from zapauth import local_secrets

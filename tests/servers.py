@@ -17,7 +17,7 @@ import psutil
 from django.conf import settings
 from django.db import connection
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.environment import ROOT
 
 
 @dataclass

@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 from sessions.keys import new_private_key_pem
 
 
@@ -20,10 +22,17 @@ def signing_keys(folder: Path) -> str:
 
 
 def _kept(path: Path, make: Callable[[], str]) -> str:
-    """The file's text; where there is no such file, it is made with mode 0600."""
+    """The file's text; where there is no such file, it is made with mode 0600.
+
+    Raises: ImproperlyConfigured.
+    """
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=path.parent)  # 0600
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, draft = tempfile.mkstemp(dir=path.parent)  # 0600
+        except OSError as error:
+            way_out = "set DATABASE_URL, or DATA_DIR to a folder that can"
+            raise ImproperlyConfigured(f"{path.parent} can't be written ({error.strerror}): {way_out}.") from error
         try:
             with os.fdopen(handle, "w") as file:
                 file.write(make())

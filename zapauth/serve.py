@@ -14,6 +14,7 @@ from contextlib import closing
 from types import FrameType
 
 import django
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
 
 
@@ -51,7 +52,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _serve(*, demo: bool, reload: bool) -> None:
     from django.conf import settings
     from django.core.management import call_command
-    from django.db import OperationalError, connections
+    from django.db import connection, connections
     from granian.constants import Interfaces
     from granian.log import LogLevels
     from granian.server import Server
@@ -60,15 +61,17 @@ def _serve(*, demo: bool, reload: bool) -> None:
 
     _check_address_is_free(settings.HOST, settings.PORT)
     try:
-        call_command("migrate", verbosity=0, interactive=False)
-    except OperationalError as error:
+        # Without the pool, which would try again for a while and not say why.
+        psycopg.connect(**connection.get_connection_params()).close()
+    except psycopg.OperationalError as error:
         raise _CannotServe(f"the database can't be reached: {error}") from error
+    call_command("migrate", verbosity=0, interactive=False)
     prepared = demonstration.prepare() if demo else None
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
     text = demonstration.banner(prepared, url=f"http://{host}:{settings.PORT}")
-    for connection in connections.all():
-        connection.close()
-        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it
+    for each in connections.all():
+        each.close()
+        each.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it
 
     # Workers that start from nothing share no connection, no thread and no lock with this process.
     multiprocessing.set_start_method("spawn", force=True)

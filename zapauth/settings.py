@@ -26,6 +26,10 @@ def _secret(name: str, how: str) -> str:
     return value
 
 
+def _list(name: str, default: list[str] | None = None) -> list[str]:
+    return [value.strip() for value in env.list(name, default=default or []) if value.strip()]
+
+
 def _seconds(name: str, default: timedelta) -> timedelta:
     return timedelta(seconds=env.int(name, default=int(default.total_seconds())))
 
@@ -41,8 +45,8 @@ HTTPS = env.bool("HTTPS", default=not IS_LOCAL)
 # How many proxies of ours stand before the service, each adding to X-Forwarded-For.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 _local_hosts = ["*"] if HOST in ("0.0.0.0", "::") else ["localhost", "127.0.0.1", "[::1]", HOST]  # noqa: S104
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=_local_hosts if IS_LOCAL else [])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ALLOWED_HOSTS = _list("ALLOWED_HOSTS", default=_local_hosts if IS_LOCAL else [])
+CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
 
 # --- secrets ------------------------------------------------------------------------------------
 if IS_LOCAL:
@@ -51,7 +55,7 @@ if IS_LOCAL:
 else:
     SECRET_KEY = _secret("SECRET_KEY", "openssl rand -base64 48")
     SIGNING_KEYS = _secret("SIGNING_KEYS", "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+SECRET_KEY_FALLBACKS = _list("SECRET_KEY_FALLBACKS")
 
 # --- sessions and tokens ------------------------------------------------------------------------
 TOKEN_ISSUER = env.str("TOKEN_ISSUER", default="zapauth")
@@ -135,7 +139,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
 
-CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_ALLOWED_ORIGINS = _list("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_ALL_ORIGINS = CORS_ALLOWED_ORIGINS == ["*"]
 if CORS_ALLOW_ALL_ORIGINS:
     CORS_ALLOWED_ORIGINS = []

@@ -1,6 +1,8 @@
 """The WSGI application that the server runs."""
 
+import multiprocessing
 import os
+import threading
 from collections.abc import Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -30,4 +32,21 @@ def with_chunked_bodies(app: "WSGIApplication") -> "WSGIApplication":
     return measured
 
 
+def leave_with_parent() -> None:
+    """End this worker when the server that started it is gone, however it went.
+
+    An orphan would go on answering at the port, beside the workers of the next server.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait_and_leave() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait_and_leave, name="leave-with-parent", daemon=True).start()
+
+
+leave_with_parent()
 application = with_chunked_bodies(get_wsgi_application())

@@ -12,9 +12,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.servers import ROOT, RunningServer, free_port, wait_until_it_answers
-
-GIVEN = ("DATABASE_URL", "SECRET_KEY", "SIGNING_KEYS", "DATA_DIR", "HTTPS")  # by tests/conftest.py
+from tests.environment import ROOT, SETTINGS_NAMES
+from tests.servers import RunningServer, free_port, wait_until_it_answers
 
 
 @pytest.fixture
@@ -24,7 +23,11 @@ def data(tmp_path_factory):
 
 
 def environment(data, **more):
-    return {name: value for name, value in os.environ.items() if name not in GIVEN} | {"DATA_DIR": str(data)} | more
+    return (
+        {name: value for name, value in os.environ.items() if name not in SETTINGS_NAMES}
+        | {"DATA_DIR": str(data)}
+        | more
+    )
 
 
 def run(*arguments, data, **more):
@@ -109,12 +112,14 @@ def test_a_second_start_keeps_the_data_and_says_so_but_shows_no_secret_again(dat
 def test_a_start_after_kill_9_works(data, tmp_path, what):
     with serving(data, tmp_path) as server:
         everything = [*processes_of(data), *psutil.Process(server.process.pid).children(recursive=True)]
+        workers = server.workers()
         heads = [process for process in everything if "-D" in process.cmdline()]
         server.process.kill()
         for process in everything if what == "everything" else heads:
             with suppress(psutil.NoSuchProcess):  # its parent's death was enough
                 process.kill()
         server.process.wait(20)
+        assert psutil.wait_procs(workers, timeout=20)[1] == []
     with serving(data, tmp_path) as server:
         assert "kept from before: 1 users" in server.log.read_text()
     assert processes_of(data) == []
@@ -163,7 +168,8 @@ def test_a_database_that_is_not_there_is_an_error_without_a_traceback(data, sett
     given = {"SECRET_KEY": "x" * 60, "SIGNING_KEYS": settings.SIGNING_KEYS}
     failed = run("-m", "zapauth.serve", data=data, DATABASE_URL=f"postgres://u@127.0.0.1:{free_port()}/none", **given)
     assert failed.returncode == 1
-    assert "the database can't be reached" in failed.stderr
+    assert "the database can't be reached: connection failed" in failed.stderr
+    assert "Traceback" not in failed.stderr
 
 
 def test_the_production_setting_passes_djangos_deployment_check(settings, data):
@@ -176,3 +182,11 @@ def test_the_production_setting_passes_djangos_deployment_check(settings, data):
         ALLOWED_HOSTS="auth.example.org",
     )
     assert clean.returncode == 0, clean.stderr
+
+
+def test_a_data_folder_that_cannot_be_written_is_an_error_that_says_what_to_do(tmp_path):
+    (tmp_path / "file").touch()
+    failed = run("-m", "zapauth.serve", data=tmp_path / "file" / "data")
+    assert failed.returncode == 1
+    assert "set DATABASE_URL, or DATA_DIR to a folder that can" in failed.stderr
+    assert "Traceback" not in failed.stderr
