@@ -1,0 +1,94 @@
+"""A visit to the app's page with a real browser, which is gone again before the test looks at what came of it."""
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import BrowserType, ConsoleMessage, Error, Page, Response, sync_playwright
+
+from users.clients import NewApp
+
+CHROMIUM = shutil.which("chromium")
+# What the browser sends is the page's, and nothing of its own.
+FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A call of the page and its answer, as they were on the wire."""
+
+    method: str
+    path: str
+    authorization: str | None
+    status: int
+    headers: dict[str, str]  # the answer's; names in lower case
+    json: Any
+
+
+@dataclass
+class Visit:
+    result: Any = None  # of the page's function; a JavaScript Date arrives as a datetime
+    wire: list[Exchange] = field(default_factory=list)
+    console: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def visit(page_url: str, function: str, argument: Any, *, app: NewApp, api: str) -> Visit:
+    """Open the page in Chromium, init the client for ``app``, run one of the page's functions.
+
+    Playwright's event loop runs in this thread until it is stopped, and Django's ORM refuses to
+    work beside it: so nothing of the browser outlives this call.
+    """
+    seen, answers = Visit(), []
+    with sync_playwright() as playwright, launch(playwright.chromium) as browser:
+        page = browser.new_page()
+        listen(page, seen, answers)
+        page.goto(page_url)
+        options = {"root": api} | ({"sharedSecret": app.shared_secret} if app.shared_secret else {})
+        page.evaluate("([id, key, options]) => void Buddy.init(id, key, options)", [app.app.pk, app.key, options])
+        seen.result = page.evaluate(function, argument)
+        seen.wire = [exchange(answer, api) for answer in answers if answer.url.startswith(api)]
+    assert not seen.errors
+    return seen
+
+
+def launch(chromium: BrowserType):
+    # Playwright's default is no sandbox at all; root can't have one.
+    return chromium.launch(executable_path=CHROMIUM, args=FLAGS, chromium_sandbox=os.geteuid() != 0)
+
+
+def listen(page: Page, seen: Visit, answers: list[Response]) -> None:
+    """Keep what the page says and gets; print what went wrong, for pytest to show with a failure."""
+
+    def note(message: ConsoleMessage) -> None:
+        seen.console.append(message.text)
+        print(f"console, {message.type}: {message.text}")
+
+    def note_error(error: Error) -> None:
+        seen.errors.append(error.message)
+        print(f"page error: {error.stack}")
+
+    page.on("console", note)
+    page.on("pageerror", note_error)
+    # Playwright marks its handlers, which a built-in method does not let it do.
+    page.on("response", lambda answer: answers.append(answer))
+
+
+def exchange(answer: Response, api: str) -> Exchange:
+    request = answer.request
+    return Exchange(
+        method=request.method,
+        path=request.url.removeprefix(api),
+        authorization=request.headers.get("authorization"),
+        status=answer.status,
+        headers=answer.headers,
+        json=answer.json(),
+    )

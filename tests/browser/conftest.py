@@ -1,0 +1,33 @@
+"""The ground of the browser test: the app's page on one origin, the API on another."""
+
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.servers import running_server
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def site_port():
+    """The port of a server for the files of this folder, on the loopback address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=HERE)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def _api(site_port, django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), running_server(CORS_ALLOWED_ORIGINS=f"http://127.0.0.1:{site_port}") as started:
+        yield started
+
+
+@pytest.fixture
+def api(_api, transactional_db):
+    """The URL of a real server that lets the page's origin in, and no other."""
+    return _api.base_url
