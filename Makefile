@@ -26,16 +26,16 @@ format: .venv/tools
 clean:
 	rm -rf .venv tests/browser/node_modules
 
-.venv/service: requirements.txt
+.venv/service: requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "ZapAuth needs Python 3.11 or newer; pick one with: make PYTHON=python3.12 …")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "Installing requirements.txt into .venv …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
 	@touch $@
 
 .venv/tools: requirements-dev.txt .venv/service
 	@echo "Installing requirements-dev.txt into .venv …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	@touch $@
 
 # The browser test's client. Without npm that test is skipped, and says so.

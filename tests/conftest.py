@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -25,6 +26,9 @@ if os.environ.get("DATABASE_URL"):
 
 
 def pytest_configure() -> None:
+    # Stopped in any way, the suite stops what it started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
     import django
 
     django.setup()
