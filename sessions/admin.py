@@ -1,17 +1,17 @@
 """Sessions in the admin, and users: a password change or a disabled account ends their sessions."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
+from sessions.passwords import password_change
 from users.admin import NoDelete, ReadOnly
 from users.models import User
 
@@ -58,25 +58,15 @@ class UserAdmin(NoDelete, DjangoUserAdmin):
     ]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        with transaction.atomic():
-            super().save_model(request, obj, form, change)
-            if change and not obj.is_active:
-                self._end_sessions(request, obj, EndReason.USER_DISABLED)
+        super().save_model(request, obj, form, change)  # in the transaction that the admin has opened
+        if change and not obj.is_active:
+            sessions, actor = Session.objects.filter(user=obj), cast(User, request.user)
+            end_sessions(sessions, actor=actor, reason=EndReason.USER_DISABLED, origin=Origin.of(request))
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        with transaction.atomic():
-            before = User.objects.select_for_update().filter(pk=id).values_list("password", flat=True).first()
-            response = super().user_change_password(request, id, form_url)
-            changed = User.objects.filter(pk=id).exclude(password=before or "").first()
-            if before is not None and changed is not None:
-                self._end_sessions(request, changed, EndReason.PASSWORD_CHANGED)
-        return response
-
-    def _end_sessions(self, request: HttpRequest, user: User, reason: EndReason) -> None:
-        sessions = Session.objects.filter(user=user)
-        ended = end_sessions(sessions, actor=request.user, reason=reason, origin=Origin.of(request))  # type: ignore[arg-type]
-        if ended:
-            self.message_user(request, f"{len(ended)} session(s) of {user} ended.")
+        changed = password_change(User.objects.filter(pk=id), actor=cast(User, request.user), origin=Origin.of(request))
+        with changed:
+            return super().user_change_password(request, id, form_url)
 
 
 @admin.register(Session)
@@ -92,7 +82,9 @@ class SessionAdmin(ReadOnly):
     @admin.action(description="Log out the selected sessions", permissions=["end"])
     def log_out(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         sessions = Session.objects.filter(pk__in=queryset.values("pk"))
-        ended = end_sessions(sessions, actor=request.user, reason=EndReason.STAFF, origin=Origin.of(request))  # type: ignore[arg-type]
+        ended = end_sessions(
+            sessions, actor=cast(User, request.user), reason=EndReason.STAFF, origin=Origin.of(request)
+        )
         self.message_user(request, f"{len(ended)} session(s) ended.")
 
     def has_end_permission(self, request: HttpRequest) -> bool:

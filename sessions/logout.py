@@ -1,6 +1,6 @@
 """How a session ends: start here.
 
-Every way out (both logout routes, the admin, a password change, a disabled account, a refresh
+Every way out (both logout routes, the admin, a changed password, a disabled account, a refresh
 token used twice) calls `end_sessions`. Who is meant is a queryset, how many is no matter.
 """
 

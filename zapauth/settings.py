@@ -72,7 +72,9 @@ SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "USER_ID_CLAIM": "sub"}
 ROOT_URLCONF = "zapauth.urls"
 WSGI_APPLICATION = "zapauth.wsgi.application"
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "zapauth.apps.AdminConfig",
+    # Before Django's, whose `changepassword` it takes over.
+    "sessions",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -82,7 +84,6 @@ INSTALLED_APPS = [
     "rest_framework_simplejwt.token_blacklist",
     "corsheaders",
     "users",
-    "sessions",
 ]
 MIDDLEWARE = [
     "zapauth.request_facts.RequestFacts",

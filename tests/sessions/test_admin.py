@@ -1,8 +1,12 @@
 """The admin as a browser uses it: what staff change there ends sessions by the same door."""
 
+from io import StringIO
+
 import pytest
 from django.contrib import admin
+from django.contrib.auth.management.commands import changepassword
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -84,6 +88,27 @@ def test_a_password_set_by_staff_ends_the_users_sessions_unless_it_is_refused(br
     assert phone.me().status == (401 if new != "x" else 200)
     reasons = {"another-pass-2": EndReason.PASSWORD_CHANGED, "x": ""}
     assert Session.objects.get(user_id=phone.user_id).end_reason == reasons[new]
+
+
+def test_staff_who_change_their_own_password_are_logged_out_of_everything_else(browser, boss):
+    phone = ZapPhone(InProcess())
+    assert phone.log_in("boss").status == 200
+    passwords = {"old_password": PASSWORD, "new_password1": "another-pass-2", "new_password2": "another-pass-2"}
+    assert browser.post(reverse("admin:password_change"), passwords).status_code == 302
+    assert phone.me().status == 401
+    assert Session.objects.get().end_reason == EndReason.PASSWORD_CHANGED
+    assert browser.get(reverse("admin:index")).status_code == 200
+
+
+def test_a_password_changed_by_command_ends_the_users_sessions_and_nobody_elses(db, monkeypatch):
+    phone, other = ZapPhone(InProcess()).sign_up(), ZapPhone(InProcess()).sign_up()
+    monkeypatch.setattr(changepassword.getpass, "getpass", lambda _prompt: "another-pass-2")
+    call_command("changepassword", phone.username, stdout=StringIO())
+    assert phone.me().status == 401
+    assert phone.log_in(phone.username).status == 401
+    assert other.me().status == 200
+    ended = Session.objects.exclude(ended_at=None).get()
+    assert (ended.end_reason, ended.ended_by) == (EndReason.PASSWORD_CHANGED, None)
 
 
 def test_view_only_staff_see_sessions_and_cannot_end_one(db):
