@@ -102,7 +102,7 @@ def test_staff_who_change_their_own_password_are_logged_out_of_everything_else(b
 
 def test_a_password_changed_by_command_ends_the_users_sessions_and_nobody_elses(db, monkeypatch):
     phone, other = ZapPhone(InProcess()).sign_up(), ZapPhone(InProcess()).sign_up()
-    monkeypatch.setattr(changepassword.getpass, "getpass", lambda _prompt: "another-pass-2")
+    monkeypatch.setattr(changepassword.getpass, "getpass", lambda **_: "another-pass-2")
     call_command("changepassword", phone.username, stdout=StringIO())
     assert phone.me().status == 401
     assert phone.log_in(phone.username).status == 401
