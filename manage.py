@@ -7,12 +7,16 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    from zapauth.embedded_postgres import running
+    from zapauth.embedded_postgres import EmbeddedPostgresError, running
 
-    with running():
-        execute_from_command_line(sys.argv)
+    try:
+        with running():
+            execute_from_command_line(sys.argv)
+    except (EmbeddedPostgresError, ImproperlyConfigured) as error:
+        sys.exit(f"zapauth: {error}")
 
 
 if __name__ == "__main__":

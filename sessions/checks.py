@@ -1,7 +1,6 @@
 """What `manage.py check` says of the settings that sessions rest on."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from django.apps import AppConfig
@@ -24,13 +23,3 @@ def check_signing_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
             )
         ]
     return []
-
-
-@register()
-def check_lifetimes(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    names = ("ACCESS_TOKEN_LIFETIME", "SESSION_LIFETIME", "APP_SESSION_LIFETIME")
-    return [
-        Error(f"{name} is not a positive number of seconds.", id="user_sessions.E002")
-        for name in names
-        if getattr(settings, name) <= timedelta(0)
-    ]

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from contextlib import closing
+from io import StringIO
 from types import FrameType
 
 import django
@@ -51,7 +52,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _serve(*, demo: bool, reload: bool) -> None:
     from django.conf import settings
-    from django.core.management import call_command
+    from django.core.management import CommandError, call_command
     from django.db import connection, connections
     from granian.constants import Interfaces
     from granian.log import LogLevels
@@ -60,6 +61,10 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from zapauth import demo as demonstration
 
     _check_address_is_free(settings.HOST, settings.PORT)
+    try:
+        call_command("check", stdout=StringIO())
+    except CommandError as error:
+        raise _CannotServe(str(error)) from error
     try:
         # Without the pool, which would try again for a while and not say why.
         psycopg.connect(**connection.get_connection_params()).close()
@@ -102,9 +107,9 @@ def _check_address_is_free(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise _CannotServe(
-                f"can't listen on {host} port {port}: {error.strerror}. Another one: PORT=8001 make run"
+                f"can't listen on {host} port {port}: {getattr(error, 'strerror', error)}. Another one: PORT=8001 make run"
             ) from error
 
 

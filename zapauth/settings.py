@@ -30,20 +30,39 @@ def _list(name: str, default: list[str] | None = None) -> list[str]:
     return [value.strip() for value in env.list(name, default=default or []) if value.strip()]
 
 
+def _int(name: str, default: int, *, at_least: int = 0) -> int:
+    text = env.str(name, default="").strip() or str(default)
+    if not text.isascii() or not text.isdigit() or int(text) < at_least:
+        raise ImproperlyConfigured(f"{name} is a whole number, {at_least} or more; it can't be {text!r}.")
+    return int(text)
+
+
+def _bool(name: str, *, default: bool) -> bool:
+    words = (
+        {"": default}
+        | dict.fromkeys(("1", "on", "yes", "true"), True)
+        | dict.fromkeys(("0", "off", "no", "false"), False)
+    )
+    text = env.str(name, default="").strip()
+    if text.lower() not in words:
+        raise ImproperlyConfigured(f"{name} is on or off; it can't be {text!r}.")
+    return words[text.lower()]
+
+
 def _seconds(name: str, default: timedelta) -> timedelta:
-    return timedelta(seconds=env.int(name, default=int(default.total_seconds())))
+    return timedelta(seconds=_int(name, int(default.total_seconds()), at_least=1))
 
 
 # --- the server ---------------------------------------------------------------------------------
 HOST = env.str("HOST", default="127.0.0.1")
-PORT = env.int("PORT", default=8000)
-WORKERS = env.int("WORKERS", default=2)
-THREADS = env.int("THREADS", default=4)  # of each worker; as many database connections
+PORT = _int("PORT", 8000)
+WORKERS = _int("WORKERS", 2, at_least=1)
+THREADS = _int("THREADS", 4, at_least=1)  # of each worker; as many database connections
 
-DEBUG = env.bool("DEBUG", default=False)
-HTTPS = env.bool("HTTPS", default=not IS_LOCAL)
+DEBUG = _bool("DEBUG", default=False)
+HTTPS = _bool("HTTPS", default=not IS_LOCAL)
 # How many proxies of ours stand before the service, each adding to X-Forwarded-For.
-TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
+TRUSTED_PROXIES = _int("TRUSTED_PROXIES", 0)
 _local_hosts = ["*"] if HOST in ("0.0.0.0", "::") else ["localhost", "127.0.0.1", "[::1]", HOST]  # noqa: S104
 ALLOWED_HOSTS = _list("ALLOWED_HOSTS", default=_local_hosts if IS_LOCAL else [])
 CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
@@ -62,9 +81,9 @@ TOKEN_ISSUER = env.str("TOKEN_ISSUER", default="zapauth")
 ACCESS_TOKEN_LIFETIME = _seconds("ACCESS_TOKEN_LIFETIME", timedelta(minutes=15))
 SESSION_LIFETIME = _seconds("SESSION_LIFETIME", timedelta(days=30))  # NIST SP 800-63B §4.1.3, AAL1
 APP_SESSION_LIFETIME = _seconds("APP_SESSION_LIFETIME", timedelta(days=90))
-ROTATE_REFRESH_TOKENS = env.bool("ROTATE_REFRESH_TOKENS", default=False)
+ROTATE_REFRESH_TOKENS = _bool("ROTATE_REFRESH_TOKENS", default=False)
 ZAP_APP = env.str("ZAP_APP", default="ZAP")
-REGISTRATION_OPEN = env.bool("REGISTRATION_OPEN", default=True)
+REGISTRATION_OPEN = _bool("REGISTRATION_OPEN", default=True)
 # Our own backend signs (sessions.tokens); this keeps simplejwt's from falling back to SECRET_KEY.
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "USER_ID_CLAIM": "sub"}
 
@@ -121,7 +140,7 @@ else:
         raise ImproperlyConfigured(
             "DATABASE_URL is not a URL such as postgres://user:password@host:5432/name"
         ) from error
-    if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+    if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must be a postgres:// URL: PostgreSQL is the only engine served.")
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": THREADS + 1, "timeout": 10}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -165,7 +184,7 @@ if HTTPS:
     # Only people are redirected. A client that called over plain HTTP has sent its token by then;
     # and these paths answer in their dialect, whatever happens.
     SECURE_REDIRECT_EXEMPT = [r"^(?!admin/)"]
-    SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=365 * 24 * 3600)
+    SECURE_HSTS_SECONDS = _int("HSTS_SECONDS", 365 * 24 * 3600)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

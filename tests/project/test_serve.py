@@ -190,3 +190,26 @@ def test_a_data_folder_that_cannot_be_written_is_an_error_that_says_what_to_do(t
     assert failed.returncode == 1
     assert "set DATABASE_URL, or DATA_DIR to a folder that can" in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"WORKERS": "many"}, "WORKERS is a whole number, 1 or more; it can't be 'many'."),
+        ({"WORKERS": "0"}, "WORKERS is a whole number, 1 or more"),
+        ({"SESSION_LIFETIME": "0"}, "SESSION_LIFETIME is a whole number, 1 or more"),
+        ({"HTTPS": "yse"}, "HTTPS is on or off; it can't be 'yse'."),
+        ({"SIGNING_KEYS": "no key"}, "SIGNING_KEYS: it holds no PEM key."),
+        ({"DATABASE_URL": "nonsense"}, "must be a postgres:// URL"),
+        ({"DATABASE_URL": "mysql://user@host/name"}, "must be a postgres:// URL"),
+    ],
+)
+@pytest.mark.parametrize("command", [("-m", "zapauth.serve"), ("manage.py", "check")], ids=["serve", "check"])
+def test_a_wrong_setting_is_an_error_that_names_it(data, settings, wrong, said, command):
+    secrets = {"SECRET_KEY": "x" * 60, "SIGNING_KEYS": settings.SIGNING_KEYS}
+    failed = run(
+        *command, data=data, **{"DATABASE_URL": f"postgres://u@127.0.0.1:{free_port()}/none"} | secrets | wrong
+    )
+    assert failed.returncode == 1
+    assert said in failed.stderr
+    assert "Traceback" not in failed.stderr
