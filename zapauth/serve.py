@@ -108,9 +108,8 @@ def _check_address_is_free(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except (OSError, OverflowError) as error:
-            raise _CannotServe(
-                f"can't listen on {host} port {port}: {getattr(error, 'strerror', error)}. Another one: PORT=8001 make run"
-            ) from error
+            why = getattr(error, "strerror", error)
+            raise _CannotServe(f"can't listen on {host} port {port}: {why}. Another one: PORT=8001 make run") from error
 
 
 if __name__ == "__main__":
