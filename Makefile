@@ -8,7 +8,7 @@ run: .venv/service
 	@exec $(BIN)/python -m zapauth.serve --demo
 
 dev: .venv/service
-	@DEBUG=on exec $(BIN)/python -m zapauth.serve --demo --reload
+	@exec $(BIN)/python -m zapauth.serve --demo --reload
 
 test: .venv/tools tests/browser/node_modules
 	@exec $(BIN)/python -m pytest $(TEST_ARGS)

@@ -50,7 +50,7 @@ class KeyedTokenBackend(TokenBackend):
             key = self.keys.verifying.get(header.get("kid", ""))
             if key is None or header.get("typ") != self.typ:
                 raise TokenBackendError("unknown key or type")
-            return jwt.decode(
+            claims = jwt.decode(
                 token,
                 key,
                 algorithms=[ALGORITHM],
@@ -64,6 +64,9 @@ class KeyedTokenBackend(TokenBackend):
                     "verify_exp": not self.allow_expired,
                 },
             )
+            if not isinstance(claims["exp"], int):  # PyJWT looks only where it verifies
+                raise TokenBackendError("exp is no time")
+            return claims
         except jwt.ExpiredSignatureError as error:
             raise TokenBackendExpiredToken("expired") from error
         except (jwt.InvalidTokenError, ValueError) as error:

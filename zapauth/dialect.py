@@ -45,6 +45,17 @@ def field_errors(error: ValidationError) -> dict[str, list[ErrorDetail]]:
     return cast("dict[str, list[ErrorDetail]]", error.detail)
 
 
+def read_form(text: str | bytes) -> dict[str, Any]:
+    """The fields of a form or of a query. Raises: ParseError.
+
+    Always UTF-8: Django would take the charset of the content type, be it "hex".
+    """
+    try:
+        return QueryDict(text, encoding="utf-8").dict()
+    except (ValueError, SuspiciousOperation) as error:
+        raise ParseError("The form is not valid.") from error
+
+
 def _body(parser_context: Mapping[str, Any] | None) -> bytes:
     """The whole body, within the limit of settings. Raises: ParseError, BodyTooLarge."""
     try:
@@ -80,11 +91,7 @@ class FormBody(BaseParser):
     media_type = "application/x-www-form-urlencoded"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        body = _body(parser_context)
-        try:
-            return QueryDict(body, encoding="utf-8").dict()
-        except (ValueError, SuspiciousOperation) as error:
-            raise ParseError("The body is not a valid form.") from error
+        return read_form(_body(parser_context))
 
 
 class OneShape(BaseContentNegotiation):
@@ -139,7 +146,8 @@ class DialectViewSet(ViewSet):
     @property
     def allowed_methods(self) -> list[str]:
         """What the `Allow` header names (RFC 9110 §10.2.1)."""
-        return [method.upper() for method, action in self.action_map.items() if hasattr(type(self), action)]
+        actions = self.action_map.items()
+        return [method.upper() for method, action in actions if action != "http_method_not_allowed"]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         # Before authentication: a wrong method is wrong whoever asks.

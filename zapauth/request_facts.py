@@ -63,6 +63,7 @@ def _client_ip(request: HttpRequest) -> str | None:
         if len(hops) >= proxies:
             address = hops[-proxies]
     try:
-        return str(ip_address(address))
+        # Without the zone of RFC 4007 (`fe80::1%eth0`): it means something on one machine only.
+        return str(ip_address(address.partition("%")[0]))
     except ValueError:
         return None

@@ -59,7 +59,6 @@ PORT = _int("PORT", 8000)
 WORKERS = _int("WORKERS", 2, at_least=1)
 THREADS = _int("THREADS", 4, at_least=1)  # of each worker; as many database connections
 
-DEBUG = _bool("DEBUG", default=False)
 HTTPS = _bool("HTTPS", default=not IS_LOCAL)
 # How many proxies of ours stand before the service, each adding to X-Forwarded-For.
 TRUSTED_PROXIES = _int("TRUSTED_PROXIES", 0)

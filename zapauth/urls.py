@@ -4,9 +4,8 @@ from types import ModuleType
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import include, path, re_path
+from django.urls import include, path
 from django.views import defaults
-from django.views.decorators.csrf import csrf_exempt
 
 from zapauth.buddy import errors as buddy
 from zapauth.request_facts import is_zap
@@ -17,12 +16,6 @@ def _dialect(request: HttpRequest) -> ModuleType | None:
     if request.path.startswith(("/admin/", "/static/")):
         return None
     return zap if is_zap(request.path) else buddy
-
-
-@csrf_exempt
-def unknown_path(request: HttpRequest) -> HttpResponse:
-    """The last pattern. Not left to `handler404`, which Django replaces by a page of its own in DEBUG."""
-    return not_found(request, Http404())
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -55,5 +48,4 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("v1/", include("zapauth.zap.urls")),
     path("", include("zapauth.buddy.urls")),
-    re_path(r"", unknown_path),
 ]

