@@ -5,6 +5,7 @@
 """
 
 import argparse
+import logging
 import multiprocessing
 import os
 import signal
@@ -78,6 +79,8 @@ def _serve(*, demo: bool, reload: bool) -> None:
         each.close()
         each.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it
 
+    # It finds many threads for few processors; ours wait for phones.
+    logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in record.getMessage())
     # Workers that start from nothing share no connection, no thread and no lock with this process.
     multiprocessing.set_start_method("spawn", force=True)
     server = Server(

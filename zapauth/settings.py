@@ -57,7 +57,9 @@ def _seconds(name: str, default: timedelta) -> timedelta:
 HOST = env.str("HOST", default="127.0.0.1")
 PORT = _int("PORT", 8000)
 WORKERS = _int("WORKERS", 2, at_least=1)
-THREADS = _int("THREADS", 4, at_least=1)  # of each worker; as many database connections
+# Of each worker. Threads wait for slow phones, connections for the database: of the latter few are enough.
+THREADS = _int("THREADS", 32, at_least=1)
+DATABASE_CONNECTIONS = _int("DATABASE_CONNECTIONS", 5, at_least=1)
 
 HTTPS = _bool("HTTPS", default=not IS_LOCAL)
 # How many proxies of ours stand before the service, each adding to X-Forwarded-For.
@@ -141,7 +143,11 @@ else:
         ) from error
     if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must be a postgres:// URL: PostgreSQL is the only engine served.")
-DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": THREADS + 1, "timeout": 10}
+DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    "min_size": 1,
+    "max_size": DATABASE_CONNECTIONS,
+    "timeout": 10,
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "users.User"
