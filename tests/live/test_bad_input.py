@@ -1,0 +1,224 @@
+"""Bad input that only a real server sees: how a body arrives, and HTTP that is none."""
+
+import json
+import socket
+from contextlib import ExitStack, closing, suppress
+from http.client import HTTPException, HTTPResponse
+
+import httpx
+import pytest
+from django.conf import settings
+
+from tests.bad_input import LIMIT, Untouched, buddy_error, buddy_success, is_documented, zap_error, zap_success
+from tests.phones import PASSWORD, Live, Reply
+from tests.servers import running_server
+
+TOO_LARGE = {"zap": (400, "body_too_large"), "buddy": (400, "ParameterOutOfRange")}
+MALFORMED = {"zap": (400, "invalid_json"), "buddy": (400, "ParameterIncorrectFormat")}
+
+
+@pytest.fixture
+def phone(phone_kind, server):
+    return phone_kind(Live(server.base_url), device_token="mine").sign_up()
+
+
+def error(phone, reply):
+    return {"zap": zap_error, "buddy": buddy_error}[phone.dialect](reply)
+
+
+def success(phone, reply):
+    return {"zap": zap_success, "buddy": buddy_success}[phone.dialect](reply)
+
+
+def connect(server):
+    host, port = server.base_url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def answer(server, data, *, hang_up=False):
+    """What the server says to these bytes; None when it closes without a word. TimeoutError when it does neither."""
+    with closing(connect(server)) as connection:
+        # It may have answered and closed before it has read all: its answer is there nonetheless.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(data)
+            if hang_up:
+                connection.shutdown(socket.SHUT_WR)
+        try:
+            response = HTTPResponse(connection)
+            response.begin()
+            names = {name.lower(): value for name, value in response.getheaders()}
+            return Reply(response.status, names, response.read().decode())
+        except (ConnectionError, HTTPException):
+            return None
+
+
+def still_answers(server):
+    try:
+        return httpx.get(f"{server.base_url}/service/ping", timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def login(phone, *headers, kind="application/json"):
+    """The head of a login in the phone's dialect, down to its empty line."""
+    path, token = {"zap": ("/v1/login", ""), "buddy": ("/users/login", getattr(phone, "app_token", ""))}[phone.dialect]
+    lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {kind}", *headers]
+    if token:
+        lines.append(f"Authorization: Buddy {token}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def credentials(phone):
+    return json.dumps({"identity": phone.username, "username": phone.username, "password": PASSWORD}).encode()
+
+
+def chunked(content, size=7):
+    chunks = [content[at : at + size] for at in range(0, len(content), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+
+
+# --- how a body arrives ------------------------------------------------------------------------
+
+
+def test_a_body_in_chunks_is_a_body_like_any_other(phone, server):
+    given = success(phone, answer(server, login(phone, "Transfer-Encoding: chunked") + chunked(credentials(phone))))
+    assert given.get("id", phone.user_id) == phone.user_id
+    for content, size in ((b"[" * 100, 1), (b"\xff", 1), (b'{"a"', 2)):
+        reply = answer(server, login(phone, "Transfer-Encoding: chunked") + chunked(content, size))
+        assert error(phone, reply) == MALFORMED[phone.dialect]
+
+
+def test_a_body_is_read_up_to_the_limit_and_not_beyond_in_one_piece_or_in_chunks(phone, server, subtests):
+    whole = credentials(phone)
+    for length in (LIMIT + 1, 1_000_000):
+        content, untouched = whole.ljust(length), Untouched()
+        pieces = {
+            "one piece": login(phone, f"Content-Length: {length}") + content,
+            "chunks": login(phone, "Transfer-Encoding: chunked") + chunked(content, 10_000),
+            "one chunk": login(phone, "Transfer-Encoding: chunked") + chunked(content, length),
+        }
+        for name, data in pieces.items():
+            with subtests.test(length=length, pieces=name):
+                assert error(phone, answer(server, data)) == TOO_LARGE[phone.dialect]
+                untouched()
+    success(phone, answer(server, login(phone, f"Content-Length: {LIMIT}") + whole.ljust(LIMIT)))
+    success(phone, answer(server, login(phone, "Transfer-Encoding: chunked") + chunked(whole.ljust(LIMIT), 10_000)))
+
+
+def test_a_body_that_ends_early_is_no_body_and_hangs_nobody(phone, server, subtests):
+    # By its length. One in chunks that is cut off the server hands over as if it were whole.
+    whole = credentials(phone)
+    tries = {
+        "shorter than its length": login(phone, f"Content-Length: {len(whole) + 1}") + whole,
+        "none at all": login(phone, "Content-Length: 100"),
+    }
+    for name, data in tries.items():
+        untouched = Untouched()
+        with subtests.test(body=name):
+            reply = answer(server, data, hang_up=True)
+            assert reply is None or error(phone, reply)[0] == 400
+            assert still_answers(server)
+            untouched()
+
+
+def test_phones_that_stall_in_their_bodies_do_not_hold_up_the_others(phone, server):
+    # They hold threads, though all of them may be one worker's, but no database connection.
+    stalling = settings.THREADS - 2
+    assert stalling > 2 * settings.DATABASE_CONNECTIONS
+    with ExitStack() as stalled:
+        for _ in range(stalling):
+            connection = stalled.enter_context(closing(connect(server)))
+            connection.sendall(login(phone, "Content-Length: 100") + b"{")
+        for _ in range(10):
+            assert phone.me().status == 200
+
+
+# --- HTTP that is none, or odd -----------------------------------------------------------------
+
+PING = b"GET /service/ping HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+POST = b"POST /v1/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+BROKEN = {
+    "noise": b"\x00\x01\x02\xff" * 100 + b"\r\n\r\n",
+    "TLS": bytes.fromhex("1603010200010001fc0303") + b"x" * 500,
+    "no version": b"GET /service/ping\r\n\r\n",
+    "a version to come": b"GET /service/ping HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n",
+    "no path": b"GET  HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    "a NUL in the path": b"GET /\0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    "bytes in the query": b"GET /users/me?\xff=\xfe HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    "no host": b"GET /service/ping HTTP/1.1\r\n\r\n",
+    "two hosts": PING + b"Host: evil.example\r\n\r\n",
+    "a host of bytes": b"GET /service/ping HTTP/1.1\r\nHost: \xff\xfe\r\n\r\n",
+    "a header without a colon": PING + b"foo\r\n\r\n",
+    "a header with a blank in its name": PING + b"X Y: 1\r\n\r\n",
+    "a header with a NUL": PING + b"X: a\0b\r\n\r\n",
+    "a folded header": PING + b"X: a\r\n b\r\n\r\n",
+    "a header of a megabyte": PING + b"X: " + b"a" * 1_000_000 + b"\r\n\r\n",
+    "10,000 headers": PING + b"X: 1\r\n" * 10_000 + b"\r\n",
+    "a path of 100,000 letters": b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+    **{
+        f"a length of {length.decode()}": POST + b"Content-Length: " + length + b"\r\n\r\nhello"
+        for length in (b"x", b"-1", b"+5", b"5, 6", b"0x5", b"9" * 30)
+    },
+    "two lengths": POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+    "a length and chunks": POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "chunks and a length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "another transfer encoding": POST + b"Transfer-Encoding: gzip\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "chunks, almost": POST + b"Transfer-Encoding: xchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "a chunk of no size": POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+    "a chunk of a huge size": POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 30 + b"\r\n{}\r\n0\r\n\r\n",
+    "an expectation": POST + b"Expect: nonsense\r\nContent-Length: 2\r\n\r\n{}",
+}
+
+
+@pytest.mark.only("zap")
+def test_http_that_is_none_is_refused_or_cut_off_and_the_server_goes_on(phone, server, subtests):
+    untouched = Untouched()
+    for name, data in BROKEN.items():
+        with subtests.test(http=name):
+            reply = answer(server, data)
+            assert reply is None or 400 <= reply.status < 500
+            assert still_answers(server)
+    untouched()
+
+
+def test_a_long_header_is_no_reason_to_refuse(phone, server):
+    whole = credentials(phone)
+    success(phone, answer(server, login(phone, f"Content-Length: {len(whole)}", "X-Long: " + "a" * 100_000) + whole))
+
+
+def test_a_content_type_that_cannot_be_parsed_is_answered_in_the_dialect(phone, server, subtests):
+    # Django parses it, and decodes the query with its charset, before any of our code runs.
+    whole = credentials(phone)
+    charsets = [f"charset={name}" for name in ("hex", "undefined", "idna", "utf-16", "nonsense", '"', "\xff\xfe")]
+    rfc_2231 = ["charset*=nonsense''x", "charset*=utf-8''x%FF", "charset*0*=nonsense''x", "a*=nonsense''x", "b*0*=x''y"]
+    kinds = [f"application/json; {parameter}" for parameter in (*charsets, *rfc_2231)]
+    for kind in (*kinds, "text/plain; a*=nonsense''x", "\xff\xfe", "; ; ;"):
+        with subtests.test(kind=kind):
+            head = login(phone, f"Content-Length: {len(whole)}", kind=kind).replace(b" HTTP/1.1", b"?a=%41 HTTP/1.1")
+            reply = answer(server, head + whole)
+            assert reply.status in ((400,) if kind.startswith("text/plain") else (200, 400)), reply
+            assert is_documented(reply, phone.dialect), reply
+
+
+def test_a_header_of_bytes_does_no_harm(phone, server, subtests):
+    whole = credentials(phone)
+    for name in ("User-Agent", "X-Request-ID", "Cookie", "Origin", "Accept", "X-Forwarded-For"):
+        with subtests.test(header=name):
+            head = login(phone, f"Content-Length: {len(whole)}", f"{name}: \xff\xfe\xc3")
+            success(phone, answer(server, head + whole))
+
+
+def test_a_token_of_bytes_is_refused_in_the_dialect(phone, server):
+    path, scheme = {"zap": ("/v1/users/token", "Bearer"), "buddy": ("/users/me", "Buddy")}[phone.dialect]
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {scheme} \xff.\xfe.\xc3\r\n\r\n"
+    assert error(phone, answer(server, head.encode("latin-1")))[0] == 401
+
+
+# --- no other mode -----------------------------------------------------------------------------
+
+
+def test_nothing_makes_the_server_answer_in_another_shape_than_the_dialects(transactional_db, server):
+    with running_server(DEBUG="on", DJANGO_DEBUG="1") as talkative:
+        for host, status in (("127.0.0.1", 404), ("evil.example", 400)):
+            for path, error in (("/v1/nothing", zap_error), ("/nothing", buddy_error)):
+                assert error(answer(talkative, f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()))[0] == status
