@@ -84,10 +84,12 @@ def _build(model: type[M], values: Iterator[Any]) -> M:
 class SessionAuthentication(BaseAuthentication):
     """DRF authentication by access token: `request.auth` is the Session, `request.user` its user.
 
-    Subclasses say what is accepted: the words of the `Authorization` header, the kinds of token.
+    Subclasses say what is accepted: the scheme of the `Authorization` header and how many words come
+    after it, the kinds of token.
     """
 
     schemes: ClassVar[tuple[str, ...]] = ("bearer",)
+    most_words: ClassVar[int] = 1
     token_class: ClassVar[type[SessionToken]] = UserAccessToken
     allow_expired: ClassVar[bool] = False
 
@@ -102,10 +104,15 @@ class SessionAuthentication(BaseAuthentication):
         return session.user or AnonymousUser(), session
 
     def credentials(self, request: Request) -> list[str]:
-        """The words after the scheme (RFC 9110 §11.4); there is at least one. Raises: TokenMissing."""
+        """The words after the scheme (RFC 9110 §11.4); there is at least one.
+
+        Raises: TokenMissing, TokenInvalid (too many).
+        """
         scheme, *words = request.META.get("HTTP_AUTHORIZATION", "").split() or [""]
         if scheme.lower() not in self.schemes or not words:
             raise TokenMissing
+        if len(words) > self.most_words:
+            raise TokenInvalid
         return words
 
     def check(self, request: Request, session: Session, token: SessionToken) -> None:

@@ -44,8 +44,8 @@ class Transport(Protocol):
 class InProcess:
     """The application in this process, through all of its middleware."""
 
-    def __init__(self) -> None:
-        self.client = Client(raise_request_exception=False)
+    # One for all: each new one loads the middleware, which looks for all static files.
+    client = Client(raise_request_exception=False)
 
     def __call__(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, content: bytes | str | None = None

@@ -277,6 +277,18 @@ def test_a_value_of_the_wrong_form_is_refused_and_makes_no_user(new_phone, field
     assert not User.objects.exists()
 
 
+def test_what_a_form_leaves_empty_is_left_out(new_phone):
+    phone = new_phone()
+    phone.register_device()
+    empty = ["email", "gender", "dateOfBirth", "firstName", "tag", "location"]
+    body = {"username": new_name(), "password": "pw"} | dict.fromkeys(empty, "")
+    headers = {"Authorization": f"Buddy {phone.app_token}", "Content-Type": "application/x-www-form-urlencoded"}
+    user = phone.send("POST", "/users", headers=headers, content=urlencode(body)).json["result"]
+    assert not user.keys() & set(empty)
+    device = phone.call("PATCH", "/devices/current", {"isProduction": "", "location": ""}, token=phone.app_token)
+    assert device.status == 200
+
+
 def test_a_taken_user_name_is_an_existing_item_in_any_case(new_phone):
     phone = new_phone().sign_up("Ann")
     again = phone.call("POST", "/users", {"username": "aNN", "password": "pw"}, token=phone.app_token)

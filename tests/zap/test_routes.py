@@ -295,6 +295,12 @@ def test_an_expired_token_of_an_expired_session_cannot_log_out(new_phone, settin
         assert put_logout(phone, phone.user_id, "phone").status == 401
 
 
+def test_a_word_behind_the_token_is_refused(new_phone):
+    phone = new_phone().sign_up()
+    answer = phone.send("GET", "/v1/users/token", headers={"Authorization": f"Bearer {phone.access_token} junk"})
+    assert (answer.status, answer.json["code"]) == (401, "token_invalid")
+
+
 def test_a_401_says_in_rfc_6750s_words_what_is_wrong(new_phone):
     phone = new_phone().sign_up()
     missing = phone.call("GET", "/v1/users/token").headers["www-authenticate"]

@@ -17,6 +17,7 @@ class BuddyAuthentication(SessionAuthentication):
     """`Authorization: Buddy <token> [<signature>]`, user-level or app-level; `Bearer` does as well."""
 
     schemes = ("buddy", "bearer")
+    most_words = 2
     token_class = AnyAccessToken
 
     def check(self, request: Request, session: Session, token: SessionToken) -> None:

@@ -48,12 +48,10 @@ class Date(serializers.Field):
 
     default_error_messages = {"invalid": "A date is /Date(milliseconds)/ or ISO 8601."}
 
-    def to_internal_value(self, data: Any) -> datetime | None:
+    def to_internal_value(self, data: Any) -> datetime:
         if not isinstance(data, str):
             self.fail("invalid")
         text = " ".join(data.split())  # newer Androids put a narrow no-break space before AM
-        if not text:
-            return None
         try:
             return self._parse(text)
         except (ValueError, OverflowError):
@@ -79,9 +77,7 @@ class Location(serializers.Field):
         "max_value": "The latitude is within 90 degrees, the longitude within 180.",
     }
 
-    def to_internal_value(self, data: Any) -> tuple[float, float] | None:
-        if data == "":
-            return None
+    def to_internal_value(self, data: Any) -> tuple[float, float]:
         try:
             latitude, longitude = (float(part) for part in data.split(","))
         except (ValueError, AttributeError):

@@ -18,6 +18,10 @@ class BuddyInput(serializers.Serializer):
     def read(cls, data: Any) -> dict[str, Any]:
         """Raises: ValidationError, its parameters named as clients write them."""
         serializer = cls(data=_folded(data))
+        # Forms can't leave a field out: empty is left out, where empty is not a value of its own.
+        for name, field in serializer.fields.items():
+            if not (field.required or getattr(field, "allow_blank", False)) and serializer.initial_data.get(name) == "":
+                del serializer.initial_data[name]
         if not serializer.is_valid():
             raise serializers.ValidationError(
                 {_wire_name(serializer.fields[name].source): texts for name, texts in serializer.errors.items()}  # type: ignore[arg-type]
