@@ -8,7 +8,7 @@ from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from sessions.logout import end_sessions
+from sessions.logout import end_sessions, end_sessions_as_staff
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
 from sessions.passwords import password_change
@@ -82,9 +82,7 @@ class SessionAdmin(ReadOnly):
     @admin.action(description="Log out the selected sessions", permissions=["end"])
     def log_out(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         sessions = Session.objects.filter(pk__in=queryset.values("pk"))
-        ended = end_sessions(
-            sessions, actor=cast(User, request.user), reason=EndReason.STAFF, origin=Origin.of(request)
-        )
+        ended = end_sessions_as_staff(sessions, actor=cast(User, request.user), origin=Origin.of(request))
         self.message_user(request, f"{len(ended)} session(s) ended.")
 
     def has_end_permission(self, request: HttpRequest) -> bool:

@@ -3,11 +3,11 @@
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from sessions.errors import SessionEnded
-from sessions.login import Grant, open_app_session, same_device
+from sessions.login import Grant, lock_sessions, open_app_session, same_device, sessions_on_device
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
@@ -37,21 +37,18 @@ def change_device(session: Session, *, push_token: str | None = None, **descript
 
     Raises: SessionEnded, when a logout was quicker: else that user's pushes would come back.
     """
-    related = _related(session)
-    locked = {row.pk: row for row in related.order_by("pk").select_for_update(no_key=True)}
-    if session.pk not in locked:
-        raise SessionEnded
+    on_device = sessions_on_device(session)
+    old_id = lock_sessions(on_device, session).device_token_id
     device = Device.objects.get(pk=session.device_id)
     for name, value in description.items():
         setattr(device, name, value)
     device.save(update_fields=[*description, "updated_at"])
     if push_token is not None:
-        user = _user_on_device(related)
-        old_id = locked[session.pk].device_token_id
+        user = _user_on_device(on_device)
         held = attach_device_token(push_token, user=user, device=device) if push_token else None
         if old_id is not None and (held is None or held.pk != old_id):
             release_device_token(old_id, user=user, device=device)
-        related.update(device_token=held)
+        on_device.update(device_token=held)
     return device
 
 
@@ -64,17 +61,12 @@ def log_out_of_device(session: Session, *, origin: Origin) -> Grant:
     own = Session.objects.filter(pk=session.pk)
     if not end_sessions(own, actor=session.user, reason=EndReason.LOGOUT, origin=origin):
         raise SessionEnded
+    session.refresh_from_db(fields=["device_token"])  # it may have changed since authentication
     return open_app_session(session.app, origin=origin, **same_device(session))
 
 
-def _related(session: Session) -> QuerySet[Session]:
-    """The open sessions that share the push address: opened from one registration of the device."""
-    root = session.opened_from_id or session.pk
-    return Session.objects.filter(Q(pk=root) | Q(opened_from_id=root), ended_at=None)
-
-
-def _user_on_device(related: QuerySet[Session]) -> User | None:
+def _user_on_device(on_device: QuerySet[Session]) -> User | None:
     # Clients tell a new address with the app-level token, too, while somebody is logged in.
-    logged_in = related.filter(user__isnull=False, expires_at__gt=timezone.now())
+    logged_in = on_device.filter(user__isnull=False, expires_at__gt=timezone.now())
     newest = logged_in.select_related("user").order_by("-created_at").first()
     return newest.user if newest else None

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from sessions.errors import SessionEnded
@@ -64,22 +65,22 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
 
     For clients that can't refresh: the access token lasts as long as the session. The push
     address that ``current`` brought becomes this user's; one that somebody else registered for
-    the same device does not. A device shows one user at a time: if ``current`` is a user's, it
-    ends; an app-level one stays, for clients keep that token. ``changed`` are fields of the user
-    to store with the login, such as where they are.
+    the same device does not. A device shows one user at a time: the session of whoever was logged
+    in there ends; the app-level ones stay, for clients keep their tokens. ``changed`` are fields of
+    the user to store with the login, such as where they are.
 
     Raises: BadCredentials, when the password that ``user`` was loaded with has changed since;
         SessionEnded, when ``current`` has ended since it was looked at.
     """
     _stamp_login(user, origin, **changed)
-    if not current.is_app_level:
-        superseded = Session.objects.filter(pk=current.pk)
-        if not end_sessions(superseded, actor=user, reason=EndReason.SUPERSEDED, origin=origin):
-            raise SessionEnded
+    app, on_device = current.app, sessions_on_device(current)
+    current = lock_sessions(on_device, current)
+    # Before the address moves, or the one who was logged in could go on moving it.
+    end_sessions(on_device.exclude(user=None), actor=user, reason=EndReason.SUPERSEDED, origin=origin)
     if current.device_token is not None:
         attach_device_token(current.device_token.token, user=user)
     session = _session(
-        current.app,
+        app,
         origin,
         lifetime=settings.SESSION_LIFETIME,
         user=user,
@@ -93,10 +94,27 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
 def sign_up_on_device(*, current: Session, origin: Origin, **fields: Any) -> tuple[User, Grant]:
     """Register a user and log them in on the device of ``current``: both or neither.
 
-    Raises: IdentityTaken, SessionEnded.
+    Raises: IdentityTaken, RegistrationClosed, SessionEnded.
     """
     user = register_user(**fields)
     return user, log_in_on_device(user, current=current, origin=origin)
+
+
+def sessions_on_device(session: Session) -> QuerySet[Session]:
+    """The open sessions that share a push address: those opened from one registration of the device."""
+    root = session.opened_from_id or session.pk
+    return Session.objects.filter(Q(pk=root) | Q(opened_from_id=root), ended_at=None)
+
+
+def lock_sessions(sessions: QuerySet[Session], current: Session) -> Session:
+    """Lock ``sessions`` until the transaction ends; ``current`` as it is now.
+
+    Raises: SessionEnded, when ``current`` has ended since it was looked at.
+    """
+    locked = {row.pk: row for row in sessions.order_by("pk").select_for_update(no_key=True)}
+    if current.pk not in locked:
+        raise SessionEnded
+    return locked[current.pk]
 
 
 def same_device(session: Session) -> dict[str, Any]:

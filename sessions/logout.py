@@ -125,8 +125,20 @@ def log_out_user(user_id: str, *, actor: User, device_token: str | None = None, 
     if user.is_superuser and not actor.is_superuser:
         raise NotYours
     whose = Q(user=user) if device_token is None else _bound_to(user.pk, device_token)
-    end_sessions(Session.objects.filter(whose), actor=actor, reason=EndReason.STAFF, origin=origin)
+    end_sessions_as_staff(Session.objects.filter(whose), actor=actor, origin=origin)
     _detach(user.pk, device_token)
+
+
+def end_sessions_as_staff(sessions: QuerySet[Session], *, actor: User, origin: Origin | None = None) -> set[UUID]:
+    """End those of ``sessions`` that a member of staff may end: a superuser's only superusers may.
+
+    Returns: the ids of the sessions that this very call ended. Raises: NotYours.
+    """
+    if not actor.has_perm("user_sessions.end_session"):
+        raise NotYours
+    if not actor.is_superuser:
+        sessions = sessions.exclude(user__is_superuser=True)
+    return end_sessions(sessions, actor=actor, reason=EndReason.STAFF, origin=origin)
 
 
 def _bound_to(user_id: str | None, device_token: str | None) -> Q:

@@ -11,7 +11,14 @@ def register_device(app: App, *, unique_id: str | None, **fields: Any) -> Device
     """The device of that ``unique_id``, with its description brought up to date; a new one without."""
     if unique_id is None:
         return Device.objects.create(app=app, **fields)
-    return Device.objects.update_or_create(app=app, unique_id=unique_id, defaults=fields)[0]
+    # Not `update_or_create`: its FOR UPDATE stands in the way of sessions being opened on the device.
+    Device.objects.bulk_create(
+        [Device(app=app, unique_id=unique_id, **fields)],
+        update_conflicts=True,
+        unique_fields=["app", "unique_id"],
+        update_fields=[*fields, "updated_at"],
+    )
+    return Device.objects.get(app=app, unique_id=unique_id)
 
 
 def attach_device_token(token: str, *, user: User | None = None, device: Device | None = None) -> DeviceToken:

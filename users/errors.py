@@ -21,6 +21,10 @@ class AppInactive(UsersError):
     """The app is switched off."""
 
 
+class RegistrationClosed(UsersError):
+    """Only staff may create users here."""
+
+
 class IdentityTaken(UsersError):
     """Another user has that `field`: "username", "email" or "phone_number"."""
 

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from sessions.models import Session
-from users.clients import NewApp, create_app
+from users.clients import create_app
 from users.models import App, User
 
 APP = "Demo"
@@ -16,33 +16,30 @@ STAFF = "demo"
 
 @dataclass(frozen=True)
 class Demo:
-    """The demo app and staff user; what is secret about them is known at their making only."""
+    """The demo app; what is secret about it and the staff user is known at their making only."""
 
     app: App
-    app_key: str | None
-    staff: User
-    password: str | None
+    app_key: str | None = None
+    password: str | None = None
 
     @property
     def is_new(self) -> bool:
-        return self.password is not None
+        return self.app_key is not None
 
 
+@transaction.atomic
 def prepare() -> Demo:
-    """The demo app and staff user, made if they are not there: both or none of them."""
-    with transaction.atomic():
-        app = App.objects.filter(name=APP).first()
-        new: NewApp | None = None
-        if app is None:
-            new = create_app(APP)
-            app = new.app
-        staff = User.objects.filter(username=STAFF).first()
-        password = None
-        if staff is None:
-            # Long enough to be safe, and with all that ZAP's rules ask for.
-            password = f"{secrets.token_urlsafe(12)}-7"
-            staff = User.objects.create_superuser(STAFF, password, name="Demo staff")
-        return Demo(app, new.key if new else None, staff, password)
+    """The demo app; if there is none it is made, and the staff user with it, unless the name is taken."""
+    app = App.objects.filter(name=APP).first()
+    if app is not None:
+        return Demo(app)
+    new = create_app(APP)
+    password = None
+    if not User.objects.filter(username__iexact=STAFF, deleted_at=None).exists():
+        # Long enough to be safe, and with all that ZAP's rules ask for.
+        password = f"{secrets.token_urlsafe(12)}-7"
+        User.objects.create_superuser(STAFF, password, name="Demo staff")
+    return Demo(new.app, new.key, password)
 
 
 def banner(demo: Demo | None, *, url: str) -> str:
@@ -62,7 +59,7 @@ def banner(demo: Demo | None, *, url: str) -> str:
         lines.append(f"              kept from before: {users} users, {live} open sessions")
     lines += [
         f"  Admin       {url}/admin/",
-        f"  Staff       {demo.staff.username}",
+        f"  Staff       {STAFF}",
         f"  Password    {demo.password or 'shown at the first start; a new one: .venv/bin/python manage.py changepassword demo'}",
         f"  App id      {demo.app.pk}",
         f"  App key     {demo.app_key or 'shown at the first start; another app: .venv/bin/python manage.py createapp NAME'}",

@@ -7,7 +7,11 @@ from urllib.parse import urlencode
 import pytest
 import time_machine
 
+from sessions.errors import SessionEnded
+from sessions.login import log_in_on_device
+from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
+from sessions.origin import Origin
 from tests.phones import PASSWORD, BuddyPhone, InProcess, new_name
 from users.clients import create_app
 from users.models import App, Device, DeviceToken, User
@@ -317,6 +321,44 @@ def test_a_login_over_a_users_token_ends_the_session_that_it_takes_the_place_of(
     assert error_of(phone.me(first)) == INVALID_TOKEN
     assert Session.objects.get(user_id=phone.user_id).end_reason == EndReason.SUPERSEDED
     assert pushes_of(other) == ["push"]
+
+
+def test_a_login_with_the_registrations_token_ends_the_session_of_whoever_was_logged_in_there(new_phone):
+    phone = new_phone(device_token="push").sign_up()
+    first, anna = phone.access_token, phone.user_id
+    phone.sign_up()  # Ben, on the same device
+    assert error_of(phone.me(first)) == INVALID_TOKEN
+    assert Session.objects.get(user_id=anna).end_reason == EndReason.SUPERSEDED
+    assert error_of(phone.call("PATCH", "/devices/current", {"pushToken": "hers"}, token=first)) == INVALID_TOKEN
+    assert pushes_of(phone) == ["push"]
+
+
+def test_a_session_that_ended_while_the_password_was_checked_opens_no_other(new_phone):
+    phone = new_phone(device_token="push").sign_up()
+    phone.log_out()
+    user, current = User.objects.get(), Session.objects.select_related("app").get(ended_at=None, opened_from=None)
+    end_sessions(Session.objects.filter(pk=current.pk), actor=None, reason=EndReason.STAFF)
+    with pytest.raises(SessionEnded):
+        log_in_on_device(user, current=current, origin=Origin())
+    assert pushes_of(phone) == []
+
+
+def test_a_push_address_that_was_taken_away_meanwhile_does_not_come_back_with_the_login(new_phone):
+    phone = new_phone(device_token="push").sign_up()
+    phone.log_out()
+    user, current = User.objects.get(), Session.objects.select_related("app").get(ended_at=None, opened_from=None)
+    assert phone.call("PATCH", "/devices/current", {"pushToken": ""}, token=phone.app_token).status == 200
+    log_in_on_device(user, current=current, origin=Origin())
+    assert pushes_of(phone) == []
+
+
+def test_a_closed_registration_is_closed_here_too(new_phone, settings):
+    settings.REGISTRATION_OPEN = False
+    phone = new_phone()
+    phone.register_device()
+    refused = phone.call("POST", "/users", {"username": "ann", "password": "pw"}, token=phone.app_token)
+    assert error_of(refused) == (403, "ObjectPermissionDenied", 771)
+    assert not User.objects.exists()
 
 
 def test_a_failed_login_over_a_users_token_leaves_it_good(new_phone):

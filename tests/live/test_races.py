@@ -104,3 +104,31 @@ def test_a_push_address_that_arrives_during_the_logout_does_not_bring_the_pushes
         assert logout.status == 200
         assert change.status in (200, 401)
         assert not DeviceToken.objects.filter(user_id=phone.user_id).exists()
+
+
+@pytest.mark.only("buddy")
+@pytest.mark.parametrize("other", ["log out", "log in"])
+def test_a_device_that_registers_again_and_what_its_user_does_get_along(phone_kind, server, other):
+    phone = phone_on(phone_kind, server, device_token="push").sign_up()
+    again = phone_on(
+        *(phone_kind, server),
+        device_token="push",
+        unique_id=phone.unique_id,
+        app_id=phone.app_id,
+        app_key=phone.app_key,
+    )
+    for _ in range(40):
+        assert phone.log_in(phone.username).status == 200
+        call = phone.log_out if other == "log out" else partial(phone.log_in, phone.username)
+        registered, done = at_once(again.register_device, call)
+        assert (registered.status, done.status) == (201, 200)
+
+
+@pytest.mark.only("buddy")
+def test_logins_at_once_on_one_device_leave_one_user_there(phone_kind, server):
+    phone = phone_on(phone_kind, server, device_token="push").sign_up()
+    for _ in range(10):
+        answers = at_once(*[partial(phone.log_in, phone.username)] * 8)
+        assert [answer.status for answer in answers] == [200] * 8
+        assert Session.objects.filter(ended_at=None).exclude(user=None).count() == 1
+        assert DeviceToken.objects.get().user_id == phone.user_id

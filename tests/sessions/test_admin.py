@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from sessions.models import EndReason, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
-from users.models import User
+from users.models import App, User
 
 
 @pytest.fixture
@@ -47,6 +47,34 @@ def test_every_model_has_a_list_that_opens_with_rows_in_it(browser):
         if row is not None:
             url = reverse(f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}_change", args=[row.pk])
             assert browser.get(url).status_code == 200, model
+
+
+def test_no_page_shows_a_push_address_or_a_key(browser):
+    phone = BuddyPhone(InProcess(), device_token="push").sign_up()
+    secrets = ["push", phone.app_key, phone.access_token, App.objects.get().key_hash]
+    for model, model_admin in admin.site._registry.items():
+        names = f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}"
+        pages = [reverse(f"{names}_changelist")]
+        pages += [reverse(f"{names}_change", args=[row.pk]) for row in model.objects.all()[:5]]
+        for page in pages:
+            shown = browser.get(page).content.decode()
+            assert not [secret for secret in secrets if f">{secret}<" in shown or f'"{secret}' in shown], page
+
+
+def test_staff_cannot_end_a_superusers_session_by_the_action(boss):
+    phone, other = ZapPhone(InProcess()), ZapPhone(InProcess()).sign_up()
+    phone.log_in("boss")
+    helper = User.objects.create_user("helper", PASSWORD, is_staff=True)
+    for name in ("view_session", "end_session"):
+        permission = Permission.objects.get(codename=name, content_type__app_label="user_sessions")
+        helper.user_permissions.add(permission)
+    client = Client()
+    client.force_login(helper)
+    everybody = [str(pk) for pk in Session.objects.values_list("pk", flat=True)]
+    url = reverse("admin:user_sessions_session_changelist")
+    page = client.post(url, {"action": "log_out", "_selected_action": everybody}, follow=True)
+    assert "1 session(s) ended." in page.content.decode()
+    assert (phone.me().status, other.me().status) == (200, 401)
 
 
 def test_the_selected_sessions_are_logged_out_with_the_staff_on_record(browser, boss):

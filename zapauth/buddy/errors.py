@@ -5,7 +5,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import MethodNotAllowed, NotFound, ParseError, UnsupportedMediaType, ValidationError
 
 from sessions.errors import NotYours, SessionEnded, TokenExpired, TokenInvalid, TokenMissing, UserTokenRequired
-from users.errors import AccountDisabled, BadAppCredentials, BadCredentials, IdentityTaken
+from users.errors import AccountDisabled, BadAppCredentials, BadCredentials, IdentityTaken, RegistrationClosed
 from zapauth.buddy import envelope
 from zapauth.dialect import BodyTooLarge, field_errors
 
@@ -47,6 +47,7 @@ _WORDS: tuple[tuple[type[Exception], int, tuple[str, int], str], ...] = (
     (BadCredentials, 401, AUTH_BAD_USERNAME_OR_PASSWORD, "The user name or password is wrong."),
     (UserTokenRequired, 403, AUTH_USER_ACCESS_TOKEN_REQUIRED, "This call needs a user: log in first."),
     (AccountDisabled, 403, AUTH_USER_ACCOUNT_DISABLED, "This account is disabled."),
+    (RegistrationClosed, 403, OBJECT_PERMISSION_DENIED, "Registration is closed; ask for an account."),
     (NotYours, 403, OBJECT_PERMISSION_DENIED, "This belongs to somebody else."),
     (NotFound, 404, OPERATION_NOT_FOUND, "There is no such operation."),
     (Http404, 404, OPERATION_NOT_FOUND, "There is no such operation."),

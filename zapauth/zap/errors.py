@@ -19,15 +19,11 @@ from sessions.errors import (
     TokenMissing,
     UserNotFound,
 )
-from users.errors import AccountDisabled, AppInactive, BadCredentials, IdentityTaken
+from users.errors import AccountDisabled, AppInactive, BadCredentials, IdentityTaken, RegistrationClosed
 from zapauth.dialect import BodyTooLarge, field_errors
 from zapauth.zap import envelope
 
 CHALLENGE = 'Bearer realm="zapauth"'
-
-
-class RegistrationClosed(Exception):
-    """Only staff may create users here."""
 
 
 # Looked up from top to bottom, so a subclass stands above its base.

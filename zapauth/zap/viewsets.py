@@ -42,9 +42,8 @@ class UserViewSet(ZapViewSet):
 
     def create(self, request: Request) -> HttpResponse:
         is_staff = request.auth is not None and request.user.has_perm("users.add_user")
-        if not (settings.REGISTRATION_OPEN or is_staff):
-            raise errors.RegistrationClosed
-        user = register_user(**self.read(StaffRegistrationInput if is_staff else RegistrationInput))
+        given = self.read(StaffRegistrationInput if is_staff else RegistrationInput)
+        user = register_user(by_staff=is_staff, **given)
         return success(user_json(user), status=201)
 
     def own(self, request: Request) -> HttpResponse:
