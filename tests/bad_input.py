@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 from unittest import mock
 from uuid import uuid4
 
@@ -27,7 +27,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from sessions.keys import key_ring, thumbprint
 from sessions.models import Session
 from sessions.tokens import CLAIMS
-from tests.phones import InProcess, Phone, Reply
+from tests.phones import Phone, Reply
 from users.models import App, Device, DeviceToken, User
 from zapauth.request_facts import RequestIdFilter
 
@@ -36,12 +36,6 @@ SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
 # --- requests ----------------------------------------------------------------------------------
-
-
-@cache
-def in_process() -> InProcess:
-    """One for all phones: to load the middleware takes longer than to serve a request."""
-    return InProcess()
 
 
 @dataclass(frozen=True)
@@ -54,15 +48,13 @@ class Call:
     body: dict[str, Any] | None = None
     token: str | None = None
 
-    scheme: ClassVar[dict[str, str]] = {"zap": "Bearer", "buddy": "Buddy"}
-
     def send(
         self, content: bytes | None = None, *, kind: str | None = "application/json", **headers: str | None
     ) -> Reply:
         """Send it with ``content`` for its body. A header that is None is left out."""
         if content is None and self.body is not None:
             content = json.dumps(self.body).encode()
-        given = {"Authorization": f"{self.scheme[self.phone.dialect]} {self.token}" if self.token else None}
+        given = {"Authorization": f"{self.phone.scheme} {self.token}" if self.token else None}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         given["Content-Type"] = kind if content is not None else None
         sent = {name: value for name, value in given.items() if value is not None}

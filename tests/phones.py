@@ -77,6 +77,7 @@ class Phone:
     """What a phone of either dialect can do. Answers are kept in `last`."""
 
     dialect: str
+    scheme: str
     access_token: str = ""
     refresh_token: str = ""
     user_id: str = ""
@@ -85,6 +86,15 @@ class Phone:
         self.send = send
         self.device_token = device_token
         self.last = Reply(0, {}, "")
+
+    def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Reply:
+        headers = {}
+        if token:
+            headers["Authorization"] = f"{self.scheme} {token}"
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        self.last = self.send(method, path, headers=headers, content=None if body is None else json.dumps(body))
+        return self.last
 
     def sign_up(self, username: str | None = None) -> "Phone":
         """Register a user and log them in."""
@@ -102,15 +112,7 @@ class Phone:
 
 class ZapPhone(Phone):
     dialect = "zap"
-
-    def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Reply:
-        headers = {}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        self.last = self.send(method, path, headers=headers, content=None if body is None else json.dumps(body))
-        return self.last
+    scheme = "Bearer"
 
     def sign_up(self, username: str | None = None) -> "ZapPhone":
         self.username = username or new_name()
@@ -146,6 +148,7 @@ class ZapPhone(Phone):
 
 class BuddyPhone(Phone):
     dialect = "buddy"
+    scheme = "Buddy"
 
     def __init__(
         self,
@@ -163,15 +166,6 @@ class BuddyPhone(Phone):
         self.app_id, self.app_key = app_id, app_key
         self.unique_id = unique_id or new_name()
         self.app_token = ""
-
-    def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Reply:
-        headers = {}
-        if token:
-            headers["Authorization"] = f"Buddy {token}"
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        self.last = self.send(method, path, headers=headers, content=None if body is None else json.dumps(body))
-        return self.last
 
     def register_device(self) -> Reply:
         body = {"appId": self.app_id, "appKey": self.app_key, "platform": "Android", "uniqueId": self.unique_id}

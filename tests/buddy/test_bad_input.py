@@ -38,12 +38,11 @@ from tests.bad_input import (
     buddy_success,
     everything,
     failing,
-    in_process,
     is_documented,
     monstrous_authorizations,
     undone,
 )
-from tests.phones import PASSWORD, ZapPhone, new_name
+from tests.phones import PASSWORD, InProcess, ZapPhone, new_name
 from users.clients import create_app
 from users.models import User
 
@@ -68,7 +67,7 @@ def phone(phone_kind, db):
     """A logged-in phone; there are another app and another user, too."""
     create_app("Another")
     User.objects.create_user(new_name())
-    return phone_kind(in_process(), device_token="mine").sign_up()
+    return phone_kind(InProcess(), device_token="mine").sign_up()
 
 
 @pytest.fixture
@@ -482,7 +481,7 @@ def test_an_app_level_token_where_a_user_is_needed_is_told_so(phone, untouched, 
 
 @pytest.mark.parametrize("route", WITH_TOKEN)
 def test_a_zap_token_is_refused_and_stays_good_where_it_belongs(phone, subtests, route):
-    zap = ZapPhone(in_process(), device_token="zap").sign_up()
+    zap = ZapPhone(InProcess(), device_token="zap").sign_up()
     untouched = Untouched()
     for name in ("access_token", "refresh_token"):
         with subtests.test(token=name):

@@ -34,7 +34,6 @@ from tests.bad_input import (
     bad_authorizations,
     everything,
     failing,
-    in_process,
     is_documented,
     monstrous_authorizations,
     undone,
@@ -42,7 +41,7 @@ from tests.bad_input import (
     zap_fields,
     zap_success,
 )
-from tests.phones import PASSWORD, BuddyPhone, new_name
+from tests.phones import PASSWORD, BuddyPhone, InProcess, new_name
 from users.models import App, User
 
 pytestmark = [pytest.mark.only("zap"), pytest.mark.usefixtures("_quick_hashing")]
@@ -58,7 +57,7 @@ def phone(phone_kind, db):
     """A logged-in phone; there are another app and another user, too."""
     App.objects.create(name="Another")
     User.objects.create_user(new_name())
-    return phone_kind(in_process(), device_token="mine").sign_up()
+    return phone_kind(InProcess(), device_token="mine").sign_up()
 
 
 @pytest.fixture
@@ -342,7 +341,7 @@ def test_a_token_put_together_again_unspoilt_is_good(phone):
 
 @pytest.mark.parametrize("route", [*WITH_TOKEN, "register", "refresh"])
 def test_a_good_token_of_another_kind_is_refused(phone, subtests, route):
-    buddy = BuddyPhone(in_process()).sign_up()
+    buddy = BuddyPhone(InProcess()).sign_up()
     tokens = {"Buddy's user-level token": buddy.access_token, "Buddy's app-level token": buddy.app_token}
     tokens["ZAP's other token"] = phone.access_token if route == "refresh" else phone.refresh_token
     untouched = Untouched()
