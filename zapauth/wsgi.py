@@ -53,13 +53,16 @@ class _CutOff(BytesIO):
 
 
 def leave_with_parent() -> None:
-    """End this worker when the server that started it is gone, however it went.
+    """End this worker when the server that started it says so, or is gone, however it went.
 
-    An orphan would go on answering at the port, beside the workers of the next server.
+    Not by a terminal's Ctrl-C, which goes to a whole process group: the server has its workers finish
+    what they do, and one that gets both signals hangs. An orphan would go on answering at the port,
+    beside the workers of the next server.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
         return
+    os.setpgid(0, 0)
 
     def wait_and_leave() -> None:
         parent.join()

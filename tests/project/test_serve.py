@@ -53,13 +53,16 @@ def serving(data, tmp_path, **more):
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     server = RunningServer(f"http://127.0.0.1:{port}", process, log)
     try:
         wait_until_it_answers(server)
         yield server
     finally:
-        process.send_signal(signal.SIGINT)
+        # As a terminal does it: Ctrl-C goes to all processes of the group, workers included.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
         process.wait(20)
 
 
@@ -90,6 +93,7 @@ def test_the_first_start_prints_examples_that_work_and_ctrl_c_stops_everything(d
     assert '"accessTokenExpires":"/Date(' in buddy
     assert '"error":"AuthAccessTokenInvalid"' in buddy
     assert server.process.returncode == 0
+    assert "refused to gracefully stop" not in server.log.read_text()
     assert processes_of(data) == []
 
 
