@@ -28,7 +28,10 @@ class AppAdmin(NoDelete):
     list_display = ["name", "id", "is_active", "created_at"]
     # The name, too: settings name ZAP's app by it.
     readonly_fields = ["name", "id", "created_at"]
-    fields = ["name", "id", "is_active", "sessions_valid_after", "created_at"]
+    fields = [
+        *("name", "id", "is_active", "sessions_valid_after"),
+        *("session_lifetime", "idle_timeout", "sessions_per_user", "created_at"),
+    ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from users.errors import AppInactive, BadAppCredentials
 from users.models import App
+from users.throttling import Allowance, count_attempt, network_of
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ def create_app(name: str, *, signed: bool = False) -> NewApp:
     return NewApp(app, key, shared_secret)
 
 
-def get_app_by_key(app_id: str, app_key: str) -> App:
-    """The active app of that id and key. Raises: BadAppCredentials."""
+def get_app_by_key(app_id: str, app_key: str, *, ip: str | None) -> App:
+    """The active app of that id and key, shown by a device. Raises: BadAppCredentials, TooManyAttempts."""
+    count_attempt(Allowance("device", network_of(ip)))
     app = App.objects.filter(pk=app_id, is_active=True).first()
     # An app without a key (ZAP's) has an empty hash, which equals no digest.
     if app is None or not hmac.compare_digest(app.key_hash, _key_hash(app_key)):

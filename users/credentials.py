@@ -7,8 +7,9 @@ from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
 from django.db.models import Q
 from django.http import HttpRequest
 
-from users.errors import AccountDisabled, BadCredentials
+from users.errors import AccountDisabled, BadCredentials, TooManyAttempts
 from users.models import User
+from users.throttling import Allowance, count_attempt, identity_of, network_of, take_back
 
 
 class OwaspArgon2(Argon2PasswordHasher):
@@ -23,40 +24,84 @@ class OwaspArgon2(Argon2PasswordHasher):
     parallelism = 1
 
 
-def get_user_by_username(username: str, password: str) -> User:
-    """The user of that name (any case), the password having been checked.
-
-    Raises: BadCredentials, AccountDisabled.
-    """
-    return _checked(_find(Q(username__iexact=User.normalize_username(username))), password)
+def find_user_by_username(username: str) -> User | None:
+    """The user of that name (any case); deleted users have none."""
+    return _find(Q(username__iexact=User.normalize_username(username)))
 
 
-def get_user_by_identity(identity: str, password: str) -> User:
-    """The user of that email, phone number or user name, the password having been checked.
+def find_user_by_identity(identity: str) -> User | None:
+    """The user of that email, phone number or user name.
 
     What looks like an email means its owner before it means a user of that name: else
     somebody could take another's email for a user name and catch their logins.
-
-    Raises: BadCredentials, AccountDisabled.
     """
     user = None
     if "@" in identity:
         user = _find(Q(email__iexact=identity))
     elif identity.startswith("+"):
         user = _find(Q(phone_number=identity))
-    return _checked(user or _find(Q(username__iexact=User.normalize_username(identity))), password)
+    return user or find_user_by_username(identity)
+
+
+def get_user_by_username(username: str, password: str, *, ip: str | None) -> User:
+    """The user of that name (any case), the password having been checked.
+
+    Raises: BadCredentials, AccountDisabled, TooManyAttempts.
+    """
+    allowances = _count(username, ip)
+    return _checked(find_user_by_username(username), password, allowances)
+
+
+def get_user_by_identity(identity: str, password: str, *, ip: str | None) -> User:
+    """The user of that email, phone number or user name, the password having been checked.
+
+    Raises: BadCredentials, AccountDisabled, TooManyAttempts.
+    """
+    allowances = _count(identity, ip)
+    return _checked(find_user_by_identity(identity), password, allowances)
+
+
+def check_own_password(user: User, password: str, *, ip: str | None) -> bool:
+    """Whether ``password`` is the user's; counted like a login by name. Raises: TooManyAttempts."""
+    allowances = _count(user.username, ip)
+    if not user.check_password(password):
+        return False
+    _take_back(allowances)
+    return True
 
 
 def _find(which: Q) -> User | None:
     return User.objects.filter(which, deleted_at=None).first()
 
 
-def _checked(user: User | None, password: str) -> User:
+def _count(identity: str, ip: str | None) -> tuple[Allowance, Allowance, Allowance]:
+    """Raises: TooManyAttempts, before anybody has looked who that is, or at the password."""
+    who, where = identity_of(identity), network_of(ip)
+    here, address, anywhere = (
+        Allowance("login", f"{who}\0{where}"),
+        Allowance("login_address", where),
+        Allowance("login_anywhere", who),
+    )
+    count_attempt(here)
+    # Only then: a phone that tries one password for ever can't use up what its office is allowed,
+    # nor what its user is allowed elsewhere.
+    count_attempt(address, anywhere)
+    return here, address, anywhere
+
+
+def _take_back(allowances: tuple[Allowance, Allowance, Allowance]) -> None:
+    here, address, anywhere = allowances
+    # An address has to pay for its failures even if one of its users knows a password.
+    take_back(address, clear=[here, anywhere])
+
+
+def _checked(user: User | None, password: str, allowances: tuple[Allowance, Allowance, Allowance]) -> User:
     if user is None:
         make_password(password)  # An unknown user must take as long as a wrong password.
         raise BadCredentials
     if not user.check_password(password):
         raise BadCredentials
+    _take_back(allowances)
     if not user.is_active:
         raise AccountDisabled
     return user
@@ -71,6 +116,9 @@ class UserBackend(ModelBackend):
         if username is None or password is None or "\0" in username:
             return None
         try:
-            return get_user_by_username(username, password)
-        except (BadCredentials, AccountDisabled):
+            return get_user_by_username(username, password, ip=getattr(request, "client_ip", None))
+        except (BadCredentials, AccountDisabled, TooManyAttempts):
             return None
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        return super().user_can_authenticate(user) and user.deleted_at is None

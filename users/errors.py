@@ -31,3 +31,31 @@ class IdentityTaken(UsersError):
     def __init__(self, field: str) -> None:
         super().__init__(field)
         self.field = field
+
+
+class NotYours(UsersError):
+    """It belongs to somebody else, and the caller may not act for them."""
+
+
+class UserNotFound(UsersError):
+    """No such user; told only to staff."""
+
+
+class WrongPassword(UsersError):
+    """The old password, which a change of one's own needs, is not right."""
+
+
+class EmailMismatch(UsersError):
+    """The email that a change of the password names is not the user's."""
+
+
+class CodeInvalid(UsersError):
+    """No such code now: wrong, used, expired, tried too often, or of nobody. The same on purpose."""
+
+
+class TooManyAttempts(UsersError):
+    """Tried too often of late, right or wrong; worth another try after `retry_after` seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(retry_after)
+        self.retry_after = retry_after

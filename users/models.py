@@ -6,12 +6,14 @@ Nothing here knows of sessions; `sessions` points at these models, never the oth
 import hashlib
 import re
 import secrets
+from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Upper
 
 _OBJECT_ID = re.compile("[0-9a-f]{24}")
@@ -53,6 +55,24 @@ class App(models.Model):
     is_active = models.BooleanField(default=True, help_text="Off: every token of this app is refused.")
     sessions_valid_after = models.DateTimeField(
         null=True, blank=True, help_text="Sessions opened at or before this instant are refused."
+    )
+    # Empty: as the settings say for all apps.
+    session_lifetime = models.DurationField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(timedelta(minutes=1))],
+        help_text="A session ends that long after the login. Empty: SESSION_LIFETIME.",
+    )
+    idle_timeout = models.DurationField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(timedelta(0))],
+        help_text="A session ends when it is not used for that long; 0: never. Empty: SESSION_IDLE_TIMEOUT.",
+    )
+    sessions_per_user = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="One more ends the user's oldest session in this app; 0: no limit. Empty: SESSIONS_PER_USER.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -127,6 +147,10 @@ class User(AbstractBaseUser, PermissionsMixin):
                 fields=["phone_number"], condition=Q(deleted_at=None), name="user_phone_number_taken"
             ),
         ]
+        indexes = [
+            # The order of both dialects' lists.
+            models.Index(F("created_at").desc(), F("id").desc(), condition=Q(deleted_at=None), name="user_newest"),
+        ]
 
     def get_full_name(self) -> str:
         return self.name or f"{self.first_name} {self.last_name}".strip()
@@ -187,3 +211,32 @@ class DeviceToken(models.Model):
     @classmethod
     def of(cls, token: str, **fields: Any) -> Self:
         return cls(token=token, digest=cls.digest_of(token), **fields)
+
+
+class ResetCode(models.Model):
+    """The one-time code that lets a user choose a new password: their newest, and no other.
+
+    `users.reset_codes` alone reads and writes it.
+    """
+
+    user = models.OneToOneField(User, primary_key=True, on_delete=models.CASCADE, related_name="reset_code")
+    digest = models.BinaryField(max_length=32, editable=False)
+    tries = models.PositiveSmallIntegerField(default=0, help_text="How often a code was compared with it.")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"reset code of {self.user_id}"
+
+
+class Throttle(models.Model):
+    """How often something was tried of late. `users.throttling` alone reads and writes it."""
+
+    key = models.CharField(
+        max_length=64, primary_key=True, help_text="Digest of what is limited and for whom: no name or address is kept."
+    )
+    count = models.PositiveIntegerField()
+    resets_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.key

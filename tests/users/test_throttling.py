@@ -1,0 +1,252 @@
+"""Too many attempts: who is refused, in which words, for how long, and who is not."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+import time_machine
+from django.core.management import call_command
+
+from tests.phones import PASSWORD, new_name
+from users.models import Throttle, User
+from users.throttling import forget_past, identity_of, network_of
+
+WRONG = "wrong-pass-1"
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def clock():
+    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture(autouse=True)
+def _few(settings):
+    settings.TRUSTED_PROXIES = 1  # so that a test can call from anywhere
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {
+        "login": (3, 900),
+        "login_anywhere": (5, 3600),
+        "reset": (2, 3600),
+        "reset_try": (4, 3600),
+        "reset_address": (6, 3600),
+        "device": (3, 3600),
+    }
+
+
+def call(phone, method, path, body, *, ip="192.0.2.1"):
+    headers = {"X-Forwarded-For": ip, "Content-Type": "application/json"}
+    if phone.dialect == "buddy":
+        phone._ready()
+        headers["Authorization"] = f"Buddy {phone.app_token}"
+    phone.last = phone.send(method, path, headers=headers, content=json.dumps(body))
+    return phone.last
+
+
+def log_in(phone, name, password, **where):
+    if phone.dialect == "zap":
+        return call(phone, "POST", "/v1/login", {"identity": name, "password": password}, **where)
+    return call(phone, "POST", "/users/login", {"username": name, "password": password}, **where)
+
+
+def assert_throttled(answer, dialect, seconds):
+    assert answer.status == 429
+    assert answer.headers["retry-after"] == str(seconds)
+    if dialect == "zap":
+        assert (answer.json["success"], answer.json["code"]) == (False, "too_many_attempts")
+    else:
+        assert (answer.json["error"], answer.json["errorNumber"], answer.json["status"]) == ("AuthFailed", 0x100, 429)
+
+
+def test_a_correct_password_fails_in_the_same_words_while_locked_and_works_after(new_phone, clock):
+    phone = new_phone().sign_up()
+    name = phone.username
+    assert [log_in(phone, name, WRONG).status for _ in range(3)] == [401] * 3
+    clock.shift(10 * SECOND)
+    wrong, right = log_in(phone, name, WRONG), log_in(phone, name, PASSWORD)
+    for answer in (wrong, right):
+        assert_throttled(answer, phone.dialect, 890)
+    strip = lambda answer: {k: v for k, v in answer.json.items() if k != "request_id"}  # noqa: E731
+    assert strip(wrong) == strip(right)
+    clock.shift(889 * SECOND)
+    assert_throttled(log_in(phone, name, PASSWORD), phone.dialect, 1)
+    clock.shift(SECOND)
+    assert log_in(phone, name, PASSWORD).status == 200
+
+
+def test_while_locked_nobody_looks_at_the_password(new_phone, clock, monkeypatch):
+    phone = new_phone().sign_up()
+    for _ in range(3):
+        log_in(phone, phone.username, WRONG)
+    monkeypatch.setattr("users.credentials.make_password", None)
+    monkeypatch.setattr(User, "check_password", None)
+    assert log_in(phone, phone.username, PASSWORD).status == 429
+
+
+def test_an_unknown_name_is_locked_like_a_known_one(new_phone, clock):
+    phone = new_phone().sign_up()
+    answers = [[log_in(phone, name, WRONG) for _ in range(4)] for name in (phone.username, "nobody")]
+    for known, unknown in zip(*answers, strict=True):
+        assert (known.status, known.headers.get("retry-after")) == (unknown.status, unknown.headers.get("retry-after"))
+    assert answers[0][-1].status == 429
+
+
+def test_a_login_that_works_forgives_the_failures_before_it(new_phone, clock):
+    phone = new_phone().sign_up()
+    for _ in range(4):
+        assert [log_in(phone, phone.username, WRONG).status for _ in range(2)] == [401] * 2
+        assert log_in(phone, phone.username, PASSWORD).status == 200
+
+
+def test_logins_that_work_never_add_up(new_phone, clock):
+    phone = new_phone().sign_up()
+    assert {log_in(phone, phone.username, PASSWORD).status for _ in range(10)} == {200}
+
+
+def test_however_a_name_is_spelt_it_is_the_same_one(new_phone, clock):
+    phone = new_phone().sign_up()
+    for name in (phone.username, phone.username.upper(), phone.username.title()):
+        assert log_in(phone, name, WRONG).status == 401
+    assert log_in(phone, f" {phone.username} ", WRONG).status == 429
+    # What the database takes for the same, letter by letter.
+    assert identity_of("\u0131\u017f\u017f") == identity_of("ISS") == identity_of("iss")
+
+
+def test_somebody_who_is_locked_out_at_one_address_gets_in_from_another(new_phone, clock):
+    phone = new_phone().sign_up()
+    for _ in range(20):
+        log_in(phone, phone.username, WRONG, ip="192.0.2.66")
+    assert log_in(phone, phone.username, PASSWORD, ip="192.0.2.66").status == 429
+    assert log_in(phone, phone.username, PASSWORD, ip="192.0.2.7").status == 200
+
+
+def test_a_password_is_not_guessed_from_many_addresses(new_phone, clock):
+    phone = new_phone().sign_up()
+    statuses = [log_in(phone, phone.username, WRONG, ip=f"192.0.2.{number}").status for number in range(6)]
+    assert statuses == [401] * 5 + [429]
+    assert_throttled(log_in(phone, phone.username, PASSWORD, ip="192.0.2.99"), phone.dialect, 3600)
+
+
+def test_one_address_cannot_try_a_password_on_many_names(new_phone, clock, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login_address": (6, 900)}
+    phone = new_phone().sign_up()
+    statuses = [log_in(phone, f"name_{number}", WRONG, ip="192.0.2.66").status for number in range(7)]
+    assert statuses == [401] * 6 + [429]
+    # An account of the guesser's own buys no more guesses.
+    mine = new_phone().sign_up()
+    clock.shift(timedelta(seconds=900))
+    for number in range(6):
+        assert log_in(phone, f"name_{number}", WRONG, ip="192.0.2.66").status == 401
+        log_in(mine, mine.username, PASSWORD, ip="192.0.2.66")
+    assert log_in(phone, "name_8", WRONG, ip="192.0.2.66").status == 429
+
+
+def test_a_phone_that_tries_one_wrong_password_for_ever_locks_nobody_else_out(new_phone, clock, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login_address": (6, 900)}
+    stuck, phone = new_phone().sign_up(), new_phone().sign_up()
+    for _ in range(20):
+        log_in(stuck, stuck.username, WRONG)
+    assert log_in(phone, phone.username, PASSWORD).status == 200
+
+
+def test_an_ipv6_network_is_one_address():
+    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") != network_of("2001:db8:0:1::1")
+    assert network_of("192.0.2.1") != network_of("192.0.2.2")
+    assert network_of(None) == ""
+
+
+@pytest.mark.only("zap")
+def test_the_old_password_of_a_change_cannot_be_guessed(new_phone, clock):
+    phone = new_phone().sign_up()
+    body = {
+        "userId": phone.user_id,
+        "email": f"{phone.username}@example.org",
+        "oldPassword": WRONG,
+        "newPassword": "another-pass-1",
+    }
+
+    def change(**fields):
+        return phone.call("POST", "/v1/changePassword", body | fields, token=phone.access_token)
+
+    assert [change().json["code"] for _ in range(3)] == ["wrong_password"] * 3
+    assert_throttled(change(oldPassword=PASSWORD), "zap", 900)
+    clock.shift(900 * SECOND)
+    phone.access_token = phone.refresh().json["data"]["token"]
+    assert change(oldPassword=PASSWORD).status == 200
+
+
+def test_reset_codes_are_mailed_so_often_and_no_more(new_phone, clock, mailoutbox):
+    phone = new_phone().sign_up()
+    User.objects.update(email="ann@example.org")
+    path, name = {"zap": ("/v1/otp/forgotPassword", "identity"), "buddy": ("/users/password", "userName")}[
+        phone.dialect
+    ]
+    for identity in (phone.username, "nobody"):
+        answers = [call(phone, "POST", path, {name: identity}) for _ in range(3)]
+        assert [answer.status for answer in answers] == [200, 200, 429]
+        assert_throttled(answers[-1], phone.dialect, 3600)
+    assert len(mailoutbox) == 2
+
+
+def test_reset_codes_are_not_guessed_by_asking_for_new_ones(new_phone, clock, settings):
+    phone = new_phone().sign_up()
+    User.objects.update(email="ann@example.org")
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset_address": (100, 3600)}
+    body = {"identity": phone.username, "otp": "00000000", "newPassword": "another-pass-1"}
+    path, method, refused = "/v1/forgotPassword", "POST", 422
+    if phone.dialect == "buddy":
+        body = {"userName": phone.username, "resetCode": "00000000", "newPassword": "another-pass-1"}
+        path, method, refused = "/users/password", "PATCH", 401
+    assert [call(phone, method, path, body).status for _ in range(5)] == [refused] * 4 + [429]
+    assert_throttled(phone.last, phone.dialect, 3600)
+
+
+@pytest.mark.only("buddy")
+def test_devices_are_registered_so_often_from_one_address_with_a_right_key_or_a_wrong_one(new_phone, clock):
+    phone = new_phone()
+
+    def register(key):
+        body = {"appId": phone.app_id, "appKey": key, "platform": "Android"}
+        headers = {"X-Forwarded-For": "192.0.2.1", "Content-Type": "application/json"}
+        return phone.send("POST", "/devices", headers=headers, content=json.dumps(body))
+
+    assert [register(key).status for key in ("wrong", phone.app_key, "wrong")] == [401, 201, 401]
+    assert_throttled(register(phone.app_key), "buddy", 3600)
+
+
+@pytest.mark.only("zap")
+def test_the_admins_login_is_counted_too_and_words_it_as_ever(new_phone, clock, client):
+    User.objects.create_superuser("boss", PASSWORD)
+    form = {"username": "boss", "next": "/admin/"}
+    first = client.post("/admin/login/", form | {"password": WRONG})
+    for _ in range(3):
+        client.post("/admin/login/", form | {"password": WRONG})
+    locked = client.post("/admin/login/", form | {"password": PASSWORD})
+    assert locked.status_code == 200
+    error = "Please enter the correct username and password"
+    assert error in first.content.decode()
+    assert error in locked.content.decode()
+    clock.shift(900 * SECOND)
+    assert client.post("/admin/login/", form | {"password": PASSWORD}).status_code == 302
+
+
+def test_throttling_can_be_turned_off_for_load_tests_and_a_check_warns_of_it(new_phone, settings, clock):
+    settings.THROTTLING = False
+    phone = new_phone().sign_up()
+    assert {log_in(phone, phone.username, WRONG).status for _ in range(10)} == {401}
+    assert not Throttle.objects.exists()
+    said = StringIO()
+    call_command("check", stderr=said)
+    assert "user_sessions.W001" in said.getvalue()
+
+
+def test_what_is_kept_names_nobody_and_is_forgotten(new_phone, clock):
+    phone = new_phone().sign_up()
+    log_in(phone, new_name(), WRONG)
+    keys = " ".join(Throttle.objects.values_list("key", flat=True))
+    assert "192.0.2" not in keys
+    assert len(keys.split()) >= 3
+    clock.shift(timedelta(hours=2))
+    forget_past()
+    assert not Throttle.objects.exists()

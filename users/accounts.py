@@ -1,0 +1,120 @@
+"""How a user comes to be, is found, changes and goes: who may, and what two can't both have."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from users.errors import IdentityTaken, NotYours, RegistrationClosed, UserNotFound
+from users.models import User, is_object_id
+from users.reset_codes import forget_code
+
+# Ending sessions takes nothing over, so it may be done to other staff, too.
+END_SESSION = "user_sessions.end_session"
+
+
+def register_user(*, username: str, password: str, by_staff: bool = False, **fields: Any) -> User:
+    """Create a user; the database decides who was first, so two at once can't both win.
+
+    Raises: IdentityTaken, when the user name, email or phone number is another user's;
+        RegistrationClosed, when settings leave it to staff.
+    """
+    if not (settings.REGISTRATION_OPEN or by_staff):
+        raise RegistrationClosed
+    with _one_of_each():
+        return User.objects.create_user(username, password, **fields)
+
+
+def get_user_to_read(user_id: str, *, actor: User, permission: str) -> User:
+    """The actor's own, or another user, deleted or not, if ``actor`` is staff with that permission.
+
+    Raises: NotYours (the same for known and unknown), UserNotFound (only to staff).
+    """
+    return actor if user_id == actor.pk else _of_another(User.objects.all(), user_id, actor, permission)
+
+
+def get_user_to_change(user_id: str, *, actor: User, permission: str) -> User:
+    """The actor's own, or another user, if ``actor`` is staff with that permission.
+
+    A superuser's account is for superusers only, and staff are changed and deleted by superusers
+    only: who could give another an email of their own could take over what that one may do.
+
+    Raises: NotYours (the same for known and unknown), UserNotFound (only to staff).
+    """
+    if user_id == actor.pk:
+        return actor
+    user = _of_another(User.objects.filter(deleted_at=None), user_id, actor, permission)
+    protected = user.is_superuser or (user.is_staff and permission != END_SESSION)
+    if protected and not actor.is_superuser:
+        raise NotYours
+    return user
+
+
+def users_visible_to(actor: User) -> QuerySet[User]:
+    """Themselves; all users for staff who may see them. The deleted ones are left out."""
+    users = User.objects.filter(deleted_at=None)
+    return users if actor.has_perm("users.view_user") else users.filter(pk=actor.pk)
+
+
+def find_users(
+    *, actor: User, per_page: int, page: int, since: datetime | None = None, until: datetime | None = None
+) -> tuple[list[User], int]:
+    """A page of the users created from ``since`` until ``until``, newest first, and how many there are in all.
+
+    Raises: NotYours, when ``actor`` may not see users.
+    """
+    if not actor.has_perm("users.view_user"):
+        raise NotYours
+    users = users_visible_to(actor)
+    if since is not None:
+        users = users.filter(created_at__gte=since)
+    if until is not None:
+        users = users.filter(created_at__lte=until)
+    start = (page - 1) * per_page
+    return list(users.order_by("-created_at", "-pk")[start : start + per_page]), users.count()
+
+
+def change_user(user: User, **fields: Any) -> None:
+    """Change those fields. With another email, nobody has verified it, and no code was mailed to it.
+
+    Raises: IdentityTaken; UserNotFound, when they were deleted meanwhile. Then nothing changes.
+    """
+    if "username" in fields:
+        fields["username"] = User.normalize_username(fields["username"])
+    if fields.get("email", user.email) != user.email:
+        fields["email_verified"] = False
+    fields["updated_at"] = timezone.now()
+    with _one_of_each():
+        if not User.objects.filter(pk=user.pk, deleted_at=None).update(**fields):
+            raise UserNotFound
+        if "email_verified" in fields:
+            forget_code(user.pk)
+    for name, value in fields.items():
+        setattr(user, name, value)
+
+
+def _of_another(users: QuerySet[User], user_id: str, actor: User, permission: str) -> User:
+    if not actor.has_perm(permission):
+        raise NotYours
+    user = users.filter(pk=user_id).first() if is_object_id(user_id) else None
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+@contextmanager
+def _one_of_each() -> Iterator[None]:
+    """One user for each user name, email and phone number. Raises: IdentityTaken; all is taken back."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
+        if constraint.startswith("user_") and constraint.endswith("_taken"):
+            raise IdentityTaken(constraint.removeprefix("user_").removesuffix("_taken")) from error
+        raise

@@ -1,0 +1,105 @@
+"""How often something may be tried, counted in PostgreSQL: for all workers, and through restarts.
+
+An attempt is counted before it is made, so that a hundred at once are a hundred, and taken back when it
+turns out to be good. Who has used up an allowance waits for its window to end; what they try meanwhile is
+not looked at, right or wrong.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from users.errors import TooManyAttempts
+from users.models import Throttle, User
+
+# One statement: two workers that count at once can't both see the old count. Rows in the order of
+# their keys, so that two that share some can't deadlock.
+_COUNT = """
+INSERT INTO users_throttle AS t (key, count, resets_at)
+     SELECT key, 1, %(now)s + window_length
+       FROM unnest(%(keys)s::text[], %(windows)s::interval[]) AS given (key, window_length)
+   ORDER BY key
+ON CONFLICT (key) DO UPDATE
+        SET count = CASE WHEN t.resets_at <= %(now)s THEN 1 ELSE t.count + 1 END,
+            resets_at = CASE WHEN t.resets_at <= %(now)s THEN EXCLUDED.resets_at ELSE t.resets_at END
+  RETURNING key, count, resets_at
+"""
+_TAKE_BACK = """
+WITH held AS (SELECT key FROM users_throttle WHERE key = ANY(%(keys)s) ORDER BY key FOR NO KEY UPDATE)
+UPDATE users_throttle t
+   SET count = CASE WHEN t.key = ANY(%(cleared)s) THEN 0 ELSE GREATEST(t.count - 1, 0) END
+  FROM held WHERE t.key = held.key
+"""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How often somebody may do something: ``settings.THROTTLE_RATES[name]`` is (times, seconds)."""
+
+    name: str
+    who: str
+
+    @property
+    def most(self) -> int:
+        return int(settings.THROTTLE_RATES[self.name][0])
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(seconds=settings.THROTTLE_RATES[self.name][1])
+
+    @property
+    def key(self) -> str:
+        return salted_hmac("users.throttling", f"{self.name}\0{self.who}", algorithm="sha256").hexdigest()
+
+
+def count_attempt(*allowances: Allowance) -> None:
+    """Count one more attempt against each allowance.
+
+    Raises: TooManyAttempts, when one of them was used up before.
+    """
+    if not settings.THROTTLING:
+        return
+    now, by_key = timezone.now(), {allowance.key: allowance for allowance in allowances}
+    windows = [allowance.window for allowance in by_key.values()]
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, {"now": now, "keys": list(by_key), "windows": windows})
+        rows = cursor.fetchall()
+    waits = [resets_at - now for key, count, resets_at in rows if count > by_key[key].most]
+    if waits:
+        raise TooManyAttempts(max(1, math.ceil(max(waits).total_seconds())))
+
+
+def take_back(*allowances: Allowance, clear: Iterable[Allowance] = ()) -> None:
+    """The attempt just counted was good: it does not count. Of ``clear`` none of the earlier ones do, either."""
+    if not settings.THROTTLING:
+        return
+    cleared = [allowance.key for allowance in clear]
+    keys = [allowance.key for allowance in allowances] + cleared
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_BACK, {"keys": keys, "cleared": cleared})
+
+
+def forget_past() -> None:
+    """Delete what counts for nothing any more."""
+    Throttle.objects.filter(resets_at__lte=timezone.now()).delete()
+
+
+def identity_of(text: str) -> str:
+    """One spelling for all that the database takes for the same user name, email or phone number."""
+    # Upper case first: PostgreSQL compares by it, and a few letters share only their capital.
+    return User.normalize_username(text).upper().casefold()
+
+
+def network_of(ip: str | None) -> str:
+    """Who calls, as far as the address tells: IPv6 hands out a network of 64 bits to each."""
+    if ip is None:
+        return ""
+    address = ip_address(ip)
+    return str(ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
