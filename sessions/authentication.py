@@ -5,7 +5,7 @@ So it is asked each time, and no verdict is kept: what a logout commits, the nex
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
@@ -18,13 +18,11 @@ from rest_framework.request import Request
 
 from sessions.errors import SessionEnded, TokenInvalid, TokenMissing
 from sessions.models import Session
+from sessions.policy import last_seen_every
 from sessions.tokens import SessionToken, UserAccessToken
 from users.models import App, User
 
 M = TypeVar("M", bound=models.Model)
-
-# How stale `last_seen_at` may get before a request writes it.
-LAST_SEEN_EVERY = timedelta(minutes=5)
 
 
 def get_live_session(token: SessionToken, *, now: datetime) -> Session:
@@ -99,7 +97,7 @@ class SessionAuthentication(BaseAuthentication):
         token = self.token_class.read(self.credentials(request)[0], allow_expired=self.allow_expired)
         session = get_live_session(token, now=now)
         self.check(request, session, token)
-        if now - session.last_seen_at >= LAST_SEEN_EVERY:
+        if now - session.last_seen_at >= last_seen_every(session.app):
             Session.objects.filter(pk=session.pk, last_seen_at__lt=now).update(last_seen_at=now)
         return session.user or AnonymousUser(), session
 

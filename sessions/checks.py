@@ -5,6 +5,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 
 from sessions.keys import BadSigningKeys, key_ring
@@ -23,3 +24,29 @@ def check_signing_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
             )
         ]
     return []
+
+
+@register("security")
+def check_throttling(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.THROTTLING:
+        return []
+    return [
+        checks.Warning(
+            "THROTTLING is off: passwords and reset codes can be guessed without end.",
+            hint="It is for load tests. Unset THROTTLING, or set it to on.",
+            id="user_sessions.W001",
+        )
+    ]
+
+
+@register("security", deploy=True)
+def check_mail(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.EMAIL_BACKEND != "django.core.mail.backends.console.EmailBackend":
+        return []
+    return [
+        checks.Warning(
+            "Mail goes to the log: reset codes can be read there, and reach nobody else.",
+            hint="EMAIL_URL=smtp+tls://user:password@smtp.example.org:587",
+            id="user_sessions.W002",
+        )
+    ]

@@ -26,7 +26,8 @@ def open_device_session(
     """
     device = register_device(app, unique_id=unique_id, **description)
     held = attach_device_token(push_token, device=device) if push_token else None
-    return open_app_session(app, device_id=device.pk, device_token_id=held.pk if held else None, origin=origin)
+    here = {"device_id": device.pk, "device_token_id": held.pk if held else None, "platform": device.platform}
+    return open_app_session(app, origin=origin, **here)
 
 
 @transaction.atomic

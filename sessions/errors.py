@@ -40,13 +40,7 @@ class UserTokenRequired(SessionsError):
     code = "user_token_required"
 
 
-class NotYours(SessionsError):
-    """It belongs to somebody else, and the caller may not act for them."""
+class SessionNotFound(SessionsError):
+    """That user has no live session of this id."""
 
-    code = "permission_denied"
-
-
-class UserNotFound(SessionsError):
-    """No such user; told only to staff."""
-
-    code = "user_not_found"
+    code = "not_found"

@@ -8,16 +8,21 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from ua_parser import parse_os
 
+from sessions.background import after_answer
 from sessions.errors import SessionEnded
 from sessions.logout import end_sessions
-from sessions.models import USER_AGENT_LENGTH, EndReason, Session
+from sessions.mail import mail_new_device
+from sessions.models import PLATFORM_LENGTH, USER_AGENT_LENGTH, EndReason, Session
 from sessions.origin import Origin
+from sessions.policy import session_lifetime, sessions_per_user
+from sessions.timeouts import end_timed_out
 from sessions.tokens import AppAccessToken, RefreshToken, SessionToken, UserAccessToken
+from users.accounts import register_user
 from users.devices import attach_device_token
 from users.errors import BadCredentials
 from users.models import App, User
-from users.registration import register_user
 
 KNOWN_IPS = 10
 
@@ -50,10 +55,10 @@ def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origi
     """
     _stamp_login(user, origin)
     held = attach_device_token(device_token, user=user) if device_token else None
-    session = _session(app, origin, lifetime=settings.SESSION_LIFETIME, user=user, device_token=held)
+    session = _session(app, origin, lifetime=session_lifetime(app), user=user, device_token=held)
     refresh = RefreshToken.for_session(session, expires_at=session.expires_at)
     session.refresh_jti = refresh["jti"]
-    session.save(force_insert=True)
+    _open(session, origin)
     refresh.record(session)
     access = UserAccessToken.for_session(session, expires_at=timezone.now() + settings.ACCESS_TOKEN_LIFETIME)
     return _grant(session, access, str(refresh))
@@ -74,19 +79,13 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
     """
     _stamp_login(user, origin, **changed)
     app, on_device = current.app, sessions_on_device(current)
-    current = lock_sessions(on_device, current)
+    current = lock_sessions(on_device | _live_in_app(user, app), current)
     # Before the address moves, or the one who was logged in could go on moving it.
     end_sessions(on_device.exclude(user=None), actor=user, reason=EndReason.SUPERSEDED, origin=origin)
     if current.device_token is not None:
         attach_device_token(current.device_token.token, user=user)
-    session = _session(
-        app,
-        origin,
-        lifetime=settings.SESSION_LIFETIME,
-        user=user,
-        **same_device(current),
-    )
-    session.save(force_insert=True)
+    session = _session(app, origin, lifetime=session_lifetime(app), user=user, **same_device(current))
+    _open(session, origin)
     return _grant(session, UserAccessToken.for_session(session, expires_at=session.expires_at))
 
 
@@ -122,6 +121,7 @@ def same_device(session: Session) -> dict[str, Any]:
     return {
         "device_id": session.device_id,
         "device_token_id": session.device_token_id,
+        "platform": session.platform,
         "opened_from_id": session.opened_from_id or session.pk,
     }
 
@@ -144,17 +144,65 @@ def _stamp_login(user: User, origin: Origin, **changed: Any) -> None:
         setattr(user, name, value)
 
 
-def _session(app: App, origin: Origin, *, lifetime: timedelta, **fields: Any) -> Session:
+def _live_in_app(user: User, app: App) -> QuerySet[Session]:
+    return Session.objects.filter(user=user, app=app, ended_at=None)
+
+
+def _open(session: Session, origin: Origin) -> None:
+    """Store a user's new session. Over the app's limit the oldest ends; of a new device they are told.
+
+    Logins of one user come one by one, for each has locked the user's row (`_stamp_login`).
+    """
+    app, user = session.app, session.user
+    assert user is not None  # noqa: S101
+    tell = settings.NEW_DEVICE_MAIL and is_new_device(session)
+    session.save(force_insert=True)
+    if most := sessions_per_user(app):
+        live = _live_in_app(user, app)
+        # All of them first, in their order: else two sets of locks could wait for each other.
+        list(live.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+        end_timed_out(live)
+        others = live.exclude(pk=session.pk).order_by("-created_at", "-pk")
+        too_many = list(others.values_list("pk", flat=True)[most - 1 :])
+        over = Session.objects.filter(pk__in=too_many)
+        end_sessions(over, actor=None, reason=EndReason.OVER_LIMIT, origin=origin)
+    if tell:
+        transaction.on_commit(lambda: after_answer(mail_new_device, session))
+
+
+def is_new_device(session: Session) -> bool:
+    """Whether its user was logged in before, but never from there.
+
+    As far as can be told: it is not a device or a push address of theirs, nor the same program at
+    the same address.
+    """
+    there = Q(user_agent=session.user_agent, ip=session.ip)
+    if session.device_id is not None:
+        there |= Q(device=session.device_id)
+    if session.device_token_id is not None:
+        there |= Q(device_token=session.device_token_id)
+    before = Session.objects.filter(user=session.user_id).exclude(pk=session.pk)
+    return before.exists() and not before.filter(there).exists()
+
+
+def _session(app: App, origin: Origin, *, lifetime: timedelta, platform: str = "", **fields: Any) -> Session:
     now = timezone.now()
+    user_agent = origin.user_agent[:USER_AGENT_LENGTH]
     return Session(
         app=app,
         ip=origin.ip,
-        user_agent=origin.user_agent[:USER_AGENT_LENGTH],
+        user_agent=user_agent,
+        platform=platform or _platform_of(user_agent),
         created_at=now,
         last_seen_at=now,
         expires_at=now + lifetime,
         **fields,
     )
+
+
+def _platform_of(user_agent: str) -> str:
+    system = parse_os(user_agent)
+    return system.family[:PLATFORM_LENGTH] if system else ""
 
 
 def _grant(session: Session, access: SessionToken, refresh_token: str | None = None) -> Grant:

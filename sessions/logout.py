@@ -1,7 +1,8 @@
 """How a session ends: start here.
 
-Every way out (both logout routes, the admin, a changed password, a disabled account, a refresh
-token used twice) calls `end_sessions`. Who is meant is a queryset, how many is no matter.
+Every way out (the logout routes, the admin, a changed password, a disabled or deleted account, a
+refresh token used twice, a time-out, a limit) calls `end_sessions`. Who is meant is a queryset, how
+many is no matter.
 """
 
 import logging
@@ -11,10 +12,12 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from sessions.errors import NotYours, SessionEnded, UserNotFound
+from sessions.errors import SessionEnded
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
-from users.models import DeviceToken, User, is_object_id
+from users.accounts import END_SESSION, get_user_to_change
+from users.errors import NotYours
+from users.models import DeviceToken, User
 
 logger = logging.getLogger("zapauth.sessions")
 
@@ -24,7 +27,8 @@ logger = logging.getLogger("zapauth.sessions")
 #   held         the push addresses that it holds for its user: the one it logged in with, and
 #                those of its device. Only while they are still that user's: the phone may be
 #                somebody else's by now, and the row lock makes us see it. Locked in one order,
-#                so that two logouts which share some can't deadlock;
+#                so that two logouts which share some can't deadlock. A session that nobody ended
+#                leaves an address alone that the user's next login on the phone holds, too;
 #   detached     no push for that user any more. The device keeps its address.
 # Were the database's default `synchronous_commit` ever turned down, an answered logout could
 # be lost in a crash, and a replica could still accept the token: so it is set for this commit.
@@ -44,6 +48,10 @@ WITH ended AS (
     SELECT t.id
       FROM users_devicetoken t
       JOIN ended e ON e.user_id = t.user_id AND (t.id = e.device_token_id OR t.device_id = e.device_id)
+     WHERE NOT (%(by_itself)s AND EXISTS (
+               SELECT FROM user_sessions_session other
+                WHERE other.device_token_id = t.id AND other.user_id = t.user_id
+                  AND other.ended_at IS NULL AND other.id <> ALL(%(ids)s)))
      ORDER BY t.id
        FOR NO KEY UPDATE OF t
 ), detached AS (
@@ -51,6 +59,7 @@ WITH ended AS (
 )
 SELECT set_config('synchronous_commit', 'remote_apply', true)
 """
+_BY_ITSELF = {EndReason.EXPIRED, EndReason.IDLE, EndReason.OVER_LIMIT}
 
 
 # savepoint=False: inside a caller's transaction it is a part of that one, and costs no round trips.
@@ -89,6 +98,7 @@ def end_sessions(
                 "actor": actor_id,
                 "ip": origin.ip,
                 "request_id": origin.request_id,
+                "by_itself": reason in _BY_ITSELF,
             },
         )
     told = "sessions ended: %d, reason %s, actor %s", len(ids), reason.value, actor_id
@@ -117,13 +127,7 @@ def log_out_user(user_id: str, *, actor: User, device_token: str | None = None, 
 
     Raises: NotYours, UserNotFound (that only to staff who may end sessions).
     """
-    if not actor.has_perm("user_sessions.end_session"):
-        raise NotYours
-    user = User.objects.filter(pk=user_id, deleted_at=None).first() if is_object_id(user_id) else None
-    if user is None:
-        raise UserNotFound
-    if user.is_superuser and not actor.is_superuser:
-        raise NotYours
+    user = get_user_to_change(user_id, actor=actor, permission=END_SESSION)
     whose = Q(user=user) if device_token is None else _bound_to(user.pk, device_token)
     end_sessions_as_staff(Session.objects.filter(whose), actor=actor, origin=origin)
     _detach(user.pk, device_token)
@@ -134,7 +138,7 @@ def end_sessions_as_staff(sessions: QuerySet[Session], *, actor: User, origin: O
 
     Returns: the ids of the sessions that this very call ended. Raises: NotYours.
     """
-    if not actor.has_perm("user_sessions.end_session"):
+    if not actor.has_perm(END_SESSION):
         raise NotYours
     if not actor.is_superuser:
         sessions = sessions.exclude(user__is_superuser=True)

@@ -8,9 +8,11 @@ from django.db import models
 from django.db.models import F, Q
 from uuid6 import uuid7
 
+from sessions.policy import idle_timeout
 from users.models import App, Device, DeviceToken, User
 
 USER_AGENT_LENGTH = 512
+PLATFORM_LENGTH = 100
 
 
 class EndReason(models.TextChoices):
@@ -21,6 +23,10 @@ class EndReason(models.TextChoices):
     SUPERSEDED = "superseded", "another login took its place on the device"
     PASSWORD_CHANGED = "password_changed", "the password was changed"
     USER_DISABLED = "user_disabled", "the account was disabled"
+    USER_DELETED = "user_deleted", "the account was deleted"
+    EXPIRED = "expired", "its time was over"
+    IDLE = "idle", "it was not used for too long"
+    OVER_LIMIT = "over_limit", "the user opened more than the app allows"
     REFRESH_REUSED = "refresh_reused", "a used refresh token came back"
 
 
@@ -29,6 +35,7 @@ class Refusal(StrEnum):
 
     ENDED = "session_ended"
     EXPIRED = "session_expired"
+    IDLE = "session_idle"
     APP_INACTIVE = "app_inactive"
     APP_CUT_OFF = "app_cut_off"
     USER_INACTIVE = "user_inactive"
@@ -62,12 +69,19 @@ class Session(models.Model):
 
     ip = models.GenericIPAddressField(null=True, blank=True)
     user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
+    platform = models.CharField(
+        max_length=PLATFORM_LENGTH, blank=True, help_text="The device's; without one, what the user agent says."
+    )
     created_at = models.DateTimeField()
     last_seen_at = models.DateTimeField(help_text="Written every few minutes at most.")
     expires_at = models.DateTimeField()
     refresh_jti = models.CharField(
         max_length=32, null=True, blank=True, help_text="The one refresh token that is good; NULL: it has none."
     )
+    # The one before it, as long as a retry of the lost answer may come: `sessions.refresh`.
+    refresh_used_jti = models.CharField(max_length=32, null=True, blank=True)
+    refresh_used_at = models.DateTimeField(null=True, blank=True)
+    refresh_used_by = models.CharField(max_length=64, blank=True, help_text="Digest of the client that used it.")
 
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=20, choices=EndReason.choices, blank=True)
@@ -90,6 +104,7 @@ class Session(models.Model):
         ]
         indexes = [
             models.Index(fields=["user"], condition=Q(ended_at=None), name="session_live_user"),
+            models.Index(F("user"), F("created_at").desc(), name="session_of_user"),
             models.Index(fields=["device_token"], condition=Q(ended_at=None), name="session_live_device_token"),
             models.Index(fields=["device"], condition=Q(ended_at=None), name="session_live_device"),
             models.Index(fields=["opened_from"], condition=Q(ended_at=None), name="session_live_opened_from"),
@@ -110,9 +125,11 @@ class Session(models.Model):
         The only place where that is decided. Reads `app` and `user`, so have them loaded.
         """
         app, user = self.app, self.user
+        idle = idle_timeout(app)
         rules: tuple[tuple[Any, Refusal], ...] = (
             (self.ended_at, Refusal.ENDED),
             (self.expires_at <= now, Refusal.EXPIRED),
+            (user and idle and now - self.last_seen_at >= idle, Refusal.IDLE),
             (not app.is_active, Refusal.APP_INACTIVE),
             # "At or before": a session of the very instant of the cut-off is an old one.
             (app.sessions_valid_after and self.created_at <= app.sessions_valid_after, Refusal.APP_CUT_OFF),

@@ -2,21 +2,31 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import QuerySet
 
+from sessions.background import after_answer
 from sessions.logout import end_sessions
+from sessions.mail import mail_reset_code
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
+from users.credentials import check_own_password, find_user_by_identity, find_user_by_username
+from users.errors import EmailMismatch, NotYours, WrongPassword
 from users.models import User
+from users.reset_codes import check_code, count_request, forget_code, issue_code, use_up
 
 
 @contextmanager
-def password_change(users: QuerySet[User], *, actor: User | None, origin: Origin | None = None) -> Iterator[None]:
-    """Wrap what may set the passwords of ``users``: with those that it sets, their sessions end.
+def password_change(
+    users: QuerySet[User], *, actor: User | None, origin: Origin | None = None, keep: UUID | None = None
+) -> Iterator[None]:
+    """Wrap what may set the passwords of ``users``: with those that it sets, their sessions end but for ``keep``.
 
-    One transaction: the password is not changed without the sessions being ended, nor the other way.
+    Their reset codes are dead, too. One transaction: the password is not changed without the
+    sessions being ended, nor the other way.
     """
     with transaction.atomic():
         before = dict(users.values_list("pk", "password"))
@@ -24,4 +34,73 @@ def password_change(users: QuerySet[User], *, actor: User | None, origin: Origin
         after = User.objects.filter(pk__in=before).values_list("pk", "password")
         changed = [pk for pk, password in after if password != before[pk]]
         sessions = Session.objects.filter(user__in=changed)
+        if keep is not None:
+            sessions = sessions.exclude(pk=keep)
         end_sessions(sessions, actor=actor, reason=EndReason.PASSWORD_CHANGED, origin=origin)
+        for pk in changed:
+            forget_code(pk)
+
+
+def change_own_password(
+    user_id: str,
+    *,
+    email: str | None,
+    old_password: str,
+    new_password: str,
+    current: Session,
+    actor: User,
+    origin: Origin,
+) -> None:
+    """Change the caller's password. Their session goes on, all of their others end.
+
+    Raises: NotYours, EmailMismatch, WrongPassword, TooManyAttempts: then nothing changes.
+    """
+    if user_id != actor.pk:
+        raise NotYours
+    if (email or "").upper() != (actor.email or "").upper():
+        raise EmailMismatch
+    if not check_own_password(actor, old_password, ip=origin.ip):
+        raise WrongPassword
+    whose = User.objects.filter(pk=actor.pk)
+    with password_change(whose, actor=actor, origin=origin, keep=current.pk):
+        # Compare and set: of two changes at once the second has the wrong old password.
+        if not whose.filter(password=actor.password).update(password=make_password(new_password)):
+            raise WrongPassword
+
+
+def ask_for_reset_code(identity: str, *, by_name_only: bool = False, origin: Origin) -> None:
+    """Mail a reset code to the user of that identity, if there is one who has an email.
+
+    All that depends on it happens after the answer, which takes as long for an unknown identity.
+
+    Raises: TooManyAttempts.
+    """
+    count_request(identity, ip=origin.ip)
+    after_answer(_send_reset_code, identity, by_name_only)
+
+
+def reset_password(identity: str, *, code: str, new_password: str, by_name_only: bool = False, origin: Origin) -> None:
+    """Set a new password by the code that was mailed to the user of that identity; all of their sessions end.
+
+    Whoever has the code reads the user's mail: their email is verified by that.
+
+    Raises: CodeInvalid, TooManyAttempts.
+    """
+    user = _find_active(identity, by_name_only)
+    check_code(user, code, identity=identity, ip=origin.ip)
+    assert user is not None  # noqa: S101  # or its code would not have been right
+    whose = User.objects.filter(pk=user.pk)
+    with password_change(whose, actor=user, origin=origin):
+        use_up(user, code)
+        whose.update(password=make_password(new_password), email_verified=True)
+
+
+def _find_active(identity: str, by_name_only: bool) -> User | None:
+    user = find_user_by_username(identity) if by_name_only else find_user_by_identity(identity)
+    return user if user and user.is_active else None
+
+
+def _send_reset_code(identity: str, by_name_only: bool) -> None:
+    user = _find_active(identity, by_name_only)
+    if user and user.email:
+        mail_reset_code(user, issue_code(user))

@@ -1,5 +1,8 @@
 """How a session goes on: a refresh token buys the next access token (RFC 6749 §6)."""
 
+import hashlib
+from datetime import datetime
+
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -19,20 +22,21 @@ def refresh(raw: str, *, audience: str, origin: Origin) -> Grant:
 
     With ``settings.ROTATE_REFRESH_TOKENS`` a new refresh token as well; the old one is then
     used up, and coming back with it ends the session: whoever has it, one of two is a thief
-    (RFC 9700 §4.14.2).
+    (RFC 9700 §4.14.2). But answers get lost, and phones ask twice at once: within
+    ``settings.REFRESH_GRACE`` the client that used the token gets the same successor again, as long
+    as nobody has used that one.
 
     Raises: TokenExpired, TokenInvalid, SessionEnded.
     """
-    token = RefreshToken.read(raw)
-    session = get_live_session(token, now=timezone.now())
-    if session.app.name != audience:
-        raise TokenInvalid
+    token, client = RefreshToken.read(raw), _digest_of_client(origin)
+    session = _look(token, audience)
     try:
         if token["jti"] == session.refresh_jti:
-            return _next(token, session)
+            return _next(token, session, client)
     except _Outrun:
-        pass  # Another request used the token between our look and our write: as bad as any reuse.
-    # Outside of the block above: its work is undone, the end of the session must stay.
+        session = _look(token, audience)  # another request used the token between our look and our write
+    if _is_retry(token, session, client):
+        return _grant(session, _not_blacklisted(_successor_of(session)))
     reused = Session.objects.filter(pk=session.pk)
     end_sessions(reused, actor=None, reason=EndReason.REFRESH_REUSED, origin=origin)
     raise SessionEnded
@@ -42,26 +46,71 @@ class _Outrun(Exception):
     """The compare-and-set found another refresh token than the one compared."""
 
 
+def _look(token: RefreshToken, audience: str) -> Session:
+    session = get_live_session(token, now=timezone.now())
+    if session.app.name != audience:
+        raise TokenInvalid
+    return session
+
+
 @transaction.atomic
-def _next(token: RefreshToken, session: Session) -> Grant:
-    try:
-        token.check_blacklist()  # revoked by other hands, through simplejwt's own tables
-    except SimpleJWTError as error:
-        raise SessionEnded from error
+def _next(token: RefreshToken, session: Session, client: str) -> Grant:
     now = timezone.now()
+    changed: dict[str, object] = {"last_seen_at": now}
     successor = None
     if settings.ROTATE_REFRESH_TOKENS:
         successor = RefreshToken.for_session(session, expires_at=session.expires_at)
+        successor.set_iat(at_time=now)
+        used = {"refresh_used_jti": token["jti"], "refresh_used_at": now, "refresh_used_by": client}
+        changed |= {"refresh_jti": successor["jti"], **used}
     # Compare and set: a logout that was quicker has set `ended_at`, another refresh `refresh_jti`.
     # Either way nothing is written here and nothing handed out.
     current = Session.objects.filter(pk=session.pk, refresh_jti=token["jti"])
-    open_now = current.filter(ended_at=None)
-    if not open_now.update(last_seen_at=now, refresh_jti=(successor or token)["jti"]):
+    if not current.filter(ended_at=None).update(**changed):
         if current.exists():
             raise SessionEnded
         raise _Outrun
+    # Not before: a refresh that was quicker has blacklisted the token, and is no other hand.
+    _not_blacklisted(token)
     if successor is not None:
         successor.record(session)
         token.blacklist()
-    access = UserAccessToken.for_session(session, expires_at=now + settings.ACCESS_TOKEN_LIFETIME)
+    return _grant(session, successor)
+
+
+def _not_blacklisted(token: RefreshToken) -> RefreshToken:
+    """The token, unless other hands have revoked it through simplejwt's own tables. Raises: SessionEnded."""
+    try:
+        token.check_blacklist()
+    except SimpleJWTError as error:
+        raise SessionEnded from error
+    return token
+
+
+def _is_retry(token: RefreshToken, session: Session, client: str) -> bool:
+    """Whether the client that has just used this token asks again, since it never got the answer."""
+    used_at: datetime | None = session.refresh_used_at
+    return (
+        used_at is not None
+        and session.refresh_used_jti == token["jti"]
+        and session.refresh_used_by == client
+        and timezone.now() - used_at < settings.REFRESH_GRACE
+    )
+
+
+def _successor_of(session: Session) -> RefreshToken:
+    """The session's current refresh token once more, claim by claim; its text was never kept."""
+    token = RefreshToken.for_session(session, expires_at=session.expires_at)
+    token["jti"] = session.refresh_jti
+    token.set_iat(at_time=session.refresh_used_at)
+    return token
+
+
+def _digest_of_client(origin: Origin) -> str:
+    # Not by address: that answers get lost is mostly because a phone's has just changed.
+    return hashlib.sha256(origin.user_agent.encode()).hexdigest()
+
+
+def _grant(session: Session, successor: RefreshToken | None) -> Grant:
+    access = UserAccessToken.for_session(session, expires_at=timezone.now() + settings.ACCESS_TOKEN_LIFETIME)
     return Grant(session, str(access), access.expires_at, str(successor) if successor else None)

@@ -59,6 +59,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from granian.log import LogLevels
     from granian.server import Server
 
+    from sessions.timeouts import Sweeper
     from zapauth import demo as demonstration
 
     _check_address_is_free(settings.HOST, settings.PORT)
@@ -99,7 +100,12 @@ def _serve(*, demo: bool, reload: bool) -> None:
         reload_paths=[settings.BASE_DIR / name for name in ("zapauth", "sessions", "users")] if reload else None,
     )
     server.on_startup(lambda: print(text, flush=True))
-    server.serve()
+    sweeper = Sweeper()
+    sweeper.start()
+    try:
+        server.serve()
+    finally:
+        sweeper.stop()
 
 
 def _check_address_is_free(host: str, port: int) -> None:

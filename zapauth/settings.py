@@ -4,6 +4,7 @@ Without DATABASE_URL the installation is a local one: embedded PostgreSQL, secre
 data folder. With it nothing has a default that could be guessed.
 """
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -49,8 +50,20 @@ def _bool(name: str, *, default: bool) -> bool:
     return words[text.lower()]
 
 
-def _seconds(name: str, default: timedelta) -> timedelta:
-    return timedelta(seconds=_int(name, int(default.total_seconds()), at_least=1))
+def _seconds(name: str, default: timedelta, *, at_least: int = 1) -> timedelta:
+    return timedelta(seconds=_int(name, int(default.total_seconds()), at_least=at_least))
+
+
+def _rates(name: str, default: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """`login=20/900,device=1000/3600`: times and seconds, of those that are to differ."""
+    rates = dict(default)
+    for text in _list(name):
+        match = re.fullmatch(r"(\w+)=([0-9]{1,9})/([1-9][0-9]{0,8})", text)
+        if match is None or match[1] not in rates:
+            names = ", ".join(rates)
+            raise ImproperlyConfigured(f"{name} is NAME=TIMES/SECONDS,... with the names {names}; not {text!r}.")
+        rates[match[1]] = (int(match[2]), int(match[3]))
+    return rates
 
 
 # --- the server ---------------------------------------------------------------------------------
@@ -81,12 +94,40 @@ SECRET_KEY_FALLBACKS = _list("SECRET_KEY_FALLBACKS")
 TOKEN_ISSUER = env.str("TOKEN_ISSUER", default="zapauth")
 ACCESS_TOKEN_LIFETIME = _seconds("ACCESS_TOKEN_LIFETIME", timedelta(minutes=15))
 SESSION_LIFETIME = _seconds("SESSION_LIFETIME", timedelta(days=30))  # NIST SP 800-63B §4.1.3, AAL1
+SESSION_IDLE_TIMEOUT = _seconds("SESSION_IDLE_TIMEOUT", timedelta(days=14), at_least=0)
+SESSIONS_PER_USER = _int("SESSIONS_PER_USER", 0)
 APP_SESSION_LIFETIME = _seconds("APP_SESSION_LIFETIME", timedelta(days=90))
 ROTATE_REFRESH_TOKENS = _bool("ROTATE_REFRESH_TOKENS", default=False)
+REFRESH_GRACE = _seconds("REFRESH_GRACE", timedelta(seconds=30), at_least=0)
 ZAP_APP = env.str("ZAP_APP", default="ZAP")
 REGISTRATION_OPEN = _bool("REGISTRATION_OPEN", default=True)
+# Where Buddy's clients are to send their next calls; empty: nothing is said.
+SERVICE_ROOT = env.str("SERVICE_ROOT", default="")
 # Our own backend signs (sessions.tokens); this keeps simplejwt's from falling back to SECRET_KEY.
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "USER_ID_CLAIM": "sub"}
+
+# --- attempts -----------------------------------------------------------------------------------
+THROTTLING = _bool("THROTTLING", default=True)
+# Times and seconds; only what fails counts for logins, each call for the others.
+THROTTLE_RATES = _rates(
+    "THROTTLE_RATES",
+    {
+        "login": (10, 15 * 60),  # of one identity from one address
+        "login_anywhere": (100, 60 * 60),  # of one identity; NIST SP 800-63B §5.2.2 allows a hundred
+        "login_address": (300, 15 * 60),  # from one address, which a whole office may share
+        "reset": (5, 60 * 60),  # codes mailed to one identity
+        "reset_try": (20, 60 * 60),  # codes tried for one identity; each has five tries by itself
+        "reset_address": (60, 60 * 60),  # both of them, from one address
+        "device": (600, 60 * 60),  # registrations from one address
+    },
+)
+
+# --- mail ---------------------------------------------------------------------------------------
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="zapauth@localhost")
+SERVICE_NAME = env.str("SERVICE_NAME", default="ZapAuth")  # what mails call it
+NEW_DEVICE_MAIL = _bool("NEW_DEVICE_MAIL", default=False)
 
 # --- Django -------------------------------------------------------------------------------------
 ROOT_URLCONF = "zapauth.urls"

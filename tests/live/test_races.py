@@ -1,5 +1,6 @@
 """Requests that meet: over a real server, on several connections at once."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Barrier
@@ -7,9 +8,10 @@ from threading import Barrier
 import pytest
 
 from sessions.models import Session
-from tests.phones import Live
+from sessions.tokens import RefreshToken
+from tests.phones import PASSWORD, Live
 from tests.servers import running_server
-from users.models import DeviceToken
+from users.models import App, DeviceToken
 
 ROUNDS = 200
 
@@ -132,3 +134,48 @@ def test_logins_at_once_on_one_device_leave_one_user_there(phone_kind, server):
         assert [answer.status for answer in answers] == [200] * 8
         assert Session.objects.filter(ended_at=None).exclude(user=None).count() == 1
         assert DeviceToken.objects.get().user_id == phone.user_id
+
+
+@pytest.mark.only("zap")
+def test_a_refresh_that_is_sent_twice_at_once_gets_one_successor_and_ends_nothing(phone_kind, rotating_server, server):
+    phone = phone_on(phone_kind, rotating_server).sign_up()
+    for _ in range(50):
+        answers = at_once(*[phone.refresh] * 4)
+        assert [answer.status for answer in answers] == [200] * 4
+        successors = [RefreshToken.read(answer.json["data"]["refreshToken"]) for answer in answers]
+        assert len({token["jti"] for token in successors}) == 1
+        phone.refresh_token = answers[-1].json["data"]["refreshToken"]
+    assert phone.me(answers[0].json["data"]["token"]).status == 200
+    assert Session.objects.get().ended_at is None
+
+
+def test_logins_at_once_keep_to_the_limit(phone_kind, server):
+    owner = phone_on(phone_kind, server).sign_up()
+    App.objects.update(sessions_per_user=3)
+    app = {"app_id": owner.app_id, "app_key": owner.app_key} if owner.dialect == "buddy" else {}
+    phones = [phone_on(phone_kind, server, **app) for _ in range(10)]
+    for _ in range(3):
+        answers = at_once(*[partial(phone.log_in, owner.username) for phone in phones])
+        assert [answer.status for answer in answers] == [200] * 10
+        assert Session.objects.filter(user=owner.user_id, ended_at=None).count() == 3
+        assert sum(phone.me().status == 200 for phone in phones) == 3
+
+
+def test_a_hundred_wrong_passwords_at_once_are_ten_guesses_on_all_workers_and_after_a_restart(phone_kind, server):
+    phone = phone_on(phone_kind, server).sign_up()
+    path, name = {"zap": ("/v1/login", "identity"), "buddy": ("/users/login", "username")}[phone.dialect]
+
+    def guess(password, to=server):
+        headers = {"Content-Type": "application/json"}
+        if phone.dialect == "buddy":
+            headers["Authorization"] = f"Buddy {phone.app_token}"
+        content = json.dumps({name: phone.username, "password": password})
+        return Live(to.base_url)("POST", path, headers=headers, content=content)
+
+    with ThreadPoolExecutor(20) as pool:
+        statuses = [answer.status for answer in pool.map(guess, ["wrong-pass-1"] * 100)]
+    assert (statuses.count(401), statuses.count(429)) == (10, 90)
+    with running_server() as restarted:
+        answer = guess(PASSWORD, to=restarted)
+    assert answer.status == 429
+    assert 0 < int(answer.headers["retry-after"]) <= 900

@@ -184,6 +184,7 @@ def test_the_production_setting_passes_djangos_deployment_check(settings, data):
         SECRET_KEY="0123456789abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
         SIGNING_KEYS=settings.SIGNING_KEYS,
         ALLOWED_HOSTS="auth.example.org",
+        EMAIL_URL="smtp+tls://user:password@smtp.example.org:587",
     )
     assert clean.returncode == 0, clean.stderr
 

@@ -1,0 +1,87 @@
+"""Sessions that end by themselves: absolute and idle time-outs.
+
+A token is refused the second that its session times out (`Session.refusal`). What is here writes the
+end down afterwards, through the same door as every other, so that pushes stop and the record says why.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, connections
+from django.db.models import DurationField, F, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, NullIf
+from django.utils import timezone
+
+from sessions.logout import end_sessions
+from sessions.models import EndReason, Session
+from users.throttling import forget_past
+
+logger = logging.getLogger("zapauth.sessions")
+
+SWEEP_EVERY = timedelta(minutes=5)
+BATCH = 1000
+# Of PostgreSQL's advisory locks, any number that nothing else takes.
+_SWEEP_LOCK = 0x5A41_5057
+
+
+def end_timed_out(sessions: QuerySet[Session] | None = None) -> int:
+    """End those of ``sessions`` (all there are) that have timed out; how many that were."""
+    sessions = Session.objects.all() if sessions is None else sessions
+    ended = 0
+    for reason, rule in _rules(timezone.now()):
+        late = sessions.filter(rule, ended_at=None)
+        while ids := list(late.values_list("pk", flat=True)[:BATCH]):
+            # By the rule again: one may have been used since, and lives on.
+            ended += len(end_sessions(late.filter(pk__in=ids), actor=None, reason=reason))
+            if len(ids) < BATCH:
+                break
+    return ended
+
+
+def _rules(now: datetime) -> Iterator[tuple[EndReason, Q]]:
+    yield EndReason.EXPIRED, Q(expires_at__lte=now)
+    # As `sessions.policy.idle_timeout` has it, in SQL; zero, which is never, is NULL.
+    default = Value(settings.SESSION_IDLE_TIMEOUT, output_field=DurationField())
+    never = Value(timedelta(0), output_field=DurationField())
+    idle = NullIf(Coalesce(F("app__idle_timeout"), default), never)
+    yield EndReason.IDLE, Q(user__isnull=False, last_seen_at__lte=Value(now) - idle)
+
+
+def sweep() -> None:
+    """End what has timed out, and forget throttles that have; of several servers one does it at a time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (_SWEEP_LOCK,))
+        if not cursor.fetchone()[0]:
+            return
+        try:
+            end_timed_out()
+            forget_past()
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", (_SWEEP_LOCK,))
+
+
+class Sweeper(threading.Thread):
+    """Sweeps now and every few minutes, until it is told to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(name="sweeper", daemon=True)
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        while True:
+            try:
+                sweep()
+            except Exception:
+                logger.exception("the sweep of timed-out sessions failed; it will be tried again")
+            finally:
+                connections.close_all()
+            if self._stopped.wait(SWEEP_EVERY.total_seconds()):
+                return
+
+    def stop(self) -> None:
+        """Returns when the sweep at hand is done."""
+        self._stopped.set()
+        self.join()

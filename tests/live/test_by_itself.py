@@ -1,0 +1,110 @@
+"""What a real server does by itself, beside answering: it ends what has timed out, and sends mail."""
+
+import json
+import re
+import time
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from sessions.models import EndReason, Session
+from tests.live.test_races import at_once
+from tests.phones import PASSWORD, Live
+from tests.servers import running_server
+from users.models import DeviceToken, User
+
+pytestmark = pytest.mark.only("zap")
+NEW_PASSWORD = "another-horse-2"
+
+
+def wait_for(found, *, seconds=20):
+    """What ``found`` returns, as soon as it is something."""
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
+    return result
+
+
+def test_a_server_that_starts_ends_what_has_timed_out_meanwhile(phone_kind, server):
+    late = phone_kind(Live(server.base_url), device_token="late").sign_up()
+    live = phone_kind(Live(server.base_url), device_token="live").sign_up()
+    Session.objects.filter(user=late.user_id).update(expires_at=timezone.now() - timedelta(seconds=1))
+    with running_server():
+        ended = wait_for(lambda: Session.objects.exclude(ended_at=None).first())
+    assert (ended.user_id, ended.end_reason) == (late.user_id, EndReason.EXPIRED)
+    assert DeviceToken.objects.get(token="late").user is None
+    assert DeviceToken.objects.get(token="live").user_id == live.user_id
+
+
+@pytest.fixture(scope="module")
+def mails(tmp_path_factory):
+    return tmp_path_factory.mktemp("mails")
+
+
+@pytest.fixture(scope="module")
+def _mailing_server(django_db_setup, django_db_blocker, mails):
+    with django_db_blocker.unblock(), running_server(EMAIL_URL=f"filemail:///{mails}") as started:
+        yield started
+
+
+@pytest.fixture
+def mailing_server(_mailing_server, mails, transactional_db):
+    for mail in mails.iterdir():
+        mail.unlink()
+    return _mailing_server
+
+
+def code_in(mails: Path) -> str:
+    text = wait_for(lambda: "".join(mail.read_text() for mail in mails.iterdir()))
+    return re.search(r"^ {4}([0-9]{8})$", text, re.MULTILINE)[1]
+
+
+def test_a_password_is_reset_by_the_code_that_was_mailed(phone_kind, mailing_server, mails):
+    phone = phone_kind(Live(mailing_server.base_url)).sign_up()
+    assert phone.call("POST", "/v1/otp/forgotPassword", {"identity": "nobody"}).text == (
+        phone.call("POST", "/v1/otp/forgotPassword", {"identity": phone.username}).text
+    )
+    body = {"identity": phone.username, "otp": code_in(mails), "newPassword": NEW_PASSWORD}
+    assert len(list(mails.iterdir())) == 1
+    assert phone.call("POST", "/v1/forgotPassword", body).json["data"] == "Password updated successfully"
+    assert phone.me().status == phone.refresh().status == 401
+    assert phone.call("POST", "/v1/login", {"identity": phone.username, "password": PASSWORD}).status == 401
+    assert phone.call("POST", "/v1/login", {"identity": phone.username, "password": NEW_PASSWORD}).status == 200
+    assert User.objects.get().email_verified
+
+
+def test_of_resets_at_once_with_one_code_one_wins(phone_kind, mailing_server, mails):
+    phone = phone_kind(Live(mailing_server.base_url)).sign_up()
+    phone.call("POST", "/v1/otp/forgotPassword", {"identity": phone.username})
+    code = code_in(mails)
+
+    def reset(number):
+        body = {"identity": phone.username, "otp": code, "newPassword": f"another-horse-{number}"}
+        return lambda: phone.send(
+            "POST", "/v1/forgotPassword", headers={"Content-Type": "application/json"}, content=json.dumps(body)
+        )
+
+    answers = at_once(*[reset(number) for number in range(5)])
+    assert sorted(answer.status for answer in answers) == [200] + [422] * 4
+    won = [answer.status for answer in answers].index(200)
+    body = {"identity": phone.username, "password": f"another-horse-{won}"}
+    assert phone.call("POST", "/v1/login", body).status == 200
+
+
+def test_at_most_five_codes_are_tried_however_many_come_at_once(phone_kind, mailing_server, mails):
+    phone = phone_kind(Live(mailing_server.base_url)).sign_up()
+    phone.call("POST", "/v1/otp/forgotPassword", {"identity": phone.username})
+    code = code_in(mails)
+    wrong = [f"{(int(code) + number) % 10**8:08}" for number in range(1, 11)]
+
+    def try_code(otp):
+        body = {"identity": phone.username, "otp": otp, "newPassword": NEW_PASSWORD}
+        headers = {"Content-Type": "application/json"}
+        return phone.send("POST", "/v1/forgotPassword", headers=headers, content=json.dumps(body)).status
+
+    assert set(at_once(*[partial(try_code, otp) for otp in wrong])) == {422}
+    assert try_code(code) == 422
