@@ -4,8 +4,18 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import MethodNotAllowed, NotFound, ParseError, UnsupportedMediaType, ValidationError
 
-from sessions.errors import NotYours, SessionEnded, TokenExpired, TokenInvalid, TokenMissing, UserTokenRequired
-from users.errors import AccountDisabled, BadAppCredentials, BadCredentials, IdentityTaken, RegistrationClosed
+from sessions.errors import SessionEnded, TokenExpired, TokenInvalid, TokenMissing, UserTokenRequired
+from users.errors import (
+    AccountDisabled,
+    BadAppCredentials,
+    BadCredentials,
+    CodeInvalid,
+    IdentityTaken,
+    NotYours,
+    RegistrationClosed,
+    TooManyAttempts,
+    UserNotFound,
+)
 from zapauth.buddy import envelope
 from zapauth.dialect import BodyTooLarge, field_errors
 
@@ -14,6 +24,11 @@ class SignatureInvalid(Exception):
     """The request's signature is missing or wrong, and its app has a shared secret."""
 
 
+class IdInvalid(Exception):
+    """What stands for an id in the path can't be one."""
+
+
+AUTH_FAILED = ("AuthFailed", 0x100)
 AUTH_SIGNATURE_INVALID = ("AuthSignatureInvalid", 0x102)
 AUTH_ACCESS_TOKEN_INVALID = ("AuthAccessTokenInvalid", 0x104)
 AUTH_APP_CREDENTIALS_INVALID = ("AuthAppCredentialsInvalid", 0x105)
@@ -24,6 +39,7 @@ PARAMETER_MISSING_REQUIRED_VALUE = ("ParameterMissingRequiredValue", 0x201)
 PARAMETER_OUT_OF_RANGE = ("ParameterOutOfRange", 0x202)
 PARAMETER_INCORRECT_FORMAT = ("ParameterIncorrectFormat", 0x203)
 OPERATION_NOT_FOUND = ("OperationNotFound", 0x204)
+ITEM_DOES_NOT_EXIST = ("ItemDoesNotExist", 0x301)
 ITEM_ALREADY_EXISTS = ("ItemAlreadyExists", 0x302)
 OBJECT_PERMISSION_DENIED = ("ObjectPermissionDenied", 0x303)
 # Not of the documented table, which has none for a fault of the server.
@@ -45,10 +61,12 @@ _WORDS: tuple[tuple[type[Exception], int, tuple[str, int], str], ...] = (
         "The supplied AppId or AppKey is invalid, please double check the values.",
     ),
     (BadCredentials, 401, AUTH_BAD_USERNAME_OR_PASSWORD, "The user name or password is wrong."),
+    (CodeInvalid, 401, AUTH_FAILED, "The reset code is wrong, used or expired."),
     (UserTokenRequired, 403, AUTH_USER_ACCESS_TOKEN_REQUIRED, "This call needs a user: log in first."),
     (AccountDisabled, 403, AUTH_USER_ACCOUNT_DISABLED, "This account is disabled."),
     (RegistrationClosed, 403, OBJECT_PERMISSION_DENIED, "Registration is closed; ask for an account."),
     (NotYours, 403, OBJECT_PERMISSION_DENIED, "This belongs to somebody else."),
+    (UserNotFound, 404, ITEM_DOES_NOT_EXIST, "There is no such user."),
     (NotFound, 404, OPERATION_NOT_FOUND, "There is no such operation."),
     (Http404, 404, OPERATION_NOT_FOUND, "There is no such operation."),
     (MethodNotAllowed, 405, OPERATION_NOT_FOUND, "This operation does not take this method."),
@@ -61,6 +79,8 @@ _WORDS: tuple[tuple[type[Exception], int, tuple[str, int], str], ...] = (
     (BodyTooLarge, 400, PARAMETER_OUT_OF_RANGE, "The body is too large."),
     (ParseError, 400, PARAMETER_INCORRECT_FORMAT, "The body can't be read."),
     (SuspiciousOperation, 400, PARAMETER_INCORRECT_FORMAT, "The request is malformed."),
+    (IdInvalid, 400, PARAMETER_OUT_OF_RANGE, "The given ID was not valid."),
+    (TooManyAttempts, 429, AUTH_FAILED, "Too many attempts. Try again later."),
 )
 _MISSING = {"required", "blank", "null"}
 _OUT_OF_RANGE = {"max_length", "min_length", "max_value", "min_value"}
@@ -77,7 +97,9 @@ def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
     for kind, status, (name, number), message in _WORDS:
         if isinstance(error, kind):
             # RFC 9110 §15.5.2: a 401 says by which scheme to come back.
-            headers = {"WWW-Authenticate": 'Buddy realm="zapauth"'} if status == 401 else None
+            headers = {"WWW-Authenticate": 'Buddy realm="zapauth"'} if status == 401 else {}
+            if isinstance(error, TooManyAttempts):
+                headers["Retry-After"] = str(error.retry_after)
             return envelope.failure(request, status=status, error=name, number=number, message=message, headers=headers)
     return None
 

@@ -77,10 +77,32 @@ class LoginInput(BuddyInput):
     password = Password()
 
 
-class RegistrationInput(LoginInput):
+class ProfileInput(BuddyInput):
     firstname = Text(source="first_name", required=False, allow_blank=True, max_length=150)
     lastname = Text(source="last_name", required=False, allow_blank=True, max_length=150)
     email = serializers.EmailField(required=False, max_length=320)
     gender = Gender(required=False)
     dateofbirth = Date(source="date_of_birth", required=False)
     tag = Text(required=False, allow_blank=True, max_length=4096)
+
+
+class RegistrationInput(LoginInput, ProfileInput):
+    pass
+
+
+class UserChangeInput(ProfileInput):
+    username = Username(max_length=150, required=False)
+
+
+class UserListInput(BuddyInput):
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=100)
+    pagingtoken = Text(source="paging_token", required=False, max_length=500)
+
+
+class ResetRequestInput(BuddyInput):
+    username = Username(max_length=150)
+
+
+class ResetInput(ResetRequestInput):
+    resetcode = Text(source="reset_code", max_length=64)
+    newpassword = Password(source="new_password")

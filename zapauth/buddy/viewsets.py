@@ -1,20 +1,40 @@
 """Buddy's routes: parse, call, answer."""
 
+from dataclasses import replace
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from sessions.accounts import delete_user
 from sessions.devices import change_device, log_out_of_device, open_device_session
 from sessions.login import log_in_on_device, sign_up_on_device
+from sessions.passwords import ask_for_reset_code, reset_password
+from users.accounts import change_user, get_user_to_change, get_user_to_read, users_visible_to
 from users.clients import get_app_by_key, shared_secret_of
 from users.credentials import get_user_by_username
+from users.models import is_object_id
 from zapauth.buddy import envelope, errors
 from zapauth.buddy.authentication import BuddyAuthentication, UserLevel
 from zapauth.buddy.envelope import device_json, grant_json, user_json
-from zapauth.buddy.serializers import BuddyInput, DeviceChangeInput, DeviceInput, LoginInput, RegistrationInput
+from zapauth.buddy.paging import PagingToken, paged_json
+from zapauth.buddy.serializers import (
+    BuddyInput,
+    DeviceChangeInput,
+    DeviceInput,
+    LoginInput,
+    RegistrationInput,
+    ResetInput,
+    ResetRequestInput,
+    UserChangeInput,
+    UserListInput,
+)
 from zapauth.buddy.signatures import server_signature
 from zapauth.dialect import DialectViewSet, FormBody, JSONBody, OneShape, read_form
+
+PER_PAGE = 20
 
 
 class LenientTypes(OneShape):
@@ -48,7 +68,7 @@ class DeviceRegistrationViewSet(BuddyViewSet):
     def create(self, request: Request) -> HttpResponse:
         given = self.read(DeviceInput)
         app_key = given.pop("app_key")
-        app = get_app_by_key(given.pop("app_id"), app_key)
+        app = get_app_by_key(given.pop("app_id"), app_key, ip=self.origin.ip)
         grant = open_device_session(
             app,
             unique_id=given.pop("unique_id", None) or None,
@@ -58,7 +78,9 @@ class DeviceRegistrationViewSet(BuddyViewSet):
         )
         secret = shared_secret_of(app)
         proof = {"serverSignature": server_signature(secret, app_key=app_key)} if secret else {}
-        return self.success(grant_json(grant) | proof, status=201)
+        # One client breaks on any `serviceRoot`, two on one that is null.
+        root = {"serviceRoot": settings.SERVICE_ROOT} if settings.SERVICE_ROOT else {}
+        return self.success(grant_json(grant) | proof | root, status=201)
 
 
 class DeviceViewSet(BuddyViewSet):
@@ -69,31 +91,69 @@ class DeviceViewSet(BuddyViewSet):
 
 
 class UserViewSet(BuddyViewSet):
-    """Coming in: calls that an app-level token is good for."""
+    """Coming in, and the way back for who has forgotten the password: an app-level token is enough."""
 
     authentication_classes: Any = [BuddyAuthentication]
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [UserLevel()] if self.request.method == "GET" else []
 
     def create(self, request: Request) -> HttpResponse:
         user, grant = sign_up_on_device(current=self.session, origin=self.origin, **self.read(RegistrationInput))
         return self.success(user_json(user) | grant_json(grant))
 
+    def list(self, request: Request) -> HttpResponse:
+        given = self.read(UserListInput)
+        token = PagingToken.read(given["paging_token"]) if "paging_token" in given else PagingToken("first", PER_PAGE)
+        token = replace(token, limit=given.get("limit", token.limit))
+        return self.success(paged_json(users_visible_to(self.user), token, user_json))
+
     def login(self, request: Request) -> HttpResponse:
         given = self.read(LoginInput)
-        user = get_user_by_username(given.pop("username"), given.pop("password"))
+        user = get_user_by_username(given.pop("username"), given.pop("password"), ip=self.origin.ip)
         grant = log_in_on_device(user, current=self.session, origin=self.origin, **given)
         return self.success(user_json(user) | grant_json(grant))
 
+    def ask_for_reset_code(self, request: Request) -> HttpResponse:
+        ask_for_reset_code(self.read(ResetRequestInput)["username"], by_name_only=True, origin=self.origin)
+        return self.success(True)
 
-class OwnUserViewSet(BuddyViewSet):
-    """Calls that need a user; the second seed document's logout is among them."""
+    def reset_password(self, request: Request) -> HttpResponse:
+        given = self.read(ResetInput)
+        facts = {"code": given["reset_code"], "new_password": given["new_password"], "by_name_only": True}
+        reset_password(given["username"], **facts, origin=self.origin)
+        return self.success(True)
+
+
+class OneUserViewSet(BuddyViewSet):
+    """Calls that need a user, by `me` or by id; the second seed document's logout is among them."""
 
     authentication_classes: Any = [BuddyAuthentication]
     permission_classes: Any = [UserLevel]
 
-    def retrieve(self, request: Request) -> HttpResponse:
+    def retrieve(self, request: Request, user_id: str) -> HttpResponse:
         self.read(BuddyInput)
-        return self.success(user_json(self.user))
+        user = get_user_to_read(self._id(user_id), actor=self.user, permission="users.view_user")
+        return self.success(user_json(user))
+
+    def update(self, request: Request, user_id: str) -> HttpResponse:
+        given = self.read(UserChangeInput)
+        change_user(get_user_to_change(self._id(user_id), actor=self.user, permission="users.change_user"), **given)
+        return self.success(True)
+
+    def destroy(self, request: Request, user_id: str) -> HttpResponse:
+        self.read(BuddyInput)
+        delete_user(self._id(user_id), actor=self.user, origin=self.origin)
+        return self.success(True)
 
     def logout(self, request: Request) -> HttpResponse:
         self.read(BuddyInput)
         return self.success(grant_json(log_out_of_device(self.session, origin=self.origin)))
+
+    def _id(self, text: str) -> str:
+        """Raises: IdInvalid."""
+        if text == "me":
+            return self.user.pk
+        if not is_object_id(text):
+            raise errors.IdInvalid
+        return text

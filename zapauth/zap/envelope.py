@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from sessions.models import Session
 from users.models import User
 from zapauth.dialect import json_response
 
@@ -54,3 +55,28 @@ def user_json(user: User) -> dict[str, Any]:
         "updatedAt": time_json(user.updated_at),
     }
     return shown | ({"deletedAt": time_json(user.deleted_at)} if user.deleted_at else {})
+
+
+def session_json(session: Session, *, current: Session) -> dict[str, Any]:
+    """A session as its user sees it; ``current`` is the caller's own. A wire format: add, never rename."""
+    device, push = session.device, session.device_token
+    return {
+        "id": str(session.pk),
+        "current": session.pk == current.pk,
+        "app": session.app.name,
+        "platform": session.platform or None,
+        "device": device
+        and {
+            "id": device.pk,
+            "platform": device.platform,
+            "model": device.model,
+            "osVersion": device.os_version,
+            "appVersion": device.app_version,
+        },
+        "hasDeviceToken": push is not None and push.user_id == session.user_id,
+        "iPAddress": session.ip,
+        "userAgent": session.user_agent,
+        "createdAt": time_json(session.created_at),
+        "lastSeenAt": time_json(session.last_seen_at),
+        "expiresAt": time_json(session.expires_at),
+    }

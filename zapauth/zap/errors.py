@@ -11,15 +11,26 @@ from rest_framework.exceptions import (
 )
 
 from sessions.errors import (
-    NotYours,
     SessionEnded,
+    SessionNotFound,
     SessionsError,
     TokenExpired,
     TokenInvalid,
     TokenMissing,
-    UserNotFound,
 )
-from users.errors import AccountDisabled, AppInactive, BadCredentials, IdentityTaken, RegistrationClosed
+from users.errors import (
+    AccountDisabled,
+    AppInactive,
+    BadCredentials,
+    CodeInvalid,
+    EmailMismatch,
+    IdentityTaken,
+    NotYours,
+    RegistrationClosed,
+    TooManyAttempts,
+    UserNotFound,
+    WrongPassword,
+)
 from zapauth.dialect import BodyTooLarge, field_errors
 from zapauth.zap import envelope
 
@@ -38,6 +49,7 @@ _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (NotYours, 403, "permission_denied", "You may not do this for another user."),
     (RegistrationClosed, 403, "registration_closed", "Registration is closed; ask the staff for an account."),
     (UserNotFound, 404, "not_found", "There is no such user."),
+    (SessionNotFound, 404, "not_found", "That user has no live session of this id."),
     (NotFound, 404, "not_found", "There is nothing at this path."),
     (Http404, 404, "not_found", "There is nothing at this path."),
     (MethodNotAllowed, 405, "method_not_allowed", "This path does not take this method."),
@@ -45,7 +57,14 @@ _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (BodyTooLarge, 400, "body_too_large", "The body is too large."),
     (ParseError, 400, "invalid_json", "The body is not valid JSON."),
     (SuspiciousOperation, 400, "bad_request", "The request is malformed."),
+    (TooManyAttempts, 429, "too_many_attempts", "Too many attempts. Try again later."),
 )
+# Well-formed, but refused by a rule: the field at fault, the code, the words.
+_RULES: dict[type[Exception], tuple[str, str, str]] = {
+    EmailMismatch: ("email", "email_mismatch", "This is not the email of the user."),
+    WrongPassword: ("oldPassword", "wrong_password", "This is not the old password."),
+    CodeInvalid: ("otp", "invalid_code", "The code is wrong, used or expired."),
+}
 
 
 def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -54,13 +73,20 @@ def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
         return _invalid(error)
     if isinstance(error, IdentityTaken):
         field = {"phone_number": "phoneNumber"}.get(error.field, error.field)
-        words = f"This {field} is already taken."
-        return envelope.failure(status=422, code=f"{error.field}_taken", message=words, errors={field: [words]})
+        return _refused(field, f"{error.field}_taken", f"This {field} is already taken.")
+    if type(error) in _RULES:
+        return _refused(*_RULES[type(error)])
     for kind, status, code, message in _WORDS:
         if isinstance(error, kind):
-            headers = {"WWW-Authenticate": _challenge(error, message)} if status == 401 else None
+            headers = {"WWW-Authenticate": _challenge(error, message)} if status == 401 else {}
+            if isinstance(error, TooManyAttempts):
+                headers["Retry-After"] = str(error.retry_after)
             return envelope.failure(status=status, code=code, message=message, headers=headers)
     return None
+
+
+def _refused(field: str, code: str, message: str) -> HttpResponse:
+    return envelope.failure(status=422, code=code, message=message, errors={field: [message]})
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -1,10 +1,13 @@
 """What ZAP's clients send, field by field."""
 
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.core.validators import EmailValidator, RegexValidator
+from django.utils.dateparse import parse_date
 from rest_framework import serializers
 
+from sessions.of_user import Scope
 from users.models import DeviceToken
 
 
@@ -36,29 +39,89 @@ class NewPassword(Password):
         )
 
 
+class Username(Text):
+    def __init__(self, **options: Any) -> None:
+        pattern = RegexValidator(r"\A[A-Za-z0-9_]{2,20}\Z", "A user name has 2 to 20 letters, digits and underscores.")
+        super().__init__(validators=[pattern], **options)
+
+
+class Email(Text):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=320, validators=[EmailValidator()], **options)
+
+
+class PhoneNumber(Text):
+    def __init__(self, **options: Any) -> None:
+        pattern = RegexValidator(r"\A\+[0-9]{1,15}\Z", "A phone number is a + and up to 15 digits.")
+        super().__init__(validators=[pattern], allow_null=True, **options)
+
+
+class RoleId(serializers.DecimalField):
+    """May be wider than 64 bits: a documented sample is."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=40, decimal_places=0, allow_null=True, **options)
+
+
 class RegistrationInput(serializers.Serializer):
-    username = Text(
-        validators=[
-            RegexValidator(r"\A[A-Za-z0-9_]{2,20}\Z", "A user name has 2 to 20 letters, digits and underscores.")
-        ]
-    )
-    email = Text(max_length=320, validators=[EmailValidator()])
+    username = Username()
+    email = Email()
     password = NewPassword()
-    phoneNumber = Text(
-        source="phone_number",
-        required=False,
-        allow_null=True,
-        validators=[RegexValidator(r"\A\+[0-9]{1,15}\Z", "A phone number is a + and up to 15 digits.")],
-    )
+    phoneNumber = PhoneNumber(source="phone_number", required=False)
     name = Text(required=False, max_length=150, allow_blank=True)
 
 
 class StaffRegistrationInput(RegistrationInput):
     """With what could raise somebody's rights; from others it is ignored, whatever it is."""
 
-    roleId = serializers.DecimalField(
-        source="role_id", max_digits=40, decimal_places=0, required=False, allow_null=True
-    )
+    roleId = RoleId(source="role_id", required=False)
+
+
+class UserChangeInput(serializers.Serializer):
+    """What is to change; all else stays. A phone number or name that is null is taken away."""
+
+    username = Username(required=False)
+    email = Email(required=False)
+    phoneNumber = PhoneNumber(source="phone_number", required=False)
+    name = Text(required=False, max_length=150, allow_blank=True, allow_null=True)
+
+    def validate_name(self, value: str | None) -> str:
+        return value or ""
+
+
+class StaffUserChangeInput(UserChangeInput):
+    """With what could raise somebody's rights; from others it is ignored, whatever it is."""
+
+    roleId = RoleId(source="role_id", required=False)
+
+
+class Moment(serializers.Field):
+    """ISO 8601, a date or a date and a time; UTC where it names no zone. A date alone is its first or last instant."""
+
+    default_error_messages = {"invalid": "A date is ISO 8601: 2023-02-27 or 2023-02-27T16:57:05.913Z."}
+
+    def __init__(self, *, end_of_day: bool = False, **options: Any) -> None:
+        self.end_of_day = end_of_day
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> datetime:
+        try:
+            if day := parse_date(data):
+                moment = datetime.combine(day, time(), UTC)
+                return moment + timedelta(days=1, microseconds=-1) if self.end_of_day else moment
+            moment = datetime.fromisoformat(data)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (TypeError, ValueError, OverflowError):
+            self.fail("invalid")
+
+
+class UserListInput(serializers.Serializer):
+    """The query of the user list: `bodyLimit` users on each page, of which the `pageLimit`th is meant."""
+
+    bodyLimit = serializers.IntegerField(source="per_page", default=10, min_value=1, max_value=100)
+    pageLimit = serializers.IntegerField(source="page", default=1, min_value=1, max_value=1_000_000)
+    startDate = Moment(source="since", required=False)
+    endDate = Moment(source="until", required=False, end_of_day=True)
 
 
 class LoginInput(serializers.Serializer):
@@ -82,3 +145,31 @@ class RefreshInput(serializers.Serializer):
 
 class LogoutInput(serializers.Serializer):
     deviceToken = Text(source="device_token", max_length=DeviceToken.MAX_LENGTH)
+
+
+class ScopeInput(serializers.Serializer):
+    scope = serializers.ChoiceField([scope.value for scope in Scope])
+
+    def validate_scope(self, value: str) -> Scope:
+        return Scope(value)
+
+
+class PasswordChangeInput(serializers.Serializer):
+    userId = Text(source="user_id", max_length=24)
+    email = Text(max_length=320, allow_null=True)
+    oldPassword = Password(source="old_password")
+    newPassword = NewPassword(source="new_password")
+
+
+class ResetRequestInput(serializers.Serializer):
+    identity = Text(max_length=320)
+
+
+class Code(serializers.CharField):
+    """A string, or the number that it looks like."""
+
+
+class ResetInput(serializers.Serializer):
+    identity = Text(max_length=320)
+    otp = Code(max_length=64)
+    newPassword = NewPassword(source="new_password")

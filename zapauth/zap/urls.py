@@ -1,16 +1,31 @@
 from django.urls import URLPattern, URLResolver, re_path
 
-from zapauth.zap.authentication import OptionalAuthentication
-from zapauth.zap.viewsets import LoginViewSet, LogoutViewSet, UserViewSet
+from zapauth.zap.viewsets import (
+    ForgottenPasswordViewSet,
+    LoginViewSet,
+    LogoutViewSet,
+    PasswordViewSet,
+    SessionViewSet,
+    UserViewSet,
+)
+
+_USER = r"(?P<user_id>[^/]+)"
 
 # A trailing slash is the same path.
 urlpatterns: list[URLPattern | URLResolver] = [
-    re_path(r"^users/?$", UserViewSet.as_view({"post": "create"}, authentication_classes=[OptionalAuthentication])),
+    re_path(r"^users/?$", UserViewSet.as_view({"post": "create", "get": "list"})),
     re_path(r"^users/token/?$", UserViewSet.as_view({"get": "own"})),
     re_path(
-        r"^users/logout/(?P<user_id>[^/]+)/?$",
+        rf"^users/logout/{_USER}/?$",
         LogoutViewSet.as_view({"put": "logout_device", "get": "logout_web", "head": "http_method_not_allowed"}),
     ),
+    re_path(rf"^users/{_USER}/?$", UserViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"})),
+    re_path(rf"^users/{_USER}/sessions/?$", SessionViewSet.as_view({"get": "list"})),
+    re_path(rf"^users/{_USER}/sessions/logout/?$", SessionViewSet.as_view({"post": "logout"})),
+    re_path(rf"^users/{_USER}/sessions/(?P<session_id>[^/]+)/?$", SessionViewSet.as_view({"delete": "destroy"})),
     re_path(r"^login/?$", LoginViewSet.as_view({"post": "login"})),
     re_path(r"^refresh/?$", LoginViewSet.as_view({"post": "refresh"})),
+    re_path(r"^changePassword/?$", PasswordViewSet.as_view({"post": "change"})),
+    re_path(r"^otp/forgotPassword/?$", ForgottenPasswordViewSet.as_view({"post": "ask"})),
+    re_path(r"^forgotPassword/?$", ForgottenPasswordViewSet.as_view({"post": "reset"})),
 ]

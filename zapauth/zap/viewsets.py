@@ -1,27 +1,41 @@
 """ZAP's routes: parse, call, answer."""
 
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpResponse
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from sessions.accounts import delete_user
+from sessions.errors import SessionNotFound
 from sessions.login import log_in_with_refresh
 from sessions.logout import log_out, log_out_user
+from sessions.of_user import Scope, live_sessions_of, log_out_scope, log_out_session
+from sessions.passwords import ask_for_reset_code, change_own_password, reset_password
 from sessions.refresh import refresh
+from users.accounts import change_user, find_users, get_user_to_change, get_user_to_read, register_user
 from users.clients import get_zap_app
 from users.credentials import get_user_by_identity
-from users.registration import register_user
-from zapauth.dialect import DialectViewSet
+from zapauth.dialect import DialectViewSet, read_form
 from zapauth.zap import errors
-from zapauth.zap.authentication import LogoutAuthentication, ZapAuthentication
-from zapauth.zap.envelope import success, user_json
+from zapauth.zap.authentication import LogoutAuthentication, OptionalAuthentication, ZapAuthentication
+from zapauth.zap.envelope import session_json, success, user_json
 from zapauth.zap.serializers import (
     LoginInput,
     LogoutInput,
+    PasswordChangeInput,
     RefreshInput,
     RegistrationInput,
+    ResetInput,
+    ResetRequestInput,
+    ScopeInput,
     StaffRegistrationInput,
+    StaffUserChangeInput,
+    UserChangeInput,
+    UserListInput,
 )
 
 
@@ -30,30 +44,53 @@ class ZapViewSet(DialectViewSet):
     server_error = staticmethod(errors.server_error)
 
     def read(self, kind: type[Any]) -> dict[str, Any]:
-        """The body, as that serializer takes it. Raises: ValidationError."""
-        data = kind(data=self.request.data)
+        """The body, or the query of a GET, as that serializer takes it. Raises: ValidationError."""
+        in_query = self.request.method == "GET"
+        data = kind(data=read_form(self.request.META["QUERY_STRING"]) if in_query else self.request.data)
         data.is_valid(raise_exception=True)
         values: dict[str, Any] = data.validated_data
         return values
 
 
 class UserViewSet(ZapViewSet):
-    authentication_classes: Any = [ZapAuthentication]
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        # Whoever registers has no token yet; staff, who do it for others, have one.
+        return [OptionalAuthentication() if self.request.method == "POST" else ZapAuthentication()]
 
     def create(self, request: Request) -> HttpResponse:
-        is_staff = request.auth is not None and request.user.has_perm("users.add_user")
+        is_staff = request.auth is not None and self.user.has_perm("users.add_user")
         given = self.read(StaffRegistrationInput if is_staff else RegistrationInput)
         user = register_user(by_staff=is_staff, **given)
         return success(user_json(user), status=201)
 
+    def list(self, request: Request) -> HttpResponse:
+        query = self.read(UserListInput)
+        users, count = find_users(actor=self.user, **query)
+        page = {"bodyLimit": query["per_page"], "pageLimit": query["page"], "dataCount": count}
+        return success({"userData": [user_json(user) for user in users], **page})
+
     def own(self, request: Request) -> HttpResponse:
         return success(user_json(self.user))
+
+    def retrieve(self, request: Request, user_id: str) -> HttpResponse:
+        return success(user_json(get_user_to_read(user_id, actor=self.user, permission="users.view_user")))
+
+    def update(self, request: Request, user_id: str) -> HttpResponse:
+        is_staff = self.user.has_perm("users.change_user")
+        given = self.read(StaffUserChangeInput if is_staff else UserChangeInput)
+        user = get_user_to_change(user_id, actor=self.user, permission="users.change_user")
+        change_user(user, **given)
+        return success(user_json(user))
+
+    def destroy(self, request: Request, user_id: str) -> HttpResponse:
+        delete_user(user_id, actor=self.user, origin=self.origin)
+        return success("User deleted successfully")
 
 
 class LoginViewSet(ZapViewSet):
     def login(self, request: Request) -> HttpResponse:
         given = self.read(LoginInput)
-        user = get_user_by_identity(given["identity"], given["password"])
+        user = get_user_by_identity(given["identity"], given["password"], ip=self.origin.ip)
         grant = log_in_with_refresh(user, app=get_zap_app(), device_token=given.get("device_token"), origin=self.origin)
         return success(user_json(user), token=grant.access_token, refreshToken=grant.refresh_token)
 
@@ -80,3 +117,55 @@ class LogoutViewSet(ZapViewSet):
         else:
             log_out_user(user_id, actor=self.user, device_token=device_token, origin=self.origin)
         return success("Logout Successfull")
+
+
+class SessionViewSet(ZapViewSet):
+    """Who is logged in where: not of ZAP's documentation, but in its form."""
+
+    authentication_classes: Any = [ZapAuthentication]
+
+    def list(self, request: Request, user_id: str) -> HttpResponse:
+        sessions = live_sessions_of(user_id, actor=self.user)
+        shown = [session_json(session, current=self.session) for session in sessions]
+        return success({"sessionData": shown, "dataCount": len(shown)})
+
+    def destroy(self, request: Request, user_id: str, session_id: str) -> HttpResponse:
+        log_out_session(user_id, _uuid(session_id), actor=self.user, origin=self.origin)
+        return success("Session ended successfully")
+
+    def logout(self, request: Request, user_id: str) -> HttpResponse:
+        scope = self.read(ScopeInput)["scope"]
+        if scope is Scope.THIS and user_id != self.session.user_id:
+            raise ValidationError({"scope": ["This session is not one of that user's."]})
+        ended = log_out_scope(user_id, scope, current=self.session, actor=self.user, origin=self.origin)
+        return success({"ended": ended})
+
+
+class PasswordViewSet(ZapViewSet):
+    authentication_classes: Any = [ZapAuthentication]
+
+    def change(self, request: Request) -> HttpResponse:
+        given = self.read(PasswordChangeInput)
+        change_own_password(**given, current=self.session, actor=self.user, origin=self.origin)
+        return success("Password updated successfully")
+
+
+class ForgottenPasswordViewSet(ZapViewSet):
+    """For who can't log in: no token."""
+
+    def ask(self, request: Request) -> HttpResponse:
+        ask_for_reset_code(self.read(ResetRequestInput)["identity"], origin=self.origin)
+        return success("Reset Email sent")
+
+    def reset(self, request: Request) -> HttpResponse:
+        given = self.read(ResetInput)
+        reset_password(given["identity"], code=given["otp"], new_password=given["new_password"], origin=self.origin)
+        return success("Password updated successfully")
+
+
+def _uuid(text: str) -> UUID:
+    """Raises: SessionNotFound: what is no id is nobody's."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise SessionNotFound from None

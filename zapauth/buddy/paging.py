@@ -1,0 +1,50 @@
+"""Buddy's paging tokens: opaque to clients, signed, free of blanks and `%`."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from django.core.signing import BadSignature, dumps, loads
+from rest_framework.serializers import ValidationError
+
+from users.paging import Page, Position, page_of
+
+_SALT = "zapauth.buddy.paging"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class PagingToken:
+    """Which page, of how many: ``direction`` is "first", "after" or "before" a position."""
+
+    direction: str
+    limit: int
+    position: Position | None = None
+
+    def __str__(self) -> str:
+        place = None
+        if self.position is not None:
+            place = [(self.position.created_at - _EPOCH) // timedelta(microseconds=1), self.position.user_id]
+        return dumps([self.direction, self.limit, place], salt=_SALT)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Raises: ValidationError."""
+        try:
+            direction, limit, place = loads(text, salt=_SALT)
+        except BadSignature:
+            raise ValidationError({"pagingToken": ["This paging token is none of ours."]}, code="invalid") from None
+        position = Position(_EPOCH + timedelta(microseconds=place[0]), place[1]) if place else None
+        return cls(direction, limit, position)
+
+
+def paged_json(users: Any, token: PagingToken, item: Any) -> dict[str, Any]:
+    """The page that ``token`` names, with the tokens of its neighbours where there are any."""
+    where = {} if token.position is None else {token.direction: token.position}
+    page: Page = page_of(users, limit=token.limit, **where)
+    shown: dict[str, Any] = {"pageResults": [item(user) for user in page.users], "currentToken": str(token)}
+    if page.has_next and page.users:
+        shown["nextToken"] = str(PagingToken("after", token.limit, Position.of(page.users[-1])))
+    if page.has_previous and page.users:
+        shown["previousToken"] = str(PagingToken("before", token.limit, Position.of(page.users[0])))
+    return shown
