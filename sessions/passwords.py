@@ -13,7 +13,12 @@ from sessions.logout import end_sessions
 from sessions.mail import mail_reset_code
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
-from users.credentials import check_own_password, find_user_by_identity, find_user_by_username
+from users.credentials import (
+    check_own_password,
+    find_user_by_identity,
+    find_user_by_username,
+    forgive_failures,
+)
 from users.errors import EmailMismatch, NotYours, WrongPassword
 from users.models import User
 from users.reset_codes import check_code, count_request, forget_code, issue_code, use_up
@@ -93,6 +98,8 @@ def reset_password(identity: str, *, code: str, new_password: str, by_name_only:
     with password_change(whose, actor=user, origin=origin):
         use_up(user, code)
         whose.update(password=make_password(new_password), email_verified=True)
+        # They are here because they knew no password: nobody is to wait until that is forgotten.
+        forgive_failures(user, ip=origin.ip)
 
 
 def _find_active(identity: str, by_name_only: bool) -> User | None:

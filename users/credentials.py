@@ -70,23 +70,34 @@ def check_own_password(user: User, password: str, *, ip: str | None) -> bool:
     return True
 
 
+def forgive_failures(user: User, *, ip: str | None) -> None:
+    """Let the user log in again from there, by whichever identity: they have proved who they are otherwise."""
+    identities = [identity for identity in (user.username, user.email, user.phone_number) if identity]
+    allowances = [_of_login(identity, ip) for identity in identities]
+    take_back(clear=[each for here, _, anywhere in allowances for each in (here, anywhere)])
+
+
 def _find(which: Q) -> User | None:
     return User.objects.filter(which, deleted_at=None).first()
 
 
-def _count(identity: str, ip: str | None) -> tuple[Allowance, Allowance, Allowance]:
-    """Raises: TooManyAttempts, before anybody has looked who that is, or at the password."""
+def _of_login(identity: str, ip: str | None) -> tuple[Allowance, Allowance, Allowance]:
     who, where = identity_of(identity), network_of(ip)
-    here, address, anywhere = (
+    return (
         Allowance("login", f"{who}\0{where}"),
         Allowance("login_address", where),
         Allowance("login_anywhere", who),
     )
+
+
+def _count(identity: str, ip: str | None) -> tuple[Allowance, Allowance, Allowance]:
+    """Raises: TooManyAttempts, before anybody has looked who that is, or at the password."""
+    here, address, anywhere = allowances = _of_login(identity, ip)
     count_attempt(here)
     # Only then: a phone that tries one password for ever can't use up what its office is allowed,
     # nor what its user is allowed elsewhere.
     count_attempt(address, anywhere)
-    return here, address, anywhere
+    return allowances
 
 
 def _take_back(allowances: tuple[Allowance, Allowance, Allowance]) -> None:

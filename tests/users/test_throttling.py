@@ -1,6 +1,7 @@
 """Too many attempts: who is refused, in which words, for how long, and who is not."""
 
 import json
+import re
 from datetime import timedelta
 from io import StringIO
 
@@ -187,6 +188,22 @@ def test_reset_codes_are_mailed_so_often_and_no_more(new_phone, clock, mailoutbo
         assert [answer.status for answer in answers] == [200, 200, 429]
         assert_throttled(answers[-1], phone.dialect, 3600)
     assert len(mailoutbox) == 2
+
+
+def test_who_reset_the_password_logs_in_at_once_however_often_they_failed_before(new_phone, clock, mailoutbox):
+    phone = new_phone().sign_up()
+    User.objects.update(email="ann@example.org")
+    for _ in range(4):
+        log_in(phone, phone.username, WRONG)
+    assert log_in(phone, phone.username, PASSWORD).status == 429
+    name, code, ask, reset = {
+        "zap": ("identity", "otp", ("POST", "/v1/otp/forgotPassword"), ("POST", "/v1/forgotPassword")),
+        "buddy": ("userName", "resetCode", ("POST", "/users/password"), ("PATCH", "/users/password")),
+    }[phone.dialect]
+    call(phone, *ask, {name: phone.username})
+    mailed = re.search(r"[0-9]{8}", mailoutbox[0].body)[0]
+    assert call(phone, *reset, {name: phone.username, code: mailed, "newPassword": "another-pass-1"}).status == 200
+    assert log_in(phone, phone.username, "another-pass-1").status == 200
 
 
 def test_reset_codes_are_not_guessed_by_asking_for_new_ones(new_phone, clock, settings):
