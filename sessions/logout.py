@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from sessions.errors import SessionEnded
-from sessions.models import EndReason, Session
+from sessions.models import BulkRun, EndReason, Session
 from sessions.origin import Origin
 from users.accounts import END_SESSION, get_user_to_change
 from users.errors import NotYours
@@ -36,7 +36,7 @@ _END = """
 WITH ended AS (
     UPDATE user_sessions_session
        SET ended_at = %(now)s, end_reason = %(reason)s, ended_by_id = %(actor)s,
-           ended_ip = %(ip)s, ended_request_id = %(request_id)s
+           ended_ip = %(ip)s, ended_request_id = %(request_id)s, bulk_run_id = %(run)s
      WHERE id = ANY(%(ids)s)
  RETURNING id, user_id, refresh_jti, device_id, device_token_id
 ), blacklisted AS (
@@ -65,7 +65,12 @@ _BY_ITSELF = {EndReason.EXPIRED, EndReason.IDLE, EndReason.OVER_LIMIT}
 # savepoint=False: inside a caller's transaction it is a part of that one, and costs no round trips.
 @transaction.atomic(savepoint=False)
 def end_sessions(
-    sessions: QuerySet[Session], *, actor: User | None, reason: EndReason, origin: Origin | None = None
+    sessions: QuerySet[Session],
+    *,
+    actor: User | None,
+    reason: EndReason,
+    origin: Origin | None = None,
+    run: BulkRun | None = None,
 ) -> set[UUID]:
     """End every open session in ``sessions``: it, its refresh token, its hold on device tokens.
 
@@ -76,6 +81,7 @@ def end_sessions(
         sessions: who is meant; any queryset, of one session or of many.
         actor: who ordered it, not whose session it is; None is the service itself.
         origin: where the order came from.
+        run: the bulk run that it is a part of.
 
     Returns: the ids of the sessions that this very call ended.
     """
@@ -99,6 +105,7 @@ def end_sessions(
                 "ip": origin.ip,
                 "request_id": origin.request_id,
                 "by_itself": reason in _BY_ITSELF,
+                "run": run.pk if run else None,
             },
         )
     told = "sessions ended: %d, reason %s, actor %s", len(ids), reason.value, actor_id

@@ -20,6 +20,7 @@ class EndReason(models.TextChoices):
 
     LOGOUT = "logout", "logged out by the user"
     STAFF = "staff", "ended by staff"
+    OPERATOR = "operator", "ended by an operator's command"
     SUPERSEDED = "superseded", "another login took its place on the device"
     PASSWORD_CHANGED = "password_changed", "the password was changed"
     USER_DISABLED = "user_disabled", "the account was disabled"
@@ -40,6 +41,39 @@ class Refusal(StrEnum):
     APP_CUT_OFF = "app_cut_off"
     USER_INACTIVE = "user_inactive"
     USER_CUT_OFF = "user_cut_off"
+
+
+class BulkRun(models.Model):
+    """An order to end many sessions: who gave it, what for, and how far it has come.
+
+    Written in `sessions.bulk` alone. Part of the record, so it stays.
+    """
+
+    class Source(models.TextChoices):
+        ADMIN = "admin", "the admin"
+        COMMAND = "command", "manage.py"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    source = models.CharField(max_length=10, choices=Source.choices)
+    actor = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    operator = models.CharField(max_length=200, blank=True, help_text="Who called the command: user@host.")
+    note = models.TextField(blank=True, help_text="Why, in the words of who ordered it.")
+    selection = models.JSONField(help_text="The filters: `sessions.selection.Selection`.")
+    fingerprint = models.CharField(max_length=16)
+    expected = models.PositiveIntegerField(help_text="How many live sessions it was to end when it started.")
+    ended = models.PositiveIntegerField(default=0, help_text="How many it has ended so far.")
+    cut_off = models.BooleanField(help_text="Whether all of them were refused at once, before they were swept.")
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    started_at = models.DateTimeField(help_text="Sessions opened later are not meant.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-started_at"]
+        indexes = [models.Index(F("started_at").desc(), name="bulk_run_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.get_source_display()}, {self.started_at:%Y-%m-%d %H:%M}"
 
 
 class Session(models.Model):
@@ -90,6 +124,9 @@ class Session(models.Model):
     )
     ended_ip = models.GenericIPAddressField(null=True, blank=True)
     ended_request_id = models.CharField(max_length=64, blank=True)
+    bulk_run = models.ForeignKey(
+        BulkRun, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="sessions"
+    )
 
     class Meta:
         permissions = [
@@ -107,9 +144,11 @@ class Session(models.Model):
             models.Index(F("user"), F("created_at").desc(), name="session_of_user"),
             models.Index(fields=["device_token"], condition=Q(ended_at=None), name="session_live_device_token"),
             models.Index(fields=["device"], condition=Q(ended_at=None), name="session_live_device"),
-            models.Index(fields=["opened_from"], condition=Q(ended_at=None), name="session_live_opened_from"),
+            # Of ended ones, too: a session can't be deleted before those that were opened from it.
+            models.Index(fields=["opened_from"], condition=Q(opened_from__isnull=False), name="session_opened_from"),
             models.Index(fields=["app", "created_at"], condition=Q(ended_at=None), name="session_live_app"),
             models.Index(F("ended_at").desc(), condition=Q(ended_at__isnull=False), name="session_ended"),
+            models.Index(fields=["bulk_run"], condition=Q(bulk_run__isnull=False), name="session_of_bulk_run"),
         ]
 
     def __str__(self) -> str:
@@ -122,21 +161,24 @@ class Session(models.Model):
     def refusal(self, now: datetime) -> Refusal | None:
         """The first rule that refuses this session's tokens at ``now``; None: it is live.
 
-        The only place where that is decided. Reads `app` and `user`, so have them loaded.
+        Reads `app` and `user`, so have them loaded.
         """
+        return next((refusal for refusal, broken in self.rules(now) if broken), None)
+
+    def rules(self, now: datetime) -> tuple[tuple[Refusal, Any], ...]:
+        """Each rule, and whether it is broken (truthy) at ``now``. The only place where that is decided."""
         app, user = self.app, self.user
         idle = idle_timeout(app)
-        rules: tuple[tuple[Any, Refusal], ...] = (
-            (self.ended_at, Refusal.ENDED),
-            (self.expires_at <= now, Refusal.EXPIRED),
-            (user and idle and now - self.last_seen_at >= idle, Refusal.IDLE),
-            (not app.is_active, Refusal.APP_INACTIVE),
+        return (
+            (Refusal.ENDED, self.ended_at),
+            (Refusal.EXPIRED, self.expires_at <= now),
+            (Refusal.IDLE, user and idle and now - self.last_seen_at >= idle),
+            (Refusal.APP_INACTIVE, not app.is_active),
             # "At or before": a session of the very instant of the cut-off is an old one.
-            (app.sessions_valid_after and self.created_at <= app.sessions_valid_after, Refusal.APP_CUT_OFF),
-            (user and (not user.is_active or user.deleted_at), Refusal.USER_INACTIVE),
+            (Refusal.APP_CUT_OFF, app.sessions_valid_after and self.created_at <= app.sessions_valid_after),
+            (Refusal.USER_INACTIVE, user and (not user.is_active or user.deleted_at)),
             (
-                user and user.sessions_valid_after and self.created_at <= user.sessions_valid_after,
                 Refusal.USER_CUT_OFF,
+                user and user.sessions_valid_after and self.created_at <= user.sessions_valid_after,
             ),
         )
-        return next((refusal for broken, refusal in rules if broken), None)

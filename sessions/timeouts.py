@@ -43,11 +43,16 @@ def end_timed_out(sessions: QuerySet[Session] | None = None) -> int:
 
 def _rules(now: datetime) -> Iterator[tuple[EndReason, Q]]:
     yield EndReason.EXPIRED, Q(expires_at__lte=now)
+    yield EndReason.IDLE, idle_since(now)
+
+
+def idle_since(now: datetime) -> Q:
+    """Not used for too long by then."""
     # As `sessions.policy.idle_timeout` has it, in SQL; zero, which is never, is NULL.
     default = Value(settings.SESSION_IDLE_TIMEOUT, output_field=DurationField())
     never = Value(timedelta(0), output_field=DurationField())
     idle = NullIf(Coalesce(F("app__idle_timeout"), default), never)
-    yield EndReason.IDLE, Q(user__isnull=False, last_seen_at__lte=Value(now) - idle)
+    return Q(user__isnull=False, last_seen_at__lte=Value(now) - idle)
 
 
 def sweep() -> None:

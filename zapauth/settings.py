@@ -122,6 +122,10 @@ THROTTLE_RATES = _rates(
     },
 )
 
+# --- operators ----------------------------------------------------------------------------------
+BULK_CONFIRM_OVER = _int("BULK_CONFIRM_OVER", 1000)
+BULK_MAY_GROW = 1.1  # since the preview
+
 # --- mail ---------------------------------------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = 10

@@ -1,0 +1,82 @@
+"""Who can still act as this user? Every artefact that would be accepted at this moment."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session as BrowserSession
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from sessions.live import live_sessions
+from sessions.models import Session
+from users.models import DeviceToken, ResetCode, User
+from users.reset_codes import TRIES
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """Something that is accepted: what it is, what it is good for, until when if nobody ends it."""
+
+    kind: str
+    detail: str
+    until: datetime | None = None
+    session: Session | None = None
+
+
+def artefacts_of(user: User) -> list[Artefact]:
+    """All that works now, the most powerful first; empty: nobody can act as this user."""
+    return [*_logins(user), *_tokens(user), *_app_tokens(user), *_pushes(user), *_codes(user)]
+
+
+def _logins(user: User) -> list[Artefact]:
+    found = []
+    active = user.is_active and user.deleted_at is None
+    if active and user.has_usable_password():
+        found.append(Artefact("password", "opens new sessions"))
+    if not (active and user.is_staff):
+        return found
+    # Django keeps whose they are inside of them; only staff have any.
+    for browser in BrowserSession.objects.filter(expire_date__gt=timezone.now()).iterator():
+        data = browser.get_decoded()
+        is_theirs = data.get(SESSION_KEY) == user.pk
+        if is_theirs and constant_time_compare(data.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
+            found.append(Artefact("Django login", "the admin, in a browser", browser.expire_date))
+    return found
+
+
+def _tokens(user: User) -> list[Artefact]:
+    found = []
+    sessions = Session.objects.filter(user=user).select_related("app", "user", "device")
+    for session in live_sessions(sessions, now=timezone.now()).order_by("-pk"):
+        where = f"{session.app}, {session.device or session.platform or 'unknown device'}"
+        found.append(Artefact("access tokens", where, session.expires_at, session))
+        if session.refresh_jti:
+            found.append(Artefact("refresh token", where, session.expires_at, session))
+    return found
+
+
+def _app_tokens(user: User) -> list[Artefact]:
+    """Of the devices where the user is, or was last, logged in: no user's, but the way to the login there."""
+    devices = Session.objects.filter(user=user, device__isnull=False).values("device")
+    sessions = Session.objects.filter(user=None, device__in=devices).select_related("app", "user", "device")
+    live = live_sessions(sessions, now=timezone.now()).order_by("-pk")
+    return [
+        Artefact("app token", f"{session.app}, {session.device}; not as the user", session.expires_at, session)
+        for session in live
+    ]
+
+
+def _pushes(user: User) -> list[Artefact]:
+    held = DeviceToken.objects.filter(user=user).select_related("device")
+    return [Artefact("device token", f"receives pushes: {token.device or 'no device known'}") for token in held]
+
+
+def _codes(user: User) -> list[Artefact]:
+    still_good = Q(user=user, expires_at__gt=timezone.now(), tries__lt=TRIES)
+    if user.deleted_at is not None or not user.is_active:
+        return []
+    return [
+        Artefact("reset code", "sets a new password", code.expires_at) for code in ResetCode.objects.filter(still_good)
+    ]

@@ -1,0 +1,161 @@
+"""Why a token is accepted or refused at this moment, rule by rule. It is neither kept nor logged."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import jwt
+from django.conf import settings
+from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
+from rest_framework_simplejwt.utils import datetime_from_epoch
+
+from sessions.errors import SessionsError
+from sessions.keys import key_ring
+from sessions.models import Refusal, Session
+from sessions.tokens import ALGORITHM, AppAccessToken, RefreshToken, SessionToken, UserAccessToken
+from users.models import DeviceToken
+
+_KINDS = {kind.token_type: kind for kind in (UserAccessToken, AppAccessToken, RefreshToken)}
+_NAMES = {
+    UserAccessToken.token_type: "access token of a user",
+    AppAccessToken.token_type: "app-level access token",
+    RefreshToken.token_type: "refresh token",
+}
+_RULES = {
+    Refusal.ENDED: ("The session has not ended", "The session has ended"),
+    Refusal.EXPIRED: ("The session's time is not over", "The session's time is over"),
+    Refusal.IDLE: ("The session was used of late", "The session was not used for too long"),
+    Refusal.APP_INACTIVE: ("The app is active", "The app is switched off"),
+    Refusal.APP_CUT_OFF: ("The app has no cut-off after the login", "The app was cut off after the login"),
+    Refusal.USER_INACTIVE: ("The account is active", "The account is disabled or deleted"),
+    Refusal.USER_CUT_OFF: ("The user has no cut-off after the login", "The user was cut off after the login"),
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One question that a token is asked, and how it did."""
+
+    text: str
+    kept: bool
+    detail: str = ""
+
+
+@dataclass
+class Explanation:
+    """What a text that somebody showed us is, and which rule accepts or refuses it now."""
+
+    kind: str
+    rules: list[Rule] = field(default_factory=list)
+    session: Session | None = None
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    jti: str = ""
+
+    @property
+    def is_accepted(self) -> bool:
+        return bool(self.rules) and all(rule.kept for rule in self.rules)
+
+    @property
+    def verdict(self) -> str:
+        broken = next((rule for rule in self.rules if not rule.kept), None)
+        if broken is not None:
+            return f"refused: {broken.text}"
+        return "accepted" if self.rules else "not a token of ours"
+
+    def ask(self, kept: Any, yes: str, no: str, detail: str = "") -> bool:
+        self.rules.append(Rule(yes if kept else no, bool(kept), detail))
+        return bool(kept)
+
+
+def explain(raw: str) -> Explanation:
+    """What ``raw`` is and what would become of it, if it were shown now."""
+    raw = raw.strip().removeprefix("Bearer ").removeprefix("Buddy ").strip()
+    try:
+        header, claims = jwt.get_unverified_header(raw), jwt.decode(raw, options={"verify_signature": False})
+    except (jwt.InvalidTokenError, ValueError):
+        return _explain_other(raw)
+    return _explain_token(raw, header, claims)
+
+
+def _explain_other(raw: str) -> Explanation:
+    held = DeviceToken.objects.filter(digest=DeviceToken.digest_of(raw)).select_related("user", "device").first()
+    if held is None:
+        found = Explanation("nothing that we know")
+        found.ask(False, "", "It is no token of ours, nor a device token that we know")
+        return found
+    found = Explanation("device token (a push address)")
+    found.ask(
+        held.user_id, "Pushes go to it", "It is nobody's: no push goes to it", f"of {held.user}" if held.user else ""
+    )
+    return found
+
+
+def _explain_token(raw: str, header: dict[str, Any], claims: dict[str, Any]) -> Explanation:
+    token_type = claims.get("token_type")
+    token_type = str(claims.get("token_type"))
+    found = Explanation(_NAMES.get(token_type, "a JWT, of no kind of ours"), jti=str(claims.get("jti", "")))
+    found.issued_at, found.expires_at = _time(claims.get("iat")), _time(claims.get("exp"))
+    key = key_ring(settings.SIGNING_KEYS).verifying.get(str(header.get("kid", "")))
+    if not found.ask(key, "The key is one of ours", "The key is none of ours"):
+        return found
+    if not found.ask(_is_signed(raw, key), "The signature is right", "The signature is wrong"):
+        return found
+    token = _read(_KINDS.get(token_type, UserAccessToken), raw)
+    found.ask(token, "Kind, issuer and claims are right", "Kind, issuer or claims are wrong", token_type)
+    if token is None:
+        return found
+    late = token.expires_at <= timezone.now()
+    found.ask(not late, "The token has not expired", "The token has expired", _words(token.expires_at))
+    sessions = Session.objects.select_related("app", "user", "device", "ended_by")
+    found.session = sessions.filter(pk=token.session_id).first()
+    if found.ask(found.session, "There is its session", "There is no such session, or none any more", token["sid"]):
+        _ask_session(found, token)
+    return found
+
+
+def _ask_session(found: Explanation, token: SessionToken) -> None:
+    session, now = found.session, timezone.now()
+    assert session is not None  # noqa: S101
+    found.ask(token.speaks_for(session), "App and user are the session's", "App or user are not the session's")
+    for refusal, broken in session.rules(now):
+        detail = ""
+        if refusal is Refusal.ENDED and broken:
+            by = f", by {session.ended_by}" if session.ended_by else ""
+            detail = f"{session.get_end_reason_display()}{by}, {_words(session.ended_at)}"
+        found.ask(not broken, *_RULES[refusal], detail)
+    if isinstance(token, RefreshToken):
+        is_current = token["jti"] == session.refresh_jti
+        found.ask(is_current, "It is the session's current refresh token", "Another has taken its place: it was used")
+        listed = BlacklistedToken.objects.filter(token__jti=token["jti"]).first()
+        at = _words(listed.blacklisted_at) if listed else ""
+        found.ask(not listed, "It is not blacklisted", "It is blacklisted", at)
+
+
+def _is_signed(raw: str, key: Any) -> bool:
+    try:
+        jwt.PyJWS().decode(raw, key, algorithms=[ALGORITHM])
+    except (jwt.InvalidTokenError, ValueError):
+        return False
+    return True
+
+
+def _read(kind: type[SessionToken], raw: str) -> SessionToken | None:
+    try:
+        token = kind.read(raw, allow_expired=True)
+        token.session_id  # noqa: B018  # raises for one that can't be
+    except SessionsError:
+        return None
+    return token
+
+
+def _time(epoch: Any) -> datetime | None:
+    try:
+        return datetime_from_epoch(epoch)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def _words(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""

@@ -1,0 +1,21 @@
+"""Which sessions are live, for the database: `Session.refusal` in SQL, held to it by a test."""
+
+from datetime import datetime
+
+from django.db.models import F, Q, QuerySet
+
+from sessions.models import Session
+from sessions.timeouts import idle_since
+
+
+def live_sessions(sessions: QuerySet[Session], *, now: datetime) -> QuerySet[Session]:
+    """Those of ``sessions`` whose tokens are accepted at ``now``."""
+    app, user = Q(app__sessions_valid_after=None), Q(user__sessions_valid_after=None)
+    return sessions.filter(
+        app | Q(created_at__gt=F("app__sessions_valid_after")),
+        Q(user=None)
+        | (Q(user__is_active=True, user__deleted_at=None) & (user | Q(created_at__gt=F("user__sessions_valid_after")))),
+        ended_at=None,
+        expires_at__gt=now,
+        app__is_active=True,
+    ).exclude(idle_since(now))

@@ -1,0 +1,97 @@
+"""List sessions, or count them."""
+
+import json
+from argparse import ArgumentParser
+from datetime import datetime
+from typing import Any, TextIO, cast
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import QuerySet
+from django.utils import timezone
+from rich.console import Console
+from rich.table import Table
+
+from sessions.live import live_sessions
+from sessions.management.filters import FILTERS, add_filters, selection_of
+from sessions.models import Session
+from sessions.selection import SelectionError
+
+
+class Command(BaseCommand):
+    help = "List the sessions that the filters select, newest first; without a filter, all of them."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_filters(parser)
+        state = parser.add_mutually_exclusive_group()
+        state.add_argument("--live", action="store_true", help="only those that would be accepted now")
+        state.add_argument("--ended", action="store_true", help="only those that have ended")
+        parser.add_argument("--count", action="store_true", help="print how many there are, and nothing else")
+        parser.add_argument("--limit", type=int, default=100, metavar="N", help="of the newest; 0: all of them (100)")
+        parser.add_argument("--json", action="store_true", help="one JSON object for each session")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        sessions = self._sessions(options)
+        if options["count"]:
+            count = sessions.count()
+            self.stdout.write(json.dumps({"count": count}) if options["json"] else str(count))
+            return
+        rows = sessions.select_related("user", "app", "device").order_by("-pk")
+        if options["limit"]:
+            rows = rows[: options["limit"]]
+        if options["json"]:
+            for session in rows.iterator(1000):
+                self.stdout.write(json.dumps(session_facts(session)))
+            return
+        table = Table(*("session", "user", "app", "platform", "IP", "created", "last seen", "state"))
+        for session in rows.iterator(1000):
+            facts = session_facts(session)
+            state = f"{facts['reason']}, {facts['endedAt']}" if facts["endedAt"] else facts["refusal"] or "live"
+            table.add_row(
+                *(str(facts[name] or "-") for name in ("session", "user", "app", "platform", "ip")),
+                *(facts["createdAt"], facts["lastSeenAt"], state),
+            )
+        out = cast(TextIO, self.stdout)
+        # As wide as the terminal; nothing is cut off where a program or a file reads it.
+        Console(file=out, width=None if out.isatty() else 200).print(table)
+
+    def _sessions(self, options: dict[str, Any]) -> QuerySet[Session]:
+        """Raises: CommandError."""
+        now = timezone.now()
+        try:
+            sessions = selection_of(options).queryset(now=now) if _is_filtered(options) else Session.objects.all()
+        except SelectionError as error:
+            raise CommandError(str(error), returncode=2) from error
+        if options["live"]:
+            return live_sessions(sessions, now=now)
+        return sessions.filter(ended_at__isnull=False) if options["ended"] else sessions
+
+
+def session_facts(session: Session) -> dict[str, Any]:
+    """A session as one JSON object: a format for machines, so add and never rename."""
+    refusal = session.refusal(timezone.now())
+    return {
+        "session": str(session.pk),
+        "user": session.user.username if session.user else None,
+        "userId": session.user_id,
+        "app": session.app.name,
+        "platform": session.platform or None,
+        "device": session.device_id,
+        "ip": session.ip,
+        "userAgent": session.user_agent,
+        "createdAt": _time(session.created_at),
+        "lastSeenAt": _time(session.last_seen_at),
+        "expiresAt": _time(session.expires_at),
+        "refusal": refusal.value if refusal else None,
+        "endedAt": _time(session.ended_at) if session.ended_at else None,
+        "reason": session.end_reason or None,
+        "endedBy": session.ended_by_id,
+        "run": str(session.bulk_run_id) if session.bulk_run_id else None,
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _is_filtered(options: dict[str, Any]) -> bool:
+    return any(options[name] for name in FILTERS)
