@@ -17,9 +17,11 @@ logger = logging.getLogger("zapauth.background")
 MOST_WAITING = 1000
 _places = BoundedSemaphore(MOST_WAITING)
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="after-answer")
+# What takes minutes has a thread of its own, so that no mail waits for it.
+_long = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-after-answer")
 
 
-def after_answer(job: Callable[..., None], *args: Any) -> None:
+def after_answer(job: Callable[..., None], *args: Any, takes_long: bool = False) -> None:
     """Call ``job`` soon, in another thread. What it raises is logged, under the id of this request."""
     if not _places.acquire(blocking=False):
         logger.error("%s is left out: %d others wait", job.__name__, MOST_WAITING)
@@ -33,14 +35,22 @@ def after_answer(job: Callable[..., None], *args: Any) -> None:
         finally:
             _places.release()
 
-    _start(run)
+    (_start_long if takes_long else _start)(run)
 
 
 def _start(run: Callable[[], None]) -> None:
+    _submit(run, _threads)
+
+
+def _start_long(run: Callable[[], None]) -> None:
+    _submit(run, _long)
+
+
+def _submit(run: Callable[[], None], threads: ThreadPoolExecutor) -> None:
     def run_and_let_go() -> None:
         try:
             run()
         finally:
             connections.close_all()  # back to the pool
 
-    _threads.submit(copy_context().run, run_and_let_go)
+    threads.submit(copy_context().run, run_and_let_go)

@@ -107,10 +107,13 @@ def start_run(
         )
 
 
-def sweep_run(run: BulkRun) -> Iterator[int]:
-    """End the sessions that ``run`` is for, batch by batch; yields how many it has ended so far."""
+def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]:
+    """End the sessions that ``run`` is for, batch by batch; yields how many it has ended so far.
+
+    Args: reason: if it is another than that staff or an operator wanted it.
+    """
     selection = Selection.from_json(run.selection)
-    reason = EndReason.STAFF if run.source == BulkRun.Source.ADMIN else EndReason.OPERATOR
+    reason = reason or (EndReason.STAFF if run.source == BulkRun.Source.ADMIN else EndReason.OPERATOR)
     origin = Origin(ip=run.ip, request_id=run.request_id)
     left = _live(selection, now=run.started_at).order_by("pk")
     ids = list(left.values_list("pk", flat=True)[:BATCH])
@@ -136,5 +139,7 @@ def _cut_off(selection: Selection, now: datetime) -> None:
     ids = selection.users if selection.users is not None else selection.apps
     if ids is not None:
         of = of.filter(pk__in=ids)
+    if selection.spare_superusers:  # then it is for users: `Selection.cuts_off`
+        of = of.exclude(is_superuser=True)
     # Never back: an instant that is there already may be a later one. PostgreSQL leaves a NULL out.
     of.update(sessions_valid_after=Greatest(F("sessions_valid_after"), at))

@@ -142,8 +142,12 @@ class Session(models.Model):
         indexes = [
             models.Index(fields=["user"], condition=Q(ended_at=None), name="session_live_user"),
             models.Index(F("user"), F("created_at").desc(), name="session_of_user"),
-            models.Index(fields=["device_token"], condition=Q(ended_at=None), name="session_live_device_token"),
-            models.Index(fields=["device"], condition=Q(ended_at=None), name="session_live_device"),
+            # Of ended ones, too: staff look for a phone or an address in all that there ever was.
+            models.Index(
+                fields=["device_token"], condition=Q(device_token__isnull=False), name="session_of_device_token"
+            ),
+            models.Index(fields=["device"], condition=Q(device__isnull=False), name="session_of_device"),
+            models.Index(fields=["ip"], condition=Q(ip__isnull=False), name="session_from_ip"),
             # Of ended ones, too: a session can't be deleted before those that were opened from it.
             models.Index(fields=["opened_from"], condition=Q(opened_from__isnull=False), name="session_opened_from"),
             models.Index(fields=["app", "created_at"], condition=Q(ended_at=None), name="session_live_app"),
@@ -182,3 +186,27 @@ class Session(models.Model):
                 user and user.sessions_valid_after and self.created_at <= user.sessions_valid_after,
             ),
         )
+
+
+class Figure(models.Model):
+    """A number of the dashboard, kept so that it need not count a million rows. `sessions.figures` alone
+    reads and writes it; it can be made anew, but for days whose sessions are pruned.
+    """
+
+    class Kind(models.TextChoices):
+        LIVE = "live", "live sessions of an app on a platform, at the moment of the count"
+        OPENED = "opened", "sessions opened that day"
+        ENDED = "ended", "sessions ended that day for a reason"
+
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    day = models.DateField()
+    app_id = models.CharField(max_length=24, blank=True)
+    label = models.CharField(max_length=PLATFORM_LENGTH, blank=True, help_text="The platform, or the reason.")
+    count = models.PositiveBigIntegerField()
+    counted_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "day", "app_id", "label"], name="figure_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.day} {self.label}: {self.count}"

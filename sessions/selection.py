@@ -19,7 +19,7 @@ from uuid import UUID
 from django.db.models import GenericIPAddressField, Lookup, Q, QuerySet
 
 from sessions.models import Session
-from users.models import DeviceToken, User, is_object_id
+from users.models import Device, DeviceToken, User, is_object_id
 
 
 class SelectionError(ValueError):
@@ -60,9 +60,11 @@ class Selection:
     seen_after: datetime | None = None
     idle_for: timedelta | None = None
     search: str | None = None
+    # Not a filter that anybody asks for: what staff who are none themselves may end.
+    spare_superusers: bool = False
 
     def __post_init__(self) -> None:
-        given = self._given()
+        given = [name for name in self._given() if name != "spare_superusers"]
         if not given:
             raise SelectionError("No filter is given. All sessions are meant by --everyone only.")
         if self.everyone and len(given) > 1:
@@ -106,12 +108,17 @@ class Selection:
             yield Q(last_seen_at__lte=now - self.idle_for)
         if self.search is not None:
             yield matching(self.search)
+        if self.spare_superusers:
+            yield Q(user=None) | Q(user__is_superuser=False)
 
     @property
     def cuts_off(self) -> bool:
         """Whether an instant written on the apps or on a few users refuses all of it at once."""
         kinds = set(self._given()) - {"created_before"}
         few = self.users is None or len(self.users) <= MOST_CUT_OFF
+        # Users can be spared one by one; an app's cut-off would be everybody's.
+        if self.users is not None:
+            kinds -= {"spare_superusers"}
         return kinds in ({"everyone"}, {"apps"}) or (kinds == {"users"} and few)
 
     def as_json(self) -> dict[str, Any]:
@@ -152,23 +159,52 @@ MOST_CUT_OFF = 1000
 
 def matching(text: str) -> Q:
     """What somebody looks for who types that: a user's name, email, phone number or id, a session's id, an
-    address or a network, a device token. By index, so that a million sessions are no matter.
+    address or a network, a device's id, a device token. By index, so that a million sessions are no matter.
+
+    Whose name or token that is is asked here: of an OR of subqueries PostgreSQL would look at every session.
     """
-    text = text.strip()
-    token = DeviceToken.objects.filter(digest=DeviceToken.digest_of(text)).values("pk")
-    q = Q(device_token__in=token)
+    text, rules = text.strip(), []
+    if not text or "\0" in text:
+        return Q(pk__in=())
+    token = DeviceToken.objects.filter(digest=DeviceToken.digest_of(text)).values_list("pk", flat=True).first()
+    if token is not None:
+        rules.append(Q(device_token=token))
+    if (session := _uuid(text)) is not None:
+        rules.append(Q(pk=session))
+    elif (network := _network(text)) is not None:
+        rules.append(Q(ip__within=network))
+    elif is_object_id(text):
+        rules += [Q(device=text)] if Device.objects.filter(pk=text).exists() else [Q(user=text)]
+    else:
+        rules += _of_named(text)
+    return _any(rules)
+
+
+def _uuid(text: str) -> UUID | None:
     try:
-        return q | Q(pk=UUID(text))
+        return UUID(text)
     except ValueError:
-        pass
+        return None
+
+
+def _network(text: str) -> str | None:
     try:
-        return q | Q(ip__within=str(ip_network(text, strict=False)))
+        return str(ip_network(text, strict=False))
     except ValueError:
-        pass
-    if is_object_id(text):
-        return q | Q(user=text) | Q(device=text)
+        return None
+
+
+def _of_named(text: str) -> list[Q]:
     named = Q(username__istartswith=text) | Q(email__istartswith=text) | Q(phone_number=text)
-    return q | Q(user__in=User.objects.filter(named).values("pk"))
+    users = User.objects.filter(named).values_list("pk", flat=True)
+    found = list(users[: MOST_NAMED + 1])
+    if len(found) > MOST_NAMED:  # many sessions will do, so that the first page is found soon
+        return [Q(user__in=users)]
+    return [Q(user__in=found)] if found else []
+
+
+# More users than that are left to a subquery.
+MOST_NAMED = 1000
 
 
 def _any(rules: Iterable[Q]) -> Q:

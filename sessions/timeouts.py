@@ -6,7 +6,7 @@ end down afterwards, through the same door as every other, so that pushes stop a
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -15,8 +15,11 @@ from django.db.models import DurationField, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, NullIf
 from django.utils import timezone
 
+from sessions.figures import count_figures
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
+from sessions.runs import take_up
+from users.refused_logins import forget_old
 from users.throttling import forget_past
 
 logger = logging.getLogger("zapauth.sessions")
@@ -55,8 +58,10 @@ def idle_since(now: datetime) -> Q:
     return Q(user__isnull=False, last_seen_at__lte=Value(now) - idle)
 
 
-def sweep() -> None:
-    """End what has timed out, and forget throttles that have; of several servers one does it at a time."""
+def sweep(stopped: Callable[[], bool] = lambda: False) -> None:
+    """End what has timed out, forget throttles that have, bring the dashboard's figures up to date, go on with
+    the bulk runs that were interrupted; of several servers one does it at a time.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", (_SWEEP_LOCK,))
         if not cursor.fetchone()[0]:
@@ -64,6 +69,9 @@ def sweep() -> None:
         try:
             end_timed_out()
             forget_past()
+            forget_old()
+            count_figures()
+            take_up(stopped)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", (_SWEEP_LOCK,))
 
@@ -78,15 +86,15 @@ class Sweeper(threading.Thread):
     def run(self) -> None:
         while True:
             try:
-                sweep()
+                sweep(self._stopped.is_set)
             except Exception:
-                logger.exception("the sweep of timed-out sessions failed; it will be tried again")
+                logger.exception("the sweep failed; it will be tried again")
             finally:
                 connections.close_all()
             if self._stopped.wait(SWEEP_EVERY.total_seconds()):
                 return
 
     def stop(self) -> None:
-        """Returns when the sweep at hand is done."""
+        """Returns when the sweep at hand is done; of a bulk run, the batch at hand."""
         self._stopped.set()
         self.join()

@@ -94,7 +94,8 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What this process does after an answer, it does before: threads would not see a test's transaction."""
     from sessions import background
 
-    monkeypatch.setattr(background, "_start", lambda run: run())
+    for name in ("_start", "_start_long"):
+        monkeypatch.setattr(background, name, lambda run: run())
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -8,7 +8,8 @@ from django.db.models import Q
 from django.http import HttpRequest
 
 from users.errors import AccountDisabled, BadCredentials, TooManyAttempts
-from users.models import User
+from users.models import RefusedLogin, User
+from users.refused_logins import count_refused
 from users.throttling import Allowance, count_attempt, identity_of, network_of, take_back
 
 
@@ -48,7 +49,7 @@ def get_user_by_username(username: str, password: str, *, ip: str | None) -> Use
 
     Raises: BadCredentials, AccountDisabled, TooManyAttempts.
     """
-    allowances = _count(username, ip)
+    allowances = _count_login(username, ip)
     return _checked(find_user_by_username(username), password, allowances)
 
 
@@ -57,7 +58,7 @@ def get_user_by_identity(identity: str, password: str, *, ip: str | None) -> Use
 
     Raises: BadCredentials, AccountDisabled, TooManyAttempts.
     """
-    allowances = _count(identity, ip)
+    allowances = _count_login(identity, ip)
     return _checked(find_user_by_identity(identity), password, allowances)
 
 
@@ -100,6 +101,14 @@ def _count(identity: str, ip: str | None) -> tuple[Allowance, Allowance, Allowan
     return allowances
 
 
+def _count_login(identity: str, ip: str | None) -> tuple[Allowance, Allowance, Allowance]:
+    try:
+        return _count(identity, ip)
+    except TooManyAttempts:
+        count_refused(RefusedLogin.Reason.TOO_MANY)
+        raise
+
+
 def _take_back(allowances: tuple[Allowance, Allowance, Allowance]) -> None:
     here, address, anywhere = allowances
     # An address has to pay for its failures even if one of its users knows a password.
@@ -109,11 +118,14 @@ def _take_back(allowances: tuple[Allowance, Allowance, Allowance]) -> None:
 def _checked(user: User | None, password: str, allowances: tuple[Allowance, Allowance, Allowance]) -> User:
     if user is None:
         make_password(password)  # An unknown user must take as long as a wrong password.
+        count_refused(RefusedLogin.Reason.UNKNOWN_USER)
         raise BadCredentials
     if not user.check_password(password):
+        count_refused(RefusedLogin.Reason.WRONG_PASSWORD)
         raise BadCredentials
     _take_back(allowances)
     if not user.is_active:
+        count_refused(RefusedLogin.Reason.DISABLED)
         raise AccountDisabled
     return user
 

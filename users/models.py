@@ -240,3 +240,27 @@ class Throttle(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class RefusedLogin(models.Model):
+    """How many logins were refused in an hour, for one reason. Whose they were is not kept.
+
+    `users.refused_logins` alone writes it.
+    """
+
+    class Reason(models.TextChoices):
+        UNKNOWN_USER = "unknown_user", "unknown user"
+        WRONG_PASSWORD = "wrong_password", "wrong password"
+        DISABLED = "disabled", "account disabled"
+        TOO_MANY = "too_many", "too many attempts"
+
+    hour = models.DateTimeField(help_text="Its first moment.")
+    reason = models.CharField(max_length=20, choices=Reason.choices)
+    count = models.PositiveBigIntegerField()
+
+    class Meta:
+        ordering = ["-hour", "reason"]
+        constraints = [models.UniqueConstraint(fields=["hour", "reason"], name="refused_login_once")]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:%M}, {self.get_reason_display()}: {self.count}"
