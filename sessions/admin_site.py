@@ -1,18 +1,42 @@
+"""The admin as a whole: its first page, and a password that staff change for themselves."""
+
 from typing import Any, cast
 
-from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from unfold.sites import UnfoldAdminSite
 
+from sessions.dashboard import dashboard
+from sessions.models import BulkRun
 from sessions.origin import Origin
 from sessions.passwords import password_change
 from users.models import User
 
+LAST_RUNS = 6
 
-class SessionsAdminSite(AdminSite):
+
+class SessionsAdminSite(UnfoldAdminSite):
     """Django's admin, in which staff who change their own password are logged out of everything else."""
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+    index_template = "sessions/dashboard.html"
+    index_title = "Dashboard"
+
+    def extra_urls(self) -> list[URLPattern]:
+        from sessions.admin.explain import explain_view  # the admin's modules need this site
+
+        return [path("explain/", self.admin_view(explain_view), name="explain")]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The dashboard, as far as they may see what is behind it."""
+        user, shown = cast(User, request.user), dict[str, Any]()
+        if user.has_perm("user_sessions.view_session"):
+            shown["figures"] = dashboard()
+        if user.has_perm("user_sessions.view_bulkrun"):
+            shown["runs"] = BulkRun.objects.select_related("actor")[:LAST_RUNS]
+        return super().index(request, {**(extra_context or {}), **shown})
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         user = cast(User, request.user)
         with password_change(User.objects.filter(pk=user.pk), actor=user, origin=Origin.of(request)):
             return super().password_change(request, extra_context)

@@ -60,6 +60,11 @@ class Preview:
         live = _live(self.selection, now=timezone.now()).select_related("user", "app", "device")
         return list(live.order_by("-pk")[:count])
 
+    def user_ids(self) -> set[str]:
+        """Whose they are; app-level ones are nobody's."""
+        live = _live(self.selection, now=timezone.now())
+        return set(live.exclude(user=None).order_by().values_list("user", flat=True).distinct())
+
 
 def preview(selection: Selection) -> Preview:
     live = _live(selection, now=timezone.now())

@@ -77,9 +77,10 @@ class Selection:
 
     def queryset(self, *, now: datetime) -> QuerySet[Session]:
         """The sessions, live and ended ones; ``now`` is what `idle_for` counts from."""
-        return Session.objects.filter(*self._rules(now))
+        return Session.objects.filter(*self.rules(now))
 
-    def _rules(self, now: datetime) -> Iterator[Q]:
+    def rules(self, now: datetime) -> Iterator[Q]:
+        """The same as conditions; all of them have to hold."""
         if self.users is not None:
             yield Q(user__in=self.users)
         if self.apps is not None:

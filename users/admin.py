@@ -1,14 +1,22 @@
-"""Users, apps and devices in the admin. Nothing is deleted here: sessions and the record hang on it."""
+"""Apps and devices in the admin. Nothing is deleted here: sessions and the record hang on it."""
 
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.admin import ModelAdmin
 
-from users.models import App, Device, DeviceToken
+from users.models import App, Device, DeviceToken, RefusedLogin, is_object_id
+from users.admin_lists import BoundedPaginator
 
 
-class NoDelete(admin.ModelAdmin):
+class NoDelete(ModelAdmin):
+    """A list that opens with a million rows; nothing in it can be deleted."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -37,18 +45,50 @@ class AppAdmin(NoDelete):
         return False
 
 
+class FoundByKey(ReadOnly):
+    """Searched by what is indexed; anything else would be looked for in every row."""
+
+    search_fields = ["id"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        return (queryset.filter(**self.searched_by(term)) if term else queryset), False
+
+    def searched_by(self, term: str) -> dict[str, Any]:
+        raise NotImplementedError
+
+
 @admin.register(Device)
-class DeviceAdmin(ReadOnly):
+class DeviceAdmin(FoundByKey):
     list_display = ["id", "app", "platform", "model", "os_version", "updated_at"]
     list_select_related = ["app"]
-    search_fields = ["unique_id"]
-    show_full_result_count = False
+    search_help_text = "Id, or the app's own unique id"
+    ordering = ["-pk"]
+
+    def searched_by(self, term: str) -> dict[str, Any]:
+        return {"pk": term} if is_object_id(term) else {"unique_id": term, "app__in": App.objects.all()}
 
 
 @admin.register(DeviceToken)
-class DeviceTokenAdmin(ReadOnly):
+class DeviceTokenAdmin(FoundByKey):
+    """Push addresses. The address itself is a secret: it can be looked for, but is never shown."""
+
     list_display = ["id", "user", "device", "updated_at"]
     list_select_related = ["user", "device"]
-    search_fields = ["user__username"]
+    search_help_text = "Device token, user name or user id"
     exclude = ["token"]
-    show_full_result_count = False
+    ordering = ["-pk"]
+
+    def searched_by(self, term: str) -> dict[str, Any]:
+        if is_object_id(term):
+            return {"user": term}
+        known = DeviceToken.objects.filter(digest=DeviceToken.digest_of(term))
+        return {"pk": known[0].pk} if known else {"user__username__iexact": term, "user__deleted_at": None}
+
+
+@admin.register(RefusedLogin)
+class RefusedLoginAdmin(ReadOnly):
+    list_display = ["hour", "reason", "count"]
+    list_filter = ["reason"]

@@ -12,6 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from zapauth import embedded_postgres, local_secrets
+from zapauth.theme import UNFOLD  # noqa: F401  # a setting
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -137,6 +138,8 @@ NEW_DEVICE_MAIL = _bool("NEW_DEVICE_MAIL", default=False)
 ROOT_URLCONF = "zapauth.urls"
 WSGI_APPLICATION = "zapauth.wsgi.application"
 INSTALLED_APPS = [
+    # Before the admin, whose templates it takes over.
+    "unfold.apps.BasicAppConfig",
     "zapauth.apps.AdminConfig",
     # Before Django's, whose `changepassword` it takes over.
     "sessions",
@@ -145,6 +148,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "rest_framework",
     "rest_framework_simplejwt.token_blacklist",
     "corsheaders",
@@ -227,6 +231,10 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
+# In the admin; times are UTC.
+DATETIME_FORMAT = "Y-m-d H:i"
+DATE_FORMAT = "Y-m-d"
+NUMBER_GROUPING = 3
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 if HTTPS:

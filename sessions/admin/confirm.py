@@ -1,0 +1,131 @@
+"""The page between an order and its doing: what will happen, to how many, and why it is to."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin import AdminSite
+from django.core import signing
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from sessions.bulk import Preview
+from sessions.models import BulkRun
+from sessions.selection import Selection
+from sessions.words import in_words
+from users.models import User
+
+SAMPLE = 8
+_SALT = "sessions.admin.order"
+# A preview is good for that long: who comes back from lunch looks again.
+_GOOD_FOR = 3600
+
+
+class WhyForm(forms.Form):
+    note = forms.CharField(
+        label="Reason",
+        required=False,
+        max_length=2000,
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 2, "placeholder": "Such as: phone stolen, ticket 4711", "autofocus": True}
+        ),
+    )
+    typed = forms.CharField(required=False, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}))
+
+    def __init__(self, *args: Any, found: Preview, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.found = found
+        if self.wants_reason:
+            self.fields["note"].required = True
+        if self.wants_count:
+            self.fields["typed"].required = True
+            self.fields["typed"].label = f"Type {found.count} to go on"
+        else:
+            del self.fields["typed"]
+
+    @property
+    def wants_reason(self) -> bool:
+        return self.found.users > 1
+
+    @property
+    def wants_count(self) -> bool:
+        """As the command does: of many sessions somebody has to know the number."""
+        return self.found.count > settings.BULK_CONFIRM_OVER
+
+    def clean_typed(self) -> str:
+        typed: str = self.cleaned_data["typed"]
+        if typed.replace(",", "").strip() != str(self.found.count):
+            raise forms.ValidationError(f"That is not {self.found.count}.")
+        return typed
+
+
+@dataclass(frozen=True)
+class Question:
+    """What staff are asked before it is done."""
+
+    title: str
+    button: str
+    url: str
+    back: str
+    happens: list[str]
+    token: str = ""
+    icon: str = "logout"
+    hidden: dict[str, str] = field(default_factory=dict)
+
+
+def ask(
+    request: HttpRequest, site: AdminSite, question: Question, form: WhyForm, *, status: int = 200
+) -> TemplateResponse:
+    found = form.found
+    context = {
+        **site.each_context(request),
+        "title": question.title,
+        "question": question,
+        "form": form,
+        "found": found,
+        "words": in_words(found.selection),
+        "sample": found.sample(SAMPLE),
+        "more": max(0, found.count - SAMPLE),
+    }
+    request.current_app = site.name  # type: ignore[attr-defined]
+    response = TemplateResponse(request, "sessions/confirm.html", context, status=status)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def seal(selection: Selection, *, everywhere: bool, count: int, actor: User) -> str:
+    """What was shown to whom, to be handed back unchanged with the confirmation."""
+    order = {"selection": selection.as_json(), "everywhere": everywhere, "count": count, "actor": actor.pk}
+    return signing.dumps(order, salt=_SALT, compress=True)
+
+
+def unseal(token: str, *, actor: User) -> tuple[Selection, bool, int]:
+    """The selection, whether its users are meant everywhere, the count. Raises: PermissionDenied."""
+    try:
+        order = signing.loads(token, salt=_SALT, max_age=_GOOD_FOR)
+    except signing.BadSignature as error:
+        raise PermissionDenied("The preview is none of ours, or too old.") from error
+    if order["actor"] != actor.pk:
+        raise PermissionDenied("The preview was somebody else's.")
+    return Selection.from_json(order["selection"]), order["everywhere"], order["count"]
+
+
+def report(request: HttpRequest, run: BulkRun) -> HttpResponse:
+    """Says what was done; a run that goes on has a page that shows how far it is."""
+    url = reverse("admin:user_sessions_bulkrun_change", args=[run.pk])
+    if run.finished_at is None:
+        messages.info(request, f"Ending {run.expected:,} sessions. It goes on if you leave this page.")
+    else:
+        ended = f"{run.ended:,} session{'' if run.ended == 1 else 's'} ended."
+        messages.success(request, format_html('{} <a href="{}" class="underline">The record</a>', ended, url))
+    return HttpResponseRedirect(url)
+
+
+def actor_of(request: HttpRequest) -> User:
+    return cast(User, request.user)

@@ -1,0 +1,110 @@
+"""What staff order in the admin: whom they may log out, and the record of it.
+
+Every order is a bulk run, be it for one session: who, what, why and from where are on record. A short
+one is carried out at once, a long one after the answer.
+"""
+
+from dataclasses import replace
+
+from django.db import transaction
+
+from sessions.background import after_answer
+from sessions.bulk import Preview, preview, start_run, sweep_run
+from sessions.logout import end_sessions
+from sessions.models import BulkRun, EndReason, Session
+from sessions.origin import Origin
+from sessions.runs import carry_out
+from sessions.selection import Selection, SelectionError
+from users.accounts import END_SESSION, get_user_to_change
+from users.errors import NotYours
+from users.models import User
+
+END_ALL_SESSIONS = "user_sessions.end_all_sessions"
+CHANGE_USER = "users.change_user"
+# Sessions; as many as are ended within a second.
+AT_ONCE = 5000
+# Their ids are written down with the run.
+MOST_USERS = 20_000
+
+
+class ReasonMissing(Exception):
+    """Who logs out more than one user has to say why."""
+
+
+def as_far_as_allowed(selection: Selection, *, actor: User) -> Selection:
+    """Without the sessions of superusers, which superusers end."""
+    return selection if actor.is_superuser else replace(selection, spare_superusers=True)
+
+
+def everywhere(selection: Selection) -> Selection | None:
+    """All sessions of the users who have a live one in ``selection``; None: there is nobody.
+
+    Raises: SelectionError, when they are too many to name.
+    """
+    live = preview(selection)
+    if live.users > MOST_USERS:
+        raise SelectionError(
+            f"That is {live.users:,} users; up to {MOST_USERS:,} can be logged out everywhere at once. "
+            "Narrow the list, or log out the selected sessions."
+        )
+    users = tuple(sorted(live.user_ids()))
+    return Selection(users=users, spare_superusers=selection.spare_superusers) if users else None
+
+
+def may_end(found: Preview, *, actor: User) -> bool:
+    return actor.has_perm(END_ALL_SESSIONS if found.users > 1 else END_SESSION)
+
+
+def end_as_staff(
+    selection: Selection, *, actor: User, origin: Origin, note: str, expected: int | None = None
+) -> BulkRun:
+    """End the live sessions of ``selection``, as far as ``actor`` may.
+
+    Args: expected: how many they saw in the preview.
+
+    Raises: NotYours, ReasonMissing; SelectionGrown. Then nothing has changed.
+    """
+    found = preview(as_far_as_allowed(selection, actor=actor))
+    if not may_end(found, actor=actor):
+        raise NotYours
+    if found.users > 1 and not note.strip():
+        raise ReasonMissing
+    run = _start(found, actor=actor, origin=origin, note=note, expected=expected)
+    if run.expected <= AT_ONCE:
+        carry_out(run.pk)
+    else:
+        after_answer(carry_out, run.pk, takes_long=True)
+    run.refresh_from_db()
+    return run
+
+
+@transaction.atomic
+def disable_user(user_id: str, *, actor: User, origin: Origin, note: str) -> BulkRun:
+    """Disable the account and end all that it is logged in with.
+
+    Raises: NotYours, UserNotFound.
+    """
+    if not actor.has_perm(END_SESSION):
+        raise NotYours
+    user = get_user_to_change(user_id, actor=actor, permission=CHANGE_USER)
+    # Locked by it: a login that is under way sees it, or is seen by what follows.
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    found = preview(Selection(users=(user.pk,)))
+    run = _start(found, actor=actor, origin=origin, note=note)
+    for _ in sweep_run(run, reason=EndReason.USER_DISABLED):
+        pass
+    # A run that was taken up instead of a new one leaves out what was opened since.
+    end_sessions(Session.objects.filter(user=user), actor=actor, reason=EndReason.USER_DISABLED, origin=origin, run=run)
+    run.refresh_from_db()
+    return run
+
+
+def _start(found: Preview, *, actor: User, origin: Origin, note: str, expected: int | None = None) -> BulkRun:
+    return start_run(
+        found.selection,
+        source=BulkRun.Source.ADMIN,
+        note=note.strip(),
+        expected=found.count if expected is None else expected,
+        actor=actor,
+        origin=origin,
+    )
