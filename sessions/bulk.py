@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -140,7 +141,7 @@ def _live(selection: Selection, *, now: datetime) -> QuerySet[Session]:
 
 def _cut_off(selection: Selection, now: datetime) -> None:
     at = now if selection.created_before is None else min(now, selection.created_before - RESOLUTION)
-    of = App.objects.all() if selection.users is None else User.objects.all()
+    of: QuerySet[Any] = App.objects.all() if selection.users is None else User.objects.all()
     ids = selection.users if selection.users is not None else selection.apps
     if ids is not None:
         of = of.filter(pk__in=ids)

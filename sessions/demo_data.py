@@ -43,6 +43,7 @@ ON CONFLICT DO NOTHING
 """
 # Every row of a batch once, with all that is known of it.
 _FACTS = """
+DROP TABLE IF EXISTS pg_temp.demo_session;  -- of the batch before, if it is the same transaction
 CREATE TEMP TABLE demo_session ON COMMIT DROP AS
 SELECT f.*, CASE WHEN is_zap THEN %(zap)s ELSE %(buddy)s END AS app_id,
        pg_temp.uuid7(n, %(salt)s, created_at) AS id,

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db.models import F, Q, QuerySet
 
 from sessions.models import Session
-from sessions.timeouts import idle_since
+from sessions.timeouts import not_idle_since
 
 
 def live_sessions(sessions: QuerySet[Session], *, now: datetime) -> QuerySet[Session]:
@@ -15,7 +15,8 @@ def live_sessions(sessions: QuerySet[Session], *, now: datetime) -> QuerySet[Ses
         app | Q(created_at__gt=F("app__sessions_valid_after")),
         Q(user=None)
         | (Q(user__is_active=True, user__deleted_at=None) & (user | Q(created_at__gt=F("user__sessions_valid_after")))),
+        not_idle_since(now),
         ended_at=None,
         expires_at__gt=now,
         app__is_active=True,
-    ).exclude(idle_since(now))
+    )

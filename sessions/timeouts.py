@@ -7,7 +7,7 @@ end down afterwards, through the same door as every other, so that pushes stop a
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, connections
@@ -51,11 +51,23 @@ def _rules(now: datetime) -> Iterator[tuple[EndReason, Q]]:
 
 def idle_since(now: datetime) -> Q:
     """Not used for too long by then."""
+    return Q(user__isnull=False, last_seen_at__lte=Value(now) - _idle_timeout())
+
+
+def not_idle_since(now: datetime) -> Q:
+    """The others. Not `~idle_since`: where an app knows no idleness, PostgreSQL takes neither for true."""
+    limit = Coalesce(Value(now) - _idle_timeout(), Value(_LONG_AGO))
+    return Q(user=None) | Q(last_seen_at__gt=limit)
+
+
+_LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
+
+
+def _idle_timeout() -> NullIf:
     # As `sessions.policy.idle_timeout` has it, in SQL; zero, which is never, is NULL.
     default = Value(settings.SESSION_IDLE_TIMEOUT, output_field=DurationField())
     never = Value(timedelta(0), output_field=DurationField())
-    idle = NullIf(Coalesce(F("app__idle_timeout"), default), never)
-    return Q(user__isnull=False, last_seen_at__lte=Value(now) - idle)
+    return NullIf(Coalesce(F("app__idle_timeout"), default), never)
 
 
 def sweep(stopped: Callable[[], bool] = lambda: False) -> None:

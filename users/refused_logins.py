@@ -1,6 +1,7 @@
 """How many logins are refused, by hour and reason: what the dashboard draws. Nobody's name is kept."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -25,7 +26,7 @@ ON CONFLICT (hour, reason) DO UPDATE SET count = r.count + 1
 def count_refused(reason: RefusedLogin.Reason) -> None:
     """Count one more login that was refused just now."""
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-    facts = {"hour": hour, "reason": reason.value, "alone": not connection.in_atomic_block}
+    facts: dict[str, Any] = {"hour": hour, "reason": reason.value, "alone": not connection.in_atomic_block}
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, facts)
 

@@ -231,10 +231,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-# In the admin; times are UTC.
-DATETIME_FORMAT = "Y-m-d H:i"
-DATE_FORMAT = "Y-m-d"
-NUMBER_GROUPING = 3
+FORMAT_MODULE_PATH = "zapauth.formats"  # of times in the admin
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 if HTTPS:

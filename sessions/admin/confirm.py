@@ -85,7 +85,7 @@ def ask(
     found = form.found
     context = {
         **site.each_context(request),
-        "title": question.title,
+        "title": "Are you sure?",
         "question": question,
         "form": form,
         "found": found,
@@ -93,7 +93,7 @@ def ask(
         "sample": found.sample(SAMPLE),
         "more": max(0, found.count - SAMPLE),
     }
-    request.current_app = site.name  # type: ignore[attr-defined]
+    request.current_app = site.name
     response = TemplateResponse(request, "sessions/confirm.html", context, status=status)
     response["Cache-Control"] = "no-store"
     return response

@@ -42,7 +42,7 @@ def explain_view(request: HttpRequest) -> HttpResponse:
         "form": form if found is None else TokenForm(),
         "found": found,
     }
-    request.current_app = admin.site.name  # type: ignore[attr-defined]
+    request.current_app = admin.site.name
     response = TemplateResponse(request, "sessions/explain.html", context)
     response["Cache-Control"] = "no-store"
     return response

@@ -37,13 +37,13 @@ class UserForm(UserChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, NoDelete):
+class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
     list_display = ["username", "email", "name", "is_staff", "is_active", "created_at"]
     list_filter = ["is_staff", "is_active"]
     search_fields = ["username"]
     search_help_text = "User name, email, phone number or id"
     ordering = ["-created_at", "-pk"]
-    sortable_by: list[str] = []
+    sortable_by = ()
     form = UserForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -60,8 +60,14 @@ class UserAdmin(DjangoUserAdmin, NoDelete):
                 ]
             },
         ),
-        ("Permissions", {"fields": ["is_active", *_POWERS]}),
-        ("Record", {"fields": ["ip_addresses", "last_login", "created_at", "updated_at", "deleted_at"]}),
+        ("Permissions", {"classes": ["collapse"], "fields": ["is_active", *_POWERS]}),
+        (
+            "Record",
+            {
+                "classes": ["collapse"],
+                "fields": ["ip_addresses", "last_login", "created_at", "updated_at", "deleted_at"],
+            },
+        ),
     ]
 
     def get_search_results(

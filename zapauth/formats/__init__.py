@@ -1,0 +1,1 @@
+"""How the admin writes times: to be read in a table, and in UTC."""
