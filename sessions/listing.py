@@ -11,13 +11,15 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from sessions.figures import start_of
+from sessions.figures import first_id, start_of
 from sessions.selection import Selection, SelectionError
 
 LIVE, ENDED = "live", "ended"
 UNKNOWN_PLATFORM = "unknown"
 # Who narrows the list to one of these looks at sessions that have ended.
 _OF_ENDED = ("reason", "ended", "run")
+# A session's id is made a moment before or after it is created.
+_SLACK = timedelta(minutes=1)
 _UNITS = {"h": "hours", "d": "days"}
 
 
@@ -34,8 +36,10 @@ def conditions(name: str, value: str, *, now: datetime) -> list[Q]:
         return [Q(bulk_run=_uuid(value))]
     if name == "live_on":
         end = _end_of(value)
-        return [Q(created_at__lt=end), Q(ended_at=None) | Q(ended_at__gte=end)]
-    return list(Selection(**_selected(name, value, now)).rules(now))
+        return [Q(created_at__lt=end), _opened_before(end), Q(ended_at=None) | Q(ended_at__gte=end)]
+    selected = _selected(name, value, now)
+    before = selected.get("created_before", selected.get("seen_before"))
+    return [*Selection(**selected).rules(now), *([_opened_before(before)] if before else [])]
 
 
 def selection_of(narrowed: Mapping[str, str], *, search: str = "", now: datetime) -> Selection | None:
@@ -54,6 +58,11 @@ def selection_of(narrowed: Mapping[str, str], *, search: str = "", now: datetime
             both = (given.get(field, wanted), wanted)
             given[field] = max(both) if field.endswith("_after") else min(both) if field.endswith("_before") else wanted
     return Selection(**given) if given else Selection(everyone=True)
+
+
+def _opened_before(moment: datetime) -> Q:
+    """Implied by "created" or "last seen before": newest first, the list would pass all those that are newer."""
+    return Q(pk__lt=first_id(moment + _SLACK))
 
 
 def _selected(name: str, value: str, now: datetime) -> dict[str, Any]:

@@ -8,16 +8,8 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
-from users.admin_lists import BoundedPaginator
+from users.admin_lists import BoundedList, BoundedPaginator
 from users.models import App, Device, DeviceToken, RefusedLogin, is_object_id
-
-
-class List(ChangeList):
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        # Or the page would offer to show all when it does.
-        if not self.filter_params:
-            self.full_result_count = self.result_count
 
 
 class NoDelete(ModelAdmin):
@@ -27,7 +19,7 @@ class NoDelete(ModelAdmin):
     show_full_result_count = False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return List
+        return BoundedList
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -4,16 +4,25 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Any
 
 from django.core.paginator import Paginator
 from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.views import ChangeList
 
 COUNT_FOR_MS = 400
+LOOK_FOR_MS = 1500
+FEW = 500
+MOST_PAGES = 500
 
 
 class BoundedPaginator(Paginator):
-    """Counts for a moment at most; then it takes the planner's estimate, and says so in `is_estimate`."""
+    """Counts for a moment at most; then it takes the planner's estimate, and says so in `is_estimate`.
+
+    Its last page is not the list's last one: to get there PostgreSQL would have to pass all others.
+    """
 
     template_name = "users/pagination.html"
     is_estimate = False
@@ -30,6 +39,34 @@ class BoundedPaginator(Paginator):
             self.is_estimate = True
             plan = json.loads(rows.explain(format="json"))
             return max(1, int(plan[0]["Plan"]["Plan Rows"]))
+
+    @cached_property
+    def num_pages(self) -> int:
+        return min(super().num_pages, MOST_PAGES)
+
+
+class BoundedList(ChangeList):
+    """Finds a few among very many by looking for them, and puts them in order then.
+
+    PostgreSQL, which doesn't know how few they are, would take them in their order, and look at all others.
+    """
+
+    def get_results(self, request: HttpRequest) -> None:
+        if self.filter_params and (few := self._few()) is not None:
+            rows = self.root_queryset.filter(pk__in=few).order_by(*self.queryset.query.order_by)
+            self.queryset = self.apply_select_related(rows)
+        super().get_results(request)
+        if not self.filter_params:  # or the page would offer to show all when it does
+            self.full_result_count = self.result_count
+
+    def _few(self) -> list[Any] | None:
+        """The keys of all rows, if they are few."""
+        try:
+            with _at_most(LOOK_FOR_MS):
+                keys = list(self.queryset.order_by().values_list("pk", flat=True)[: FEW + 1])
+        except OperationalError:
+            return None
+        return keys if len(keys) <= FEW else None
 
 
 @contextmanager
