@@ -13,7 +13,7 @@ from sessions.models import BulkRun
 
 logger = logging.getLogger("zapauth.sessions")
 
-# The first half of PostgreSQL's advisory locks for it; the second is the run's. Any number that nothing else takes.
+# Of PostgreSQL's advisory locks, any first number that nothing else takes.
 _RUN_LOCKS = 0x5A41
 
 
@@ -46,13 +46,18 @@ def take_up(stopped: Callable[[], bool] = lambda: False) -> None:
 @contextmanager
 def _alone(run_id: UUID) -> Iterator[bool]:
     """Whether this process may carry the run out. The lock goes with the connection, however that ends."""
-    key = zlib.crc32(run_id.bytes) - 2**31
+    key = lock_key(run_id)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", (_RUN_LOCKS, key))
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", key)
         got: bool = cursor.fetchone()[0]
     try:
         yield got
     finally:
         if got:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", (_RUN_LOCKS, key))
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+
+
+def lock_key(run_id: UUID) -> tuple[int, int]:
+    """Two numbers of 32 bits, as PostgreSQL's advisory locks have them."""
+    return _RUN_LOCKS, zlib.crc32(run_id.bytes) - 2**31

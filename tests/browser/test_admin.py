@@ -1,0 +1,204 @@
+"""The admin in a real browser, over a real server with two workers: what staff do during a call."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from sessions.demo_data import make_sessions, make_users
+from sessions.models import BulkRun, Session
+from tests.browser.chromium import CHROMIUM, launch
+from tests.phones import PASSWORD, Live, ZapPhone
+from tests.servers import running_server
+from tests.sessions.staff import make_groups, new_staff
+from users.models import User
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the PATH"),
+]
+
+
+@pytest.fixture(scope="module")
+def _admin(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), running_server() as started:
+        yield started
+
+
+@pytest.fixture
+def admin(_admin, transactional_db):
+    """The URL of a server on the test database, which is emptied after each test."""
+    make_groups()
+    return _admin.base_url
+
+
+@dataclass
+class Phones:
+    stolen: ZapPhone
+    tablet: ZapPhone
+    other: ZapPhone
+
+
+@pytest.fixture
+def phones(admin):
+    """Ann has two devices, Bob one."""
+    phones = [ZapPhone(Live(admin), device_token=f"push {n}") for n in range(3)]
+    phones[0].sign_up("ann")
+    phones[1].log_in("ann")
+    phones[2].sign_up("bob")
+    return Phones(*phones)
+
+
+@contextmanager
+def browsing(url, name, *, theme="light"):
+    """A page of the admin, logged in by its form. No ORM in here: see `tests.browser.chromium.visit`."""
+    with sync_playwright() as playwright, launch(playwright.chromium) as browser:
+        page = browser.new_page(base_url=url, color_scheme=theme, viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(10_000)
+        problems, foreign = [], []
+        page.on("pageerror", lambda error: problems.append(error.message))
+        page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith(url) else None)
+        page.goto("/admin/")
+        page.locator("[name=username]").fill(name)
+        page.locator("[name=password]").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url("**/admin/")
+        yield page
+    assert not problems
+    # Nothing comes from a CDN.
+    assert not [address for address in foreign if not address.startswith("data:")]
+
+
+def seed(live):
+    for batch in (make_users(60), make_sessions(live, users=60)):
+        list(batch)
+
+
+def test_one_of_a_users_sessions_is_ended_and_the_phones_next_request_is_refused(admin, phones):
+    new_staff("Support", name="sven")
+    session = Session.objects.get(device_token__token="push 0")
+    with browsing(admin, "sven") as page:
+        page.goto("/admin/users/user/?q=ann")
+        page.get_by_role("link", name="ann", exact=True).click()
+        expect(page.locator("#live-sessions tbody tr")).to_have_count(2)
+        page.locator(f'#live-sessions a[href$="{session.pk}/end/"]').click()
+        assert phones.stolen.me().status == 200
+        page.get_by_label("Reason").fill("Phone stolen, ticket 4711")
+        page.get_by_role("button", name="End this session").click()
+        expect(page.get_by_text("1 session ended.")).to_be_visible()
+        assert (phones.stolen.me().status, phones.stolen.refresh().status) == (401, 401)
+        expect(page.locator("#live-sessions tbody tr")).to_have_count(1)
+        expect(page.locator("#ended-sessions")).to_contain_text("Phone stolen, ticket 4711")
+    assert (phones.tablet.me().status, phones.other.me().status) == (200, 200)
+    assert BulkRun.objects.get().actor.username == "sven"
+
+
+def test_all_of_a_users_sessions_are_ended_and_nobody_can_act_as_a_disabled_one(admin, phones):
+    new_staff("Operators", name="olga")
+    ann = User.objects.get(username="ann")
+    with browsing(admin, "olga") as page:
+        page.goto(f"/admin/users/user/{ann.pk}/change/")
+        page.get_by_role("link", name="End all", exact=False).first.click()
+        page.get_by_role("button", name="End 2 sessions").click()
+        expect(page.get_by_text("ann is logged in nowhere")).to_be_visible()
+        assert (phones.stolen.me().status, phones.tablet.me().status) == (401, 401)
+        expect(page.locator("#artefacts")).to_contain_text("Password")
+        page.get_by_role("link", name="Disable and end all").click()
+        page.get_by_label("Reason").fill("Fraud")
+        page.get_by_role("button", name="Disable and end all").click()
+        expect(page.locator("#artefacts")).to_contain_text("Nobody. No password")
+    assert phones.stolen.log_in("ann").status == 403
+    assert phones.other.me().status == 200
+
+
+def test_all_that_match_are_logged_out_and_not_only_those_of_the_page(admin, phones):
+    new_staff("Operators", name="olga")
+    seed(1200)
+    matching = Session.objects.filter(ended_at=None, platform="Android").count()
+    assert matching > 400
+    with browsing(admin, "olga") as page:
+        page.goto("/admin/user_sessions/session/?platform=Android")
+        page.locator("#action-toggle").check()
+        page.get_by_title("Click here to select the objects across all pages").click()
+        page.locator("select[name=action]").select_option(label="Log out selected")
+        page.get_by_role("button", name="Run").click()
+        expect(page.get_by_role("heading", name=f"Log out {matching} sessions of")).to_be_visible()
+        page.get_by_role("button", name=f"Log out {matching} sessions").click()
+        # The browser itself wants the reason.
+        assert page.locator("textarea:invalid").count() == 1
+        page.get_by_label("Reason").fill("Broken release 3.2")
+        page.get_by_role("button", name=f"Log out {matching} sessions").click()
+        expect(page.get_by_text(f"{matching} sessions ended.")).to_be_visible()
+        expect(page.get_by_text(f"{matching} of {matching} ended")).to_be_visible()
+        page.get_by_role("link", name="Its sessions").click()
+        expect(page.get_by_text(f"{matching} results")).to_be_visible()
+    assert not Session.objects.filter(ended_at=None, platform="Android").exists()
+    assert Session.objects.filter(ended_at=None).count() == 1203 - matching
+    assert phones.other.me().status == 200
+    assert BulkRun.objects.get().note == "Broken release 3.2"
+
+
+def test_view_only_staff_see_no_button_and_a_handmade_request_is_forbidden(admin, phones):
+    viewer = new_staff("Support", name="vera")
+    viewer.user_permissions.set(viewer.groups.get().permissions.exclude(codename="end_session"))
+    viewer.groups.clear()
+    ann, session = User.objects.get(username="ann"), Session.objects.get(device_token__token="push 0")
+    with browsing(admin, "vera") as page:
+        page.goto("/admin/user_sessions/session/")
+        expect(page.get_by_text("ann", exact=True).first).to_be_visible()
+        assert page.locator("select[name=action]").count() == 0
+        page.goto(f"/admin/users/user/{ann.pk}/change/")
+        expect(page.locator("#live-sessions tbody tr")).to_have_count(2)
+        assert page.locator('a[href*="/end/"], a[href*="/log-out/"], a[href*="/disable/"]').count() == 0
+        handmade = """async ([url, form]) => {
+            const token = document.cookie.match(/csrftoken=([^;]+)/)[1];
+            const body = new URLSearchParams(form);
+            return (await fetch(url, {method: "POST", headers: {"X-CSRFToken": token}, body})).status;
+        }"""
+        for url, form in (
+            (f"/admin/user_sessions/session/{session.pk}/end/", {"note": "x"}),
+            (f"/admin/users/user/{ann.pk}/log-out/", {"note": "x"}),
+            (f"/admin/users/user/{ann.pk}/disable/", {"note": "x"}),
+            ("/admin/user_sessions/session/", {"action": "log_out", "_selected_action": str(session.pk)}),
+        ):
+            assert page.evaluate(handmade, [url, form]) == 403, url
+    assert (phones.stolen.me().status, phones.tablet.me().status) == (200, 200)
+
+
+def test_a_token_is_explained_before_and_after_its_logout(admin, phones):
+    new_staff("Support", name="sven")
+    with browsing(admin, "sven") as page:
+        for verdict in ("Accepted", "Refused: The session has ended"):
+            page.goto("/admin/explain/")
+            page.get_by_role("textbox").fill(phones.stolen.access_token)
+            page.get_by_role("button", name="Explain").click()
+            expect(page.locator("#verdict")).to_contain_text(verdict)
+            assert page.url.endswith("/admin/explain/")
+            assert page.get_by_role("textbox").input_value() == ""
+            phones.stolen.log_out()
+        page.get_by_role("link", name="The session", exact=True).click()
+        expect(page.get_by_text("logged out by the user").first).to_be_visible()
+
+
+def test_the_dashboard_shows_the_figures_and_follows_the_systems_theme_until_one_is_chosen(admin, phones):
+    new_staff("Support", name="sven")
+    background = "getComputedStyle(document.querySelector('#main')).backgroundColor"
+    with browsing(admin, "sven") as page:
+        expect(page.locator("#live-now")).to_have_text("3")
+        light = page.evaluate(background)
+        page.locator("a.za-number", has_text="live sessions").click()
+        expect(page.locator("#result_list tbody tr, tr:has(.action-select)")).to_have_count(3)
+    with browsing(admin, "sven", theme="dark") as page:
+        expect(page.locator("html")).to_have_class("dark")
+        dark = page.evaluate(background)
+        assert dark != light
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.get_by_text("sven").first.click()
+        page.get_by_text("Light", exact=True).first.click()
+        expect(page.locator("html")).to_have_class("light")
+        page.reload()
+        expect(page.locator("html")).to_have_class("light")
+        assert page.evaluate(background) == light

@@ -1,0 +1,175 @@
+"""A user's page in the admin: where they are logged in, who can act as them, and an end to it."""
+
+import pytest
+from django.contrib.admin.models import LogEntry
+
+from sessions.demo_data import make_sessions, make_users
+from sessions.models import BulkRun, EndReason, Session
+from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
+from tests.sessions.staff import LIST, browser_of, new_staff, told, user_url
+from users.models import DeviceToken, User
+from users.reset_codes import issue_code
+
+
+@pytest.fixture
+def operator(db):
+    return browser_of(new_staff("Operators", name="olga"))
+
+
+@pytest.fixture
+def supporter(db):
+    return browser_of(new_staff("Support", name="sven"))
+
+
+def page_of(browser, user_id):
+    return browser.get(user_url(user_id)).context["of_user"]
+
+
+def test_the_page_shows_where_a_user_is_logged_in_and_never_a_device_token(supporter):
+    phone = BuddyPhone(InProcess(), device_token="push-address-of-ann").sign_up("ann")
+    page = supporter.get(user_url(phone.user_id))
+    (row,) = page.context["of_user"].open_sessions
+    assert row.is_live
+    text = page.content.decode()
+    for shown in ("Android", "127.0.0.1", row.session.app.name, "Who can still act as this user?"):
+        assert shown in text
+    assert "push-address-of-ann" not in text
+    assert PASSWORD not in text
+    assert User.objects.get(username="ann").password not in text
+
+
+def test_one_session_is_ended_and_the_others_go_on(supporter):
+    phone = ZapPhone(InProcess()).sign_up("ann")
+    tablet = ZapPhone(InProcess())
+    tablet.log_in("ann")
+    stolen = Session.objects.order_by("created_at").first()
+    question = supporter.get(f"{LIST}{stolen.pk}/end/")
+    assert "The user&#x27;s other sessions go on." in question.content.decode()
+    assert phone.me().status == 200  # to look is to change nothing
+    page = supporter.post(f"{LIST}{stolen.pk}/end/", {"note": "Phone stolen"}, follow=True)
+    assert "1 session ended" in told(page)
+    assert (phone.me().status, tablet.me().status) == (401, 200)
+    assert "Phone stolen" in page.content.decode()
+    assert [(row.end_reason, row.bulk_run.note) for row in page.context["of_user"].ended] == [
+        (EndReason.STAFF, "Phone stolen")
+    ]
+
+
+def test_all_sessions_of_a_user_are_ended_and_nobody_elses(supporter):
+    phones = [ZapPhone(InProcess(), device_token=f"push {n}") for n in range(3)]
+    phones[0].sign_up("ann")
+    for phone in phones[1:]:
+        phone.log_in("ann")
+    other = ZapPhone(InProcess()).sign_up()
+    page = supporter.post(user_url(phones[0].user_id, "log_out"), {"note": ""}, follow=True)
+    assert "3 sessions ended" in told(page)
+    assert [phone.me().status for phone in [*phones, other]] == [401, 401, 401, 200]
+    assert not DeviceToken.objects.filter(user=phones[0].user_id).exists()
+    assert BulkRun.objects.get().cut_off
+    # They may come back.
+    assert phones[0].log_in("ann").status == 200
+
+
+def test_disabling_ends_everything_and_says_that_nobody_can_act_as_the_user_any_more(operator):
+    phone = BuddyPhone(InProcess(), device_token="push").sign_up("ann")
+    user = User.objects.get(username="ann")
+    issue_code(user)
+    kinds = {artefact.kind for artefact in page_of(operator, user.pk).artefacts}
+    assert kinds >= {"password", "access tokens", "device token", "reset code"}
+    page = operator.post(user_url(user.pk, "disable"), {"note": "Fraud, ticket 12"}, follow=True)
+    assert "ann is disabled. 1 session ended." in told(page)
+    assert (phone.me().status, phone.log_in("ann").status) == (401, 403)
+    session = Session.objects.get(user=user)
+    assert (session.end_reason, session.bulk_run.note) == (EndReason.USER_DISABLED, "Fraud, ticket 12")
+    assert "Fraud, ticket 12" in LogEntry.objects.get().change_message
+    left = {artefact.kind for artefact in page.context["of_user"].artefacts}
+    assert left == {"app token"}  # of the device, and not as the user
+    Session.objects.filter(user=None).update(ended_at=session.ended_at, end_reason=EndReason.STAFF)
+    assert "Nobody. No password" in operator.get(user_url(user.pk)).content.decode()
+
+
+def test_who_may_do_what_to_whom(supporter, operator):
+    boss, colleague = new_staff(name="boss"), new_staff("Support", name="colleague")
+    ann = User.objects.create_user("ann", PASSWORD)
+    buttons = {
+        (staff, whom): (page.may_end, page.may_disable)
+        for staff, browser in (("support", supporter), ("operator", operator), ("boss", browser_of(boss)))
+        for whom, user in (("user", ann), ("staff", colleague), ("superuser", boss))
+        if (page := page_of(browser, user.pk))
+    }
+    assert buttons == {
+        ("support", "user"): (True, False),
+        ("support", "staff"): (True, False),
+        ("support", "superuser"): (False, False),
+        ("operator", "user"): (True, True),
+        ("operator", "staff"): (True, False),
+        ("operator", "superuser"): (False, False),
+        ("boss", "user"): (True, True),
+        ("boss", "staff"): (True, True),
+        ("boss", "superuser"): (True, False),  # not themselves
+    }
+    for browser, user, what in (
+        (supporter, ann, "disable"),
+        (supporter, boss, "log_out"),
+        (operator, colleague, "disable"),
+        (operator, boss, "disable"),
+    ):
+        assert browser.post(user_url(user.pk, what), {"note": "x"}).status_code == 403
+    assert User.objects.filter(is_active=False).count() == 0
+
+
+def test_an_operator_can_change_users_and_make_nobody_staff(operator):
+    ann, colleague = User.objects.create_user("ann", PASSWORD), new_staff("Support", name="colleague")
+    form = operator.get(user_url(ann.pk)).context["adminform"].form
+    assert not {"is_staff", "is_superuser", "groups", "user_permissions"} & set(form.fields)
+    sent = {"username": "ann", "name": "Ann", "is_active": "on", "is_superuser": "on", "is_staff": "on"}
+    assert operator.post(user_url(ann.pk), sent).status_code == 302
+    ann.refresh_from_db()
+    assert (ann.name, ann.is_staff, ann.is_superuser) == ("Ann", False, False)
+    # Nor take over one who is, by an email or a password of their own.
+    assert operator.post(user_url(colleague.pk), {"username": "colleague", "email": "o@example.org"}).status_code == 403
+    password = {"password1": "another-pass-2", "password2": "another-pass-2", "usable_password": "true"}
+    assert operator.post(f"/admin/users/user/{colleague.pk}/password/", password).status_code == 403
+
+
+def test_ended_sessions_come_in_pages(supporter):
+    for batch in (make_users(1), make_sessions(45, users=1, ended=True)):
+        list(batch)
+    user = User.objects.get(username__endswith="_1")
+    shown = [
+        [row.pk for row in supporter.get(user_url(user.pk), {"ended_page": page}).context["of_user"].ended]
+        for page in ("1", "2", "3", "nonsense")
+    ]
+    assert [len(rows) for rows in shown] == [20, 20, 5, 20]
+    assert len({*shown[0], *shown[1], *shown[2]}) == 45
+
+
+def test_the_page_takes_as_many_queries_for_many_sessions_as_for_few(supporter, django_assert_max_num_queries):
+    for batch in (make_users(1), make_sessions(60, users=1), make_sessions(30, users=1, ended=True)):
+        list(batch)
+    user = User.objects.get(username__endswith="_1")
+    with django_assert_max_num_queries(30):
+        page = supporter.get(user_url(user.pk))
+    assert (page.context["of_user"].open_count, len(page.context["of_user"].open_sessions)) == (60, 50)
+    assert f"user={user.pk}&amp;state=live" in page.content.decode()
+
+
+def test_a_user_of_no_sessions_is_told_so(supporter):
+    user = User.objects.create_user("quiet")
+    text = supporter.get(user_url(user.pk)).content.decode()
+    assert "quiet is logged in nowhere" in text
+    assert "Sessions that end stay here" in text
+    assert "Nobody. No password" in text
+
+
+@pytest.mark.parametrize("url", ["/admin/users/user/nonsense/log-out/", f"/admin/users/user/{'0' * 24}/disable/"])
+def test_there_is_no_page_for_a_user_that_does_not_exist(operator, url):
+    assert operator.get(url).status_code == 404
+
+
+def test_users_are_found_by_name_email_phone_number_and_id(supporter):
+    ann = User.objects.create_user("ann", email="Ann@example.org", phone_number="+4912345")
+    User.objects.create_user("bob")
+    for term in ("AN", "ann@ex", "+4912345", ann.pk):
+        found = supporter.get("/admin/users/user/", {"q": term}).context["cl"].result_list
+        assert list(found) == [ann], term
