@@ -75,10 +75,13 @@ class JSONBody(BaseParser):
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         body = _body(parser_context)
         try:
-            return json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant)
+            return json.loads(self.text(body), parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
             # RecursionError: a body of brackets only.
             raise ParseError("The body is not valid JSON.") from error
+
+    def text(self, body: bytes) -> str:
+        return body.decode("utf-8-sig")
 
 
 def _no_constant(name: str) -> NoReturn:

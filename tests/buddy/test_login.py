@@ -1,8 +1,11 @@
 """`POST /users` and `POST /users/login`: a user comes onto a device, and another one leaves it."""
 
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
+import time_machine
+from django.utils import timezone
 
 from sessions.errors import SessionEnded
 from sessions.login import log_in_on_device
@@ -177,3 +180,28 @@ def test_a_push_address_that_was_taken_away_meanwhile_does_not_come_back_with_th
     assert phone.call("PATCH", "/devices/current", {"pushToken": ""}, token=phone.app_token).status == 200
     log_in_on_device(user, current=current, origin=Origin())
     assert pushes_of(phone) == []
+
+
+def test_who_logs_in_again_on_the_device_goes_on_with_the_same_session(new_phone, settings):
+    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
+        phone = new_phone(device_token="push").sign_up()
+        first = phone.access_token
+        clock.shift(timedelta(days=10))
+        assert phone.log_in(phone.username).status == 200
+        assert phone.me(first).status == phone.me().status == 200
+        session = Session.objects.get(user_id=phone.user_id)
+        assert session.expires_at == session.created_at + timedelta(days=10) + settings.SESSION_LIFETIME
+        assert pushes_of(phone) == ["push"]
+        assert phone.log_out().status == 200
+        assert buddy_error(phone.me(first)) == buddy_error(phone.me()) == INVALID_TOKEN
+
+
+def test_who_logs_in_again_after_a_cut_off_gets_a_new_session(new_phone):
+    phone = new_phone(device_token="push").sign_up()
+    first = phone.access_token
+    User.objects.update(sessions_valid_after=timezone.now())
+    assert phone.log_in(phone.username).status == 200
+    assert buddy_error(phone.me(first)) == INVALID_TOKEN
+    assert phone.me().status == 200
+    assert Session.objects.filter(user_id=phone.user_id, ended_at=None).count() == 1
+    assert pushes_of(phone) == ["push"]
