@@ -109,13 +109,17 @@ class Moment(serializers.Field):
 
     def to_internal_value(self, data: Any) -> datetime:
         try:
-            if day := parse_date(data):
-                return datetime.combine(day, time(), UTC) + timedelta(days=self.is_end)
-            moment = datetime.fromisoformat(data)
+            day = parse_date(data)
+            moment = datetime.combine(day, time()) if day else datetime.fromisoformat(data)
             moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return moment + timedelta(milliseconds=self.is_end)
         except (TypeError, ValueError, OverflowError):
             self.fail("invalid")
+        if not self.is_end:
+            return moment
+        try:
+            return moment + (timedelta(days=1) if day else timedelta(milliseconds=1))
+        except OverflowError:
+            return datetime.max.replace(tzinfo=UTC)
 
 
 class UserListInput(serializers.Serializer):
