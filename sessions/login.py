@@ -70,9 +70,10 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
 
     For clients that can't refresh: the access token lasts as long as the session. The push
     address that ``current`` brought becomes this user's; one that somebody else registered for
-    the same device does not. A device shows one user at a time: the session of whoever was logged
-    in there ends; the app-level ones stay, for clients keep their tokens. ``changed`` are fields of
-    the user to store with the login, such as where they are.
+    the same device does not. A device shows one user at a time: the session of whoever else was
+    logged in there ends; the app-level ones stay, for clients keep their tokens. Who is logged in
+    there already goes on with the same session: .NET's client keeps its first token through a
+    second login. ``changed`` are fields of the user to store with the login, such as where they are.
 
     Raises: BadCredentials, when the password that ``user`` was loaded with has changed since;
         SessionEnded, when ``current`` has ended since it was looked at.
@@ -80,12 +81,21 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
     _stamp_login(user, origin, **changed)
     app, on_device = current.app, sessions_on_device(current)
     current = lock_sessions(on_device | _live_in_app(user, app), current)
+    session = _session(app, origin, lifetime=session_lifetime(app), user=user, **same_device(current))
+    again = _find_live(on_device.filter(user=user), session)
+    others = on_device.exclude(user=None)
+    if again is not None:
+        others = others.exclude(pk=again.pk)
     # Before the address moves, or the one who was logged in could go on moving it.
-    end_sessions(on_device.exclude(user=None), actor=user, reason=EndReason.SUPERSEDED, origin=origin)
+    end_sessions(others, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
     if current.device_token is not None:
         attach_device_token(current.device_token.token, user=user)
-    session = _session(app, origin, lifetime=session_lifetime(app), user=user, **same_device(current))
-    _open(session, origin)
+    if again is None:
+        _open(session, origin)
+    else:
+        renewed = ("ip", "user_agent", "device_token_id", "last_seen_at", "expires_at")
+        Session.objects.filter(pk=again.pk).update(**{name: getattr(session, name) for name in renewed})
+        session.pk = again.pk
     return _grant(session, UserAccessToken.for_session(session, expires_at=session.expires_at))
 
 
@@ -142,6 +152,14 @@ def _stamp_login(user: User, origin: Origin, **changed: Any) -> None:
         raise BadCredentials
     for name, value in changed.items():
         setattr(user, name, value)
+
+
+def _find_live(sessions: QuerySet[Session], new: Session) -> Session | None:
+    """The newest of ``sessions``, all of them of the user and app of ``new``, if it is live when that one opens."""
+    session = sessions.order_by("-created_at").first()
+    if session is not None:
+        session.app, session.user = new.app, new.user
+    return session if session and session.refusal(new.created_at) is None else None
 
 
 def _live_in_app(user: User, app: App) -> QuerySet[Session]:

@@ -58,11 +58,15 @@ def log_out_scope(user_id: str, scope: Scope, *, current: Session, actor: User, 
     return len(ended)
 
 
-def log_out_session(user_id: str, session_id: UUID, *, actor: User, origin: Origin) -> None:
+def log_out_session(user_id: str, session_id: str, *, actor: User, origin: Origin) -> None:
     """End one session of that user. Raises: NotYours, UserNotFound, SessionNotFound."""
     user = get_user_to_change(user_id, actor=actor, permission=END_SESSION)
+    try:
+        key = UUID(session_id)
+    except ValueError:
+        raise SessionNotFound from None
     reason = EndReason.LOGOUT if user.pk == actor.pk else EndReason.STAFF
-    if not end_sessions(_open_sessions_of(user).filter(pk=session_id), actor=actor, reason=reason, origin=origin):
+    if not end_sessions(_open_sessions_of(user).filter(pk=key), actor=actor, reason=reason, origin=origin):
         raise SessionNotFound
 
 

@@ -2,14 +2,24 @@
 
 import itertools
 import json
+import re
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any, Protocol
+from unittest import mock
 
+from django.contrib.auth.models import Permission
+from django.core.mail import EmailMessage
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from sessions import background
 from users.clients import create_app
+from users.credentials import OwaspArgon2
+from users.models import User
 
 PASSWORD = "correct-horse-1"
 # The literal one of the first seed document.
@@ -96,6 +106,10 @@ class Phone:
         self.last = self.send(method, path, headers=headers, content=None if body is None else json.dumps(body))
         return self.last
 
+    def ask(self, method: str, path: str, body: Any = None) -> Reply:
+        """A call with the user's own access token."""
+        return self.call(method, path, body, token=self.access_token)
+
     def sign_up(self, username: str | None = None) -> "Phone":
         """Register a user and log them in."""
         raise NotImplementedError
@@ -108,6 +122,49 @@ class Phone:
 
     def log_out(self) -> Reply:
         raise NotImplementedError
+
+
+def promote(phone: Phone, *permissions: str) -> Any:
+    """The phone, whose user is a member of staff now and has those permissions: "users.view_user"."""
+    user = User.objects.get(pk=phone.user_id)
+    user.is_staff = True
+    user.save()
+    for permission in permissions:
+        app_label, codename = permission.split(".")
+        user.user_permissions.add(Permission.objects.get(codename=codename, content_type__app_label=app_label))
+    return phone
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an answer cost: what somebody who measures its time could see."""
+
+    hashes: int
+    statements: int
+
+
+def work_of(call: Callable[[], Reply]) -> Work:
+    """What ``call`` costs until it is answered; what is done after the answer is done, but not counted."""
+    hashes: list[str] = []
+    jobs: list[Callable[[], None]] = []
+
+    def counted(name: str) -> Any:
+        original = getattr(OwaspArgon2, name)
+        return mock.patch.object(OwaspArgon2, name, lambda *args: hashes.append(name) or original(*args))
+
+    with counted("encode"), counted("verify"), mock.patch.object(background, "_start", jobs.append):
+        with CaptureQueriesContext(connection) as queries:
+            call()
+        work = Work(len(hashes), len(queries))
+    for job in jobs:
+        job()
+    return work
+
+
+def reset_code_in(mail: EmailMessage) -> str:
+    """The one code of 8 digits in a mail's text."""
+    (code,) = re.findall(r"(?<!\d)\d{8}(?!\d)", str(mail.body))
+    return code
 
 
 class ZapPhone(Phone):

@@ -62,9 +62,9 @@ def users_visible_to(actor: User) -> QuerySet[User]:
 
 
 def find_users(
-    *, actor: User, per_page: int, page: int, since: datetime | None = None, until: datetime | None = None
+    *, actor: User, per_page: int, page: int, since: datetime | None = None, before: datetime | None = None
 ) -> tuple[list[User], int]:
-    """A page of the users created from ``since`` until ``until``, newest first, and how many there are in all.
+    """A page of the users created from ``since`` on and before ``before``, newest first, and how many there are in all.
 
     Raises: NotYours, when ``actor`` may not see users.
     """
@@ -73,8 +73,8 @@ def find_users(
     users = users_visible_to(actor)
     if since is not None:
         users = users.filter(created_at__gte=since)
-    if until is not None:
-        users = users.filter(created_at__lte=until)
+    if before is not None:
+        users = users.filter(created_at__lt=before)
     start = (page - 1) * per_page
     return list(users.order_by("-created_at", "-pk")[start : start + per_page]), users.count()
 

@@ -30,7 +30,8 @@ def count_request(identity: str, *, ip: str | None) -> None:
 
 def issue_code(user: User) -> str:
     """A new code for ``user``, of 8 digits; the one before it is dead."""
-    code = "".join(secrets.choice("0123456789") for _ in range(DIGITS))
+    # Never with a zero in front, which is lost on whoever takes it for a number.
+    code = str(10 ** (DIGITS - 1) + secrets.randbelow(9 * 10 ** (DIGITS - 1)))
     now = timezone.now()
     facts = {"digest": _digest(user, code), "tries": 0, "created_at": now, "expires_at": now + LIFETIME}
     ResetCode.objects.update_or_create(user=user, defaults=facts)

@@ -45,15 +45,15 @@ def field_errors(error: ValidationError) -> dict[str, list[ErrorDetail]]:
     return cast("dict[str, list[ErrorDetail]]", error.detail)
 
 
-def read_form(text: str | bytes) -> dict[str, Any]:
-    """The fields of a form or of a query. Raises: ParseError.
+def read_query(request: HttpRequest) -> dict[str, Any]:
+    """The fields of a query; of a name given twice the last one counts. Raises: SuspiciousOperation.
 
     Always UTF-8: Django would take the charset of the content type, be it "hex".
     """
     try:
-        return QueryDict(text, encoding="utf-8").dict()
-    except (ValueError, SuspiciousOperation) as error:
-        raise ParseError("The form is not valid.") from error
+        return QueryDict(request.META["QUERY_STRING"], encoding="utf-8").dict()
+    except ValueError as error:
+        raise SuspiciousOperation("The query can't be read.") from error
 
 
 def _body(parser_context: Mapping[str, Any] | None) -> bytes:
@@ -75,10 +75,13 @@ class JSONBody(BaseParser):
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         body = _body(parser_context)
         try:
-            return json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant)
+            return json.loads(self.text(body), parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
             # RecursionError: a body of brackets only.
             raise ParseError("The body is not valid JSON.") from error
+
+    def text(self, body: bytes) -> str:
+        return body.decode("utf-8-sig")
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -91,7 +94,10 @@ class FormBody(BaseParser):
     media_type = "application/x-www-form-urlencoded"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        return read_form(_body(parser_context))
+        try:
+            return QueryDict(_body(parser_context), encoding="utf-8").dict()
+        except (ValueError, SuspiciousOperation) as error:
+            raise ParseError("The form is not valid.") from error
 
 
 class OneShape(BaseContentNegotiation):

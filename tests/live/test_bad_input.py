@@ -9,12 +9,12 @@ import httpx
 import pytest
 from django.conf import settings
 
-from tests.bad_input import LIMIT, Untouched, buddy_error, buddy_success, is_documented, zap_error, zap_success
+from tests.bad_input.database import Untouched
+from tests.bad_input.dialects import BUDDY, DIALECTS, ZAP
+from tests.bad_input.oddities import LIMIT
+from tests.bad_input.routes import BY_ID, route_named
 from tests.phones import PASSWORD, Live, Reply
 from tests.servers import running_server
-
-TOO_LARGE = {"zap": (400, "body_too_large"), "buddy": (400, "ParameterOutOfRange")}
-MALFORMED = {"zap": (400, "invalid_json"), "buddy": (400, "ParameterIncorrectFormat")}
 
 
 @pytest.fixture
@@ -22,12 +22,9 @@ def phone(phone_kind, server):
     return phone_kind(Live(server.base_url), device_token="mine").sign_up()
 
 
-def error(phone, reply):
-    return {"zap": zap_error, "buddy": buddy_error}[phone.dialect](reply)
-
-
-def success(phone, reply):
-    return {"zap": zap_success, "buddy": buddy_success}[phone.dialect](reply)
+@pytest.fixture
+def dialect(phone):
+    return DIALECTS[phone.dialect]
 
 
 def connect(server):
@@ -80,15 +77,15 @@ def chunked(content, size=7):
 # --- how a body arrives ------------------------------------------------------------------------
 
 
-def test_a_body_in_chunks_is_a_body_like_any_other(phone, server):
-    given = success(phone, answer(server, login(phone, "Transfer-Encoding: chunked") + chunked(credentials(phone))))
+def test_a_body_in_chunks_is_a_body_like_any_other(phone, dialect, server):
+    given = dialect.success(answer(server, login(phone, "Transfer-Encoding: chunked") + chunked(credentials(phone))))
     assert given.get("id", phone.user_id) == phone.user_id
     for content, size in ((b"[" * 100, 1), (b"\xff", 1), (b'{"a"', 2)):
         reply = answer(server, login(phone, "Transfer-Encoding: chunked") + chunked(content, size))
-        assert error(phone, reply) == MALFORMED[phone.dialect]
+        assert dialect.error(reply) == dialect.malformed
 
 
-def test_a_body_is_read_up_to_the_limit_and_not_beyond_in_one_piece_or_in_chunks(phone, server, subtests):
+def test_a_body_is_read_up_to_the_limit_and_not_beyond_in_one_piece_or_in_chunks(phone, dialect, server, subtests):
     whole = credentials(phone)
     for length in (LIMIT + 1, 1_000_000):
         content, untouched = whole.ljust(length), Untouched()
@@ -99,13 +96,13 @@ def test_a_body_is_read_up_to_the_limit_and_not_beyond_in_one_piece_or_in_chunks
         }
         for name, data in pieces.items():
             with subtests.test(length=length, pieces=name):
-                assert error(phone, answer(server, data)) == TOO_LARGE[phone.dialect]
+                assert dialect.error(answer(server, data)) == dialect.too_large
                 untouched()
-    success(phone, answer(server, login(phone, f"Content-Length: {LIMIT}") + whole.ljust(LIMIT)))
-    success(phone, answer(server, login(phone, "Transfer-Encoding: chunked") + chunked(whole.ljust(LIMIT), 10_000)))
+    dialect.success(answer(server, login(phone, f"Content-Length: {LIMIT}") + whole.ljust(LIMIT)))
+    dialect.success(answer(server, login(phone, "Transfer-Encoding: chunked") + chunked(whole.ljust(LIMIT), 10_000)))
 
 
-def test_a_body_that_ends_early_is_no_body_and_hangs_nobody(phone, server, subtests):
+def test_a_body_that_ends_early_is_no_body_and_hangs_nobody(phone, dialect, server, subtests):
     # By its length. One in chunks that is cut off the server hands over as if it were whole.
     whole = credentials(phone)
     tries = {
@@ -116,7 +113,7 @@ def test_a_body_that_ends_early_is_no_body_and_hangs_nobody(phone, server, subte
         untouched = Untouched()
         with subtests.test(body=name):
             reply = answer(server, data, hang_up=True)
-            assert reply is None or error(phone, reply)[0] == 400
+            assert reply is None or dialect.error(reply)[0] == 400
             assert still_answers(server)
             untouched()
 
@@ -181,12 +178,12 @@ def test_http_that_is_none_is_refused_or_cut_off_and_the_server_goes_on(phone, s
     untouched()
 
 
-def test_a_long_header_is_no_reason_to_refuse(phone, server):
+def test_a_long_header_is_no_reason_to_refuse(phone, dialect, server):
     whole = credentials(phone)
-    success(phone, answer(server, login(phone, f"Content-Length: {len(whole)}", "X-Long: " + "a" * 100_000) + whole))
+    dialect.success(answer(server, login(phone, f"Content-Length: {len(whole)}", "X-Long: " + "a" * 100_000) + whole))
 
 
-def test_a_content_type_that_cannot_be_parsed_is_answered_in_the_dialect(phone, server, subtests):
+def test_a_content_type_that_cannot_be_parsed_is_answered_in_the_dialect(phone, dialect, server, subtests):
     # Django parses it, and decodes the query with its charset, before any of our code runs.
     whole = credentials(phone)
     charsets = [f"charset={name}" for name in ("hex", "undefined", "idna", "utf-16", "nonsense", '"', "\xff\xfe")]
@@ -197,21 +194,35 @@ def test_a_content_type_that_cannot_be_parsed_is_answered_in_the_dialect(phone, 
             head = login(phone, f"Content-Length: {len(whole)}", kind=kind).replace(b" HTTP/1.1", b"?a=%41 HTTP/1.1")
             reply = answer(server, head + whole)
             assert reply.status in ((400,) if kind.startswith("text/plain") else (200, 400)), reply
-            assert is_documented(reply, phone.dialect), reply
+            assert dialect.is_documented(reply), reply
 
 
-def test_a_header_of_bytes_does_no_harm(phone, server, subtests):
+def test_a_header_of_bytes_does_no_harm(phone, dialect, server, subtests):
     whole = credentials(phone)
     for name in ("User-Agent", "X-Request-ID", "Cookie", "Origin", "Accept", "X-Forwarded-For"):
         with subtests.test(header=name):
             head = login(phone, f"Content-Length: {len(whole)}", f"{name}: \xff\xfe\xc3")
-            success(phone, answer(server, head + whole))
+            dialect.success(answer(server, head + whole))
 
 
-def test_a_token_of_bytes_is_refused_in_the_dialect(phone, server):
+def test_a_token_of_bytes_is_refused_in_the_dialect(phone, dialect, server):
     path, scheme = {"zap": ("/v1/users/token", "Bearer"), "buddy": ("/users/me", "Buddy")}[phone.dialect]
     head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {scheme} \xff.\xfe.\xc3\r\n\r\n"
-    assert error(phone, answer(server, head.encode("latin-1")))[0] == 401
+    assert dialect.error(answer(server, head.encode("latin-1")))[0] == 401
+
+
+def test_an_odd_id_or_query_is_answered_in_the_dialect(phone, dialect, server, subtests):
+    ids = ("%FF%FE", "%00", "%0A", "..", "%2E%2E", "%2F", "%", "%zz")
+    calls = [(route.method, route.path_for(phone, odd)) for route in BY_ID for odd in ids if route.dialect is dialect]
+    users = route_named(dialect, "users").path
+    calls += [
+        ("GET", f"{users}?{query}") for query in ("limit=%00&bodyLimit=%00", "limit=%FF&bodyLimit=%FF", "%", "%zz=")
+    ]
+    for method, path in calls:
+        with subtests.test(method=method, path=path):
+            reply = phone.call(method, path, token=phone.access_token)
+            assert dialect.is_documented(reply), reply
+    assert phone.me().status == 200
 
 
 # --- no other mode -----------------------------------------------------------------------------
@@ -220,5 +231,6 @@ def test_a_token_of_bytes_is_refused_in_the_dialect(phone, server):
 def test_nothing_makes_the_server_answer_in_another_shape_than_the_dialects(transactional_db, server):
     with running_server(DEBUG="on", DJANGO_DEBUG="1") as talkative:
         for host, status in (("127.0.0.1", 404), ("evil.example", 400)):
-            for path, error in (("/v1/nothing", zap_error), ("/nothing", buddy_error)):
-                assert error(answer(talkative, f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()))[0] == status
+            for path, dialect in (("/v1/nothing", ZAP), ("/nothing", BUDDY)):
+                reply = answer(talkative, f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                assert dialect.error(reply)[0] == status

@@ -83,7 +83,7 @@ _WORDS: tuple[tuple[type[Exception], int, tuple[str, int], str], ...] = (
     (TooManyAttempts, 429, AUTH_FAILED, "Too many attempts. Try again later."),
 )
 _MISSING = {"required", "blank", "null"}
-_OUT_OF_RANGE = {"max_length", "min_length", "max_value", "min_value"}
+_OUT_OF_RANGE = {"max_length", "min_length", "max_value", "min_value", "max_string_length"}
 
 
 def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from users.models import DeviceToken
 from zapauth.buddy.fields import Date, Gender, Location, Password, Text, Username
+from zapauth.buddy.paging import MOST_PER_PAGE
 
 
 class BuddyInput(serializers.Serializer):
@@ -95,7 +96,7 @@ class UserChangeInput(ProfileInput):
 
 
 class UserListInput(BuddyInput):
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=100)
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=MOST_PER_PAGE)
     pagingtoken = Text(source="paging_token", required=False, max_length=500)
 
 

@@ -96,23 +96,30 @@ class StaffUserChangeInput(UserChangeInput):
 
 
 class Moment(serializers.Field):
-    """ISO 8601, a date or a date and a time; UTC where it names no zone. A date alone is its first or last instant."""
+    """ISO 8601, a date or a date and a time; UTC where it names no zone. As an end, it is past what it names.
+
+    That is a day, or a millisecond, which is as much as our answers show of a time.
+    """
 
     default_error_messages = {"invalid": "A date is ISO 8601: 2023-02-27 or 2023-02-27T16:57:05.913Z."}
 
-    def __init__(self, *, end_of_day: bool = False, **options: Any) -> None:
-        self.end_of_day = end_of_day
+    def __init__(self, *, is_end: bool = False, **options: Any) -> None:
+        self.is_end = is_end
         super().__init__(**options)
 
     def to_internal_value(self, data: Any) -> datetime:
         try:
-            if day := parse_date(data):
-                moment = datetime.combine(day, time(), UTC)
-                return moment + timedelta(days=1, microseconds=-1) if self.end_of_day else moment
-            moment = datetime.fromisoformat(data)
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+            day = parse_date(data)
+            moment = datetime.combine(day, time()) if day else datetime.fromisoformat(data)
+            moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         except (TypeError, ValueError, OverflowError):
             self.fail("invalid")
+        if not self.is_end:
+            return moment
+        try:
+            return moment + (timedelta(days=1) if day else timedelta(milliseconds=1))
+        except OverflowError:
+            return datetime.max.replace(tzinfo=UTC)
 
 
 class UserListInput(serializers.Serializer):
@@ -121,7 +128,7 @@ class UserListInput(serializers.Serializer):
     bodyLimit = serializers.IntegerField(source="per_page", default=10, min_value=1, max_value=100)
     pageLimit = serializers.IntegerField(source="page", default=1, min_value=1, max_value=1_000_000)
     startDate = Moment(source="since", required=False)
-    endDate = Moment(source="until", required=False, end_of_day=True)
+    endDate = Moment(source="before", required=False, is_end=True)
 
 
 class LoginInput(serializers.Serializer):

@@ -1,0 +1,102 @@
+"""What an answer has to look like, in either dialect."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.phones import Reply
+
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+# The contract's table: the number and the statuses of each error.
+BUDDY_ERRORS = {
+    "AuthFailed": (0x100, {401, 429}),
+    "AuthSignatureInvalid": (0x102, {401}),
+    "AuthAccessTokenInvalid": (0x104, {401}),
+    "AuthAppCredentialsInvalid": (0x105, {401}),
+    "AuthBadUsernameOrPassword": (0x106, {401}),
+    "AuthUserAccessTokenRequired": (0x107, {403}),
+    "AuthUserAccountDisabled": (0x108, {403}),
+    "ParameterMissingRequiredValue": (0x201, {400}),
+    "ParameterOutOfRange": (0x202, {400}),
+    "ParameterIncorrectFormat": (0x203, {400}),
+    "OperationNotFound": (0x204, {404, 405}),
+    "ItemDoesNotExist": (0x301, {404}),
+    "ItemAlreadyExists": (0x302, {400}),
+    "ObjectPermissionDenied": (0x303, {403}),
+    "InternalServerError": (0x500, {500}),  # not of the table, which has none for a fault of the server
+}
+
+
+def zap_error(reply: "Reply") -> tuple[int, str]:
+    """Status and code of a ZAP error; fails when it is not a complete one."""
+    body = reply.json
+    assert reply.headers["content-type"] == "application/json; charset=utf-8", reply
+    assert reply.headers["cache-control"] == "no-store", reply
+    assert SANE_ID.fullmatch(reply.headers["x-request-id"]), reply
+    assert {"success", "message", "code"} <= body.keys() <= {"success", "message", "code", "errors"}, reply
+    assert body["success"] is False, reply
+    assert isinstance(body["message"], str), reply
+    assert body["message"], reply
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*", body["code"]), reply
+    if "errors" in body:
+        assert reply.status in (400, 422), reply
+        assert body["errors"], reply
+        assert all(texts and all(isinstance(text, str) for text in texts) for texts in body["errors"].values()), reply
+    assert reply.status in (400, 401, 403, 404, 405, 422, 429, 500), reply
+    assert ("retry-after" in reply.headers) == (reply.status == 429), reply
+    challenge = reply.headers.get("www-authenticate", "")
+    assert challenge.startswith('Bearer realm="zapauth"') == (reply.status == 401), reply
+    # RFC 6750 §3.1: a request without a token is told no error code.
+    bad_token = reply.status == 401 and body["code"] not in ("token_missing", "invalid_credentials")
+    assert ('error="invalid_token"' in challenge) == bad_token, reply
+    return reply.status, body["code"]
+
+
+def zap_fields(reply: "Reply") -> tuple[int, str, list[str]]:
+    """Status, code and the fields at fault."""
+    return *zap_error(reply), list(reply.json.get("errors", {}))
+
+
+def zap_success(reply: "Reply") -> Any:
+    """The data of a ZAP success; fails when it is none."""
+    assert reply.status in (200, 201), reply
+    assert reply.headers["content-type"] == "application/json; charset=utf-8", reply
+    assert SANE_ID.fullmatch(reply.headers["x-request-id"]), reply
+    assert reply.json["success"] is True, reply
+    return reply.json["data"]
+
+
+def buddy_error(reply: "Reply") -> tuple[int, str]:
+    """Status and name of a Buddy error; fails when it is not a complete one."""
+    body = reply.json
+    _check_buddy(reply)
+    assert body.keys() == {"status", "error", "errorNumber", "message", "request_id", "success"}, reply
+    assert body["success"] is False, reply
+    assert isinstance(body["message"], str), reply
+    assert body["message"], reply
+    number, statuses = BUDDY_ERRORS[body["error"]]
+    assert body["errorNumber"] == number, reply
+    assert reply.status in statuses, reply
+    assert ("retry-after" in reply.headers) == (reply.status == 429), reply
+    assert reply.headers.get("www-authenticate", "").startswith("Buddy ") == (reply.status == 401), reply
+    return reply.status, body["error"]
+
+
+def buddy_success(reply: "Reply") -> Any:
+    """The result of a Buddy success; fails when it is none."""
+    assert reply.status in (200, 201), reply
+    _check_buddy(reply)
+    assert reply.json.keys() == {"status", "result", "request_id", "success"}, reply
+    assert reply.json["success"] is True, reply
+    assert reply.json["result"] is not None, reply
+    return reply.json["result"]
+
+
+def _check_buddy(reply: "Reply") -> None:
+    assert reply.headers["content-type"] == "application/json", reply
+    assert reply.headers["cache-control"] == "no-store", reply
+    assert reply.json["status"] == reply.status, reply
+    assert UUID.fullmatch(reply.json["request_id"]), reply
+    assert reply.json["request_id"] == reply.headers["x-request-id"], reply

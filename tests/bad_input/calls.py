@@ -1,0 +1,115 @@
+"""Requests that are good as they stand; a test breaks one thing of one at a time."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.bad_input.dialects import Dialect
+from tests.bad_input.genuine import Genuine
+from tests.phones import InProcess, Phone, Reply, new_name, promote
+from users.clients import create_app
+from users.models import User
+from users.reset_codes import issue_code
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request of a phone's."""
+
+    phone: Phone
+    method: str
+    path: str
+    body: dict[str, Any] | None = None
+    token: str | None = None
+
+    def send(
+        self, content: bytes | None = None, *, kind: str | None = "application/json", **headers: str | None
+    ) -> Reply:
+        """Send it with ``content`` for its body. A header that is None is left out."""
+        if content is None and self.body is not None:
+            content = json.dumps(self.body).encode()
+        given = {"Authorization": f"{self.phone.scheme} {self.token}" if self.token else None}
+        given |= {name.replace("_", "-"): value for name, value in headers.items()}
+        given["Content-Type"] = kind if content is not None else None
+        sent = {name: value for name, value in given.items() if value is not None}
+        return self.phone.send(self.method, self.path, headers=sent, content=content)
+
+    def but(self, **changed: Any) -> "Call":
+        return replace(self, **changed)
+
+    def asking(self, query: str) -> "Call":
+        return self.but(path=f"{self.path}?{query}")
+
+    def with_fields(self, **fields: Any) -> "Call":
+        return self.but(body=(self.body or {}) | fields)
+
+    def without(self, *names: str) -> "Call":
+        return self.but(body={name: value for name, value in (self.body or {}).items() if name not in names})
+
+
+@dataclass(frozen=True, eq=False)
+class Route:
+    """A route of a dialect: its good call, and what the tests have to know of it.
+
+    In `path` {own} is the id of the phone's user, {session} that of its session. ``token`` is the
+    phone's attribute. ``required`` and ``optional`` are the texts among the fields of ``body``.
+    """
+
+    dialect: Dialect
+    name: str
+    method: str
+    path: str
+    body: Callable[[Any], dict[str, Any]] | None = None
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    token: str = ""
+    optional_token: bool = False
+    takes_expired: bool = False  # for one's own id
+    head: bool = True  # whether a GET may be a HEAD
+    permission: str = ""  # without it, nobody may
+    for_others: str = ""  # the permission without which nobody may for another's id
+    within: str = ""  # a function that it calls
+
+    def __str__(self) -> str:
+        return f"{self.dialect}, {self.name}"
+
+    @property
+    def methods(self) -> set[str]:
+        return {self.method, "HEAD"} if self.method == "GET" and self.head else {self.method}
+
+    @property
+    def path_by_id(self) -> str:
+        """With an id where `me` will do, too."""
+        return re.sub("^/users/me$", "/users/{own}", self.path)
+
+    def path_for(self, phone: Any, user_id: str) -> str:
+        """The phone's path, but with ``user_id`` for the id of its user."""
+        session_id = Genuine(phone.access_token).claims["sid"] if "{session}" in self.path else ""
+        return self.path_by_id.format(own=user_id, session=session_id)
+
+    def call(self, phone: Any) -> Call:
+        """The good call; the phone's user gets the permission that it takes."""
+        if self.permission:
+            promote(phone, self.permission)
+        path = self.path if self.path.endswith("/me") else self.path_for(phone, phone.user_id)
+        token = getattr(phone, self.token) if self.token else None
+        return Call(phone, self.method, path, self.body(phone) if self.body else None, token)
+
+
+def new_phone(dialect: Dialect) -> Any:
+    """A logged-in phone with a reset code; there are another app and another user, too."""
+    create_app(new_name())
+    name = new_name()
+    User.objects.create_user(name, email=f"{name}@example.org", phone_number="+49")
+    phone = dialect.phone(InProcess(), device_token="mine").sign_up()
+    give_code(phone)
+    return phone
+
+
+def give_code(phone: Any) -> None:
+    """Have a reset code sent to the phone's user."""
+    phone.code = issue_code(User.objects.get(pk=phone.user_id))

@@ -1,0 +1,212 @@
+"""The fields of ZAP's bodies: ill-typed, missing, out of bounds, well-formed but refused."""
+
+import itertools
+
+import pytest
+
+from tests.bad_input.answers import zap_error, zap_fields, zap_success
+from tests.bad_input.database import Untouched, undone
+from tests.bad_input.dialects import ZAP
+from tests.bad_input.oddities import DEEP, LIKE_SQL, NO_TEXT, UNSTORABLE
+from tests.bad_input.routes import WITH_BODY, each
+from tests.phones import PASSWORD
+from users.models import ResetCode, User
+
+ROUTES = [route for route in WITH_BODY if route.dialect is ZAP]
+
+
+@pytest.fixture
+def dialect():
+    return ZAP
+
+
+@each(ROUTES)
+def test_a_field_that_is_no_text_or_cannot_be_stored_is_named(call, route, untouched, subtests):
+    no_texts = [0, 7, -1.5, 10**4000, *NO_TEXT, DEEP, *UNSTORABLE, "x" * 100_000, "\0" * 10_000, "é" * 5000]
+    for field, value in itertools.product(route.required + route.optional, no_texts):
+        if field == "otp" and value in (0, 7, -1.5):  # which may be a number
+            continue
+        with subtests.test(field=field, value=repr(value)[:30]):
+            assert zap_fields(call.with_fields(**{field: value}).send()) == (400, "invalid_request", [field])
+    untouched()
+
+
+@each(ROUTES)
+def test_a_required_field_that_is_left_out_empty_or_misspelt_is_named(call, route, untouched, subtests):
+    for field in route.required:
+        rest = call.without(field)
+        spellings = [field + "\0", field + "\ud800", "\ufeff" + field, field.upper(), f"{field}[]", f" {field}"]
+        absent = {"left out": rest} | {repr(name): rest.with_fields(**{name: call.body[field]}) for name in spellings}
+        empty = {"empty": call.with_fields(**{field: ""})}
+        if (route.name, field) != ("change password", "email"):  # that of who has none
+            empty["null"] = call.with_fields(**{field: None})
+        if "password" not in field.lower():  # whose blanks count
+            empty["blank"] = call.with_fields(**{field: " \t\n"})
+        # A login that has neither of the two names for it lacks the first one.
+        lacking = "identity" if route.name == "login by email" and field == "email" else field
+        for name, broken in (absent | empty).items():
+            with subtests.test(field=field, how=name):
+                named = lacking if name in absent else field
+                assert zap_fields(broken.send()) == (400, "invalid_request", [named])
+    untouched()
+
+
+@each(route for route in ROUTES if route.required)
+def test_no_body_and_an_empty_object_lack_all_the_required_fields(call, untouched, route):
+    # Whether a login says who is looked at when the rest of it is there.
+    required = [field for field in route.required if "login" not in route.name or field == "password"]
+    for body in (None, {}):
+        assert zap_fields(call.but(body=body).send()) == (400, "invalid_request", required)
+    untouched()
+
+
+NO_NEW_PASSWORD = ["short-1", "no-digit-here", "nospecial123", "       1", "-1" * 65]
+NO_EMAIL = ["x", "x@", "@x.de", "x@y", "a b@x.de", "x" * 310 + "@example.org", "a@b.cd, e@f.gh"]
+OUT_OF_BOUNDS = {
+    "username": ["a", "a" * 21, "a b", "a-b", "añb", "٣٣", "a'--", "<b>", "a.b", "a@b.cd"],
+    "phoneNumber": ["", " ", "4915112345678", "+", "+1" + "0" * 15, "+49 151", "+٣٣", "++1"],
+    "name": ["x" * 151],
+    "newPassword": NO_NEW_PASSWORD,
+    "oldPassword": ["x" * 129],
+    "identity": ["x" * 321],
+    "deviceToken": ["x" * 4097, "é" * 4097],
+    "refreshToken": ["x" * 4097],
+    "userId": ["x" * 25],
+    "otp": ["x" * 65, 10**64],
+    "scope": ["THIS", "this ", "this,others", "global", "Scope.ALL"],
+}
+
+
+@each(ROUTES)
+def test_a_value_out_of_its_bounds_is_refused_and_its_field_named(call, route, untouched, subtests):
+    is_new = route.name in ("register", "change")
+    own = {"email": NO_EMAIL if is_new else ["x" * 321], "password": NO_NEW_PASSWORD if is_new else ["x" * 129]}
+    for field in route.required + route.optional:
+        for value in (OUT_OF_BOUNDS | own)[field]:
+            with subtests.test(field=field, value=repr(value)[:30]):
+                assert zap_fields(call.with_fields(**{field: value}).send()) == (400, "invalid_request", [field])
+    untouched()
+
+
+def test_all_fields_at_fault_are_named_at_once(good):
+    reply = good("register").but(body={"email": 7, "name": []}).send()
+    assert zap_error(reply) == (400, "invalid_request")
+    assert set(reply.json["errors"]) == {"username", "email", "password", "name"}
+
+
+@pytest.mark.parametrize("value", [None, "", " \t"])
+def test_a_user_name_and_an_email_cannot_be_changed_to_none(good, untouched, value):
+    for field in ("username", "email"):
+        reply = good("change").with_fields(**{field: value}).send()
+        assert zap_fields(reply) == (400, "invalid_request", [field])
+    untouched()
+
+
+# --- refused by a rule -------------------------------------------------------------------------
+
+WRONG_PASSWORD = (422, "wrong_password", ["oldPassword"])
+NOT_YOURS = (403, "permission_denied", [])
+WRONG_CODE = (422, "invalid_code", ["otp"])
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "values", "refusal"),
+    [
+        ("change password", "email", [None, "other@example.org", "x", *LIKE_SQL], (422, "email_mismatch", ["email"])),
+        ("change password", "oldPassword", [" \t\n", PASSWORD.upper(), f" {PASSWORD}", *LIKE_SQL], WRONG_PASSWORD),
+        (
+            "change password",
+            "userId",
+            ["0" * 24, "me", *(sql[:24] for sql in LIKE_SQL)],
+            (403, "permission_denied", []),
+        ),
+        ("reset", "identity", ["nobody", "+1", "a@b.cd", *LIKE_SQL], WRONG_CODE),
+        ("reset", "otp", ["00000000", "x", "٣" * 8, 0, 7, -1.5, 10**63, 1e300, *LIKE_SQL], WRONG_CODE),
+        ("login", "identity", ["nobody", "+1", "a@b.cd", *LIKE_SQL], (401, "invalid_credentials", [])),
+        ("login", "password", [" ", PASSWORD.upper(), f" {PASSWORD}", *LIKE_SQL], (401, "invalid_credentials", [])),
+        ("refresh", "refreshToken", ["x", *LIKE_SQL], (401, "token_invalid", [])),
+    ],
+)
+def test_a_well_formed_value_that_is_not_the_right_one_is_refused(phone, good, subtests, name, field, values, refusal):
+    call, untouched = good(name), Untouched(but=ResetCode)  # which notes that it was tried
+    for value in values:
+        with subtests.test(value=repr(value)[:30]), undone():
+            assert zap_fields(call.with_fields(**{field: value}).send()) == refusal
+            untouched()
+    assert phone.me().status == 200
+
+
+def test_what_another_user_has_is_refused_in_any_case(good, untouched, subtests):
+    other = User.objects.exclude(email=None, phone_number=None)[0]
+    taken = {"username": other.username.upper(), "email": other.email.upper(), "phoneNumber": other.phone_number}
+    for name in ("register", "change"):
+        for field, value in taken.items():
+            with subtests.test(name=name, field=field), undone():
+                reply = good(name).with_fields(**{field: value}).send()
+                code = {"phoneNumber": "phone_number"}.get(field, field) + "_taken"
+                assert zap_fields(reply) == (422, code, [field])
+                untouched()
+
+
+def test_a_code_is_asked_for_alike_by_whoever_it_may_be(good, untouched, subtests):
+    with undone():
+        known = zap_success(good("ask for a code").send())
+    for identity in ("nobody", "+1", "a@b.cd", "x" * 320, "\ufdfa" * 300, *LIKE_SQL):
+        with subtests.test(identity=identity[:30]):
+            assert zap_success(good("ask for a code").with_fields(identity=identity).send()) == known
+    untouched()
+
+
+# --- what is optional, unknown or ignored ------------------------------------------------------
+
+UNKNOWN = {"unknown": {"a": ["\ud800"]}, "\ud800": 1, "\0": 1, "": 1, "x" * 50_000: 1, "__class__": 1, "deep": DEEP}
+HARMLESS = {
+    "register": [
+        {"phoneNumber": None, "name": ""},
+        *[{"roleId": value, "referralCode": value} for value in (None, [], {}, "\ud800", 10**4000)],
+    ],
+    "login": [
+        *[{"isApp": value, "twoFaToken": value} for value in (True, None, 7, [], {}, "\0")],
+        {"deviceToken": None},
+        {"deviceToken": ""},
+    ],
+    "change": [
+        {"phoneNumber": None, "name": None},
+        {"name": ""},
+        *[{"roleId": value} for value in (None, [], {}, "\ud800", 10**4000)],
+    ],
+}
+
+
+@each(ROUTES)
+def test_what_is_optional_unknown_or_ignored_is_no_reason_to_refuse(call, route, subtests):
+    for fields in [UNKNOWN, *HARMLESS.get(route.name, [])]:
+        with subtests.test(fields=repr(fields)[:40]), undone():
+            zap_success(call.with_fields(**fields).send())
+    if not route.required:
+        zap_success(call.but(body={}).send())
+
+
+@pytest.mark.parametrize("name", ["register", "change"])
+def test_what_only_staff_may_set_is_ignored_from_others_however_it_is_spelt(good, name):
+    fields = {"is_staff": True, "isStaff": True, "is_superuser": True, "role_id": 1, "roleId": 1, "id": "0" * 24}
+    fields |= {"emailVerified": True, "email_verified": True, "is_active": False, "deletedAt": "2023-02-27"}
+    made = zap_success(good(name).with_fields(**fields).send())
+    user = User.objects.get(pk=made["id"])
+    assert (user.is_staff, user.is_superuser, user.role_id, user.email_verified) == (False, False, None, False)
+    assert (user.is_active, user.deleted_at) == (True, None)
+
+
+@pytest.mark.parametrize("name", ["register", "change"])
+def test_a_role_id_that_is_none_is_refused_from_staff(good, phone, subtests, name):
+    User.objects.filter(pk=phone.user_id).update(is_superuser=True)
+    call, untouched = good(name).but(token=phone.access_token), Untouched()
+    bad = [*NO_TEXT, *UNSTORABLE, "x", "NaN", "sNaN", "Infinity", 0.5, 10**40, 10**4000, "1E+9999999", "1E-9999999"]
+    for role_id in bad:
+        with subtests.test(role_id=repr(role_id)[:30]), undone():
+            assert zap_fields(call.with_fields(roleId=role_id).send()) == (400, "invalid_request", ["roleId"])
+            untouched()
+    for role_id in (0, -1, 10**39, "7", None):
+        with subtests.test(role_id=role_id), undone():
+            shown = zap_success(call.with_fields(roleId=role_id).send())["roleId"]
+            assert shown == (None if role_id is None else int(role_id))

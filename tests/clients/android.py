@@ -1,0 +1,134 @@
+"""The Android client: JSON by Gson, HTTP by android-async-http, errors by name."""
+
+import json
+import re
+import time
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.clients.client import SDK, Result
+from tests.phones import Reply, Transport
+from users.clients import NewApp
+
+GSON_ESCAPES = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&='"})
+
+
+class AndroidApp(SDK):
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",
+        "User-Agent": "android-async-http/1.4.8 (http://loopj.com/android-async-http)",
+    }
+
+    def __init__(self, send: Transport, app: NewApp, *, android_id: str | None = "9774d56d682e549c") -> None:
+        super().__init__(send, app)
+        self.android_id = android_id
+        self.device_token: Token | None = None
+        self.user_token: Token | None = None
+        self.user_id: str | None = None
+        self.push_token: str | None = None
+        self.logins_shown = 0
+
+    def call(self, method: str, path: str, parameters: dict[str, Any] | None = None) -> Result:
+        """Registers the device before, when there is no token at hand that is still good."""
+        held = [token for token in (self.user_token, self.device_token) if token and token.is_good]
+        if not held:
+            registered = self._register()
+            if registered.error:
+                return registered
+            held = [Token(registered.value)]
+        return self._exchange(method, path, parameters, held[0])
+
+    def create_user(self, name: str, password: str, **fields: Any) -> Result:
+        """``fields`` as the client spells them: `firstname`, but `dateOfBirth`."""
+        return self._keep_user(self.call("POST", "/users", {"username": name, "password": password} | fields))
+
+    def log_in(self, name: str, password: str) -> Result:
+        return self._keep_user(self.call("POST", "/users/login", {"username": name, "password": password}))
+
+    def log_out(self) -> Result:
+        """The token of the answer takes the place of the registration's."""
+        result = self.call("POST", "/users/me/logout", {})
+        if not result.error:
+            self.logins_shown += bool(self.user_id and self.user_token)
+            self.device_token, self.user_token = Token(result.value), None
+        return result
+
+    def set_push_token(self, token: str | None) -> Result:
+        self.push_token = token
+        return self.call("PATCH", "/devices/current", {"pushToken": token})
+
+    def _register(self) -> Result:
+        facts = {"platform": "Android", "model": "Nexus 5", "osVersion": "5.1.1", "pushToken": self.push_token}
+        facts |= {"appVersion": "1.2 (12)", "uniqueId": self.android_id}
+        facts |= {"appid": self.app_id, "appkey": self.app_key, "appversion": "1.2"}
+        result = self._exchange("POST", "/devices", facts, None)
+        if not result.error:
+            if not self.knows_the_server(result.value):
+                return Result(error="UnknownServer")
+            self.device_token = Token(result.value)
+        return result
+
+    def _exchange(self, method: str, path: str, parameters: dict[str, Any] | None, token: "Token | None") -> Result:
+        headers, content, query = {}, None, ""
+        if token:
+            headers["Authorization"] = self.authorization(token.text, method, path)
+        if method == "GET":
+            query = f"?{urlencode(parameters)}" if parameters else ""
+        else:
+            headers["Content-Type"] = "application/json"
+            content = None if parameters is None else to_gson(parameters)
+        result = self._read(self.request(method, path + query, headers=headers, content=content))
+        if result.error in ("AuthAccessTokenInvalid", "AuthAppCredentialsInvalid"):
+            self.device_token = self.user_token = None
+        elif result.error == "AuthUserAccessTokenRequired":
+            self.logins_shown += 1
+        return result
+
+    @staticmethod
+    def _read(reply: Reply) -> Result:
+        envelope = reply.json
+        if reply.status >= 300:
+            return Result(None, envelope["error"], envelope["errorNumber"])
+        assert None not in envelope.values()  # getAsString of a JsonNull throws
+        # "Can't deal with JSON": neither can be read.
+        assert envelope["result"] is not None
+        assert not isinstance(envelope["result"], list)
+        return Result(envelope["result"])
+
+    def _keep_user(self, result: Result) -> Result:
+        if not result.error:
+            self.user_token, self.user_id = Token(result.value), result.value["id"]
+        return result
+
+
+class Token:
+    def __init__(self, grant: dict[str, Any]) -> None:
+        self.text: str = grant["accessToken"]
+        self.expires = to_milliseconds(grant["accessTokenExpires"])
+
+    @property
+    def is_good(self) -> bool:
+        return self.expires > time.time() * 1000
+
+
+def to_milliseconds(text: str) -> int:
+    match = re.search(r"/Date\((-?\d+)\)/", text)
+    assert match, text  # it would be null, and the next call would throw
+    return int(match[1])
+
+
+def to_gson(parameters: dict[str, Any]) -> bytes:
+    """Nulls are left out, dates are American, and what encodes the body knows no UTF-8."""
+    given = {
+        name: _java_date(value) if isinstance(value, datetime) else value
+        for name, value in parameters.items()
+        if value is not None
+    }
+    text = json.dumps(given, separators=(",", ":"), ensure_ascii=False).translate(GSON_ESCAPES)
+    return text.encode("latin-1", "replace")
+
+
+def _java_date(moment: datetime) -> str:
+    return f"{moment:%b} {moment.day}, {moment.year} {moment:%I}:{moment:%M:%S} {moment:%p}".replace(" 0", " ")

@@ -1,0 +1,114 @@
+"""`POST /v1/login`, `POST /v1/refresh` and `GET /v1/users/token`."""
+
+import pytest
+
+from tests.bad_input import zap_error, zap_fields, zap_success
+from tests.phones import PASSWORD, new_name, promote, work_of
+from users.models import App, DeviceToken, User
+
+pytestmark = pytest.mark.only("zap")
+
+
+def test_post_login_answers_the_user_and_beside_it_token_and_refresh_token(new_phone):
+    phone = new_phone().sign_up()
+    answer = phone.log_in(phone.username).json
+    assert list(answer) == ["success", "data", "token", "refreshToken"]
+    assert answer["data"] == phone.me(answer["token"]).json["data"]
+    assert phone.refresh().status == 200
+
+
+@pytest.mark.parametrize("field", ["email", "username", "phone number"])
+def test_an_identity_is_an_email_a_user_name_or_a_phone_number_in_any_case(new_phone, field):
+    phone, name = new_phone(), new_name()
+    person = {"username": name, "email": f"{name}@Example.org", "phoneNumber": "+4915112345678", "password": PASSWORD}
+    made = zap_success(phone.call("POST", "/v1/users", person))
+    identity = {"email": f"{name}@EXAMPLE.org", "username": name.upper(), "phone number": "+4915112345678"}[field]
+    answer = phone.call("POST", "/v1/login", {"identity": identity, "password": PASSWORD})
+    assert zap_success(answer)["id"] == made["id"]
+
+
+def test_an_email_may_stand_in_the_place_of_the_identity(new_phone):
+    phone = new_phone().sign_up()
+    email = f"{phone.username}@example.org"
+    assert zap_success(phone.call("POST", "/v1/login", {"email": email, "password": PASSWORD}))["email"] == email
+    neither = phone.call("POST", "/v1/login", {"password": PASSWORD})
+    assert zap_fields(neither) == (400, "invalid_request", ["identity"])
+
+
+def test_an_email_means_its_owner_not_somebody_who_took_it_for_a_user_name(new_phone):
+    owner = new_phone().sign_up()
+    email = f"{owner.username}@example.org"
+    User.objects.create_user(email, "another-pass-1")
+    answer = owner.call("POST", "/v1/login", {"identity": email, "password": PASSWORD})
+    assert answer.json["data"]["id"] == owner.user_id
+    assert owner.call("POST", "/v1/login", {"identity": email, "password": "another-pass-1"}).status == 401
+
+
+@pytest.mark.parametrize("device_token", ["", None, "phone"])
+def test_a_device_token_may_come_with_a_login_and_becomes_the_users(new_phone, device_token):
+    phone = new_phone().sign_up()
+    login = {"identity": phone.username, "password": PASSWORD, "deviceToken": device_token}
+    zap_success(phone.call("POST", "/v1/login", login))
+    held = DeviceToken.objects.filter(user=phone.user_id).values_list("token", flat=True)
+    assert list(held) == ([device_token] if device_token else [])
+
+
+@pytest.mark.parametrize("is_app", ["true", True])
+def test_is_app_and_two_fa_token_may_come_with_a_login(new_phone, is_app):
+    phone = new_phone().sign_up()
+    login = {"identity": phone.username, "password": PASSWORD, "isApp": is_app, "twoFaToken": "123456"}
+    zap_success(phone.call("POST", "/v1/login", login))
+
+
+@pytest.mark.parametrize(
+    ("known", "unknown"), [("ann_lee", "nobody"), ("ann_lee@example.org", "nobody@example.org"), ("+491", "+492")]
+)
+def test_an_unknown_user_and_a_wrong_password_are_the_same_answer_and_the_same_work(new_phone, known, unknown):
+    phone = new_phone().sign_up("ann_lee")
+    User.objects.update(phone_number="+491")
+    answers, works = [], []
+    for identity in (known, unknown):
+        body = {"identity": identity, "password": "wrong-pass-1"}
+        works.append(work_of(lambda body=body: phone.call("POST", "/v1/login", body)))
+        answers.append(phone.last)
+    assert zap_error(answers[0]) == (401, "invalid_credentials")
+    assert answers[0].text == answers[1].text
+    assert works[0] == works[1]
+    assert works[0].hashes == 1
+    assert answers[0].headers["www-authenticate"] == 'Bearer realm="zapauth"'
+
+
+def test_a_disabled_account_is_told_so_only_with_the_right_password(new_phone):
+    phone = new_phone().sign_up()
+    User.objects.filter(pk=phone.user_id).update(is_active=False)
+    assert zap_error(phone.log_in(phone.username)) == (403, "account_disabled")
+    wrong = {"identity": phone.username, "password": "wrong-pass-1"}
+    assert zap_error(phone.call("POST", "/v1/login", wrong)) == (401, "invalid_credentials")
+
+
+def test_an_app_that_is_switched_off_logs_nobody_in(new_phone):
+    phone = new_phone().sign_up()
+    App.objects.update(is_active=False)
+    assert zap_error(phone.log_in(phone.username)) == (403, "app_inactive")
+
+
+def test_post_refresh_answers_a_token_that_is_good(new_phone):
+    phone = new_phone().sign_up()
+    data = zap_success(phone.refresh())
+    assert data.keys() == {"token"}
+    assert phone.me(data["token"]).json["data"]["id"] == phone.user_id
+
+
+def test_post_refresh_answers_a_refresh_token_as_well_where_it_was_rotated(new_phone, settings):
+    settings.ROTATE_REFRESH_TOKENS = True
+    phone = new_phone().sign_up()
+    data = zap_success(phone.refresh())
+    assert data.keys() == {"token", "refreshToken"}
+    phone.refresh_token = data["refreshToken"]
+    assert zap_success(phone.refresh())["refreshToken"] != data["refreshToken"]
+
+
+def test_get_users_token_answers_the_callers_own_user(new_phone):
+    phone, other = new_phone().sign_up(), promote(new_phone().sign_up(), "users.view_user")
+    assert zap_success(phone.me())["username"] == phone.username
+    assert zap_success(other.me())["id"] == other.user_id
