@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run dev test lint format clean
+.PHONY: run dev test lint format schema clean
 
 run: .venv/service
 	@exec $(BIN)/python -m zapauth.serve --demo
@@ -22,6 +22,9 @@ lint: .venv/tools
 format: .venv/tools
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+schema: .venv/service
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 clean:
 	rm -rf .venv tests/browser/node_modules

@@ -12,6 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from zapauth import embedded_postgres, local_secrets
+from zapauth.openapi_settings import SPECTACULAR_SETTINGS  # noqa: F401  # drf-spectacular reads it here
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -134,6 +135,7 @@ ROOT_URLCONF = "zapauth.urls"
 WSGI_APPLICATION = "zapauth.wsgi.application"
 INSTALLED_APPS = [
     "zapauth.apps.AdminConfig",
+    "zapauth.apps.ZapAuthConfig",
     # Before Django's, whose `changepassword` it takes over.
     "sessions",
     "django.contrib.auth",
@@ -143,6 +145,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "rest_framework_simplejwt.token_blacklist",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "corsheaders",
     "users",
 ]
@@ -203,6 +207,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 
 CORS_ALLOWED_ORIGINS = _list("CORS_ALLOWED_ORIGINS")
@@ -229,7 +234,7 @@ if HTTPS:
     SECURE_SSL_REDIRECT = True
     # Only people are redirected. A client that called over plain HTTP has sent its token by then;
     # and these paths answer in their dialect, whatever happens.
-    SECURE_REDIRECT_EXEMPT = [r"^(?!admin/)"]
+    SECURE_REDIRECT_EXEMPT = [r"^(?!admin/|docs/?$)"]
     SECURE_HSTS_SECONDS = _int("HSTS_SECONDS", 365 * 24 * 3600)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
 if TRUSTED_PROXIES:
