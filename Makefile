@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run dev test lint format screenshots clean
+.PHONY: run dev test lint format schema screenshots clean
 
 run: .venv/service
 	@exec $(BIN)/python -m zapauth.serve --demo
@@ -25,6 +25,9 @@ format: .venv/tools
 
 screenshots: .venv/tools
 	@exec $(BIN)/python -m tests.browser.screenshots
+
+schema: .venv/service
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
 clean:
 	rm -rf .venv tests/browser/node_modules

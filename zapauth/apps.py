@@ -1,4 +1,11 @@
+from django.apps import AppConfig
 from django.contrib.admin import apps
+
+
+class ZapAuthConfig(AppConfig):
+    """The project, for the templates and static files of its own."""
+
+    name = "zapauth"
 
 
 class AdminConfig(apps.AdminConfig):

@@ -58,6 +58,7 @@ def banner(demo: Demo | None, *, url: str) -> str:
         users, live = User.objects.count(), Session.objects.filter(ended_at=None).count()
         lines.append(f"              kept from before: {users} users, {live} open sessions")
     lines += [
+        f"  API         {url}/docs",
         f"  Admin       {url}/admin/",
         f"  Staff       {STAFF}",
         f"  Password    {demo.password or 'shown at the first start; a new one: .venv/bin/python manage.py changepassword demo'}",

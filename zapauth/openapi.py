@@ -1,45 +1,40 @@
-"""OpenAPI: what the descriptions of both dialects share.
+"""OpenAPI: how a dialect is described.
 
 What the code says is read from the code, so that it can't drift: paths and methods from the urls, parameters from
-the serializers, media types from the parsers, security from the authenticators, and every error by asking the
-dialect to word it. What it does not say stands in a table of each dialect: `zapauth.zap.operations`, `zapauth.buddy.operations`.
+the serializers, media types from the parsers, security from the authenticators, and each error by asking the dialect
+to word it. What it does not say stands in `zapauth.zap.operations` and `zapauth.buddy.operations`.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, cast
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
+from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent, build_mock_request
 from rest_framework.exceptions import MethodNotAllowed, ParseError, UnsupportedMediaType
+from rest_framework.request import Request
 from rest_framework.serializers import Serializer
-from uritemplate import variables
+from rest_framework.views import APIView
 
 from sessions.errors import SessionEnded, TokenExpired, TokenInvalid, TokenMissing
 from zapauth.dialect import BodyTooLarge, DialectViewSet
+from zapauth.operations import REQUEST_ID, Operation, Schema, ref
 
-Schema = dict[str, Any]
 Endpoint = tuple[str, str, str, Any]
-
-# Of the second seed document.
-REQUEST_ID = "9c1be948-e415-4917-8a54-76b07880b42b"
-TOKEN = "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzaWQiOiIwMTkwYjVlYSJ9.c2lnbmF0dXJl"
-TOKEN_SCHEMA: Schema = {"type": "string", "pattern": r"^[\w-]+\.[\w-]+\.[\w-]+$"}
-OBJECT_ID: Schema = {"type": "string", "pattern": "^[0-9a-f]{24}$", "examples": ["63fce0e18b8dd4e163d06d5c"]}
 
 HEADERS: dict[str, Schema] = {
     "X-Request-ID": {
-        "description": "The id of the request, in the log and on the record, too: the request's own if that is a sane one.",
+        "description": "Names the request in the log and on the record. A sane one of the request itself is kept.",
         "required": True,
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
         "example": REQUEST_ID,
     },
     "Cache-Control": {
-        "description": "An answer is never to be stored.",
+        "description": "No answer is ever to be stored.",
         "required": True,
         "schema": {"type": "string", "const": "no-store"},
     },
@@ -56,50 +51,7 @@ HEADERS: dict[str, Schema] = {
         "example": 300,
     },
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Operation:
-    """What the code of a route does not say.
-
-    Args: takes: its parameters, in the body or, of a GET, in the query; given: an example of them.
-        answers: what stands in the envelope; example: one of it; beside: what stands next to it, with examples.
-        raises: the errors that are this operation's own.
-    """
-
-    id: str
-    tag: str
-    summary: str
-    description: str = ""
-    takes: type[Serializer] | None = None
-    given: Mapping[str, Any] = field(default_factory=dict)
-    status: int = 200
-    answers: Schema
-    example: Any
-    beside: Mapping[str, Any] = field(default_factory=dict)
-    raises: Sequence[Exception] = ()
-    links: Mapping[str, Schema] = field(default_factory=dict)
-
-
-def link(operation: str, *, body: Mapping[str, str] | None = None, **parameters: str) -> Schema:
-    """What can be called next, with which of what is known (OpenAPI's runtime expressions)."""
-    made: Schema = {"operationId": operation}
-    return made | ({"parameters": parameters} if parameters else {}) | ({"requestBody": dict(body)} if body else {})
-
-
-def closed(properties: Mapping[str, Any], *, optional: Iterable[str] = ()) -> Schema:
-    """An object of these properties and no other; all of them are there but for the ``optional``."""
-    required = [name for name in properties if name not in set(optional)]
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        **({"required": required} if required else {}),
-        "additionalProperties": False,
-    }
-
-
-def ref(name: str, *, kind: str = "schemas") -> Schema:
-    return {"$ref": f"#/components/{kind}/{name}"}
+_ON_STATUS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After"}
 
 
 def as_documented(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
@@ -113,176 +65,193 @@ def as_documented(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
     return documented
 
 
+def request_for(method: str, path: str, view: APIView, original_request: Request | None, **options: Any) -> Request:
+    """The request that ``view`` is described for: as in a real one, authenticators may depend on its method."""
+    view.request = cast(Request, HttpRequest())
+    view.request.method = method
+    request: Request = build_mock_request(method, path, view, original_request, **options)
+    return request
+
+
 class DialectSchema(AutoSchema):
-    """Describes the routes of a dialect, which says here how it words things."""
+    """Describes a dialect's routes. A subclass says how the dialect words things."""
 
     prefix: str  # of its components
     content_type: str
     operations: Mapping[str, Operation]  # by method and path: "GET /v1/users"
     shapes: Mapping[str, Schema]  # schemas that others refer to
-    headers: Mapping[str, Schema]  # its own, beside those of both
+    security: Schema  # how it is shown a token
+    challenge: Schema  # its WWW-Authenticate
+    links_without_token: Mapping[str, Schema]  # where to get a good one
     path_parameters: Mapping[str, Schema]
     notes: Mapping[str, Schema]  # what is to be said of a parameter, by its name
 
-    registry: ComponentRegistry
-    view: DialectViewSet
-
     def success(self, operation: Operation, request: HttpRequest) -> HttpResponse:
-        """The answer that ``operation`` gives for an example."""
+        """The answer with the example of ``operation``."""
         raise NotImplementedError
 
     def success_schema(self, operation: Operation) -> Schema:
         raise NotImplementedError
 
     def failure_schema(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
-        """What all of these bodies of errors are, and nothing else is."""
+        """What each of these bodies of errors is, and no other."""
         raise NotImplementedError
 
     def word(self, body: Mapping[str, Any]) -> str:
-        """The word that tells an error from others."""
+        """The word by which clients know an error."""
         raise NotImplementedError
+
+    def meaning(self, body: Mapping[str, Any]) -> str:
+        """When an error comes; mostly its message says that well enough."""
+        return str(body["message"])
 
     def invalid(self, takes: type[Serializer]) -> Iterator[Exception]:
-        """What is raised for parameters that are not as ``takes`` wants them, one of each kind."""
+        """What is raised for parameters that are not as ``takes`` wants them: one of each kind."""
         raise NotImplementedError
 
-    def name_of(self, parameter: str, takes: type[Serializer]) -> str:
-        """As clients spell it."""
+    def spelling(self, parameter: str, takes: type[Serializer]) -> str:
+        """A parameter as clients write it."""
         return parameter
+
+    def needs_token(self) -> bool:
+        """Of a route that takes one: whether it wants one."""
+        return True
 
     def token_errors(self) -> list[Exception]:
         return [TokenMissing(), TokenExpired(), TokenInvalid(), SessionEnded()]
-
-    @property
-    def operation(self) -> Operation:
-        return self.operations[f"{self.method} {self.path}"]
 
     def get_operation(
         self, path: str, path_regex: str, path_prefix: str, method: str, registry: ComponentRegistry
     ) -> Schema | None:
         self.registry, self.path, self.method = registry, path, method
         for name, schema in self.shapes.items():
-            self._register("schemas", name, schema)
-        for name, header in (HEADERS | dict(self.headers)).items():
-            self._register("headers", name, header)
-        operation = self.operation
-        return {
+            self._component("schemas", name, schema)
+        for name, header in (HEADERS | {f"{self.prefix}-WWW-Authenticate": self.challenge}).items():
+            self._component("headers", name, header)
+        operation = self.operations[f"{method} {path}"]
+        described = {
             "operationId": operation.id,
             "tags": [operation.tag],
             "summary": operation.summary,
-            **({"description": operation.description} if operation.description else {}),
-            **({"parameters": parameters} if (parameters := self._in_path() + self._in_query()) else {}),
-            **({"requestBody": body} if (body := self._body()) else {}),
+            "description": operation.description,
+            "parameters": self._in_path() + self._in_query(operation),
+            "requestBody": self._body(operation),
             "security": self.get_auth(),
-            "responses": {str(operation.status): self._success(operation)} | self._failures(operation),
+            "responses": {str(operation.status): self._success(operation), **self._failures(operation)},
         }
+        return {name: value for name, value in described.items() if value or name == "security"}
 
-    def parameters_of(self, takes: type[Serializer]) -> Schema:
-        """The schema of an input, its parameters as clients spell them, those that are needed first."""
-        schema = cast(Schema, self._map_serializer(takes, "request"))
-        required = schema.pop("required", [])
-        names = sorted(schema.pop("properties"), key=lambda name: name not in required)
-        properties = self._map_serializer(takes, "request")["properties"]
-        spelt = {self.name_of(name, takes): properties[name] for name in names}
-        schema["properties"] = {name: shown | self.notes.get(name, {}) for name, shown in spelt.items()}
-        return schema | ({"required": [self.name_of(name, takes) for name in required]} if required else {})
+    def get_auth(self) -> list[Schema]:
+        if not self.view.get_authenticators():
+            return []
+        name = f"{self.prefix}Token"
+        self._component("securitySchemes", name, self.security)
+        return [{name: []}] if self.needs_token() else [{}, {name: []}]
 
-    def _register(self, kind: str, name: str, schema: Schema) -> Schema:
+    def _component(self, kind: str, name: str, schema: Schema) -> Schema:
         self.registry.register_on_missing(ResolvedComponent(name, kind, schema, object=name))
         return ref(name, kind=kind)
 
+    # --- what is sent --------------------------------------------------------------------------
+
+    def parameters_of(self, takes: type[Serializer]) -> Schema:
+        """The schema of an input: parameters as clients spell them, those that are needed first."""
+        schema = cast(Schema, self._map_serializer(takes, "request"))
+        properties, required = schema["properties"], schema.get("required", [])
+        spelt = {name: self.spelling(name, takes) for name in sorted(properties, key=lambda name: name not in required)}
+        for schema_of_one in properties.values():
+            schema_of_one.pop("x-spec-enum-id", None)  # of drf-spectacular's own use
+        schema["properties"] = {spelt[name]: properties[name] | self.notes.get(spelt[name], {}) for name in spelt}
+        return schema | ({"required": [spelt[name] for name in spelt if name in required]} if required else {})
+
     def _in_path(self) -> list[Schema]:
-        return [
-            {"name": name, "in": "path", "required": True, **self.path_parameters[name]}
-            for name in variables(self.path)
-        ]
+        return [{"name": name, "in": "path", "required": True, **self.path_parameters[name]} for name in self._names()]
 
-    def _in_query(self) -> list[Schema]:
-        takes = self.operation.takes
-        if takes is None or self.method != "GET":
+    def _names(self) -> list[str]:
+        return re.findall(r"{(\w+)}", self.path)
+
+    def _in_query(self, operation: Operation) -> list[Schema]:
+        if operation.takes is None or self.method != "GET":
             return []
-        parameters = []
-        for name, schema in self.parameters_of(takes)["properties"].items():
-            description = schema.pop("description", None)
-            described = {"description": description} if description else {}
-            parameters.append({"name": name, "in": "query", **described, "schema": schema})
-        return parameters
+        properties = self.parameters_of(operation.takes)["properties"]
+        described = {name: {"description": schema.pop("description", "")} for name, schema in properties.items()}
+        return [{"name": name, "in": "query", **described[name], "schema": properties[name]} for name in properties]
 
-    def _body(self) -> Schema | None:
-        operation = self.operation
-        # RFC 9110 §9.3.5: a body of a DELETE has no meaning that all agree on. Buddy reads one, but nobody needs it.
+    def _body(self, operation: Operation) -> Schema | None:
+        # A body of a DELETE has no meaning that all agree on (RFC 9110 §9.3.5): Buddy reads one that nobody needs.
         if operation.takes is None or self.method in ("GET", "DELETE"):
             return None
         schema = self.parameters_of(operation.takes)
-        name = operation.takes.__name__.removeprefix("Staff").removesuffix("Input")
-        shown = self._register("schemas", f"{self.prefix}{name}Request", schema)
-        content = {"schema": shown} | ({"example": dict(operation.given)} if operation.given else {})
-        media_types = cast("list[str]", self.map_parsers())
-        return {"required": "required" in schema, "content": {kind: dict(content) for kind in media_types}}
+        name = self.prefix + operation.takes.__name__.removeprefix("Staff").removeprefix(self.prefix)
+        content = {"schema": self._component("schemas", name, schema)}
+        if operation.given:
+            content["example"] = dict(operation.given)
+        return {"required": "required" in schema, "content": {kind: dict(content) for kind in self.map_parsers()}}
+
+    # --- what is answered ----------------------------------------------------------------------
 
     def _success(self, operation: Operation) -> Schema:
-        return {
-            "description": HTTPStatus(operation.status).phrase,
-            "headers": self._headers(),
-            **self._content(self.success_schema(operation), {"example": _body_of(self.success(operation, _request()))}),
-            **({"links": dict(operation.links)} if operation.links else {}),
+        example = _body_of(self.success(operation, _request()))
+        answer = {
+            "description": _phrase(operation.status),
+            "headers": self._headers(operation.status),
+            "content": {self.content_type: {"schema": self.success_schema(operation), "example": example}},
         }
+        return answer | ({"links": dict(operation.links)} if operation.links else {})
 
     def _failures(self, operation: Operation) -> dict[str, Schema]:
-        """The answers to all that can go wrong, by status; what any route answers is a component."""
+        """The answers to what can go wrong, by status. Those that many routes give are components."""
+        view = cast(DialectViewSet, self.view)
         own = [*operation.raises, *(self.invalid(operation.takes) if operation.takes else ())]
-        by_status: dict[int, dict[str, dict[str, Any]]] = {}
-        is_own: set[int] = set()
-        for error in [*own, *self._errors_of_any()]:
-            answer = self.view.failure(_request(), error)
-            assert answer is not None, error  # noqa: S101
-            is_own |= {answer.status_code} if error in own else set()
-            body = _body_of(answer)
-            by_status.setdefault(answer.status_code, {}).setdefault(self._distinct(body), body)
-        by_status[500] = {"": _body_of(self.view.server_error(_request()))}
+        found: dict[int, list[dict[str, Any]]] = {500: [_body_of(view.server_error(_request()))]}
+        special = set()
+        for error in (*own, *self._errors_of_many(operation)):
+            answer = view.failure(_request(), error)
+            if answer is None:
+                raise TypeError(f"the dialect has no words for {error!r}")
+            found.setdefault(answer.status_code, []).append(_body_of(answer))
+            special |= {answer.status_code} if error in own else set()
         responses = {}
-        for status, bodies in sorted(by_status.items()):
-            response = self._failure(status, list(bodies.values()))
-            if status not in is_own:
-                response = self._register("responses", f"{self.prefix}{_camel(HTTPStatus(status).phrase)}", response)
+        for status, bodies in sorted(found.items()):
+            response = self._failure(status, bodies)
+            links = operation.links_after.get(status) or (self.links_without_token if status == 401 else {})
+            response |= {"links": dict(links)} if links else {}
+            if status not in special:
+                response = self._component("responses", self.prefix + _joined(_phrase(status)), response)
+            elif len(bodies) == 1:
+                name = f"{self.prefix}{_joined(self.word(bodies[0]))}{status}"
+                response = self._component("responses", name, response)
             responses[str(status)] = response
         return responses
 
-    def _distinct(self, body: Mapping[str, Any]) -> str:
-        return f"{self.word(body)} {bool(body.get('errors'))}"
-
-    def _errors_of_any(self) -> list[Exception]:
-        """What this route shares with others."""
+    def _errors_of_many(self, operation: Operation) -> list[Exception]:
         errors: list[Exception] = [SuspiciousOperation(), MethodNotAllowed(self.method)]
-        if self.operation.takes is not None and self.method != "GET":
+        if operation.takes is not None and self.method != "GET":
             errors += [ParseError(), UnsupportedMediaType(""), BodyTooLarge()]
-        if variables(self.path):
-            errors.append(Http404())
+        if self._names():
+            errors.append(Http404())  # an id with a slash in it
         return errors + (self.token_errors() if self.view.get_authenticators() else [])
 
     def _failure(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
-        lines = {f"- `{self.word(body)}`: {body['message']}" for body in bodies}
-        examples = {}
+        lines = dict.fromkeys(f"- `{self.word(body)}`: {self.meaning(body)}" for body in bodies)
+        examples: dict[str, Any] = {}
         for body in bodies:
             examples.setdefault(self.word(body), {"value": body})
         return {
-            "description": "\n".join([HTTPStatus(status).phrase, "", *sorted(lines)]),
+            "description": "\n".join([f"{_phrase(status)}:", "", *lines]),
             "headers": self._headers(status),
-            **self._content(self.failure_schema(status, bodies), {"examples": examples}),
+            "content": {self.content_type: {"schema": self.failure_schema(status, bodies), "examples": examples}},
         }
 
-    def _content(self, schema: Schema, examples: Schema) -> Schema:
-        return {"content": {self.content_type: {"schema": schema, **examples}}}
-
-    def _headers(self, status: int = 200) -> Schema:
-        special = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After"}
-        names = ["X-Request-ID", "Cache-Control", *([special[status]] if status in special else [])]
-        own = {name: f"{self.prefix}-{name}" if f"{self.prefix}-{name}" in self.headers else name for name in names}
-        return {name: ref(component, kind="headers") for name, component in own.items()}
+    def _headers(self, status: int) -> dict[str, Schema]:
+        names = {name: name for name in ("X-Request-ID", "Cache-Control")}
+        if special := _ON_STATUS.get(status):
+            names[special] = f"{self.prefix}-{special}" if status == 401 else special
+        return {name: ref(component, kind="headers") for name, component in names.items()}
 
 
 def _request() -> HttpRequest:
-    """What an error or an answer is worded for in an example."""
+    """What an example is the answer to."""
     request = HttpRequest()
     request.request_id = REQUEST_ID  # type: ignore[attr-defined]
     return request
@@ -293,5 +262,10 @@ def _body_of(response: HttpResponse) -> dict[str, Any]:
     return body
 
 
-def _camel(words: str) -> str:
-    return "".join(word.capitalize() for word in words.replace("_", " ").replace("-", " ").split())
+def _phrase(status: int) -> str:
+    # Of RFC 9110 (§15.5.21 for this one), whatever the Python.
+    return "Unprocessable Content" if status == 422 else HTTPStatus(status).phrase
+
+
+def _joined(words: str) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in words.replace("_", " ").split())

@@ -12,6 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from zapauth import embedded_postgres, local_secrets
+from zapauth.openapi_settings import SPECTACULAR_SETTINGS  # noqa: F401  # drf-spectacular reads it here
 from zapauth.theme import UNFOLD  # noqa: F401  # a setting
 
 env = environ.Env()
@@ -141,6 +142,7 @@ INSTALLED_APPS = [
     # Before the admin, whose templates it takes over.
     "unfold.apps.BasicAppConfig",
     "zapauth.apps.AdminConfig",
+    "zapauth.apps.ZapAuthConfig",
     # Before Django's, whose `changepassword` it takes over.
     "sessions",
     "django.contrib.auth",
@@ -151,6 +153,8 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "rest_framework",
     "rest_framework_simplejwt.token_blacklist",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "corsheaders",
     "users",
 ]
@@ -211,6 +215,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 
 CORS_ALLOWED_ORIGINS = _list("CORS_ALLOWED_ORIGINS")
@@ -238,7 +243,7 @@ if HTTPS:
     SECURE_SSL_REDIRECT = True
     # Only people are redirected. A client that called over plain HTTP has sent its token by then;
     # and these paths answer in their dialect, whatever happens.
-    SECURE_REDIRECT_EXEMPT = [r"^(?!admin/)"]
+    SECURE_REDIRECT_EXEMPT = [r"^(?!admin/|docs/?$)"]
     SECURE_HSTS_SECONDS = _int("HSTS_SECONDS", 365 * 24 * 3600)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
 if TRUSTED_PROXIES:

@@ -1,19 +1,20 @@
-"""Which path is whose: `/v1` is ZAP's, `/admin` and `/static` are the staff's, the rest is Buddy's."""
+"""Which path is whose: `/v1` is ZAP's, `/admin`, `/static`, `/docs`, `/schema` are nobody's, the rest is Buddy's."""
 
 from types import ModuleType
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import include, path
+from django.urls import include, path, re_path
 from django.views import defaults
 
 from zapauth.buddy import errors as buddy
+from zapauth.docs import DocsView, SchemaView
 from zapauth.request_facts import is_zap
 from zapauth.zap import errors as zap
 
 
 def _dialect(request: HttpRequest) -> ModuleType | None:
-    if request.path.startswith(("/admin/", "/static/")):
+    if request.path.startswith(("/admin/", "/static/")) or request.path.rstrip("/") in ("/docs", "/schema"):
         return None
     return zap if is_zap(request.path) else buddy
 
@@ -46,6 +47,8 @@ handler500 = server_error
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
+    re_path(r"^docs/?$", DocsView.as_view(), name="docs"),
     path("v1/", include("zapauth.zap.urls")),
     path("", include("zapauth.buddy.urls")),
 ]

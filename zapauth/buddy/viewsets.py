@@ -19,7 +19,8 @@ from users.models import is_object_id
 from zapauth.buddy import envelope, errors
 from zapauth.buddy.authentication import BuddyAuthentication, UserLevel
 from zapauth.buddy.envelope import device_json, grant_json, user_json
-from zapauth.buddy.paging import PagingToken, paged_json
+from zapauth.buddy.openapi import BuddySchema
+from zapauth.buddy.paging import PER_PAGE, PagingToken, paged_json
 from zapauth.buddy.serializers import (
     BuddyInput,
     DeviceChangeInput,
@@ -32,9 +33,7 @@ from zapauth.buddy.serializers import (
     UserListInput,
 )
 from zapauth.buddy.signatures import server_signature
-from zapauth.dialect import DialectViewSet, FormBody, JSONBody, OneShape, read_form
-
-PER_PAGE = 20
+from zapauth.dialect import DialectViewSet, FormBody, JSONBody, OneShape, read_query
 
 
 class LenientTypes(OneShape):
@@ -44,16 +43,27 @@ class LenientTypes(OneShape):
         return super().select_parser(request, parsers) or (None if request.content_type else parsers[0])
 
 
+class AndroidsJSON(JSONBody):
+    """Android's client writes letters beyond ASCII in Latin-1, and does not say so."""
+
+    def text(self, body: bytes) -> str:
+        try:
+            return super().text(body)
+        except UnicodeDecodeError:
+            return body.decode("latin-1")
+
+
 class BuddyViewSet(DialectViewSet):
+    schema = BuddySchema()
     failure = staticmethod(errors.failure)
     server_error = staticmethod(errors.server_error)
-    parser_classes: Any = [JSONBody, FormBody]
+    parser_classes: Any = [AndroidsJSON, FormBody]
     content_negotiation_class = LenientTypes
 
     def read(self, kind: type[BuddyInput]) -> dict[str, Any]:
         """The call's parameters. Raises: ValidationError."""
-        in_query = self.request.method == "GET"
-        return kind.read(read_form(self.request.META["QUERY_STRING"]) if in_query else self.request.data)
+        in_query = self.request.method in ("GET", "HEAD")
+        return kind.read(read_query(self.request._request) if in_query else self.request.data)
 
     def success(self, result: Any, *, status: int = 200) -> HttpResponse:
         return envelope.success(self.request._request, result, status=status)
@@ -96,7 +106,7 @@ class UserViewSet(BuddyViewSet):
     authentication_classes: Any = [BuddyAuthentication]
 
     def get_permissions(self) -> list[BasePermission]:
-        return [UserLevel()] if self.request.method == "GET" else []
+        return [UserLevel()] if self.request.method in ("GET", "HEAD") else []
 
     def create(self, request: Request) -> HttpResponse:
         user, grant = sign_up_on_device(current=self.session, origin=self.origin, **self.read(RegistrationInput))

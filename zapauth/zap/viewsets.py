@@ -1,7 +1,6 @@
 """ZAP's routes: parse, call, answer."""
 
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -10,7 +9,6 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from sessions.accounts import delete_user
-from sessions.errors import SessionNotFound
 from sessions.login import log_in_with_refresh
 from sessions.logout import log_out, log_out_user
 from sessions.of_user import Scope, live_sessions_of, log_out_scope, log_out_session
@@ -19,10 +17,11 @@ from sessions.refresh import refresh
 from users.accounts import change_user, find_users, get_user_to_change, get_user_to_read, register_user
 from users.clients import get_zap_app
 from users.credentials import get_user_by_identity
-from zapauth.dialect import DialectViewSet, read_form
+from zapauth.dialect import DialectViewSet, read_query
 from zapauth.zap import errors
 from zapauth.zap.authentication import LogoutAuthentication, OptionalAuthentication, ZapAuthentication
 from zapauth.zap.envelope import session_json, success, user_json
+from zapauth.zap.openapi import ZapSchema
 from zapauth.zap.serializers import (
     LoginInput,
     LogoutInput,
@@ -40,13 +39,14 @@ from zapauth.zap.serializers import (
 
 
 class ZapViewSet(DialectViewSet):
+    schema = ZapSchema()
     failure = staticmethod(errors.failure)
     server_error = staticmethod(errors.server_error)
 
     def read(self, kind: type[Any]) -> dict[str, Any]:
         """The body, or the query of a GET, as that serializer takes it. Raises: ValidationError."""
-        in_query = self.request.method == "GET"
-        data = kind(data=read_form(self.request.META["QUERY_STRING"]) if in_query else self.request.data)
+        in_query = self.request.method in ("GET", "HEAD")
+        data = kind(data=read_query(self.request._request) if in_query else self.request.data)
         data.is_valid(raise_exception=True)
         values: dict[str, Any] = data.validated_data
         return values
@@ -130,7 +130,7 @@ class SessionViewSet(ZapViewSet):
         return success({"sessionData": shown, "dataCount": len(shown)})
 
     def destroy(self, request: Request, user_id: str, session_id: str) -> HttpResponse:
-        log_out_session(user_id, _uuid(session_id), actor=self.user, origin=self.origin)
+        log_out_session(user_id, session_id, actor=self.user, origin=self.origin)
         return success("Session ended successfully")
 
     def logout(self, request: Request, user_id: str) -> HttpResponse:
@@ -161,11 +161,3 @@ class ForgottenPasswordViewSet(ZapViewSet):
         given = self.read(ResetInput)
         reset_password(given["identity"], code=given["otp"], new_password=given["new_password"], origin=self.origin)
         return success("Password updated successfully")
-
-
-def _uuid(text: str) -> UUID:
-    """Raises: SessionNotFound: what is no id is nobody's."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise SessionNotFound from None

@@ -1,0 +1,42 @@
+"""The page that shows the API, in a real browser: all of it is there, it calls the API, and nobody else."""
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.browser.chromium import CHROMIUM, launch
+from tests.phones import Live, ZapPhone
+from tests.schema.document import document
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the PATH"),
+]
+
+
+def test_the_page_shows_every_operation_and_calls_the_api_with_a_token_that_it_is_given(api):
+    phone = ZapPhone(Live(api)).sign_up()
+    errors, requests = [], []
+    # As in `chromium.visit`: the ORM won't work beside Playwright, so nothing of it outlives this block.
+    with sync_playwright() as playwright, launch(playwright.chromium) as browser:
+        page = browser.new_page(color_scheme="dark")
+        page.on("pageerror", lambda error: errors.append(error.message))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(f"{api}/docs")
+        page.wait_for_selector(".opblock")
+        shown = page.locator(".opblock").count()
+        dark = page.evaluate("document.documentElement.classList.contains('dark-mode')")
+
+        page.click(".btn.authorize")
+        page.fill("#auth-bearer-value", phone.access_token)
+        page.click(".auth-container:has(#auth-bearer-value) button.authorize")
+        page.click(".btn-done")
+        operation = page.locator("[id$=zapGetOwnUser]")
+        operation.locator(".opblock-summary-control").click()
+        operation.locator(".execute").click()
+        answer = operation.locator(".live-responses-table .response").first.inner_text()
+    assert errors == []
+    assert dark
+    assert shown == sum(len(methods) for methods in document()["paths"].values())
+    assert "200" in answer
+    assert f'"username": "{phone.username}"' in answer
+    assert {url.removeprefix(api)[0] for url in requests} == {"/"}

@@ -1,0 +1,156 @@
+"""Who calls: users, staff and strangers of both dialects, with good tokens and bad; and what they call about.
+
+Drawn parameters reach nothing but refusals: nobody guesses a password. So a case that is well-formed is aimed
+at something that exists.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemathesis import Case
+from schemathesis.core.parameters import ParameterLocation
+
+from sessions.devices import open_device_session
+from sessions.login import Grant, log_in_on_device, log_in_with_refresh
+from sessions.logout import log_out
+from sessions.models import Session
+from sessions.origin import Origin
+from tests.phones import PASSWORD
+from users.clients import NewApp, create_app, get_zap_app
+from users.models import User
+from users.reset_codes import issue_code
+from zapauth.buddy.signatures import request_signature
+
+# Each request is made by one who may, and by one of the others, whose turn it is.
+ROLES = {"zap": ("own", "staff"), "buddy": ("own", "app", "own", "signed")}
+OTHERS = {"zap": ("staff", "stranger", "nobody"), "buddy": ("staff", "stranger", "nobody", "app")}
+# An `Authorization` that opens nothing; {ended} is the token of an ended session, {other} the other dialect's.
+BAD = ("", "Bearer", "Basic YTpi", "Bearer x.y.z", "Bearer {ended}", "Bearer {other}", "Bearer {ended} {other} x")
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Caller:
+    role: str
+    authorization: str = ""  # all of it, if no grant stands behind it
+    user: User | None = None
+    target: User | None = None  # whom the call is about
+    grant: Grant | None = None
+    secret: str | None = None  # of an app that signs
+
+    def headers(self, case: Case) -> dict[str, str]:
+        authorization = self.authorization
+        if self.grant is not None:
+            words = ["Bearer" if dialect_of(case) == "zap" else "Buddy", self.grant.access_token]
+            if self.secret is not None:
+                facts = {"method": case.method, "app_id": self.grant.session.app_id, "path": case.formatted_path}
+                words.append(request_signature(self.secret, **facts))
+            authorization = " ".join(words)
+        return {"Authorization": authorization} if authorization else {}
+
+
+@dataclass
+class World:
+    """What there is on the server. It is made when it is needed, and anew when a call has used it up."""
+
+    app: NewApp = field(default_factory=lambda: create_app("Plain"))
+    signed_app: NewApp = field(default_factory=lambda: create_app("Signed", signed=True))
+    turn: int = 0
+    kept: dict[tuple[str, str], Caller] = field(default_factory=dict)
+
+    def next_callers(self, case: Case) -> list[Caller]:
+        dialect = dialect_of(case)
+        self.turn += 1
+        roles = [of[dialect][self.turn % len(of[dialect])] for of in (ROLES, OTHERS)]
+        return [self.bad(dialect) if role == "nobody" else self.caller(dialect, role) for role in roles]
+
+    def anybody(self, case: Case) -> Caller:
+        return self.caller(dialect_of(case), "own")
+
+    def caller(self, dialect: str, role: str) -> Caller:
+        if (dialect, role) not in self.kept:
+            self.kept[dialect, role] = self.zap(role) if dialect == "zap" else self.buddy(role)
+        return self.kept[dialect, role]
+
+    def settle(self, case: Case, caller: Caller, status: int) -> None:
+        """What ``case`` has succeeded with may be gone: the next one like it gets a new one."""
+        if status < 300 and (case.method != "GET" or "/logout/" in case.path):
+            self.kept = {key: kept for key, kept in self.kept.items() if kept is not caller}
+
+    def user(self, **fields: Any) -> User:
+        number = next(_numbers)
+        known = {"email": f"u{number}@example.org", "phone_number": f"+{number:010}"}
+        return User.objects.create_user(f"u{number}", PASSWORD, **known | fields)
+
+    def zap(self, role: str) -> Caller:
+        user = self.user(is_superuser=role == "staff", is_staff=role == "staff")
+        target = user if role == "own" else self.user()
+        if role == "staff":
+            zap_login(target)
+        return Caller(role, user=user, target=target, grant=zap_login(user))
+
+    def buddy(self, role: str) -> Caller:
+        app = self.signed_app if role == "signed" else self.app
+        device = open_device_session(app.app, unique_id=None, push_token=None, platform="Test", origin=Origin())
+        if role == "app":
+            return Caller(role, grant=device)
+        user = self.user(is_superuser=role == "staff", is_staff=role == "staff")
+        target = self.user() if role in ("staff", "stranger") else user
+        grant = log_in_on_device(user, current=device.session, origin=Origin())
+        return Caller(role, user=user, target=target, grant=grant, secret=app.shared_secret)
+
+    def bad(self, dialect: str) -> Caller:
+        kind = BAD[self.turn // len(OTHERS[dialect]) % len(BAD)]
+        if "{" in kind:
+            grant, others = zap_login(self.user()), self.buddy("own") if dialect == "zap" else self.zap("own")
+            log_out(grant.session)
+            assert others.grant is not None
+            kind = kind.format(ended=grant.access_token, other=others.grant.access_token)
+        return Caller("nobody", authorization=kind)
+
+
+def dialect_of(case: Case) -> str:
+    return "zap" if case.path.startswith("/v1/") else "buddy"
+
+
+def zap_login(user: User) -> Grant:
+    return log_in_with_refresh(user, app=get_zap_app(), device_token=f"push of {user.pk}", origin=Origin())
+
+
+def aim(case: Case, caller: Caller, world: World) -> None:
+    """Put what exists in the place of what was drawn, wherever that was well-formed."""
+    user = caller.target or caller.user
+    if "id" in case.path_parameters and user is not None and _is_well_formed(case, ParameterLocation.PATH):
+        case.path_parameters["id"] = user.pk
+        newest = Session.objects.filter(user=user, ended_at=None).order_by("created_at").last()
+        if "sid" in case.path_parameters and newest is not None:
+            case.path_parameters["sid"] = str(newest.pk)
+    aimed = AIMS.get(case.operation.definition.raw["operationId"])
+    if aimed and isinstance(case.body, dict) and _is_well_formed(case, ParameterLocation.BODY):
+        case.body = case.body | aimed(caller.user or world.user(), world.app)
+
+
+def _is_well_formed(case: Case, location: ParameterLocation) -> bool:
+    meta = case.meta
+    return meta is None or location not in meta.components or meta.components[location].mode.is_positive
+
+
+def _newcomer() -> dict[str, Any]:
+    """Somebody whom there is not yet; every other time, so that those whom there is are met, too."""
+    number = next(_numbers)
+    return {"username": f"new_{number}", "email": f"new{number}@example.org"} if number % 2 else {}
+
+
+AIMS: dict[str, Callable[[User, NewApp], dict[str, Any]]] = {
+    "zapRegister": lambda _user, _app: _newcomer() | {"phoneNumber": None},
+    "zapLogIn": lambda user, _: {"identity": user.username, "password": PASSWORD},
+    "zapRefresh": lambda user, _: {"refreshToken": zap_login(user).refresh_token},
+    "zapChangePassword": lambda user, _: {"userId": user.pk, "email": user.email, "oldPassword": PASSWORD},
+    "zapResetPassword": lambda user, _: {"identity": user.email, "otp": issue_code(user)},
+    "buddyRegisterDevice": lambda _, app: {"appId": app.app.pk, "appKey": app.key},
+    "buddyRegister": lambda _user, _app: _newcomer(),
+    "buddyLogIn": lambda user, _: {"username": user.username, "password": PASSWORD},
+    "buddyResetPassword": lambda user, _: {"userName": user.username, "resetCode": issue_code(user)},
+}

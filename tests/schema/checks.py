@@ -1,0 +1,91 @@
+"""What must hold for every answer: schemathesis' own checks, and what it doesn't know of our dialects."""
+
+from typing import Any
+
+from schemathesis import Case, CheckContext, Response
+from schemathesis.core.failures import AcceptedNegativeData, Failure
+from schemathesis.openapi.checks import RejectedPositiveData
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    positive_data_acceptance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from tests.schema.callers import Caller
+from tests.schema.forgiven import is_fair
+
+
+def not_a_server_error(ctx: CheckContext, response: Response, case: Case) -> None:
+    if response.status_code >= 500:
+        raise _failure(case, "A server error", f"{response.status_code}: {response.text}")
+
+
+def content_type_to_the_letter(ctx: CheckContext, response: Response, case: Case) -> None:
+    """Of two media types schemathesis compares no parameters; one client compares all of it."""
+    documented = "application/json; charset=utf-8" if case.path.startswith("/v1") else "application/json"
+    if response.headers.get("content-type") != [documented]:
+        raise _failure(case, "Another content type", f"{response.headers.get('content-type')}, not {documented}")
+
+
+def wrong_method_as_documented(ctx: CheckContext, response: Response, case: Case) -> None:
+    """schemathesis looks at no body of what it sent by a method that the path does not take."""
+    if response.status_code == 405:
+        case.operation.validate_response(response, case=case)
+
+
+def checks_for(caller: Caller) -> list[Any]:
+    """With those that depend on who asks."""
+
+    def the_malformed_is_refused(ctx: CheckContext, response: Response, case: Case) -> None:
+        try:
+            negative_data_rejection(ctx, response, case)
+        except AcceptedNegativeData:
+            if not is_fair(case, caller):
+                raise
+
+    def the_well_formed_is_not_called_malformed(ctx: CheckContext, response: Response, case: Case) -> None:
+        try:
+            positive_data_acceptance(ctx, response, case)
+        except RejectedPositiveData:
+            if is_fair(case, caller) and not _is_refused_by_a_rule(case, response):
+                raise
+
+    def nobody_gets_in(ctx: CheckContext, response: Response, case: Case) -> None:
+        security = case.operation.definition.raw["security"]
+        shut = security and ({} not in security or caller.authorization)
+        if caller.role == "nobody" and shut and response.status_code not in (401, 404, 405):
+            raise _failure(case, "Without a good token", f"{response.status_code}, with {caller.authorization!r}")
+
+    def strangers_are_kept_out(ctx: CheckContext, response: Response, case: Case) -> None:
+        if caller.role == "stranger" and "id" in case.path_parameters and response.status_code < 300:
+            raise _failure(case, "Of another user's", f"{response.status_code}")
+
+    return [
+        not_a_server_error,
+        status_code_conformance,
+        content_type_conformance,
+        content_type_to_the_letter,
+        response_headers_conformance,
+        response_schema_conformance,
+        wrong_method_as_documented,
+        unsupported_method,
+        the_malformed_is_refused,
+        the_well_formed_is_not_called_malformed,
+        nobody_gets_in,
+        strangers_are_kept_out,
+    ]
+
+
+def _is_refused_by_a_rule(case: Case, response: Response) -> bool:
+    """Well-formed, but of something taken, or of a session that is not one of that user's: `{"scope": "this"}`."""
+    answer = response.json()
+    this = isinstance(case.body, dict) and case.body.get("scope") == "this" and "scope" in answer.get("errors", ())
+    return response.status_code == 422 or answer.get("error") == "ItemAlreadyExists" or this
+
+
+def _failure(case: Case, title: str, message: str) -> Failure:
+    return Failure(operation=case.operation.label, title=title, message=message)

@@ -1,0 +1,49 @@
+"""The committed description of the API, as data and as schemathesis has it."""
+
+import json
+from functools import cache
+
+import schemathesis
+import yaml
+from hypothesis import strategies as st
+from schemathesis.schemas import BaseSchema
+
+from tests.environment import ROOT
+
+PATH = ROOT / "docs" / "openapi.yaml"
+
+
+def _paging_token(limit: int) -> str:
+    from zapauth.buddy.paging import PagingToken
+
+    return str(PagingToken("first", limit))
+
+
+# The three spellings of a date that Buddy's clients have.
+schemathesis.openapi.format(
+    "buddy-date",
+    st.one_of(
+        st.integers(-(10**12), 10**13 - 1).map("/Date({})/".format),
+        st.dates().map(str),
+        st.datetimes().map(lambda moment: moment.isoformat(timespec="seconds") + "Z"),
+        st.datetimes().map(lambda moment: f"{moment:%b} {moment.day}, {moment.year:04} {moment:%I:%M:%S %p}"),
+    ),
+)
+schemathesis.openapi.format("buddy-paging-token", st.integers(1, 100).map(_paging_token))
+
+
+@cache
+def document():
+    return yaml.load(PATH.read_text(), yaml.CSafeLoader)  # it is safe, and written in C
+
+
+def api(*, max_examples: int) -> BaseSchema:
+    """The description for schemathesis, which draws the same from it in each run."""
+    # Through JSON, for schemathesis changes what it is given.
+    loaded = schemathesis.openapi.from_dict(json.loads(json.dumps(document())))
+    # Who calls is the tests' own affair (`callers`), so no credentials are drawn.
+    loaded.config.generation.update(
+        deterministic=True, no_shrink=True, with_security_parameters=False, max_examples=max_examples
+    )
+    loaded.config.output.sanitization.update(enabled=False)
+    return loaded

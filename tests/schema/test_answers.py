@@ -1,0 +1,61 @@
+"""Requests by the thousand, good and bad, drawn from the description: each answer is one that it has."""
+
+from collections import Counter
+
+import pytest
+import requests
+from hypothesis import HealthCheck, settings
+from schemathesis.core.failures import FailureGroup
+
+from tests.schema.document import api
+
+CASES = 5000
+# Of each operation, on top of what schemathesis makes up systematically. Most are sent twice, by two callers.
+DRAWN = 50
+described = api(max_examples=DRAWN)
+statuses: dict[str, Counter] = {}
+
+
+@pytest.fixture
+def wire():
+    """One connection for all requests of a test."""
+    with requests.Session() as session:
+        yield session
+
+
+@pytest.fixture
+def reported():
+    """Problems that the test has told of."""
+    return set()
+
+
+@described.parametrize()
+@settings(derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_as_documented(case, live, world, wire, subtests, reported):
+    from tests.schema.callers import aim
+    from tests.schema.checks import checks_for
+
+    takes_token = bool(case.operation.definition.raw["security"])
+    for caller in world.next_callers(case) if takes_token else [world.anybody(case)]:
+        sent = case.derive()
+        aim(sent, caller, world)
+        headers = caller.headers(sent) if takes_token else {}
+        response = sent.call(live.base_url, session=wire, headers=headers, timeout=30)
+        statuses.setdefault(case.operation.label, Counter())[response.status_code] += 1
+        world.settle(sent, caller, response.status_code)
+        try:
+            sent.validate_response(response, checks=checks_for(caller))
+        except FailureGroup as group:
+            # A failure would have Hypothesis try again, in a world that has moved on.
+            problems = {(failure.title, failure.message): failure for failure in group.exceptions}
+            for problem in problems.keys() - reported:
+                reported.add(problem)
+                with subtests.test(problem[0], caller=caller.role):
+                    pytest.fail(str(group), pytrace=False)
+
+
+def test_these_were_thousands_and_each_operation_has_succeeded():
+    if len(statuses) < len(list(described.get_all_operations())):
+        pytest.skip("only a part of the operations was tried")
+    assert [operation for operation, seen in statuses.items() if min(seen) >= 300] == []
+    assert sum(seen.total() for seen in statuses.values()) >= CASES

@@ -1,0 +1,128 @@
+"""What servers rarely answer, and what the thousands of requests hence don't meet, is as documented as well."""
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from sessions.devices import open_device_session
+from sessions.origin import Origin
+from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
+from tests.schema.document import document
+from users.models import App, User
+
+NEW_PASSWORD = "battery-staple-2"
+
+
+def conforms(reply, method, path):
+    """Whether that is an answer which the operation has for its status: headers, media type, body."""
+    response = document()["paths"][path][method.lower()]["responses"][str(reply.status)]
+    if "$ref" in response:
+        response = document()["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    assert {name.lower() for name in response["headers"]} <= reply.headers.keys()
+    schema = response["content"][reply.headers["content-type"]]["schema"]
+    return Draft202012Validator(schema | {"components": document()["components"]}).is_valid(reply.json)
+
+
+@pytest.fixture
+def zap(db):
+    return ZapPhone(InProcess()).sign_up()
+
+
+@pytest.fixture
+def buddy(db):
+    return BuddyPhone(InProcess()).sign_up()
+
+
+# The operations that have a 429, with what brings them as far.
+ATTEMPTS = {
+    "POST /v1/login": lambda phone: {"identity": phone.username, "password": PASSWORD},
+    "POST /v1/otp/forgotPassword": lambda phone: {"identity": phone.username},
+    "POST /v1/forgotPassword": lambda _: {"identity": "x", "otp": "1", "newPassword": NEW_PASSWORD},
+    "POST /v1/changePassword": lambda phone: {
+        "userId": phone.user_id,
+        "email": f"{phone.username}@example.org",
+        "oldPassword": PASSWORD,
+        "newPassword": NEW_PASSWORD,
+    },
+    "POST /devices": lambda phone: {"appId": phone.app_id, "appKey": phone.app_key, "platform": "Test"},
+    "POST /users/login": lambda phone: {"username": phone.username, "password": PASSWORD},
+    "POST /users/password": lambda phone: {"userName": phone.username},
+    "PATCH /users/password": lambda _: {"userName": "x", "resetCode": "1", "newPassword": NEW_PASSWORD},
+}
+
+
+def test_the_operations_that_count_attempts_are_those_that_have_a_429():
+    limited = {
+        f"{method.upper()} {path}"
+        for path, methods in document()["paths"].items()
+        for method, operation in methods.items()
+        if "429" in operation["responses"]
+    }
+    assert limited == ATTEMPTS.keys()
+
+
+@pytest.mark.parametrize("operation", ATTEMPTS)
+def test_too_many_attempts_are_answered_as_documented(operation, zap, buddy, settings):
+    settings.THROTTLE_RATES = dict.fromkeys(settings.THROTTLE_RATES, (0, 60))
+    method, path = operation.split()
+    phone = zap if path.startswith("/v1/") else buddy
+    reply = phone.ask(method, path, ATTEMPTS[operation](phone))
+    assert reply.status == 429
+    assert conforms(reply, method, path)
+
+
+def test_a_closed_registration_is_answered_as_documented(zap, buddy, settings):
+    settings.REGISTRATION_OPEN = False
+    body = {"username": "new", "password": PASSWORD, "email": "new@example.org"}
+    for reply, path in (
+        (zap.call("POST", "/v1/users", body), "/v1/users"),
+        (buddy.ask("POST", "/users", body), "/users"),
+    ):
+        assert reply.status == 403
+        assert conforms(reply, "POST", path)
+
+
+def test_a_disabled_account_and_an_app_switched_off_are_answered_as_documented(zap, buddy):
+    User.objects.update(is_active=False)
+    assert zap.log_in(zap.username).json["code"] == "account_disabled"
+    assert conforms(zap.last, "POST", "/v1/login")
+    app = App.objects.get(pk=buddy.app_id)
+    device = open_device_session(app, unique_id=None, push_token=None, platform="Test", origin=Origin())
+    reply = buddy.call(
+        "POST", "/users/login", {"username": buddy.username, "password": PASSWORD}, token=device.access_token
+    )
+    assert reply.json["error"] == "AuthUserAccountDisabled"
+    assert conforms(reply, "POST", "/users/login")
+    User.objects.update(is_active=True)
+    App.objects.update(is_active=False)
+    assert zap.log_in(zap.username).json["code"] == "app_inactive"
+    assert conforms(zap.last, "POST", "/v1/login")
+
+
+def test_a_bug_is_answered_as_documented(zap, buddy, monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError("on purpose")
+
+    for dialect in ("zap", "buddy"):
+        monkeypatch.setattr(f"zapauth.{dialect}.viewsets.get_user_to_read", broken)
+    for phone, path in ((zap, "/v1/users/{id}"), (buddy, "/users/{id}")):
+        reply = phone.ask("GET", path.format(id=phone.user_id))
+        assert reply.status == 500
+        assert conforms(reply, "GET", path)
+
+
+def test_a_device_of_a_signed_app_and_a_service_root_are_answered_as_documented(db, settings):
+    from users.clients import create_app
+
+    settings.SERVICE_ROOT = "https://auth.example.org"
+    new = create_app("Signed", signed=True)
+    phone = BuddyPhone(InProcess(), app_id=new.app.pk, app_key=new.key)
+    reply = phone.register_device()
+    assert {"serverSignature", "serviceRoot"} <= reply.json["result"].keys()
+    assert conforms(reply, "POST", "/devices")
+
+
+def test_a_rotated_refresh_token_is_answered_as_documented(zap, settings):
+    settings.ROTATE_REFRESH_TOKENS = True
+    reply = zap.refresh()
+    assert "refreshToken" in reply.json["data"]
+    assert conforms(reply, "POST", "/v1/refresh")

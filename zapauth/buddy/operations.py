@@ -1,0 +1,256 @@
+"""Buddy's routes, in words: what the code does not say of them."""
+
+from users.errors import (
+    AccountDisabled,
+    BadAppCredentials,
+    BadCredentials,
+    CodeInvalid,
+    IdentityTaken,
+    NotYours,
+    RegistrationClosed,
+    TooManyAttempts,
+    UserNotFound,
+)
+from zapauth.buddy.errors import IdInvalid
+from zapauth.buddy.serializers import (
+    BuddyInput,
+    DeviceChangeInput,
+    DeviceInput,
+    LoginInput,
+    RegistrationInput,
+    ResetInput,
+    ResetRequestInput,
+    UserChangeInput,
+    UserListInput,
+)
+from zapauth.operations import OBJECT_ID, PASSWORD, TOKEN, Operation, Schema, constant, link, ref
+
+DEVICES, USERS, LOGIN, PASSWORDS, SERVICE = (
+    f"Buddy: {subject}" for subject in ("devices", "users", "login and logout", "passwords", "service")
+)
+
+_ANY_TOKEN = "With a token of either level."
+_USER_TOKEN = "With a user-level token."
+_OF_ANOTHER = (IdInvalid(), NotYours(), UserNotFound())
+
+# Of the second seed document.
+_EXPIRES = "/Date(1423002218900)/"
+_GRANT = {"accessToken": TOKEN, "accessTokenExpires": _EXPIRES}
+_USER = {
+    "id": OBJECT_ID,
+    "userName": "ann",
+    "firstName": "Ann",
+    "email": "ann@example.org",
+    "gender": "Female",
+    "dateOfBirth": "/Date(636595200000)/",
+    "lastLogin": "/Date(1420410218900)/",
+    "created": "/Date(1420410218900)/",
+    "lastModified": "/Date(1420410218900)/",
+    "location": {"lat": 47.61, "lng": -122.33},
+}
+_DEVICE = {
+    "id": OBJECT_ID,
+    "uniqueId": "7f6a3f1f",
+    "platform": "Android",
+    "model": "Pixel 8",
+    "osVersion": "14",
+    "appVersion": "4.2",
+    "created": "/Date(1420410218900)/",
+    "lastModified": "/Date(1420410218900)/",
+}
+_CHANGES = {"firstName": "Ann", "dateOfBirth": "/Date(636595200000)/", "location": "47.61, -122.33"}
+_AS_USER: dict[str, Schema] = {
+    "getUser": link("buddyGetUser", id="$response.body#/result/id"),
+    "changeUser": link("buddyChangeUser", id="$response.body#/result/id"),
+    "deleteUser": link("buddyDeleteUser", id="$response.body#/result/id"),
+    "logOut": link("buddyLogOut"),
+}
+_LOG_IN = link(
+    "buddyLogIn", body={"username": "$response.body#/result/userName", "password": "$request.body#/password"}
+)
+
+OPERATIONS: dict[str, Operation] = {
+    "POST /devices": Operation(
+        id="buddyRegisterDevice",
+        tag=DEVICES,
+        summary="Register a device",
+        description="No token. The same `uniqueId` is the same device; the app-level tokens that it has stay good.",
+        takes=DeviceInput,
+        given={"appId": OBJECT_ID, "appKey": "v0ncOEJqVmWoP7V94A7ie7800QTrwk01vcQB4Vc-dWo", "platform": "Android"},
+        status=201,
+        answers=ref("BuddyDeviceGrant"),
+        example=_GRANT,
+        raises=[BadAppCredentials(), TooManyAttempts(300)],
+        links={"register": link("buddyRegister"), "changeDevice": link("buddyChangeDevice")},
+    ),
+    "PATCH /devices/current": Operation(
+        id="buddyChangeDevice",
+        tag=DEVICES,
+        summary="Change the device of the token",
+        description=_ANY_TOKEN + ' `pushToken: ""` takes the push address away.',
+        takes=DeviceChangeInput,
+        given={"pushToken": "fgYo5k5yrt9KaswddR4s5:APA91bFq", "osVersion": "14"},
+        answers=ref("BuddyDevice"),
+        example=_DEVICE,
+    ),
+    "POST /users": Operation(
+        id="buddyRegister",
+        tag=USERS,
+        summary="Register, and log in",
+        description=_ANY_TOKEN,
+        takes=RegistrationInput,
+        given={"username": "ann", "password": PASSWORD, "email": "ann@example.org"},
+        answers=ref("BuddyLoggedInUser"),
+        example=_USER | _GRANT,
+        raises=[IdentityTaken("username"), RegistrationClosed()],
+        links=_AS_USER | {"logIn": _LOG_IN},
+    ),
+    "GET /users": Operation(
+        id="buddyListUsers",
+        tag=USERS,
+        summary="List the users that the caller may see",
+        description=_USER_TOKEN + " Themselves; all users, newest first, for staff with `users.view_user`.",
+        takes=UserListInput,
+        answers=ref("BuddyUserList"),
+        example={"pageResults": [_USER], "currentToken": "WyJmaXJzdCIsMjAsbnVsbF0:1w1Yx3:RkZtYg"},
+        links={
+            "nextPage": link("buddyListUsers", pagingToken="$response.body#/result/nextToken"),
+            "getUser": link("buddyGetUser", id="$response.body#/result/pageResults/0/id"),
+        },
+    ),
+    "GET /users/me": Operation(
+        id="buddyGetOwnUser",
+        tag=USERS,
+        summary="See oneself",
+        description=_USER_TOKEN,
+        takes=BuddyInput,
+        answers=ref("BuddyUser"),
+        example=_USER,
+        links={name: each for name, each in _AS_USER.items() if name != "logOut"},
+    ),
+    "PATCH /users/me": Operation(
+        id="buddyChangeOwnUser",
+        tag=USERS,
+        summary="Change oneself",
+        description=_USER_TOKEN,
+        takes=UserChangeInput,
+        given=_CHANGES,
+        answers=constant(True),
+        example=True,
+        raises=[IdentityTaken("username")],
+    ),
+    "DELETE /users/me": Operation(
+        id="buddyDeleteOwnUser",
+        tag=USERS,
+        summary="Delete oneself",
+        description=_USER_TOKEN + " All sessions end, and the name is free again.",
+        takes=BuddyInput,
+        answers=constant(True),
+        example=True,
+    ),
+    "GET /users/{id}": Operation(
+        id="buddyGetUser",
+        tag=USERS,
+        summary="See a user",
+        description=_USER_TOKEN + " One's own id, or staff with `users.view_user`.",
+        takes=BuddyInput,
+        answers=ref("BuddyUser"),
+        example=_USER,
+        raises=_OF_ANOTHER,
+    ),
+    "PATCH /users/{id}": Operation(
+        id="buddyChangeUser",
+        tag=USERS,
+        summary="Change a user",
+        description=_USER_TOKEN + " One's own id, or staff with `users.change_user`.",
+        takes=UserChangeInput,
+        given=_CHANGES,
+        answers=constant(True),
+        example=True,
+        raises=[*_OF_ANOTHER, IdentityTaken("username")],
+    ),
+    "DELETE /users/{id}": Operation(
+        id="buddyDeleteUser",
+        tag=USERS,
+        summary="Delete a user",
+        description=_USER_TOKEN + " One's own id, or staff with `users.delete_user`. All sessions of the user end.",
+        takes=BuddyInput,
+        answers=constant(True),
+        example=True,
+        raises=_OF_ANOTHER,
+    ),
+    "POST /users/login": Operation(
+        id="buddyLogIn",
+        tag=LOGIN,
+        summary="Log in",
+        description=_ANY_TOKEN + " The session of whoever was logged in there ends; app-level tokens stay good.",
+        takes=LoginInput,
+        given={"username": "ann", "password": PASSWORD},
+        answers=ref("BuddyLoggedInUser"),
+        example=_USER | _GRANT,
+        raises=[BadCredentials(), AccountDisabled(), TooManyAttempts(300)],
+        links=_AS_USER,
+    ),
+    "POST /users/me/logout": Operation(
+        id="buddyLogOut",
+        tag=LOGIN,
+        summary="Log out",
+        description=_USER_TOKEN + " It is refused from now on. The answer is an app-level token for the same app and"
+        " device. A body is not needed.",
+        takes=BuddyInput,
+        answers=ref("BuddyGrant"),
+        example=_GRANT,
+        links={"register": link("buddyRegister")},
+    ),
+    "POST /users/password": Operation(
+        id="buddyAskForResetCode",
+        tag=PASSWORDS,
+        summary="Have a code mailed",
+        description=_ANY_TOKEN + " The answer is the same whether or not there is such a user. `subject` and `body` may"
+        " come along and change nothing.",
+        takes=ResetRequestInput,
+        given={"userName": "ann"},
+        answers=constant(True),
+        example=True,
+        raises=[TooManyAttempts(300)],
+        links={"resetPassword": link("buddyResetPassword", body={"userName": "$request.body#/userName"})},
+    ),
+    "PATCH /users/password": Operation(
+        id="buddyResetPassword",
+        tag=PASSWORDS,
+        summary="Set a new password by the code",
+        description=_ANY_TOKEN + " All sessions of the user end. A code lives for 15 minutes and takes five tries.",
+        takes=ResetInput,
+        given={"userName": "ann", "resetCode": "31415926", "newPassword": "battery-staple-2"},
+        answers=constant(True),
+        example=True,
+        raises=[CodeInvalid(), TooManyAttempts(300)],
+    ),
+    "GET /service/ping": Operation(
+        id="buddyPing",
+        tag=SERVICE,
+        summary="Is it there?",
+        description="With or without a token.",
+        answers=constant("Pong"),
+        example="Pong",
+    ),
+}
+
+NOTES: dict[str, Schema] = {
+    "location": {"description": "Latitude and longitude in degrees; it can come with any call."},
+    "uniqueId": {"type": ["string", "number"], "description": "Of this installation of the app."},
+    "pushToken": {"description": "The push address (FCM registration token, APNs device token)."},
+    "deviceToken": {"description": "The iOS client's name for `pushToken`."},
+    "platform": {"description": "Such as `iOS` or `Android`."},
+    "gender": {"description": "`male` or `female` in any case; .NET's 0 (unknown), 1 (male), 2 (female)."},
+    "dateOfBirth": {
+        "description": "UTC where it names no zone.",
+        "examples": ["/Date(636595200000)/", "1990-03-05", "1990-03-05T00:00:00Z", "Mar 5, 1990 12:00:00 AM"],
+    },
+    "limit": {"description": "Users on a page, 20 by default."},
+    "pagingToken": {
+        "format": "buddy-paging-token",
+        "description": "Opaque: a `nextToken`, `previousToken` or `currentToken` of an answer.",
+    },
+    "resetCode": {"description": "The code that was mailed."},
+}

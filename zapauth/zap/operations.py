@@ -1,0 +1,298 @@
+"""ZAP's routes, in words: what the code does not say of them."""
+
+from typing import Any
+
+from sessions.errors import SessionEnded, SessionNotFound, TokenExpired, TokenInvalid
+from users.errors import (
+    AccountDisabled,
+    AppInactive,
+    BadCredentials,
+    CodeInvalid,
+    EmailMismatch,
+    IdentityTaken,
+    NotYours,
+    RegistrationClosed,
+    TooManyAttempts,
+    UserNotFound,
+    WrongPassword,
+)
+from zapauth.operations import OBJECT_ID, PASSWORD, TOKEN, Operation, Schema, closed, constant, link, ref
+from zapauth.zap.serializers import (
+    LoginInput,
+    LogoutInput,
+    PasswordChangeInput,
+    RefreshInput,
+    ResetInput,
+    ResetRequestInput,
+    ScopeInput,
+    StaffRegistrationInput,
+    StaffUserChangeInput,
+    UserListInput,
+)
+from zapauth.zap.shapes import COUNT
+
+USERS, LOGIN, LOGOUT, PASSWORDS = "ZAP: users", "ZAP: login", "ZAP: logout", "ZAP: passwords"
+
+_TAKEN = (IdentityTaken("username"), IdentityTaken("email"), IdentityTaken("phone_number"))
+_OF_ANOTHER = (NotYours(), UserNotFound())
+_OWN_OR_STAFF = "One's own, or staff who may (`{}`): to others an unknown id is as forbidden as somebody else's."
+
+# Of the first seed document.
+_DEVICE_TOKEN = (
+    "fgYo5k5yrt9KaswddR4s5:APA91bFqeRBWioAOysyHLdLn5D--R36Izk5cXF0E-5nIdai-IrOw1bWv-O0BV6RQMLXJyAU8Gh27g6u573B1m"
+    "I01-HEla5_Xat-r02nPKxJHEXwZtbZDzlf4o_fCR7XdN0ZHNuIZswaiLMK"
+)
+_USER = {
+    "id": OBJECT_ID,
+    "name": "Ann Example",
+    "username": "ann",
+    "email": "ann@example.org",
+    "phoneNumber": "+15550100",
+    "roleId": None,
+    "iPAddress": ["192.0.2.1"],
+    "emailVerified": False,
+    "createdAt": "2023-02-27T16:57:05.913Z",
+    "updatedAt": "2023-02-27T16:57:05.913Z",
+}
+_SESSION = {
+    "id": "0190b5ea-7a1c-7d52-8f6a-3f1f4a0c9a11",
+    "current": True,
+    "app": "ZAP",
+    "platform": "iOS",
+    "device": None,
+    "hasDeviceToken": True,
+    "iPAddress": "192.0.2.1",
+    "userAgent": "Zap/4.2 (iPhone; iOS 17.1)",
+    "createdAt": "2023-02-27T16:57:05.913Z",
+    "lastSeenAt": "2023-02-27T17:02:11.004Z",
+    "expiresAt": "2023-03-29T16:57:05.913Z",
+}
+_LOGGED_OUT: dict[str, Any] = {
+    "tag": LOGOUT,
+    "answers": constant("Logout Successfull"),
+    "example": "Logout Successfull",
+    "raises": _OF_ANOTHER,
+}
+_OF_USER: dict[str, Schema] = {
+    "getUser": link("zapGetUser", id="$response.body#/data/id"),
+    "changeUser": link("zapChangeUser", id="$response.body#/data/id"),
+    "deleteUser": link("zapDeleteUser", id="$response.body#/data/id"),
+    "listSessions": link("zapListSessions", id="$response.body#/data/id"),
+}
+
+OPERATIONS: dict[str, Operation] = {
+    "POST /v1/users": Operation(
+        id="zapRegister",
+        tag=USERS,
+        summary="Register",
+        description="Without a token; staff with `users.add_user` register others, and may when registration is closed."
+        " `referralCode` may come along and changes nothing.",
+        takes=StaffRegistrationInput,
+        given={"username": "ann", "email": "ann@example.org", "password": PASSWORD, "phoneNumber": "+15550100"},
+        status=201,
+        answers=ref("ZapUser"),
+        example=_USER | {"iPAddress": []},
+        raises=[RegistrationClosed(), *_TAKEN],
+        links={
+            "logIn": link(
+                "zapLogIn", body={"identity": "$response.body#/data/username", "password": "$request.body#/password"}
+            )
+        },
+    ),
+    "GET /v1/users": Operation(
+        id="zapListUsers",
+        tag=USERS,
+        summary="List users",
+        description="For staff with `users.view_user`. Newest first, without the deleted ones.",
+        takes=UserListInput,
+        answers=ref("ZapUserList"),
+        example={"userData": [_USER], "bodyLimit": 10, "pageLimit": 1, "dataCount": 1},
+        raises=[NotYours()],
+        links={"getUser": link("zapGetUser", id="$response.body#/data/userData/0/id")},
+    ),
+    "GET /v1/users/token": Operation(
+        id="zapGetOwnUser",
+        tag=USERS,
+        summary="See whose token this is",
+        answers=ref("ZapUser"),
+        example=_USER,
+        links=_OF_USER,
+    ),
+    "GET /v1/users/{id}": Operation(
+        id="zapGetUser",
+        tag=USERS,
+        summary="See a user",
+        description=_OWN_OR_STAFF.format("users.view_user") + " Staff see deleted users, too.",
+        answers=ref("ZapUser"),
+        example=_USER,
+        raises=_OF_ANOTHER,
+    ),
+    "PUT /v1/users/{id}": Operation(
+        id="zapChangeUser",
+        tag=USERS,
+        summary="Change a user",
+        description=_OWN_OR_STAFF.format("users.change_user")
+        + " What is not in the body stays. A phone number or name that is null is taken away. Staff and superusers are"
+        " changed by superusers only.",
+        takes=StaffUserChangeInput,
+        given={"name": "Ann Example", "phoneNumber": None},
+        answers=ref("ZapUser"),
+        example=_USER | {"phoneNumber": None},
+        raises=[*_OF_ANOTHER, *_TAKEN],
+    ),
+    "DELETE /v1/users/{id}": Operation(
+        id="zapDeleteUser",
+        tag=USERS,
+        summary="Delete a user",
+        description=_OWN_OR_STAFF.format("users.delete_user")
+        + " All their sessions end; name, email and phone number are free again. Staff and superusers are deleted by"
+        " superusers only.",
+        answers=constant("User deleted successfully"),
+        example="User deleted successfully",
+        raises=_OF_ANOTHER,
+    ),
+    "POST /v1/login": Operation(
+        id="zapLogIn",
+        tag=LOGIN,
+        summary="Log in",
+        description="By `identity` or `email`. With a `deviceToken`, pushes for that device are this user's from now"
+        " on. `isApp` and `twoFaToken` may come along and change nothing.",
+        takes=LoginInput,
+        given={"identity": "ann", "password": PASSWORD, "deviceToken": _DEVICE_TOKEN},
+        answers=ref("ZapUser"),
+        example=_USER,
+        beside={"token": TOKEN, "refreshToken": TOKEN},
+        raises=[BadCredentials(), AccountDisabled(), AppInactive(), TooManyAttempts(300)],
+        links_after={401: {"register": link("zapRegister")}},
+        links=_OF_USER
+        | {
+            "refresh": link("zapRefresh", body={"refreshToken": "$response.body#/refreshToken"}),
+            "logOut": link(
+                "zapLogOut", id="$response.body#/data/id", body={"deviceToken": "$request.body#/deviceToken"}
+            ),
+            "logOutOfWeb": link("zapLogOutOfWeb", id="$response.body#/data/id"),
+            "endSessions": link("zapEndSessions", id="$response.body#/data/id"),
+            "changePassword": link(
+                "zapChangePassword",
+                body={
+                    "userId": "$response.body#/data/id",
+                    "email": "$response.body#/data/email",
+                    "oldPassword": "$request.body#/password",
+                },
+            ),
+        },
+    ),
+    "POST /v1/refresh": Operation(
+        id="zapRefresh",
+        tag=LOGIN,
+        summary="Get a new access token",
+        description="Where refresh tokens rotate, a new one comes with it; using the old one again ends the session.",
+        takes=RefreshInput,
+        given={"refreshToken": TOKEN},
+        answers=ref("ZapTokens"),
+        example={"token": TOKEN},
+        raises=[TokenExpired(), TokenInvalid(), SessionEnded()],
+        links_after={401: {"logIn": link("zapLogIn")}},
+    ),
+    "PUT /v1/users/logout/{id}": Operation(
+        id="zapLogOut",
+        summary="Log out of a device",
+        description="Of one's own id: this session ends, every other session of the user on that device token, and the"
+        " user's pushes to it. A token that has merely expired will do. Of another id, by staff with"
+        " `user_sessions.end_session`: that user's sessions on that device token.",
+        takes=LogoutInput,
+        given={"deviceToken": _DEVICE_TOKEN},
+        **_LOGGED_OUT,
+    ),
+    "GET /v1/users/logout/{id}": Operation(
+        id="zapLogOutOfWeb",
+        summary="Log out of the web app",
+        description="Of one's own id: this session ends. A token that has merely expired will do. Of another id, by"
+        " staff with `user_sessions.end_session`: all sessions of that user.",
+        **_LOGGED_OUT,
+    ),
+    "GET /v1/users/{id}/sessions": Operation(
+        id="zapListSessions",
+        tag=LOGOUT,
+        summary="See who is logged in where",
+        description=_OWN_OR_STAFF.format("user_sessions.view_session") + " Live sessions of all apps, newest first.",
+        answers=ref("ZapSessionList"),
+        example={"sessionData": [_SESSION], "dataCount": 1},
+        raises=_OF_ANOTHER,
+        links={
+            "endSession": link("zapEndSession", id="$request.path.id", sid="$response.body#/data/sessionData/0/id"),
+            "endSessions": link("zapEndSessions", id="$request.path.id"),
+        },
+    ),
+    "POST /v1/users/{id}/sessions/logout": Operation(
+        id="zapEndSessions",
+        tag=LOGOUT,
+        summary="End this session, the others or all",
+        description=_OWN_OR_STAFF.format("user_sessions.end_session") + " Of another user's, `this` is none.",
+        takes=ScopeInput,
+        given={"scope": "others"},
+        answers=closed({"ended": COUNT | {"description": "Sessions that this call ended."}}),
+        example={"ended": 2},
+        raises=_OF_ANOTHER,
+    ),
+    "DELETE /v1/users/{id}/sessions/{sid}": Operation(
+        id="zapEndSession",
+        tag=LOGOUT,
+        summary="End one session",
+        description=_OWN_OR_STAFF.format("user_sessions.end_session"),
+        answers=constant("Session ended successfully"),
+        example="Session ended successfully",
+        raises=[*_OF_ANOTHER, SessionNotFound()],
+    ),
+    "POST /v1/changePassword": Operation(
+        id="zapChangePassword",
+        tag=PASSWORDS,
+        summary="Change one's own password",
+        description="This session goes on, all others end. `email` is null for a user who has none.",
+        takes=PasswordChangeInput,
+        given={
+            "userId": OBJECT_ID,
+            "email": "ann@example.org",
+            "oldPassword": PASSWORD,
+            "newPassword": "battery-staple-2",
+        },
+        answers=constant("Password updated successfully"),
+        example="Password updated successfully",
+        raises=[NotYours(), EmailMismatch(), WrongPassword(), TooManyAttempts(300)],
+    ),
+    "POST /v1/otp/forgotPassword": Operation(
+        id="zapAskForResetCode",
+        tag=PASSWORDS,
+        summary="Have a code mailed",
+        description="The answer is the same whether or not there is such a user.",
+        takes=ResetRequestInput,
+        given={"identity": "ann@example.org"},
+        answers=constant("Reset Email sent"),
+        example="Reset Email sent",
+        raises=[TooManyAttempts(300)],
+        links={"resetPassword": link("zapResetPassword", body={"identity": "$request.body#/identity"})},
+    ),
+    "POST /v1/forgotPassword": Operation(
+        id="zapResetPassword",
+        tag=PASSWORDS,
+        summary="Set a new password by the code",
+        description="All sessions of the user end. A code lives for 15 minutes and takes five tries.",
+        takes=ResetInput,
+        given={"identity": "ann@example.org", "otp": "31415926", "newPassword": "battery-staple-2"},
+        answers=constant("Password updated successfully"),
+        example="Password updated successfully",
+        raises=[CodeInvalid(), TooManyAttempts(300)],
+    ),
+}
+
+NOTES: dict[str, Schema] = {
+    "identity": {"description": "Email, user name or phone number."},
+    "deviceToken": {"description": "The push address of the device (FCM registration token, APNs device token)."},
+    "roleId": {"description": "A whole number of at most 40 digits. Ignored, whatever it is, unless staff sends it."},
+    "otp": {"description": "The code that was mailed; a number will do."},
+    "scope": {"description": "`this`: the session of the token. `others`: all but this one. `all`."},
+    "bodyLimit": {"description": "Users on a page."},
+    "pageLimit": {"description": "The number of the page that is meant."},
+    "startDate": {"description": "Created then or later. UTC where it names no zone."},
+    "endDate": {"description": "Created then or before; a date alone includes that day."},
+}

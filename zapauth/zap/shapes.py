@@ -1,0 +1,65 @@
+"""What stands in ZAP's envelope, as JSON Schema; `zapauth.zap.envelope` makes it."""
+
+from zapauth.operations import OBJECT_ID_SCHEMA, TOKEN_SCHEMA, Schema, closed, constant, list_of, ref
+
+TIME: Schema = {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
+TEXT: Schema = {"type": "string"}
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+
+_ERROR = {"success": constant(False), "message": TEXT, "code": {"type": "string", "pattern": "^[a-z_]+$"}}
+_FIELDS: Schema = {
+    "type": "object",
+    "description": "What is wrong, by field.",
+    "minProperties": 1,
+    "additionalProperties": list_of(TEXT) | {"minItems": 1},
+}
+
+SHAPES: dict[str, Schema] = {
+    "ZapUser": closed(
+        {
+            "id": OBJECT_ID_SCHEMA,
+            "name": TEXT,
+            "username": TEXT,
+            "email": TEXT_OR_NULL,
+            "phoneNumber": TEXT_OR_NULL,
+            "roleId": {"type": ["integer", "null"], "description": "May be wider than 64 bits."},
+            "iPAddress": list_of(TEXT) | {"description": "Where they logged in from, newest first."},
+            "emailVerified": {"type": "boolean"},
+            "createdAt": TIME,
+            "updatedAt": TIME,
+            "deletedAt": TIME | {"description": "Only of a deleted user, whom staff may see."},
+        },
+        optional=["deletedAt"],
+    ),
+    "ZapUserList": closed(
+        {
+            "userData": list_of(ref("ZapUser")),
+            "bodyLimit": {"type": "integer", "minimum": 1, "maximum": 100, "description": "Users on a page."},
+            "pageLimit": {"type": "integer", "minimum": 1, "description": "The number of this page."},
+            "dataCount": COUNT | {"description": "Users on all pages."},
+        }
+    ),
+    "ZapSession": closed(
+        {
+            "id": {"type": "string", "format": "uuid"},
+            "current": {"type": "boolean", "description": "Whether it is the one that asks."},
+            "app": TEXT,
+            "platform": TEXT_OR_NULL,
+            "device": {"oneOf": [ref("ZapSessionDevice"), {"type": "null"}]},
+            "hasDeviceToken": {"type": "boolean", "description": "Whether pushes for the user reach it."},
+            "iPAddress": TEXT_OR_NULL,
+            "userAgent": TEXT,
+            "createdAt": TIME,
+            "lastSeenAt": TIME | {"description": "To within a few minutes."},
+            "expiresAt": TIME,
+        }
+    ),
+    "ZapSessionDevice": closed(
+        {"id": OBJECT_ID_SCHEMA, "platform": TEXT, "model": TEXT, "osVersion": TEXT, "appVersion": TEXT}
+    ),
+    "ZapSessionList": closed({"sessionData": list_of(ref("ZapSession")), "dataCount": COUNT}),
+    "ZapTokens": closed({"token": TOKEN_SCHEMA, "refreshToken": TOKEN_SCHEMA}, optional=["refreshToken"]),
+    "ZapError": closed(_ERROR),
+    "ZapFieldError": closed(_ERROR | {"errors": _FIELDS}),
+}
