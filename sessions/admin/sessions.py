@@ -28,6 +28,7 @@ LIST = "admin:user_sessions_session_changelist"
 
 @admin.register(Session)
 class SessionAdmin(ReadOnly):
+    when_empty = "Sessions appear when users log in. To see how that looks: manage.py demo"
     list_display = ["who", "state", "app", "on", "address", "created_at", "last_seen_at", "ended_at"]
     list_filter = FILTERS
     list_select_related = ["user", "app", "device"]
