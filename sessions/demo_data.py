@@ -92,6 +92,7 @@ SELECT s.id, app_id, s.user_id, CASE WHEN NOT is_zap THEN pg_temp.object_id(n, %
        CASE WHEN %(ended)s THEN last_seen_at END, ''
   FROM demo_session s
   LEFT JOIN users_devicetoken t ON t.digest = sha256(('demo:' || md5(%(salt)s || n))::bytea)
+ ORDER BY n
 ON CONFLICT DO NOTHING
 """
 _REFRESH_TOKENS = """
