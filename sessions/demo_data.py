@@ -1,13 +1,14 @@
 """Made-up users and sessions in any number, for a look at the admin and for load: nobody's data.
 
-Made inside PostgreSQL, by number: the same numbers give the same people and phones each time, and a
-larger number adds to what is there.
+Made inside PostgreSQL, by number: the same numbers give the same people and phones each time, what is there
+is left as it is, and a larger number adds to it. Sessions lie in the table as in life: in the order of their logins.
 """
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
@@ -15,6 +16,7 @@ from django.utils import timezone
 from users.models import App
 
 BATCH = 20_000
+_MONTH = timedelta(days=30)
 
 # Of the number `n` of a row, evenly spread and the same each time: a fraction of 1, and an id.
 _FUNCTIONS = """
@@ -51,15 +53,17 @@ SELECT f.*, CASE WHEN is_zap THEN %(zap)s ELSE %(buddy)s END AS app_id,
        CASE platform WHEN 'iOS' THEN 'Demo/3.2 (iPhone; CPU iPhone OS 17_4 like Mac OS X)'
                      WHEN 'Android' THEN 'Demo/3.2 (Linux; U; Android 14; ' || model || ')'
                      ELSE 'Mozilla/5.0 (' || platform || ') Demo/3.2' END AS user_agent,
-       created_at + (LEAST(%(now)s, created_at + interval '30 days') - created_at) * pg_temp.part(n, 'seen')
-           AS last_seen_at
-  FROM (SELECT n, pg_temp.object_id(1 + floor(pg_temp.part(n, 'owner') * %(users)s)::bigint, 'user') AS user_id,
+       seen_from + (%(now)s - seen_from) * pg_temp.part(n, 'seen') AS last_seen_at
+  FROM (SELECT g.*, GREATEST(created_at, %(now)s - %(seen_within)s) AS seen_from,
+               pg_temp.object_id(1 + floor(pg_temp.part(n, 'owner') * %(users)s)::bigint, 'user') AS user_id,
                pg_temp.part(n, 'dialect') < %(zap_share)s AS is_zap,
                pg_temp.pick(n, 'platform', ARRAY['iOS', 'iOS', 'Android', 'Android', 'Android', 'Windows', 'Mac OS X'])
                    AS platform,
-               pg_temp.pick(n, 'model', ARRAY['Pixel 8', 'SM-S921B', 'Pixel 7a', 'M2101K6G', 'SM-A546B']) AS model,
-               %(now)s - interval '29 days' * pg_temp.part(n, %(salt)s) AS created_at
-          FROM generate_series(%(start)s::bigint, %(stop)s::bigint) n) f;
+               pg_temp.pick(n, 'model', ARRAY['Pixel 8', 'SM-S921B', 'Pixel 7a', 'M2101K6G', 'SM-A546B']) AS model
+          FROM (SELECT n, %(now)s - interval '29 days' * (1 - (n - pg_temp.part(n, %(salt)s)) / %(count)s) AS created_at
+                  FROM generate_series(%(start)s::bigint, %(stop)s::bigint) n) g) f
+ WHERE NOT EXISTS (SELECT FROM users_device WHERE id = pg_temp.object_id(n, %(salt)s || 'device'))
+   AND NOT EXISTS (SELECT FROM token_blacklist_outstandingtoken WHERE jti = md5('demo jti ' || %(salt)s || n));
 """
 _DEVICES = """
 INSERT INTO users_device (id, app_id, unique_id, platform, model, os_version, app_version, connection_type, tag,
@@ -88,6 +92,7 @@ SELECT s.id, app_id, s.user_id, CASE WHEN NOT is_zap THEN pg_temp.object_id(n, %
        CASE WHEN %(ended)s THEN last_seen_at END, ''
   FROM demo_session s
   LEFT JOIN users_devicetoken t ON t.digest = sha256(('demo:' || md5(%(salt)s || n))::bytea)
+ ORDER BY n
 ON CONFLICT DO NOTHING
 """
 _REFRESH_TOKENS = """
@@ -114,8 +119,9 @@ def make_sessions(
     """Make ``count`` sessions of the first ``users`` demo users, live or ended; yields how many after each batch.
 
     ``zap_share`` of them are ZAP's, with a refresh token; the others are Buddy's, on a device. Live ones are
-    live for at least a day, seen within the last month.
+    live for at least a day, by the settings' own time-outs.
     """
+    idle = settings.SESSION_IDLE_TIMEOUT
     facts: dict[str, Any] = {
         "zap": App.objects.get_or_create(name="ZAP")[0].pk,
         "buddy": App.objects.get_or_create(name="Demo")[0].pk,
@@ -123,6 +129,9 @@ def make_sessions(
         "zap_share": zap_share,
         "ended": ended,
         "salt": "ended" if ended else "live",
+        "count": count,
+        # Ended ones have been idle for as long as they like.
+        "seen_within": min(idle, _MONTH) * 0.9 if idle and not ended else _MONTH,
         "now": now or timezone.now(),
     }
 

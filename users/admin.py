@@ -17,6 +17,8 @@ class NoDelete(ModelAdmin):
 
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # a count for each choice of each filter
+    when_empty = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedList
@@ -36,6 +38,8 @@ class ReadOnly(NoDelete):
 @admin.register(App)
 class AppAdmin(NoDelete):
     """Apps are made by `manage.py createapp`, which shows the key once."""
+
+    when_empty = "Make one with: manage.py createapp NAME"
 
     list_display = ["name", "id", "is_active", "created_at"]
     # The name, too: settings name ZAP's app by it.
@@ -66,6 +70,7 @@ class FoundByKey(ReadOnly):
 
 @admin.register(Device)
 class DeviceAdmin(FoundByKey):
+    when_empty = "Devices appear when an app registers itself on one (POST /devices)."
     list_display = ["id", "app", "platform", "model", "os_version", "updated_at"]
     list_select_related = ["app"]
     search_help_text = "Id, or the app's own unique id"
@@ -79,6 +84,7 @@ class DeviceAdmin(FoundByKey):
 class DeviceTokenAdmin(FoundByKey):
     """Push addresses. The address itself is a secret: it can be looked for, but is never shown."""
 
+    when_empty = "They appear when a client logs in with one, or a device brings its push address along."
     list_display = ["id", "user", "device", "updated_at"]
     list_select_related = ["user", "device"]
     search_help_text = "Device token, user name or user id"
@@ -94,5 +100,6 @@ class DeviceTokenAdmin(FoundByKey):
 
 @admin.register(RefusedLogin)
 class RefusedLoginAdmin(ReadOnly):
+    when_empty = "Wrong passwords, disabled accounts and too many attempts are counted here."
     list_display = ["hour", "reason", "count"]
     list_filter = ["reason"]

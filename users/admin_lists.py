@@ -51,6 +51,8 @@ class BoundedList(ChangeList):
     PostgreSQL, which doesn't know how few they are, would take them in their order, and look at all others.
     """
 
+    queryset: QuerySet[Any]
+
     def get_results(self, request: HttpRequest) -> None:
         if self.filter_params and (few := self._few()) is not None:
             rows = self.root_queryset.filter(pk__in=few).order_by(*self.queryset.query.order_by)

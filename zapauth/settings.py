@@ -139,12 +139,11 @@ NEW_DEVICE_MAIL = _bool("NEW_DEVICE_MAIL", default=False)
 ROOT_URLCONF = "zapauth.urls"
 WSGI_APPLICATION = "zapauth.wsgi.application"
 INSTALLED_APPS = [
-    # Before the admin, whose templates it takes over.
+    # Each takes over templates of the next, and `sessions` Django's `changepassword`.
+    "sessions",
     "unfold.apps.BasicAppConfig",
     "zapauth.apps.AdminConfig",
     "zapauth.apps.ZapAuthConfig",
-    # Before Django's, whose `changepassword` it takes over.
-    "sessions",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -69,14 +69,14 @@ class SeenFilter(Narrowing):
 
 
 class CreatedFilter(Narrowing):
-    title, parameter_name = "created", "created"
+    title, parameter_name = "creation", "created"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return _with_chosen(_PERIODS, request.GET.get("created"))
 
 
 class ReasonFilter(Narrowing):
-    title, parameter_name = "why it ended", "reason"
+    title, parameter_name = "reason of the end", "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterator[tuple[str, str]]:
         return ((reason.value, reason.label) for reason in EndReason)
@@ -120,7 +120,7 @@ class RunFilter(Linked):
 
 
 FILTERS: list[type[Narrowing]] = [
-    *(StateFilter, AppFilter, PlatformFilter, ReasonFilter, SeenFilter, CreatedFilter),
+    *(StateFilter, AppFilter, PlatformFilter, SeenFilter, CreatedFilter, ReasonFilter),
     *(EndedOnFilter, LiveOnFilter, UserFilter, RunFilter),
 ]
 

@@ -15,6 +15,7 @@ from users.admin import ReadOnly
 
 @admin.register(BulkRun)
 class BulkRunAdmin(ReadOnly):
+    when_empty = "Choose sessions in their list and log them out, or use: manage.py logout"
     list_display = ["started_at", "who", "what", "why", "progress", "state", "finished_at"]
     list_filter = ["source"]
     list_select_related = ["actor"]

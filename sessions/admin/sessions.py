@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -28,6 +29,7 @@ LIST = "admin:user_sessions_session_changelist"
 
 @admin.register(Session)
 class SessionAdmin(ReadOnly):
+    when_empty = "Sessions appear when users log in. To see how that looks: manage.py demo"
     list_display = ["who", "state", "app", "on", "address", "created_at", "last_seen_at", "ended_at"]
     list_filter = FILTERS
     list_select_related = ["user", "app", "device"]
@@ -73,8 +75,11 @@ class SessionAdmin(ReadOnly):
         return request.user.has_perm(END_SESSION)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        if request.method == "POST" and not self.has_end_permission(request):
-            raise PermissionDenied
+        if request.method == "POST":
+            if not self.has_end_permission(request):
+                raise PermissionDenied
+            if not all(map(_is_uuid, request.POST.getlist("_selected_action"))):
+                raise SuspiciousOperation("It is sessions that are ticked there.")
         return super().changelist_view(request, extra_context)
 
     def change_view(
@@ -184,6 +189,14 @@ def may_end_session(request: HttpRequest, session: Session) -> bool:
     actor = actor_of(request)
     spared = session.user is not None and session.user.is_superuser and not actor.is_superuser
     return actor.has_perm(END_SESSION) and not spared
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _chosen(request: HttpRequest) -> Selection | None:

@@ -38,6 +38,7 @@ class UserForm(UserChangeForm):
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
+    when_empty = "Users appear when they register; staff can add some here."
     list_display = ["username", "email", "name", "is_staff", "is_active", "created_at"]
     list_filter = ["is_staff", "is_active"]
     search_fields = ["username"]

@@ -284,7 +284,9 @@ def test_the_list_of_runs_says_who_what_and_why(operator, many):
     assert operator.get(link).context["cl"].result_count == run.ended
 
 
-@pytest.mark.parametrize("query", ["?created=nonsense", "?run=nonsense", "?live_on=2026-99-99", "?p=99999", "?p=x"])
+@pytest.mark.parametrize(
+    "query", ["?created=nonsense", "?run=nonsense", "?live_on=2026-99-99", "?p=99999", "?p=x", "?platform=%00"]
+)
 def test_a_filter_that_is_none_is_no_error(operator, many, query):
     assert operator.get(LIST + query, follow=True).status_code == 200
 
@@ -321,3 +323,7 @@ def test_a_search_has_an_index(many, text, index):
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")  # of so few rows PostgreSQL would look at all
     assert index in Session.objects.filter(found).explain()
+
+
+def test_what_is_no_session_cannot_be_ticked(operator, many):
+    assert tick(operator, "log_out", ["nonsense"]).status_code == 400
