@@ -206,7 +206,7 @@ def test_a_role_id_that_is_none_is_refused_from_staff(good, phone, subtests, nam
         with subtests.test(role_id=repr(role_id)[:30]), undone():
             assert zap_fields(call.with_fields(roleId=role_id).send()) == (400, "invalid_request", ["roleId"])
             untouched()
-    for role_id in (0, -1, 10**39, "7", None):
+    for role_id in (0, -1, 7.0, 10**39, "7", None):
         with subtests.test(role_id=role_id), undone():
             shown = zap_success(call.with_fields(roleId=role_id).send())["roleId"]
             assert shown == (None if role_id is None else int(role_id))

@@ -7,6 +7,7 @@ at something that exists.
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from schemathesis import Case
@@ -28,6 +29,19 @@ ROLES = {"zap": ("own", "staff"), "buddy": ("own", "app", "own", "signed")}
 OTHERS = {"zap": ("staff", "stranger", "nobody"), "buddy": ("staff", "stranger", "nobody", "app")}
 # An `Authorization` that opens nothing; {ended} is the token of an ended session, {other} the other dialect's.
 BAD = ("", "Bearer", "Basic YTpi", "Bearer x.y.z", "Bearer {ended}", "Bearer {other}", "Bearer {ended} {other} x")
+PROFILE = {
+    "name": "Änne Example",
+    "first_name": "Änne",
+    "last_name": "Example",
+    "gender": "female",
+    "date_of_birth": datetime(1960, 2, 29, tzinfo=UTC),
+    "tag": "a tag",
+    "latitude": 0.0,
+    "longitude": -122.33,
+    "role_id": 10**39 + 7,
+    "email_verified": True,
+    "ip_addresses": ["2001:db8::1", "192.0.2.1"],
+}
 _numbers = itertools.count(1)
 
 
@@ -81,7 +95,9 @@ class World:
 
     def user(self, **fields: Any) -> User:
         number = next(_numbers)
-        known = {"email": f"u{number}@example.org", "phone_number": f"+{number:010}"}
+        known: dict[str, Any] = {"email": f"u{number}@example.org", "phone_number": f"+{number:010}"}
+        if number % 2:  # the other half has nothing that they need not have
+            known |= PROFILE
         return User.objects.create_user(f"u{number}", PASSWORD, **known | fields)
 
     def zap(self, role: str) -> Caller:
@@ -122,17 +138,17 @@ def zap_login(user: User) -> Grant:
 def aim(case: Case, caller: Caller, world: World) -> None:
     """Put what exists in the place of what was drawn, wherever that was well-formed."""
     user = caller.target or caller.user
-    if "id" in case.path_parameters and user is not None and _is_well_formed(case, ParameterLocation.PATH):
+    if "id" in case.path_parameters and user is not None and is_well_formed(case, ParameterLocation.PATH):
         case.path_parameters["id"] = user.pk
         newest = Session.objects.filter(user=user, ended_at=None).order_by("created_at").last()
         if "sid" in case.path_parameters and newest is not None:
             case.path_parameters["sid"] = str(newest.pk)
     aimed = AIMS.get(case.operation.definition.raw["operationId"])
-    if aimed and isinstance(case.body, dict) and _is_well_formed(case, ParameterLocation.BODY):
+    if aimed and isinstance(case.body, dict) and is_well_formed(case, ParameterLocation.BODY):
         case.body = case.body | aimed(caller.user or world.user(), world.app)
 
 
-def _is_well_formed(case: Case, location: ParameterLocation) -> bool:
+def is_well_formed(case: Case, location: ParameterLocation) -> bool:
     meta = case.meta
     return meta is None or location not in meta.components or meta.components[location].mode.is_positive
 

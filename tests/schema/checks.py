@@ -4,6 +4,7 @@ from typing import Any
 
 from schemathesis import Case, CheckContext, Response
 from schemathesis.core.failures import AcceptedNegativeData, Failure
+from schemathesis.core.parameters import ParameterLocation
 from schemathesis.openapi.checks import RejectedPositiveData
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -15,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from tests.schema.callers import Caller
+from tests.schema.callers import Caller, is_well_formed
 from tests.schema.forgiven import is_fair
 
 
@@ -26,15 +27,21 @@ def not_a_server_error(ctx: CheckContext, response: Response, case: Case) -> Non
 
 def content_type_to_the_letter(ctx: CheckContext, response: Response, case: Case) -> None:
     """Of two media types schemathesis compares no parameters; one client compares all of it."""
-    documented = "application/json; charset=utf-8" if case.path.startswith("/v1") else "application/json"
-    if response.headers.get("content-type") != [documented]:
+    definition = case.operation.responses.find_by_status_code(response.status_code)
+    documented = list(definition.definition["content"]) if definition else []
+    if response.headers.get("content-type") != documented:
         raise _failure(case, "Another content type", f"{response.headers.get('content-type')}, not {documented}")
 
 
 def wrong_method_as_documented(ctx: CheckContext, response: Response, case: Case) -> None:
-    """schemathesis looks at no body of what it sent by a method that the path does not take."""
-    if response.status_code == 405:
-        case.operation.validate_response(response, case=case)
+    """schemathesis looks no further than at the status of what it sent by a method that the path does not take."""
+    if response.status_code != 405:
+        return
+    case.operation.validate_response(response, case=case)
+    documented = {method.upper() for method in case.operation.schema[case.operation.path]}
+    allowed = set(response.headers["allow"][0].split(", ")) - {"HEAD"}
+    if allowed != documented and is_well_formed(case, ParameterLocation.PATH):
+        raise _failure(case, "Other methods are allowed", f"{allowed}, not {documented}")
 
 
 def checks_for(caller: Caller) -> list[Any]:
@@ -44,14 +51,14 @@ def checks_for(caller: Caller) -> list[Any]:
         try:
             negative_data_rejection(ctx, response, case)
         except AcceptedNegativeData:
-            if not is_fair(case, caller):
+            if not is_fair(case, response, caller):
                 raise
 
     def the_well_formed_is_not_called_malformed(ctx: CheckContext, response: Response, case: Case) -> None:
         try:
             positive_data_acceptance(ctx, response, case)
         except RejectedPositiveData:
-            if is_fair(case, caller) and not _is_refused_by_a_rule(case, response):
+            if is_fair(case, response, caller) and not _is_refused_by_a_rule(case, response):
                 raise
 
     def nobody_gets_in(ctx: CheckContext, response: Response, case: Case) -> None:

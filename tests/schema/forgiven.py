@@ -3,11 +3,13 @@
 The description says it in words; a schema that did would be of no use to anybody who reads it.
 """
 
+import json
 from typing import Any
+from urllib.parse import parse_qsl
 
 from jsonschema import Draft202012Validator
 from rest_framework.serializers import BooleanField
-from schemathesis import Case
+from schemathesis import Case, Response
 
 from tests.schema.callers import Caller
 from tests.schema.document import document
@@ -16,19 +18,31 @@ PASSWORDS = ("password", "oldPassword", "newPassword")
 SWITCHES = {str(value).lower() for value in BooleanField.TRUE_VALUES | BooleanField.FALSE_VALUES}
 
 
-def is_fair(case: Case, caller: Caller) -> bool:
+def is_fair(case: Case, response: Response, caller: Caller) -> bool:
     """Whether the parameters of ``case``, read as kindly as the dialect does, are as the schema says."""
     operation = case.operation.definition.raw
     body, query = True, True
     if "requestBody" in operation:
         (name,) = {content["schema"]["$ref"] for content in operation["requestBody"]["content"].values()}
         schema = document()["components"]["schemas"][name.rpartition("/")[2]]
-        body = _is_valid(_read(case, case.body, schema, caller), schema)
+        body = _is_valid(_read(case, _body(response), schema, caller), schema)
     parameters = [parameter for parameter in operation.get("parameters", ()) if parameter["in"] == "query"]
     if parameters:
         schema = {"properties": {parameter["name"]: parameter["schema"] for parameter in parameters}}
         query = _is_valid(_read(case, dict(case.query or {}), schema, caller), schema)
     return body and query
+
+
+def _body(response: Response) -> Any:
+    """What was sent; None if that was nothing, or no JSON."""
+    content = response.request.body or b""
+    text = content if isinstance(content, str) else content.decode(errors="replace")
+    if "urlencoded" in response.request.headers.get("Content-Type", ""):
+        return dict(parse_qsl(text, keep_blank_values=True))
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _is_valid(value: Any, schema: dict[str, Any]) -> bool:

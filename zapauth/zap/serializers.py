@@ -1,6 +1,7 @@
 """What ZAP's clients send, field by field."""
 
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.core.validators import EmailValidator, RegexValidator
@@ -61,6 +62,10 @@ class RoleId(serializers.DecimalField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_digits=40, decimal_places=0, allow_null=True, **options)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        # 1.0 is a whole number, too, in JSON. DRF's own field would count its digits.
+        return super().to_internal_value(int(data) if isinstance(data, float) and data.is_integer() else data)
 
 
 class RegistrationInput(serializers.Serializer):
