@@ -6,15 +6,18 @@ Each batch is whole or not at all, and counted in its own transaction: whatever 
 it again goes on where it stopped.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property, partial
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
@@ -23,6 +26,8 @@ from sessions.models import BulkRun, EndReason, Session
 from sessions.origin import Origin
 from sessions.selection import Selection
 from users.models import App, User
+
+logger = logging.getLogger("zapauth.sessions")
 
 BATCH = 5000
 # Of PostgreSQL: an instant "before" is one of these earlier.
@@ -38,11 +43,34 @@ class SelectionGrown(Exception):
 
 @dataclass(frozen=True)
 class Preview:
-    """What a run would end now."""
+    """What a run would end now; counted when it is asked for, once. ``seen`` is the count that somebody was shown."""
 
     selection: Selection
-    count: int
-    users: int
+    seen: int | None = None
+
+    @property
+    def count(self) -> int:
+        """How many sessions."""
+        return self._counts["count"] if self.seen is None else self.seen
+
+    @property
+    def users(self) -> int:
+        """Of how many users; app-level sessions are nobody's."""
+        return self._counts["users"]
+
+    @property
+    def is_of_many(self) -> bool:
+        """Whether that is more than one user, or more than one device of nobody's: it takes a reason."""
+        return self.users > 1 or (self._counts["count"] > 1 and self._counts["nobodys"] > 0)
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        by_user = _live(self.selection, now=timezone.now()).order_by().values("user").annotate(sessions=Count("pk"))
+        nobodys = Sum("sessions", filter=Q(user=None), default=0)
+        return by_user.aggregate(count=Sum("sessions", default=0), users=Count("user"), nobodys=nobodys)
+
+    def is_empty(self) -> bool:
+        return not _live(self.selection, now=timezone.now()).exists()
 
     @property
     def digest(self) -> str:
@@ -67,9 +95,9 @@ class Preview:
         return set(live.exclude(user=None).order_by().values_list("user", flat=True).distinct())
 
 
-def preview(selection: Selection) -> Preview:
-    live = _live(selection, now=timezone.now())
-    return Preview(selection, live.count(), live.values("user").distinct().count())
+def find_interrupted(selection: Selection, *, source: BulkRun.Source, actor: User | None = None) -> BulkRun | None:
+    """The run that such an order goes on with, if there is one: the same filters, by the same hand."""
+    return _unfinished(selection, source, actor).first()
 
 
 def start_run(
@@ -84,54 +112,87 @@ def start_run(
 ) -> BulkRun:
     """Write the order down; where the filters allow it, all that it is for is refused from now on.
 
-    An order with the same filters that was interrupted is taken up again instead.
+    One that was interrupted is taken up again instead, and means now as well: also those who have logged
+    in since.
 
     Raises: SelectionGrown, when more than a tenth over ``expected`` are meant by now; nothing has changed.
     """
-    interrupted = BulkRun.objects.filter(fingerprint=selection.fingerprint(), finished_at=None).first()
-    if interrupted is not None:
-        return interrupted
     found = _live(selection, now=timezone.now()).count()
     if found > expected * settings.BULK_MAY_GROW:
         raise SelectionGrown(expected=expected, found=found)
-    origin, now = origin or Origin(), timezone.now()
+    origin = origin or Origin()
+    # Apps and users are locked first, then the run, then sessions: here, in a login and in `sweep_run`.
     with transaction.atomic():
+        now = timezone.now()
         if selection.cuts_off:
             _cut_off(selection, now)
-        return BulkRun.objects.create(
-            source=source,
-            actor=actor,
-            operator=operator,
-            note=note,
-            selection=selection.as_json(),
-            fingerprint=selection.fingerprint(),
-            expected=found,
-            cut_off=selection.cuts_off,
-            ip=origin.ip,
-            request_id=origin.request_id,
-            started_at=now,
-        )
+        run = _unfinished(selection, source, actor).select_for_update(no_key=True).first()
+        if run is None:
+            run = BulkRun(source=source, actor=actor, started_at=now, expected=found)
+            run.selection, run.fingerprint = selection.as_json(), selection.fingerprint()
+            run.cut_off = selection.cuts_off
+        else:
+            # Counted again under the lock: what somebody else sweeps meanwhile is in `ended` or in here.
+            run.expected = run.ended + _live(selection, now=now).count()
+        run.as_of, run.ip, run.request_id = now, origin.ip, origin.request_id
+        run.operator = _with(run.operator, operator, between=", ")[:200]
+        run.note = _with(run.note, note, between="\n")
+        run.save()
+    return run
 
 
 def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]:
     """End the sessions that ``run`` is for, batch by batch; yields how many it has ended so far.
 
+    Others may sweep it at the same time: each batch is one's alone.
+
     Args: reason: if it is another than that staff or an operator wanted it.
     """
     selection = Selection.from_json(run.selection)
     reason = reason or (EndReason.STAFF if run.source == BulkRun.Source.ADMIN else EndReason.OPERATOR)
-    origin = Origin(ip=run.ip, request_id=run.request_id)
-    left = _live(selection, now=run.started_at).order_by("pk")
-    ids = list(left.values_list("pk", flat=True)[:BATCH])
-    while ids:
+    after = _BEFORE_ALL
+    while True:
         with transaction.atomic():
-            batch = Session.objects.filter(pk__in=ids)
-            ended = end_sessions(batch, actor=run.actor, reason=reason, origin=origin, run=run)
-            BulkRun.objects.filter(pk=run.pk).update(ended=F("ended") + len(ended))
-        run.refresh_from_db(fields=["ended"])
-        yield run.ended
-        ids = list(left.filter(pk__gt=ids[-1]).values_list("pk", flat=True)[:BATCH])
-    BulkRun.objects.filter(pk=run.pk, finished_at=None).update(finished_at=timezone.now())
+            # As it is now: whoever gives the order again moves `as_of`.
+            run = BulkRun.objects.select_for_update(of=("self",), no_key=True).select_related("actor").get(pk=run.pk)
+            if run.finished_at is not None:
+                return
+            left = _live(selection, now=run.as_of)
+            origin = Origin(ip=run.ip, request_id=run.request_id)
+            ended = end_sessions(
+                left.filter(pk__gt=after), actor=run.actor, reason=reason, origin=origin, run=run, at_most=BATCH
+            )
+            run.ended += len(ended)
+            after = max(ended) if len(ended) == BATCH else _BEFORE_ALL
+            # From the start once more: a login that was under way may have come up behind us.
+            if after == _BEFORE_ALL and not left.exists():
+                run.finished_at = timezone.now()
+                told = "bulk run %s is done, sessions ended: %d, reason %s", run.pk, run.ended, reason.value
+                # A command says so itself, on the same terminal.
+                level = logging.DEBUG if run.source == BulkRun.Source.COMMAND else logging.INFO
+                transaction.on_commit(partial(logger.log, level, *told))
+            run.save(update_fields=["ended", "finished_at"])
+        if ended:
+            yield run.ended
+        if run.finished_at is not None:
+            return
+
+
+_BEFORE_ALL = UUID(int=0)
+
+
+def _unfinished(selection: Selection, source: BulkRun.Source, actor: User | None) -> QuerySet[BulkRun]:
+    # Of the same hand only, or somebody's order would be on record as somebody else's.
+    return BulkRun.objects.filter(
+        fingerprint=selection.fingerprint(), source=source, actor=actor, finished_at=None
+    ).order_by("started_at")
+
+
+def _with(text: str, more: str, *, between: str) -> str:
+    """Both, unless ``more`` is one of those in ``text`` already."""
+    if f"{between}{more}{between}" in f"{between}{text}{between}":
+        return text
+    return between.join(filter(None, (text, more)))
 
 
 def _live(selection: Selection, *, now: datetime) -> QuerySet[Session]:

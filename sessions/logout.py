@@ -23,15 +23,16 @@ logger = logging.getLogger("zapauth.sessions")
 
 # One statement, so that the three facts of a logout have one moment:
 #   ended        who, when, why and from where; from here on authentication refuses the session;
-#   blacklisted  its refresh token, in simplejwt's own tables. Locked, or `manage.py prune` could delete
-#                it in the moment between;
+#   blacklisted  its refresh token, in simplejwt's own tables, unless it has expired: `manage.py prune`
+#                may delete such a one in this very moment. LATERAL, as below, keeps PostgreSQL to the
+#                index: for a few thousand it would rather read the whole table, once for each batch;
 #   theirs       the push addresses that it may hold for its user: the one it logged in with, and those
 #                of its device. Not an OR in one join: of a million sessions it would take a third longer;
-#   held         of these the ones that are still that user's: the phone may be somebody else's by
-#                now, and the row lock makes us see it. Locked in one order, so that two logouts
-#                which share some can't deadlock. A session that nobody ended leaves an address
-#                alone that the user's next login on the phone holds, too;
-#   detached     no push for that user any more. The device keeps its address.
+#   held         of these, those that nothing else holds, as they are once they are locked: the phone may
+#                be somebody else's by now. In one order, so that two logouts which share some can't
+#                deadlock. A session that nobody ended leaves an address alone that the user's next
+#                login on the phone holds, too;
+#   detached     those that are still that user's: no push for them any more. The device keeps its address.
 # Were the database's default `synchronous_commit` ever turned down, an answered logout could
 # be lost in a crash, and a replica could still accept the token: so it is set for this commit.
 _END = """
@@ -44,26 +45,31 @@ WITH ended AS (
 ), blacklisted AS (
     INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
     SELECT o.id, %(now)s
-      FROM (SELECT o.id FROM token_blacklist_outstandingtoken o JOIN ended e ON o.jti = e.refresh_jti
-               FOR KEY SHARE OF o) o
+      FROM ended e
+     CROSS JOIN LATERAL (SELECT id FROM token_blacklist_outstandingtoken
+                          WHERE jti = e.refresh_jti AND expires_at > %(now)s OFFSET 0) o
         ON CONFLICT (token_id) DO NOTHING
 ), theirs AS (
     SELECT device_token_id AS id, user_id, NULL AS device_id FROM ended
      UNION ALL
-    SELECT t.id, e.user_id, e.device_id FROM users_devicetoken t JOIN ended e ON t.device_id = e.device_id
+    SELECT t.id, e.user_id, e.device_id
+      FROM ended e
+     CROSS JOIN LATERAL (SELECT id FROM users_devicetoken WHERE device_id = e.device_id OFFSET 0) t
 ), held AS (
-    SELECT t.id
+    SELECT t.id, t.user_id, t.device_id
       FROM users_devicetoken t
-      JOIN theirs ON t.id = theirs.id AND t.user_id = theirs.user_id
-                 AND (theirs.device_id IS NULL OR t.device_id = theirs.device_id)
-     WHERE NOT (%(by_itself)s AND EXISTS (
+     WHERE t.id = ANY(ARRAY(SELECT id FROM theirs))
+       AND NOT (%(by_itself)s AND EXISTS (
                SELECT FROM user_sessions_session other
                 WHERE other.device_token_id = t.id AND other.user_id = t.user_id
-                  AND other.ended_at IS NULL AND other.id <> ALL(%(ids)s)))
+                  AND other.ended_at IS NULL AND other.id NOT IN (SELECT id FROM ended)))
      ORDER BY t.id
        FOR NO KEY UPDATE OF t
 ), detached AS (
-    UPDATE users_devicetoken SET user_id = NULL, updated_at = %(now)s WHERE id IN (SELECT id FROM held)
+    UPDATE users_devicetoken SET user_id = NULL, updated_at = %(now)s
+     WHERE id = ANY(ARRAY(
+           SELECT held.id FROM held JOIN theirs ON theirs.id = held.id AND theirs.user_id = held.user_id
+            WHERE theirs.device_id IS NULL OR theirs.device_id = held.device_id))
 )
 SELECT set_config('synchronous_commit', 'remote_apply', true)
 """

@@ -60,12 +60,13 @@ class BulkRun(models.Model):
     note = models.TextField(blank=True, help_text="Why, in the words of who ordered it.")
     selection = models.JSONField(help_text="The filters: `sessions.selection.Selection`.")
     fingerprint = models.CharField(max_length=16)
-    expected = models.PositiveIntegerField(help_text="How many live sessions it was to end when it started.")
+    expected = models.PositiveIntegerField(help_text="How many live sessions it was to end when it was given.")
     ended = models.PositiveIntegerField(default=0, help_text="How many it has ended so far.")
     cut_off = models.BooleanField(help_text="Whether all of them were refused at once, before they were swept.")
     ip = models.GenericIPAddressField(null=True, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
-    started_at = models.DateTimeField(help_text="Sessions opened later are not meant.")
+    started_at = models.DateTimeField(help_text="When the order was given first.")
+    as_of = models.DateTimeField(help_text="When it was given last. Sessions opened later are not meant.")
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -124,8 +125,16 @@ class Session(models.Model):
     )
     ended_ip = models.GenericIPAddressField(null=True, blank=True)
     ended_request_id = models.CharField(max_length=64, blank=True)
+    # The database does not check it: a run is never deleted, and looking at the same one a million times would
+    # take as long as a tenth of the sweep.
     bulk_run = models.ForeignKey(
-        BulkRun, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="sessions"
+        BulkRun,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        db_constraint=False,
+        related_name="sessions",
     )
 
     class Meta:

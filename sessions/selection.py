@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
 from ipaddress import ip_network
@@ -74,6 +74,10 @@ class Selection:
                 ip_network(network)
             except ValueError as error:
                 raise SelectionError(f"No address and no network: {error}.") from error
+            if "%" in network:
+                raise SelectionError(f"No address and no network: {network!r} names a zone.")
+        if self.idle_for is not None and not timedelta(0) <= self.idle_for <= LONGEST_IDLE:
+            raise SelectionError(f"Nobody is idle for {self.idle_for}; {LONGEST_IDLE.days} days is the most.")
 
     def queryset(self, *, now: datetime) -> QuerySet[Session]:
         """The sessions, live and ended ones; ``now`` is what `idle_for` counts from."""
@@ -90,7 +94,7 @@ class Selection:
         if self.device_tokens is not None:
             yield Q(device_token__digest__in=[bytes.fromhex(digest) for digest in self.device_tokens])
         if self.networks is not None:
-            yield _any(Q(ip__within=network) for network in self.networks)
+            yield _any(Q(ip__within=str(ip_network(network))) for network in self.networks)
         if self.roles is not None:
             yield Q(user__role_id__in=[Decimal(role) for role in self.roles])
         if self.reasons is not None:
@@ -115,12 +119,12 @@ class Selection:
     @property
     def cuts_off(self) -> bool:
         """Whether an instant written on the apps or on a few users refuses all of it at once."""
-        kinds = set(self._given()) - {"created_before"}
+        kinds = set(self._given()) - {"created_before"}  # by itself it is for all apps
         few = self.users is None or len(self.users) <= MOST_CUT_OFF
         # Users can be spared one by one; an app's cut-off would be everybody's.
         if self.users is not None:
             kinds -= {"spare_superusers"}
-        return kinds in ({"everyone"}, {"apps"}) or (kinds == {"users"} and few)
+        return kinds in (set(), {"everyone"}, {"apps"}) or (kinds == {"users"} and few)
 
     def as_json(self) -> dict[str, Any]:
         """What is given, in the form that is kept; `from_json` reads it."""
@@ -156,6 +160,8 @@ class Selection:
 
 # More users than that are not one write any more; they are swept.
 MOST_CUT_OFF = 1000
+# There are years that long ago; there was no service.
+LONGEST_IDLE = timedelta(days=36_500)
 
 
 def matching(text: str) -> Q:
@@ -214,10 +220,10 @@ def _any(rules: Iterable[Q]) -> Q:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.astimezone(UTC).isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    return sorted(value) if isinstance(value, tuple) else value
+    return sorted(set(value)) if isinstance(value, tuple) else value
 
 
 def _words(value: Any) -> str:

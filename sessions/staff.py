@@ -9,9 +9,8 @@ from dataclasses import replace
 from django.db import transaction
 
 from sessions.background import after_answer
-from sessions.bulk import Preview, preview, start_run, sweep_run
-from sessions.logout import end_sessions
-from sessions.models import BulkRun, EndReason, Session
+from sessions.bulk import Preview, start_run, sweep_run
+from sessions.models import BulkRun, EndReason
 from sessions.origin import Origin
 from sessions.runs import carry_out
 from sessions.selection import Selection, SelectionError
@@ -41,7 +40,7 @@ def everywhere(selection: Selection) -> Selection | None:
 
     Raises: SelectionError, when they are too many to name.
     """
-    live = preview(selection)
+    live = Preview(selection)
     if live.users > MOST_USERS:
         raise SelectionError(
             f"That is {live.users:,} users; up to {MOST_USERS:,} can be logged out everywhere at once. "
@@ -52,7 +51,7 @@ def everywhere(selection: Selection) -> Selection | None:
 
 
 def may_end(found: Preview, *, actor: User) -> bool:
-    return actor.has_perm(END_ALL_SESSIONS if found.users > 1 else END_SESSION)
+    return actor.has_perm(END_ALL_SESSIONS if found.is_of_many else END_SESSION)
 
 
 def end_as_staff(
@@ -64,10 +63,10 @@ def end_as_staff(
 
     Raises: NotYours, ReasonMissing; SelectionGrown. Then nothing has changed.
     """
-    found = preview(as_far_as_allowed(selection, actor=actor))
+    found = Preview(as_far_as_allowed(selection, actor=actor))
     if not may_end(found, actor=actor):
         raise NotYours
-    if found.users > 1 and not note.strip():
+    if found.is_of_many and not note.strip():
         raise ReasonMissing
     run = _start(found, actor=actor, origin=origin, note=note, expected=expected)
     if run.expected <= AT_ONCE:
@@ -89,12 +88,10 @@ def disable_user(user_id: str, *, actor: User, origin: Origin, note: str) -> Bul
     user = get_user_to_change(user_id, actor=actor, permission=CHANGE_USER)
     # Locked by it: a login that is under way sees it, or is seen by what follows.
     User.objects.filter(pk=user.pk).update(is_active=False)
-    found = preview(Selection(users=(user.pk,)))
+    found = Preview(Selection(users=(user.pk,)))
     run = _start(found, actor=actor, origin=origin, note=note)
     for _ in sweep_run(run, reason=EndReason.USER_DISABLED):
         pass
-    # A run that was taken up instead of a new one leaves out what was opened since.
-    end_sessions(Session.objects.filter(user=user), actor=actor, reason=EndReason.USER_DISABLED, origin=origin, run=run)
     run.refresh_from_db()
     return run
 

@@ -196,10 +196,21 @@ class DeviceToken(models.Model):
     token = models.CharField(max_length=MAX_LENGTH)
     # A B-tree entry holds 2.7 kB at most, a token may be longer: its digest is what is unique.
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
-    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="device_tokens")
-    device = models.ForeignKey(Device, null=True, blank=True, on_delete=models.PROTECT, related_name="device_tokens")
+    # Indexed below, and only where there is one: a logout takes the user away, and writes every index anew.
+    user = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="device_tokens"
+    )
+    device = models.ForeignKey(
+        Device, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="device_tokens"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user"], condition=Q(user__isnull=False), name="device_token_of_user"),
+            models.Index(fields=["device"], condition=Q(device__isnull=False), name="device_token_of_device"),
+        ]
 
     def __str__(self) -> str:
         return f"device token {self.pk}"  # itself it is a secret

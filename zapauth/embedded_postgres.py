@@ -76,6 +76,12 @@ def running(data: Path | None = None) -> Iterator[None]:
                 server.stop()
 
 
+def _shared_buffers() -> int:
+    """In MB: a quarter of the machine's memory, as PostgreSQL's documentation advises, 512 at most."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(16, min(512, memory // 4 // 2**20))
+
+
 @contextmanager
 def _only_one(data: Path) -> Iterator[IO[str]]:
     """One process at a time starts or stops."""
@@ -109,7 +115,7 @@ class _Server:
             self._psql(f"CREATE DATABASE {NAME}")
 
     def _launch(self, *, patience: int = 20) -> None:
-        options = f"-h '' -k '{_quoted(self.sockets)}'"
+        options = f"-h '' -k '{_quoted(self.sockets)}' -c shared_buffers={_shared_buffers()}MB"
         try:
             # -t: recovery after a crash may take its time.
             self._run("pg_ctl", "start", "-w", "-t", "300", "-s", "-D", self.folder, "-l", self.log, "-o", options)

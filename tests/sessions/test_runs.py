@@ -1,5 +1,7 @@
 """Bulk runs that nobody waits for."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection, connections
 
@@ -47,6 +49,10 @@ def test_a_run_that_somebody_carries_out_is_left_to_them(run):
     finally:  # however it ends: a killed worker takes its lock along
         other.connection.close()
         other.close_pool()
+    # PostgreSQL lets go of it a moment after we have hung up.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", lock_key(run.pk))
+        cursor.execute("SELECT pg_advisory_unlock(%s, %s)", lock_key(run.pk))
     carry_out(run.pk)
     assert left() == 0
 
@@ -79,3 +85,13 @@ def test_a_run_that_is_over_is_not_carried_out_again(run):
     carry_out(run.pk)
     run.refresh_from_db()
     assert run.finished_at == before
+
+
+def test_a_run_that_is_taken_up_means_those_who_were_logged_in_when_it_was_ordered(run):
+    asked = iter([True])
+    carry_out(run.pk, lambda: next(asked))
+    Session.objects.filter(platform="Windows").update(platform="iOS", created_at=run.as_of + timedelta(microseconds=1))
+    since = left() - (run.expected - 10)
+    assert since > 0
+    take_up()
+    assert left() == since
