@@ -8,6 +8,7 @@ from django.contrib.sessions.models import Session as BrowserSession
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from sessions.live import live_sessions
 from sessions.models import Session
@@ -23,6 +24,7 @@ class Artefact:
     detail: str
     until: datetime | None = None
     session: Session | None = None
+    is_theirs: bool = True  # or it is the way to their login only
 
 
 def artefacts_of(user: User) -> list[Artefact]:
@@ -37,11 +39,13 @@ def _logins(user: User) -> list[Artefact]:
         found.append(Artefact("password", "opens new sessions"))
     if not (active and user.is_staff):
         return found
-    # Django keeps whose they are inside of them; only staff have any.
+    # Django keeps whose they are inside of them; only staff have any. As its `get_user` does, by an earlier
+    # SECRET_KEY, too.
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     for browser in BrowserSession.objects.filter(expire_date__gt=timezone.now()).iterator():
         data = browser.get_decoded()
-        is_theirs = data.get(SESSION_KEY) == user.pk
-        if is_theirs and constant_time_compare(data.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
+        known = data.get(HASH_SESSION_KEY, "")
+        if data.get(SESSION_KEY) == user.pk and any(constant_time_compare(known, each) for each in hashes):
             found.append(Artefact("Django login", "the admin, in a browser", browser.expire_date))
     return found
 
@@ -49,10 +53,14 @@ def _logins(user: User) -> list[Artefact]:
 def _tokens(user: User) -> list[Artefact]:
     found = []
     sessions = Session.objects.filter(user=user).select_related("app", "user", "device")
-    for session in live_sessions(sessions, now=timezone.now()).order_by("-pk"):
+    live = list(live_sessions(sessions, now=timezone.now()).order_by("-pk"))
+    # By other hands than ours: what we end is not live.
+    listed = BlacklistedToken.objects.filter(token__jti__in=[session.refresh_jti for session in live])
+    revoked = set(listed.values_list("token__jti", flat=True))
+    for session in live:
         where = f"{session.app}, {session.device or session.platform or 'unknown device'}"
         found.append(Artefact("access tokens", where, session.expires_at, session))
-        if session.refresh_jti:
+        if session.refresh_jti and session.refresh_jti not in revoked:
             found.append(Artefact("refresh token", where, session.expires_at, session))
     return found
 
@@ -63,7 +71,13 @@ def _app_tokens(user: User) -> list[Artefact]:
     sessions = Session.objects.filter(user=None, device__in=devices).select_related("app", "user", "device")
     live = live_sessions(sessions, now=timezone.now()).order_by("-pk")
     return [
-        Artefact("app token", f"{session.app}, {session.device}; not as the user", session.expires_at, session)
+        Artefact(
+            "app token",
+            f"{session.app}, {session.device}; not as the user",
+            session.expires_at,
+            session,
+            is_theirs=False,
+        )
         for session in live
     ]
 

@@ -5,6 +5,7 @@ is left as it is, and a larger number adds to it. Sessions lie in the table as i
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,9 +14,13 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from users.models import App
+from sessions.live import live_sessions
+from sessions.models import Session
+from users.models import App, User
 
 BATCH = 20_000
+# Unusable, and theirs alone.
+_NO_PASSWORD = "!demo"
 _MONTH = timedelta(days=30)
 
 # Of the number `n` of a row, evenly spread and the same each time: a fraction of 1, and an id.
@@ -36,8 +41,8 @@ _USERS = """
 INSERT INTO users_user (id, username, email, email_verified, phone_number, password, name, first_name, last_name,
        gender, tag, ip_addresses, is_staff, is_superuser, is_active, last_login, created_at, updated_at)
 SELECT pg_temp.object_id(n, 'user'), lower(first) || '_' || n, lower(first) || '.' || n || '@example.org', part < 0.7,
-       '+99' || lpad(n::text, 10, '0'), '!demo', first || ' ' || last, first, last,
-       '', '', ARRAY[]::varchar[], false, false, part < 0.99, at, at, at
+       '+99' || lpad(n::text, 10, '0'), %(password)s, first || ' ' || last, first, last,
+       '', '', ARRAY[]::varchar[], false, false, true, at, at, at
   FROM (SELECT n, pg_temp.pick(n, 'first', %(first)s) AS first, pg_temp.pick(n, 'last', %(last)s) AS last,
                pg_temp.part(n, 'user') AS part, %(now)s - interval '700 days' * pg_temp.part(n, 'since') AS at
           FROM generate_series(%(start)s::bigint, %(stop)s::bigint) n) facts
@@ -110,6 +115,7 @@ _LAST = (
 def make_users(count: int, *, now: datetime | None = None) -> Iterator[int]:
     """Make demo users number 1 to ``count``; yields how many there are after each batch."""
     names: dict[str, Any] = {"first": _FIRST.split(), "last": _LAST.split(), "now": now or timezone.now()}
+    names["password"] = _NO_PASSWORD
     yield from _in_batches(count, lambda cursor, numbers: cursor.execute(_USERS, names | numbers))
 
 
@@ -155,3 +161,21 @@ def analyze() -> None:
     """Tell the database's planner of all the new rows."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """How many of them there are."""
+
+    users: int
+    live: int
+    ended: int
+
+
+def count_demo() -> Demo:
+    sessions = Session.objects.filter(user__password=_NO_PASSWORD)
+    return Demo(
+        users=User.objects.filter(password=_NO_PASSWORD).count(),
+        live=live_sessions(sessions, now=timezone.now()).count(),
+        ended=sessions.filter(ended_at__isnull=False).count(),
+    )

@@ -1,5 +1,6 @@
 """Why a token is accepted or refused at this moment, rule by rule. It is neither kept nor logged."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,6 +32,8 @@ _RULES = {
     Refusal.USER_INACTIVE: ("The account is active", "The account is disabled or deleted"),
     Refusal.USER_CUT_OFF: ("The user has no cut-off after the login", "The user was cut off after the login"),
 }
+# As it stands in a header, or the whole header.
+_SCHEME = re.compile(r"(authorization:\s*)?((bearer|buddy)\s+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Explanation:
 
 def explain(raw: str) -> Explanation:
     """What ``raw`` is and what would become of it, if it were shown now."""
-    raw = raw.strip().removeprefix("Bearer ").removeprefix("Buddy ").strip()
+    raw = _SCHEME.sub("", raw.strip(), count=1)
     try:
         header, claims = jwt.get_unverified_header(raw), jwt.decode(raw, options={"verify_signature": False})
     except (jwt.InvalidTokenError, ValueError):
@@ -93,7 +96,6 @@ def _explain_other(raw: str) -> Explanation:
 
 
 def _explain_token(raw: str, header: dict[str, Any], claims: dict[str, Any]) -> Explanation:
-    token_type = claims.get("token_type")
     token_type = str(claims.get("token_type"))
     found = Explanation(_NAMES.get(token_type, "a JWT, of no kind of ours"), jti=str(claims.get("jti", "")))
     found.issued_at, found.expires_at = _time(claims.get("iat")), _time(claims.get("exp"))
@@ -119,6 +121,7 @@ def _ask_session(found: Explanation, token: SessionToken) -> None:
     session, now = found.session, timezone.now()
     assert session is not None  # noqa: S101
     found.ask(token.speaks_for(session), "App and user are the session's", "App or user are not the session's")
+    _ask_dialect(found, session, is_refresh=isinstance(token, RefreshToken))
     for refusal, broken in session.rules(now):
         detail = ""
         if refusal is Refusal.ENDED and broken:
@@ -127,10 +130,24 @@ def _ask_session(found: Explanation, token: SessionToken) -> None:
         found.ask(not broken, *_RULES[refusal], detail)
     if isinstance(token, RefreshToken):
         is_current = token["jti"] == session.refresh_jti
-        found.ask(is_current, "It is the session's current refresh token", "Another has taken its place: it was used")
+        detail = ""
+        if token["jti"] == session.refresh_used_jti and session.refresh_used_at:
+            until = session.refresh_used_at + settings.REFRESH_GRACE
+            detail = f"the client that used it may repeat that until {_words(until)}" if until > now else ""
+        found.ask(
+            is_current, "It is the session's current refresh token", "Another has taken its place: it was used", detail
+        )
         listed = BlacklistedToken.objects.filter(token__jti=token["jti"]).first()
         at = _words(listed.blacklisted_at) if listed else ""
         found.ask(not listed, "It is not blacklisted", "It is blacklisted", at)
+
+
+def _ask_dialect(found: Explanation, session: Session, *, is_refresh: bool) -> None:
+    """Buddy's tokens stand for a device, ZAP's are of one app, and only those are refreshed."""
+    is_zap, is_buddy = session.app.name == settings.ZAP_APP, session.device_id is not None and not is_refresh
+    names = " and ".join(name for name, takes_it in (("ZAP", is_zap), ("Buddy", is_buddy)) if takes_it)
+    signed = "its requests have to be signed" if is_buddy and session.app.sealed_secret else ""
+    found.ask(names, f"{names} takes it", f"No dialect takes it: its app is not {settings.ZAP_APP}", signed)
 
 
 def _is_signed(raw: str, key: Any) -> bool:

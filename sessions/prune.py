@@ -1,12 +1,13 @@
 """Forgetting what is past its retention: in batches, and by as many at a time as like to."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.sessions.models import Session as BrowserSession
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
@@ -14,32 +15,48 @@ from sessions.models import Session
 from users.models import ResetCode, Throttle
 
 BATCH = 2000
+# What has expired is kept for that long: the clock of whoever prunes may be ahead of a server's, and to that
+# one a token that was revoked would be good once more.
+CLOCKS_DIFFER = timedelta(days=1)
 
 
-def prunable(*, ended_before: datetime) -> dict[str, QuerySet[Any]]:
-    """What may go, by what it is called: sessions that ended before then, and what has expired anyway.
+@dataclass(frozen=True)
+class Prunable:
+    """Rows of one kind that may go; those that are not ``ready`` have to wait for others them to go first."""
 
-    In the order in which it has to go. A session that another was opened from stays as long as that one.
-    """
-    now = timezone.now()
+    kind: str
+    rows: QuerySet[Any]
+    ready: Any = None  # a condition
+
+
+def prunable(*, ended_before: datetime) -> list[Prunable]:
+    """Sessions that ended before then, and what has expired anyway; in the order in which it has to go."""
+    expired = timezone.now() - CLOCKS_DIFFER
+    # A session that another was opened from stays as long as that one.
     opened = Session.objects.filter(opened_from=OuterRef("pk"))
-    return {
-        "blacklisted tokens": BlacklistedToken.objects.filter(token__expires_at__lte=now),
-        "refresh tokens": OutstandingToken.objects.filter(expires_at__lte=now, blacklistedtoken=None),
-        "ended sessions": Session.objects.filter(~Exists(opened), ended_at__lt=ended_before),
-        "reset codes": ResetCode.objects.filter(expires_at__lte=now),
-        "throttles": Throttle.objects.filter(resets_at__lte=now),
-        "browser sessions": BrowserSession.objects.filter(expire_date__lte=now),
-    }
+    stays = Q(ended_at=None) | Q(ended_at__gte=ended_before)
+    return [
+        Prunable("blacklisted tokens", BlacklistedToken.objects.filter(token__expires_at__lte=expired)),
+        Prunable("refresh tokens", OutstandingToken.objects.filter(expires_at__lte=expired), Q(blacklistedtoken=None)),
+        Prunable(
+            "ended sessions",
+            Session.objects.filter(~Exists(opened.filter(stays)), ended_at__lt=ended_before),
+            ~Exists(opened),
+        ),
+        Prunable("reset codes", ResetCode.objects.filter(expires_at__lte=expired)),
+        Prunable("throttles", Throttle.objects.filter(resets_at__lte=expired)),
+        Prunable("browser sessions", BrowserSession.objects.filter(expire_date__lte=expired)),
+    ]
 
 
-def prune(rows: QuerySet[Any]) -> Iterator[int]:
-    """Delete ``rows``; yields how many after each batch. What another prune holds is left to it."""
+def prune(what: Prunable) -> Iterator[int]:
+    """Delete ``what``; yields how many after each batch. What another prune holds is left to it."""
     deleted = 0
-    meta = rows.model._meta
+    meta = what.rows.model._meta
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
-            free = rows.select_for_update(of=("self",), skip_locked=True)
+            free = what.rows if what.ready is None else what.rows.filter(what.ready)
+            free = free.select_for_update(of=("self",), skip_locked=True)
             ids = list(free.values_list("pk", flat=True)[:BATCH])
             if not ids:
                 return

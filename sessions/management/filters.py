@@ -3,16 +3,18 @@
 import csv
 import re
 import sys
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from ipaddress import ip_network
+from itertools import islice
 from typing import Any
 
+from django.db import connection
 from django.db.models import Q
-from django.db.models.functions import Upper
+from django.utils import timezone
 
-from sessions.selection import Selection, SelectionError
+from sessions.selection import LONGEST_IDLE, Selection, SelectionError
 from users.models import App, DeviceToken, User, is_object_id
 
 # The options' names, as argparse has them.
@@ -20,6 +22,9 @@ FILTERS = (
     *("user", "email", "from_file", "role", "app", "platform"),
     *("device_token", "ip", "created_before", "idle_for", "everyone"),
 )
+# Of a file. A longer list is a mistake (a dump, a log), or wants to be split.
+MOST_NAMES = 250_000
+LONGEST_LINE = 200_000  # longer than csv's longest field, so that it says so
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -33,17 +38,35 @@ def add_filters(parser: ArgumentParser) -> None:
         "--from-file",
         metavar="FILE",
         help="user names, emails or ids, one a line, or the first column of a CSV; - reads standard input",
+        **several,
     )
     group.add_argument("--role", metavar="ROLE", help="a user's role id", **several)
     group.add_argument("--app", metavar="APP", help="an app's name or id", **several)
     group.add_argument("--platform", metavar="NAME", help="such as iOS or Android, in any case", **several)
     group.add_argument("--device-token", metavar="TOKEN", help="the push address that the session holds", **several)
     group.add_argument("--ip", metavar="CIDR", help="where the login came from: an address or a network", **several)
-    group.add_argument("--created-before", metavar="WHEN", type=moment, help="ISO 8601; UTC where it names no zone")
     group.add_argument(
-        "--idle-for", metavar="TIME", type=duration, help="not used for that long, such as 30d, 12h or 45m"
+        "--created-before", metavar="WHEN", type=moment, action=Once, help="ISO 8601; UTC where it names no zone"
+    )
+    group.add_argument(
+        "--idle-for", metavar="TIME", type=duration, action=Once, help="not used for that long: 30d, 12h or 45m"
     )
     group.add_argument("--everyone", action="store_true", help="all sessions of all apps")
+
+
+class Once(Action):
+    """Of two values none is silently the one that counts."""
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option_string: str | None = None
+    ) -> None:
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"{option_string} is given twice")
+        setattr(namespace, self.dest, values)
+
+
+def is_filtered(options: dict[str, Any]) -> bool:
+    return any(options[name] not in (None, False) for name in FILTERS)
 
 
 def selection_of(options: dict[str, Any]) -> Selection:
@@ -51,7 +74,7 @@ def selection_of(options: dict[str, Any]) -> Selection:
     users = [
         _users(options["user"], "--user", _by_name),
         _users(options["email"], "--email", _by_email),
-        _users(None if options["from_file"] is None else list(_lines(options["from_file"])), "--from-file", _by_any),
+        _users(_names_in(options["from_file"]), "--from-file", _by_any),
     ]
     given = [set(ids) for ids in users if ids is not None]
     return Selection(
@@ -60,7 +83,7 @@ def selection_of(options: dict[str, Any]) -> Selection:
         apps=_apps(options["app"]),
         platforms=_sorted(options["platform"]),
         device_tokens=_sorted(DeviceToken.digest_of(token).hex() for token in options["device_token"] or ()),
-        networks=_sorted(options["ip"]),
+        networks=_sorted(_network(text) for text in options["ip"] or ()),
         roles=_sorted(_role(text) for text in options["role"] or ()),
         created_before=options["created_before"],
         idle_for=options["idle_for"],
@@ -68,33 +91,54 @@ def selection_of(options: dict[str, Any]) -> Selection:
 
 
 def moment(text: str) -> datetime:
+    """In the past: nobody has logged in after now, so a later one is a slip, and would select all of them."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise ArgumentTypeError(f"{text!r} is not an ISO 8601 date or time, such as 2026-11-21T03:00Z") from None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    if at > timezone.now():
+        raise ArgumentTypeError(f"{text!r} is in the future")
+    return at
 
 
 def duration(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d{1,6})([smhdw])", text)
+    match = re.fullmatch(r"([0-9]{1,10})([smhdw])", text)
     if match is None:
         raise ArgumentTypeError(f"{text!r} is not a time, such as 30d, 12h or 45m")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def _lines(path: str) -> Iterable[str]:
-    """The first column, without blanks, comments and a header that names itself."""
     try:
-        with sys.stdin if path == "-" else open(path, newline="", encoding="utf-8-sig") as file:
-            rows = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        time = timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except OverflowError:
+        time = timedelta.max
+    if not timedelta(0) < time <= LONGEST_IDLE:
+        raise ArgumentTypeError(f"{text!r} is not between 1s and {LONGEST_IDLE.days}d")
+    return time
+
+
+def _names_in(paths: list[str] | None) -> list[str] | None:
+    return None if paths is None else [name for path in paths for name in _names_of(path)]
+
+
+def _names_of(path: str) -> list[str]:
+    """The first column, without blanks and a header that names itself."""
+    is_stdin = path == "-"
+    try:
+        # Opened anew: with the marks that Excel puts in front, and without closing the one that there is.
+        source = sys.stdin.fileno() if is_stdin else path
+        with open(source, newline="", encoding="utf-8-sig", closefd=not is_stdin) as file:
+            # By lines that end, be the file none of text and endless.
+            rows = csv.reader(iter(lambda: file.readline(LONGEST_LINE), ""))
+            first = (row[0].strip() for row in rows if row)
+            names = list(islice(filter(None, first), MOST_NAMES + 1))
+    except (OSError, UnicodeDecodeError, csv.Error, AttributeError) as error:
         raise SelectionError(f"--from-file: {path} can't be read: {error}") from error
-    if rows and rows[0].lower() in _HEADERS:
-        rows = rows[1:]
-    rows = [row for row in rows if not row.startswith("#")]
-    if not rows:
+    if len(names) > MOST_NAMES:
+        raise SelectionError(f"--from-file: {path} has more than {MOST_NAMES} lines; split it.")
+    if names and names[0].lower() in _HEADERS:
+        del names[0]
+    if not names:
         raise SelectionError(f"--from-file: {path} names nobody.")
-    return rows
+    return names
 
 
 _HEADERS = {"user", "username", "user name", "user_name", "id", "user id", "user_id", "email", "identity"}
@@ -104,18 +148,22 @@ def _users(names: list[str] | None, option: str, find: Callable[[list[str]], dic
     """Their ids. Deleted users count too: a session of theirs may be what is looked for."""
     if names is None:
         return None
-    found = find(names)
-    unknown = [name for name in names if name.upper() not in found]
+    found = find([name for name in names if "\0" not in name])
+    unknown = [name for name in dict.fromkeys(names) if name not in found]
     if unknown:
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        raise SelectionError(f"{option}: there is no user {', '.join(map(repr, unknown[:5]))}{more}.")
+        raise SelectionError(f"{option}: there is no user {', '.join(repr(name[:50]) for name in unknown[:5])}{more}.")
     return list(found.values())
 
 
+# Each finds who is meant by which of the names.
+
+
 def _by_name(names: list[str]) -> dict[str, str]:
-    by_id = {name.upper(): name for name in names if is_object_id(name)}
-    known = User.objects.filter(pk__in=by_id.values()).values_list("pk", flat=True)
-    return _column("username", names) | {pk.upper(): pk for pk in known}
+    normal = {name: User.normalize_username(name) for name in names}
+    ids = _column("username", list(normal.values()))
+    known = User.objects.filter(pk__in=filter(is_object_id, names)).values_list("pk", flat=True)
+    return {name: ids[text] for name, text in normal.items() if text in ids} | {pk: pk for pk in known}
 
 
 def _by_email(names: list[str]) -> dict[str, str]:
@@ -123,14 +171,19 @@ def _by_email(names: list[str]) -> dict[str, str]:
 
 
 def _by_any(names: list[str]) -> dict[str, str]:
-    return _by_email([name for name in names if "@" in name]) | _by_name(names)
+    # An email is its owner's, even if somebody has taken it for a user name.
+    return _by_name(names) | _by_email([name for name in names if "@" in name])
 
 
 def _column(field: str, names: list[str]) -> dict[str, str]:
-    # As its unique index has it.
-    upper = [name.upper() for name in names]
-    rows = User.objects.filter(deleted_at=None).annotate(folded=Upper(field)).filter(folded__in=upper)
-    return dict(rows.values_list("folded", "pk"))
+    # The database folds both sides, as its unique index does; Python's "ß" becomes another text.
+    statement = f"""
+        SELECT given, u.id FROM unnest(%s::text[]) given
+          JOIN users_user u ON UPPER(u."{field}") = UPPER(given) AND u.deleted_at IS NULL
+    """  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(statement, (names,))
+        return dict(cursor.fetchall())
 
 
 def _apps(names: list[str] | None) -> tuple[str, ...] | None:
@@ -144,14 +197,17 @@ def _apps(names: list[str] | None) -> tuple[str, ...] | None:
     return tuple(sorted(found))
 
 
-def _role(text: str) -> str:
+def _network(text: str) -> str:
     try:
-        number = Decimal(text)
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite() or number != number.to_integral_value():
+        return str(ip_network(text))
+    except ValueError as error:
+        raise SelectionError(f"--ip: {error}.") from error
+
+
+def _role(text: str) -> str:
+    if not re.fullmatch("-?[0-9]{1,40}", text):
         raise SelectionError(f"--role: {text!r} is not a role id, which is a whole number.")
-    return str(int(number))
+    return str(int(text))
 
 
 def _sorted(values: Iterable[str] | None) -> tuple[str, ...] | None:

@@ -1,29 +1,32 @@
 """How far it is: a bar at a terminal, a line now and then otherwise."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
-def progress(counts: Iterable[int], *, total: int, label: str, quiet: bool = False) -> Iterator[int]:
-    """Passes ``counts`` on, each how many of ``total`` are done, and shows them unless ``quiet``."""
+def progress(
+    counts: Iterable[int], *, total: int, label: str, tell: Callable[[int], object] | None = None
+) -> Iterator[int]:
+    """Passes ``counts`` on, each how many of ``total`` are done, and shows them.
+
+    Args: tell: is told them instead, about ten in all.
+    """
     out = sys.stderr
-    if quiet:
-        yield from counts
+    if tell is None and out.isatty():
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(file=out)) as bar:
+            task = bar.add_task(label, total=total)
+            for count in counts:
+                bar.update(task, completed=count)
+                yield count
         return
-    if not out.isatty():
-        shown = 0
-        for count in counts:
-            if count - shown >= total / 10 or count >= total:
-                print(f"{label}: {count} of {total}", file=out, flush=True)
-                shown = count
-            yield count
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(file=out)) as bar:
-        task = bar.add_task(label, total=total)
-        for count in counts:
-            bar.update(task, completed=count)
-            yield count
+    tell = tell or (lambda count: print(f"{label}: {count} of {total}", file=out, flush=True))
+    told = 0
+    for count in counts:
+        if count - told >= total / 10 or told < total <= count:
+            tell(count)
+            told = count
+        yield count

@@ -1,27 +1,34 @@
 """Make demo users and sessions."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from sessions.demo_data import analyze, make_sessions, make_users
+from sessions.demo_data import analyze, count_demo, make_sessions, make_users
+from sessions.figures import count_figures
+from sessions.management.operators import WRONG, OperatorCommand
 from sessions.management.progress import progress
 
+MOST = 10_000_000
 
-class Command(BaseCommand):
-    help = "Make users and sessions of nobody, to look at or for load. The same numbers make the same ones again."
+
+class Command(OperatorCommand):
+    help = (
+        "Make users and sessions of nobody, to look at or for load; never in production, for nothing takes them away "
+        "again. The same numbers make the same ones, and leave those that are there as they are."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--users", type=int, default=200, metavar="N")
-        parser.add_argument("--sessions", type=int, default=1000, metavar="N", help="live ones")
-        parser.add_argument("--ended", type=int, default=None, metavar="N", help="ended ones (a quarter of --sessions)")
+        parser.add_argument("--users", type=_number, default=200, metavar="N")
+        parser.add_argument("--sessions", type=_number, default=1000, metavar="N", help="live ones")
+        parser.add_argument("--ended", type=_number, metavar="N", help="ended ones (a quarter of --sessions)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         users, live = options["users"], options["sessions"]
         ended = live // 4 if options["ended"] is None else options["ended"]
-        if users < 1 or live < 0 or ended < 0:
-            raise CommandError("At least one user, and no fewer than no sessions.", returncode=2)
+        if not users:
+            raise CommandError("--users: sessions are of somebody, so there is at least one.", returncode=WRONG)
         for counts, total, label in (
             (make_users(users), users, "users"),
             (make_sessions(live, users=users), live, "live sessions"),
@@ -30,4 +37,14 @@ class Command(BaseCommand):
             for _ in progress(counts, total=total, label=label):
                 pass
         analyze()
-        self.stdout.write(f"There are {users} demo users with {live} live and {ended} ended sessions.")
+        count_figures(anew=True)  # of the dashboard: they live in days that were counted without them
+        there = count_demo()
+        self.stdout.write(
+            f"There are {there.users} demo users with {there.live} live and {there.ended} ended sessions."
+        )
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > len(str(MOST)) or int(text) > MOST:
+        raise ArgumentTypeError(f"{text!r} is not a number from 0 to {MOST}")
+    return int(text)

@@ -3,17 +3,22 @@
 import json
 import sys
 from argparse import ArgumentParser
+from getpass import getpass
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import CommandError
 
 from sessions.explain import explain
+from sessions.management.operators import NONE, WRONG, OperatorCommand, shown
+
+# Longer than any device token.
+LONGEST = 16_384
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Say which rule accepts or refuses a token now, and where it came from. Without TOKEN it is read from standard "
-        "input, which no shell remembers. Exit codes: 0 accepted, 1 refused."
+        "input, which no shell remembers. Exit codes: 0 accepted, 1 refused, 2 there is none."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -21,11 +26,9 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        raw = options["token"]
-        if raw is None:
-            if sys.stdin.isatty():
-                self.stderr.write("Paste the token, then Enter and Ctrl-D:")
-            raw = sys.stdin.read()
+        raw = options["token"] if options["token"] is not None else _read()
+        if not raw.strip():
+            raise CommandError("There is no token.", returncode=WRONG)
         found = explain(raw)
         session = found.session
         if options["json"]:
@@ -36,12 +39,24 @@ class Command(BaseCommand):
             self.stdout.write(f"{found.kind}: {found.verdict}")
             for rule in found.rules:
                 self.stdout.write(
-                    f"  {'ok' if rule.kept else 'NO'}  {rule.text}{f' ({rule.detail})' if rule.detail else ''}"
+                    f"  {'ok' if rule.kept else 'NO'}  {rule.text}{f' ({shown(rule.detail)})' if rule.detail else ''}"
                 )
             if session is not None:
                 self.stdout.write(
-                    f"  from session {session.pk} of {session.user or 'nobody (app-level)'} in {session.app}, opened "
-                    f"{session.created_at:%Y-%m-%d %H:%M:%S} UTC from {session.ip or 'an unknown address'}"
+                    f"  from session {session.pk} of {shown(session.user or 'nobody (app-level)')} in {session.app}, "
+                    f"opened {session.created_at:%Y-%m-%d %H:%M:%S} UTC from {session.ip or 'an unknown address'}"
                 )
         if not found.is_accepted:
-            sys.exit(1)
+            sys.exit(NONE)
+
+
+def _read() -> str:
+    if sys.stdin.isatty():
+        try:
+            return getpass("Paste the token, then Enter (it is not shown): ")
+        except EOFError:
+            return ""
+    raw = sys.stdin.buffer.read(LONGEST + 1)
+    if len(raw) > LONGEST:
+        raise CommandError("That is too long for a token.", returncode=WRONG)
+    return raw.decode(errors="replace")

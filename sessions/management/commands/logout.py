@@ -9,23 +9,25 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
+from django.utils import timezone
 
-from sessions.bulk import Preview, SelectionGrown, preview, start_run, sweep_run
+from sessions.bulk import Preview, SelectionGrown, find_interrupted, start_run, sweep_run
+from sessions.live import live_sessions
 from sessions.management.filters import add_filters, selection_of
+from sessions.management.operators import GROWN, INTERRUPTED, NOT_CONFIRMED, WRONG, OperatorCommand, shown
 from sessions.management.progress import progress
 from sessions.models import BulkRun, Session
 from sessions.selection import SelectionError
 
 SAMPLE = 5
-WRONG_FILTER, NOT_CONFIRMED, GROWN, INTERRUPTED = 2, 3, 4, 130
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "End the sessions that the filters select. Exit codes: 0 done (or nothing to do), 1 it failed, "
-        "2 a filter or an option is wrong, 3 not confirmed, 4 the selection has grown since the preview, "
-        "130 interrupted (the same command goes on where it stopped)."
+        "2 a filter or an option is wrong, 3 not confirmed, 4 the selection has grown since the preview; "
+        "then nothing was changed. 130 interrupted: the same command goes on where it stopped."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -38,20 +40,28 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.as_json = options["json"]
         try:
-            found = preview(selection_of(options))
+            found = Preview(selection_of(options))
         except SelectionError as error:
-            raise CommandError(str(error), returncode=WRONG_FILTER) from error
-        if options["dry_run"] or not found.count:
-            self._show(found)
+            raise CommandError(str(error), returncode=WRONG) from error
+        interrupted = find_interrupted(found.selection, source=BulkRun.Source.COMMAND)
+        if options["dry_run"]:
+            self._show(found, interrupted)
             return
-        if found.users != 1 and not options["reason"].strip():
-            raise CommandError("More than one user: say why, with --reason.", returncode=WRONG_FILTER)
-        expected = self._confirmed(found, options["confirm"])
+        if interrupted is None and found.is_empty():
+            self._done(None, "Nothing to do: all sessions of these filters have ended, or there is none.")
+            return
+        note = options["reason"].strip()
+        if not note and found.is_of_many:
+            raise CommandError("More than one user: say why, with --reason.", returncode=WRONG)
+        may_ask = sys.stdin is not None and sys.stdin.isatty() and not self.as_json
+        # A list of names has used standard input up: there is nobody left to ask.
+        may_ask = may_ask and "-" not in (options["from_file"] or ())
+        expected = self._confirmed(found, options["confirm"], interrupted=interrupted, may_ask=may_ask)
         try:
             run = start_run(
                 found.selection,
                 source=BulkRun.Source.COMMAND,
-                note=options["reason"].strip(),
+                note=note,
                 expected=expected,
                 operator=_operator(),
             )
@@ -59,25 +69,40 @@ class Command(BaseCommand):
             raise CommandError(f"{error}. Nothing was changed; look again with --dry-run.", returncode=GROWN) from error
         self._sweep(run)
 
-    def _show(self, found: Preview) -> None:
+    def _show(self, found: Preview, interrupted: BulkRun | None) -> None:
         """The preview, which is a contract: the digest stands for these filters and this count."""
+        now = timezone.now()
+        accepted = live_sessions(found.selection.queryset(now=now), now=now).count()
         sample = [_line(session) for session in found.sample(SAMPLE)]
         if self.as_json:
             facts = {"filters": found.selection.as_json(), "count": found.count, "users": found.users}
-            self._say(**facts, sample=sample, digest=found.digest, cutOff=found.selection.cuts_off)
+            goes_on = str(interrupted.pk) if interrupted else None
+            self._say(
+                **facts,
+                accepted=accepted,
+                sample=sample,
+                digest=found.digest,
+                cutOff=found.selection.cuts_off,
+                goesOnWith=goes_on,
+            )
             return
-        self.stdout.write(f"Filters   {found.selection}")
+        self.stdout.write(f"Filters   {shown(found.selection)}")
         self.stdout.write(f"Would end {found.count} sessions of {found.users} users")
+        if accepted < found.count:
+            refused = "timed out, cut off, or of a user or an app that is switched off"
+            self.stdout.write(f"          {found.count - accepted} of them are refused already: {refused}")
         if found.selection.cuts_off and found.count:
             self.stdout.write("          all of them refused at once, then swept row by row")
+        if interrupted is not None:
+            self.stdout.write(f"          goes on with {_of(interrupted)}")
         for facts in sample:
-            words = [str(facts[name] or "-") for name in ("user", "app", "platform", "ip")]
+            words = [shown(facts[name] or "-") for name in ("user", "app", "platform", "ip")]
             self.stdout.write(f"  {facts['session']}  {'  '.join(words)}  last seen {facts['lastSeenAt']}")
         if found.count > len(sample):
             self.stdout.write(f"  … and {found.count - len(sample)} more")
         self.stdout.write(f"digest: {found.digest}")
 
-    def _confirmed(self, found: Preview, digest: str | None) -> int:
+    def _confirmed(self, found: Preview, digest: str | None, *, interrupted: BulkRun | None, may_ask: bool) -> int:
         """How many sessions the operator knows of. Raises: CommandError."""
         if digest is not None:
             expected = found.count_confirmed_by(digest)
@@ -89,29 +114,40 @@ class Command(BaseCommand):
             return expected
         if found.count <= settings.BULK_CONFIRM_OVER:
             return found.count
-        if not sys.stdin.isatty():
+        if not may_ask:
             raise CommandError(
                 f"{found.count} sessions of {found.users} users: look with --dry-run, pass its digest to --confirm.",
                 returncode=NOT_CONFIRMED,
             )
-        self._show(found)
-        typed = input(f"This ends {found.count} sessions. Type that number to go on: ")
-        if typed.strip() != str(found.count):
+        self._show(found, interrupted)
+        # Where it is seen, whatever becomes of the output.
+        self.stderr.write(f"This ends {found.count} sessions. Type that number to go on: ", style_func=str, ending="")
+        self.stderr.flush()
+        if sys.stdin.readline().strip() != str(found.count):
             raise CommandError("Not confirmed; nothing was changed.", returncode=NOT_CONFIRMED)
         return found.count
 
     def _sweep(self, run: BulkRun) -> None:
         if run.ended:
-            self._tell(f"going on with the run of {run.started_at:%Y-%m-%d %H:%M:%S} UTC, which had ended {run.ended}")
-        elif run.cut_off:
-            self._tell(f"all refused from {run.started_at.isoformat(timespec='milliseconds')} on; now the rows")
-        # A signal between two batches: the one at hand is finished, for it is whole or not at all.
+            self._tell(f"going on with {_of(run)}")
+        if run.cut_off:
+            self._tell(f"all refused from {run.as_of.isoformat(timespec='milliseconds')} on; now the rows")
         stopped: list[int] = []
-        before = {number: signal.signal(number, lambda got, _: stopped.append(got)) for number in _SIGNALS}
+
+        def stop(number: int, _: Any) -> None:
+            # The batch at hand is finished, for it is whole or not at all; who asks again need not wait for it.
+            if stopped:
+                raise KeyboardInterrupt
+            stopped.append(number)
+
+        before = {number: signal.signal(number, stop) for number in _SIGNALS}
+        tell = (lambda ended: self._say(ended=ended, of=run.expected)) if self.as_json else None
         try:
-            for _ in progress(sweep_run(run), total=run.expected, label="ended", quiet=self.as_json):
+            for _ in progress(sweep_run(run), total=run.expected, label="ended", tell=tell):
                 if stopped:
                     break
+        except KeyboardInterrupt:
+            pass
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -120,19 +156,32 @@ class Command(BaseCommand):
             raise CommandError(
                 f"interrupted after {run.ended} of {run.expected}; the same command goes on.", returncode=INTERRUPTED
             )
-        if self.as_json:
-            self._say(run=str(run.pk), ended=run.ended, cutOff=run.cut_off)
+        self._done(run, f"Ended {run.ended} sessions. Run {run.pk}")
+
+    def _done(self, run: BulkRun | None, text: str) -> None:
+        if not self.as_json:
+            self.stdout.write(text)
+        elif run is None:
+            self._say(run=None, ended=0, cutOff=False)
         else:
-            self.stdout.write(f"Ended {run.ended} sessions. Run {run.pk}")
+            self._say(run=str(run.pk), ended=run.ended, cutOff=run.cut_off)
 
     def _tell(self, text: str) -> None:
-        self.stderr.write(text) if not self.as_json else self._say(news=text)
+        if self.as_json:
+            self._say(news=text)
+        else:
+            self.stderr.write(text, style_func=str)  # no error, so not in red
 
     def _say(self, **facts: Any) -> None:
         self.stdout.write(json.dumps(facts))
+        self.stdout.flush()  # who reads it waits for it
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _of(run: BulkRun) -> str:
+    return f"the run of {run.started_at:%Y-%m-%d %H:%M:%S} UTC, which had ended {run.ended} of {run.expected}"
 
 
 def _line(session: Session) -> dict[str, Any]:

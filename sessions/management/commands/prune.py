@@ -1,45 +1,57 @@
 """Delete what is past its retention."""
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.conf import settings
 from django.utils import timezone
 
 from sessions.management.filters import duration
+from sessions.management.operators import OperatorCommand
 from sessions.management.progress import progress
 from sessions.prune import prunable, prune
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Delete ended sessions past their retention, and refresh tokens, blacklist entries, reset codes, throttles and "
-        "browser sessions that have expired. In batches; safe to run from cron, twice at a time, too."
+        "browser sessions that expired more than a day ago. In batches; safe to run from cron, twice at a time, too."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--keep",
-            type=duration,
-            default=timedelta(days=90),
-            metavar="TIME",
-            help="ended sessions, such as 90d (90d)",
+            "--keep", type=_keep, metavar="TIME", help="ended sessions for that long, such as 90d (SESSION_RETENTION)"
         )
         parser.add_argument("--dry-run", action="store_true", help="show how many there are, and delete nothing")
-        parser.add_argument("--json", action="store_true")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        keep = options["keep"] or settings.SESSION_RETENTION
+        tell = (lambda _: None) if options["json"] else None
         deleted = {}
-        for kind, rows in prunable(ended_before=timezone.now() - options["keep"]).items():
-            total = rows.count()
-            deleted[kind] = total
+        for what in prunable(ended_before=timezone.now() - keep):
+            deleted[what.kind] = total = what.rows.count()
             if total and not options["dry_run"]:
-                counts = progress(prune(rows), total=total, label=kind, quiet=options["json"])
-                deleted[kind] = max(counts, default=0)
+                deleted[what.kind] = max(progress(prune(what), total=total, label=what.kind, tell=tell), default=0)
         if options["json"]:
-            self.stdout.write(json.dumps({"dryRun": options["dry_run"], **deleted}))
+            counts = {_camel_case(kind): count for kind, count in deleted.items()}
+            self.stdout.write(json.dumps({"dryRun": options["dry_run"], **counts}))
             return
         for kind, count in deleted.items():
             self.stdout.write(f"{'would delete' if options['dry_run'] else 'deleted'} {count} {kind}")
+
+
+def _keep(text: str) -> timedelta:
+    keep = duration(text)
+    if keep < timedelta(days=1):
+        raise ArgumentTypeError(
+            f"{text!r} is less than 1d: who ended which session, and why, is to be found for a while"
+        )
+    return keep
+
+
+def _camel_case(words: str) -> str:
+    first, *others = words.split()
+    return first + "".join(word.capitalize() for word in others)

@@ -1,0 +1,15 @@
+"""What a command that changes nothing must not change."""
+
+from typing import Any
+
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+
+from sessions.models import BulkRun, Session
+from users.models import App, DeviceToken, ResetCode, User
+
+_MODELS = (App, User, Session, BulkRun, DeviceToken, ResetCode, OutstandingToken, BlacklistedToken)
+
+
+def everything() -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table that a logout or a prune writes."""
+    return {model.__name__: list(model._base_manager.order_by("pk").values()) for model in _MODELS}

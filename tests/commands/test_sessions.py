@@ -1,0 +1,169 @@
+"""`manage.py sessions`: lists and counts, for people and for programs."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from sessions.demo_data import make_sessions, make_users
+from sessions.live import live_sessions
+from sessions.models import EndReason, Session
+from tests.commands.records import everything
+from tests.commands.terminal import manage, shell
+from tests.phones import BuddyPhone, InProcess, ZapPhone
+
+
+@pytest.fixture
+def ann(db):
+    return ZapPhone(InProcess(), device_token="push of ann").sign_up("ann")
+
+
+@pytest.fixture
+def ben(db):
+    return BuddyPhone(InProcess()).sign_up("ben")
+
+
+def users_in(done):
+    return [facts["user"] for facts in done.json]
+
+
+def test_a_program_reads_one_json_object_for_each_session(ann):
+    (facts,) = manage("sessions --json").json
+    session = Session.objects.get()
+    times = {name: facts.pop(name) for name in ("createdAt", "lastSeenAt", "expiresAt")}
+    assert all(time.endswith("Z") for time in times.values())
+    assert facts == {
+        "session": str(session.pk),
+        "user": "ann",
+        "userId": ann.user_id,
+        "app": "ZAP",
+        "platform": None,
+        "device": None,
+        "ip": "127.0.0.1",
+        "userAgent": "",
+        "refusal": None,
+        "endedAt": None,
+        "reason": None,
+        "endedBy": None,
+        "run": None,
+    }
+    ann.log_out()
+    (facts,) = manage("sessions --json").json
+    assert (facts["refusal"], facts["reason"], facts["endedBy"]) == ("session_ended", "logout", ann.user_id)
+    assert facts["endedAt"]
+
+
+def test_live_are_those_whose_tokens_are_accepted_and_ended_those_that_ended(ann, ben):
+    late = ZapPhone(InProcess()).sign_up("late")
+    Session.objects.filter(user=late.user_id).update(expires_at=timezone.now())
+    ben.log_out()
+    assert users_in(manage("sessions --json --live --app ZAP")) == ["ann"]
+    assert users_in(manage("sessions --json --ended")) == ["ben"]
+    # Timed out, and no sweep has come by: neither the one nor the other.
+    assert (late.me().status, manage("sessions --count --user late").out) == (401, "1\n")
+    for state in ("--live", "--ended"):
+        assert manage(f"sessions --count --user late {state}").out == "0\n"
+    assert "session_expired" in manage("sessions --user late").out
+
+
+@pytest.mark.parametrize(
+    ("filters", "whom"),
+    [
+        ("--user ben", ["ben"]),
+        ("--email ann@example.org", ["ann"]),
+        ("--app ZAP", ["ann"]),
+        ("--platform ANDROID", ["ben", None]),
+        ("--device-token 'push of ann'", ["ann"]),
+        ("--ip 127.0.0.0/8", ["ben", None, "ann"]),
+        ("--ip 192.0.2.0/24", []),
+        ("--idle-for 1h", []),
+        ("--created-before 2020-01-01", []),
+        ("--everyone", ["ben", None, "ann"]),
+        ("", ["ben", None, "ann"]),
+    ],
+)
+def test_the_filters_are_those_of_logout_and_the_newest_come_first(ann, ben, filters, whom):
+    assert users_in(manage(f"sessions --json {filters}")) == whom
+    assert manage(f"sessions --count {filters}").out == f"{len(whom)}\n"
+    assert manage(f"sessions --count --json {filters}").json == [{"count": len(whom)}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ("--limit -1", "'-1' is not a number of sessions"),
+        ("--limit many", "'many' is not a number of sessions"),
+        ("--limit ''", "'' is not a number of sessions"),
+        ("--live --ended", "not allowed with argument"),
+        ("--user nobody", "there is no user 'nobody'"),
+        ("--from-file ''", "can't be read"),
+        ("--app ''", "there is no app ''"),
+        ("--everyone --user ann", "--everyone goes with no other filter"),
+        ("--idle-for 0d", "'0d' is not between"),
+    ],
+)
+def test_what_is_wrong_is_said_with_code_2_and_lists_nothing(ann, arguments, text):
+    done = manage(f"sessions {arguments}")
+    assert (done.code, done.out) == (2, "")
+    assert text in done.err.splitlines()[-1]
+
+
+def test_looking_changes_nothing(ann, ben):
+    before = everything()
+    for how in ("", "--json", "--count", "--live", "--ended"):
+        assert manage(f"sessions {how}").code == 0
+    assert everything() == before
+
+
+def test_a_table_says_that_there_are_more_and_none_is_cut_off(ann):
+    for _ in range(2):
+        ZapPhone(InProcess()).log_in("ann")
+    newest = [facts["session"] for facts in manage("sessions --json").json]
+    done = manage("sessions --limit 2")
+    assert [pk in done.out for pk in newest] == [True, True, False]
+    assert "These are the newest 2. There are more" in done.out
+    assert "There are more" not in manage("sessions --limit 3").out
+    assert [facts["session"] for facts in manage("sessions --limit 2 --json").json] == newest[:2]
+
+
+def test_a_table_without_a_limit_holds_no_more_than_fits(db, monkeypatch):
+    monkeypatch.setattr("sessions.management.commands.sessions.MOST_IN_TABLE", 10)
+    for batch in (make_users(5), make_sessions(30, users=5)):
+        list(batch)
+    done = manage("sessions --limit 0")
+    assert "These are the newest 10. There are more" in done.out
+    assert len(manage("sessions --limit 0 --json").json) == 30
+
+
+def test_the_words_of_clients_neither_break_the_table_nor_steer_the_terminal(ben):
+    Session.objects.filter(user=ben.user_id).update(platform="[/red]\x1b[2J:smile:")
+    done = manage("sessions --user ben")
+    assert done.code == 0
+    assert "[/red]\N{REPLACEMENT CHARACTER}[2J:smile:" in done.out
+    assert "\x1b" not in done.out
+    assert "\x1b" not in manage("sessions --user ben --json").out
+
+
+def test_what_it_calls_live_after_a_cut_off_is_what_the_service_accepts(ann, ben):
+    now = timezone.now()
+    Session.objects.filter(user=ann.user_id).update(created_at=now - timedelta(minutes=1))
+    manage("logout --everyone --reason Leak --dry-run")
+    before = live_sessions(Session.objects.all(), now=now).count()
+    assert manage("sessions --live --count").out == f"{before}\n"
+    assert manage("logout --everyone --reason Leak").code == 0
+    assert manage("sessions --live --count").out == "0\n"
+    ended = manage("sessions --ended --json").json
+    assert {facts["reason"] for facts in ended} == {EndReason.OPERATOR}
+    assert len({facts["run"] for facts in ended}) == 1
+
+
+def test_a_reader_that_has_seen_enough_sees_no_traceback(transactional_db):
+    for batch in (make_users(50), make_sessions(3000, users=50)):
+        list(batch)
+    # More than a pipe holds, so that the command is still writing when its reader leaves.
+    for how in ("--json", ""):
+        done = shell(f"manage sessions --limit 0 {how} | head -1")
+        assert (done.code, done.err) == (141, "")
+    assert json.loads(shell("manage sessions --limit 0 --json | head -1").out)["user"]
+    assert shell("manage sessions --limit 0 --json | wc -l").out.strip() == "3000"

@@ -1,0 +1,278 @@
+"""`manage.py whocan`: what it lists is accepted, and what it doesn't list is not."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+from time_machine import travel
+
+from sessions.artefacts import artefacts_of
+from sessions.models import Session
+from tests.commands.terminal import manage, shell
+from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, promote
+from users.models import App, DeviceToken, User
+from users.reset_codes import issue_code
+
+OF_A_PHONE = {"password", "access tokens", "refresh token", "device token"}
+
+
+@pytest.fixture
+def ann(db):
+    return ZapPhone(InProcess(), device_token="push of ann").sign_up("ann")
+
+
+def kinds(user_id):
+    """What the command lists; the admin's page has it from the same function."""
+    done = manage(f"whocan {user_id} --json")
+    listed = [facts["kind"] for facts in done.json]
+    assert listed == [artefact.kind for artefact in artefacts_of(User.objects.get(pk=user_id))]
+    assert done.code == (0 if any(facts["asUser"] for facts in done.json) else 1)
+    return set(listed)
+
+
+def accepted(phone):
+    """The same by asking the service: what is let in at this moment."""
+    works = {
+        "access tokens": phone.me().status == 200,
+        "refresh token": phone.refresh().status == 200,
+        "device token": DeviceToken.objects.filter(user=phone.user_id).exists(),
+        "password": ZapPhone(InProcess()).log_in("ann").status == 200,
+    }
+    return {kind for kind, does in works.items() if does}
+
+
+def nothing(phone):
+    pass
+
+
+def end_all(phone):
+    assert manage("logout --user ann").code == 0
+
+
+def disable(phone):
+    User.objects.filter(pk=phone.user_id).update(is_active=False)
+
+
+def delete(phone):
+    assert phone.ask("DELETE", f"/v1/users/{phone.user_id}").status == 200
+
+
+def forget_password(phone):
+    user = User.objects.get(pk=phone.user_id)
+    user.set_unusable_password()
+    user.save()
+
+
+def revoke(phone):
+    """As simplejwt's own tools do."""
+    BlacklistedToken.objects.create(token=OutstandingToken.objects.get())
+
+
+def switch_app_off(phone):
+    App.objects.update(is_active=False)
+
+
+def cut_app_off(phone):
+    App.objects.update(sessions_valid_after=timezone.now())
+
+
+def cut_user_off(phone):
+    User.objects.update(sessions_valid_after=timezone.now())
+
+
+def expire(phone):
+    Session.objects.update(expires_at=timezone.now())
+
+
+def leave_idle(phone):
+    Session.objects.update(last_seen_at=timezone.now() - timedelta(days=14))
+
+
+@pytest.mark.parametrize(
+    ("happens", "gone"),
+    [
+        (nothing, set()),
+        (ZapPhone.log_out, OF_A_PHONE - {"password"}),
+        (end_all, OF_A_PHONE - {"password"}),
+        (disable, OF_A_PHONE - {"device token"}),
+        (delete, OF_A_PHONE),
+        (forget_password, {"password"}),
+        (revoke, {"refresh token"}),
+        (cut_app_off, {"access tokens", "refresh token"}),
+        (cut_user_off, {"access tokens", "refresh token"}),
+        (expire, {"access tokens", "refresh token"}),
+        (leave_idle, {"access tokens", "refresh token"}),
+    ],
+)
+def test_what_is_listed_is_what_the_service_takes(ann, happens, gone):
+    happens(ann)
+    listed = kinds(ann.user_id)
+    assert listed == OF_A_PHONE - gone
+    assert accepted(ann) == listed
+
+
+def test_tokens_of_an_app_that_is_switched_off_are_not_listed(ann):
+    switch_app_off(ann)
+    assert kinds(ann.user_id) == {"password", "device token"}  # the password opens sessions in other apps
+    assert (ann.me().status, ann.refresh().status) == (401, 401)
+
+
+def test_tokens_are_listed_until_the_second_in_which_their_session_is_over(ann):
+    expires = Session.objects.get().expires_at
+    Session.objects.update(last_seen_at=expires)
+    with travel(expires - timedelta(seconds=2), tick=False):
+        assert "refresh token" in kinds(ann.user_id)
+        assert ann.refresh().status == 200
+    with travel(expires, tick=False):
+        assert "refresh token" not in kinds(ann.user_id)
+        assert ann.refresh().status == 401
+
+
+def reset(ann, code, new="another-pass-2"):
+    body = {"identity": "ann", "otp": code, "newPassword": new}
+    return ann.call("POST", "/v1/forgotPassword", body).status
+
+
+@pytest.fixture
+def code(ann):
+    return issue_code(User.objects.get(pk=ann.user_id))
+
+
+def test_a_reset_code_is_listed_until_it_is_used(ann, code):
+    assert "reset code" in kinds(ann.user_id)
+    assert reset(ann, code) == 200
+    assert "reset code" not in kinds(ann.user_id)
+    assert reset(ann, code) == 422
+
+
+def test_a_reset_code_is_listed_until_it_is_worn_out(ann, code):
+    for _ in range(4):
+        assert reset(ann, "00000000") == 422
+    assert "reset code" in kinds(ann.user_id)
+    assert reset(ann, "00000000") == 422
+    assert "reset code" not in kinds(ann.user_id)
+    assert reset(ann, code) == 422
+
+
+@pytest.mark.parametrize("happens", [disable, delete])
+def test_a_reset_code_of_an_account_that_is_gone_is_not_listed(ann, code, happens):
+    happens(ann)
+    assert "reset code" not in kinds(ann.user_id)
+    assert reset(ann, code) == 422
+
+
+def test_a_reset_code_is_listed_for_a_quarter_of_an_hour(ann, code):
+    with travel(timezone.now() + timedelta(minutes=14)):
+        assert "reset code" in kinds(ann.user_id)
+    with travel(timezone.now() + timedelta(minutes=15)):
+        assert "reset code" not in kinds(ann.user_id)
+        assert reset(ann, code) == 422
+
+
+@pytest.fixture
+def browser(ann):
+    promote(ann, "users.view_user")
+    client = Client()
+    client.force_login(User.objects.get(pk=ann.user_id))
+    return client
+
+
+def is_in(browser):
+    return browser.get("/admin/users/user/").status_code == 200
+
+
+def test_a_login_to_the_admin_is_listed_until_it_is_over(ann, browser):
+    assert "Django login" in kinds(ann.user_id)
+    assert is_in(browser)
+    browser.logout()
+    assert "Django login" not in kinds(ann.user_id)
+    assert not is_in(browser)
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"is_staff": False}, {"password": "!changed"}])
+def test_a_login_to_the_admin_is_not_listed_when_it_opens_nothing(ann, browser, change):
+    User.objects.filter(pk=ann.user_id).update(**change)
+    assert "Django login" not in kinds(ann.user_id)
+    assert not is_in(browser)
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_login_to_the_admin_under_an_earlier_secret_key_is_listed_as_long_as_that_is_kept(
+    ann, browser, settings, is_kept
+):
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY] if is_kept else []
+    settings.SECRET_KEY = "a new one" * 8
+    assert ("Django login" in kinds(ann.user_id)) == is_kept
+    assert is_in(browser) == is_kept
+
+
+def test_somebody_elses_login_is_not_listed(ann, browser, db):
+    other = ZapPhone(InProcess()).sign_up("other")
+    promote(other)
+    assert "Django login" not in kinds(other.user_id)
+
+
+def test_the_token_of_a_device_is_listed_but_nobody_acts_as_the_user_with_it(db):
+    phone = BuddyPhone(InProcess()).sign_up("ben")
+    assert kinds(phone.user_id) == {"password", "access tokens", "app token"}
+    assert manage("logout --user ben").code == 0
+    forget_password(phone)
+    assert kinds(phone.user_id) == {"app token"}
+    assert (phone.me().status, phone.me(phone.app_token).status) == (401, 403)
+    done = manage("whocan ben")
+    assert done.code == 1
+    assert "not as the user" in done.out
+    assert done.out.endswith("Nobody can act as ben: nothing of theirs would be accepted.\n")
+    assert manage(f"logout --app {phone.app_id} --reason Leak").code == 0
+    assert kinds(phone.user_id) == set()
+
+
+def test_it_is_said_when_there_is_nothing(ann):
+    delete(ann)
+    done = manage(f"whocan {ann.user_id}")
+    assert (done.code, done.err) == (1, "")
+    assert done.out.startswith("Nobody can act as ")
+
+
+@pytest.mark.parametrize("identity", ["ann", "ANN", "ann@example.org", "+49151", "{id}"])
+def test_a_user_is_found_by_whatever_they_are_called(ann, identity):
+    User.objects.filter(pk=ann.user_id).update(phone_number="+49151")
+    done = manage("whocan", identity.format(id=ann.user_id))
+    session = Session.objects.get()
+    assert done.code == 0
+    assert (
+        f"refresh token  ZAP, unknown device, until {session.expires_at:%Y-%m-%d %H:%M} UTC, session {session.pk}"
+        in (done.out)
+    )
+
+
+@pytest.mark.parametrize("identity", ["nobody", "", "ann ", "+", "f" * 24, "x" * 5000, "\udcff"])
+def test_somebody_unknown_is_one_line_with_code_2(ann, identity):
+    done = manage("whocan", identity)
+    assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+
+
+def test_no_secret_is_shown(ann):
+    issued = issue_code(User.objects.get())
+    for how in ("", "--json"):
+        out = manage(f"whocan ann {how}").out
+        for secret in (
+            ann.access_token,
+            ann.refresh_token,
+            "push of ann",
+            PASSWORD,
+            issued,
+            User.objects.get().password,
+        ):
+            assert secret not in out
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_script_sees_by_the_exit_code_whether_anybody_can():
+    ZapPhone(InProcess()).sign_up("ann")
+    assert shell("manage whocan ann").code == 0
+    User.objects.update(is_active=False)
+    assert shell("manage whocan ann").code == 1
+    assert shell("manage whocan bob").code == 2
