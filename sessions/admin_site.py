@@ -24,8 +24,12 @@ class SessionsAdminSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         from sessions.admin.explain import explain_view  # the admin's modules need this site
+        from sessions.admin.find import find_view
 
-        return [path("explain/", self.admin_view(explain_view), name="explain")]
+        return [
+            path("explain/", self.admin_view(explain_view), name="explain"),
+            path("find/", self.admin_view(find_view), name="find"),
+        ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The dashboard, as far as they may see what is behind it."""

@@ -4,13 +4,22 @@ million sessions as with ten.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from django.db.models import Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from sessions.figures import count_if_stale, days_until, ended_by_day, live_now, live_total, opened_by_day, start_of
+from sessions.figures import (
+    count_if_stale,
+    counted_at,
+    days_until,
+    ended_by_day,
+    live_now,
+    live_total,
+    opened_by_day,
+    start_of,
+)
 from sessions.models import EndReason
 from users.models import App, RefusedLogin
 
@@ -59,6 +68,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Dashboard:
+    counted_at: datetime | None
     live: int
     opened_today: int
     live_by_day: Chart
@@ -80,6 +90,7 @@ def dashboard() -> Dashboard:
     opened, ended, live = opened_by_day(), ended_by_day(), live_total()
     by_app, by_platform = _live_by_app_and_platform()
     return Dashboard(
+        counted_at=counted_at(),
         live=live,
         opened_today=opened.get(days[-1], 0),
         live_by_day=_live_chart(days, live, opened, {day: sum(counts.values()) for day, counts in ended.items()}),

@@ -29,8 +29,11 @@ def days_until(today: date) -> list[date]:
     return [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
 
 
-def count_figures() -> None:
-    """Bring the figures up to date."""
+def count_figures(*, anew: bool = False) -> None:
+    """Bring the figures up to date; ``anew``: those of days that were counted when they were over, too.
+
+    Sessions with a past, such as made-up ones, are on such days.
+    """
     now = timezone.now()
     counted = dict(
         Figure.objects.filter(kind=Figure.Kind.OPENED, day__gte=now.date() - timedelta(days=DAYS)).values_list(
@@ -38,7 +41,7 @@ def count_figures() -> None:
         )
     )
     for day in days_until(now.date()):
-        if day not in counted or counted[day] < start_of(day + timedelta(days=1)) + _SETTLED_AFTER:
+        if anew or day not in counted or counted[day] < start_of(day + timedelta(days=1)) + _SETTLED_AFTER:
             _keep(day, now, list(_of_day(day)))
     live = Session.objects.filter(ended_at=None).values_list("app_id", "platform").annotate(n=Count("pk"))
     rows = [(Figure.Kind.LIVE, app, platform, n) for app, platform, n in live.order_by()]
@@ -49,9 +52,14 @@ def count_figures() -> None:
 
 def count_if_stale() -> None:
     """For a page that no server sweeps for: count now."""
-    latest = Figure.objects.aggregate(at=Max("counted_at"))["at"]
+    latest = counted_at()
     if latest is None or timezone.now() - latest > STALE_AFTER:
         count_figures()
+
+
+def counted_at() -> datetime | None:
+    """The moment that the figures are of."""
+    return Figure.objects.aggregate(at=Max("counted_at"))["at"]
 
 
 def live_now() -> dict[tuple[str, str], int]:
@@ -62,13 +70,13 @@ def live_now() -> dict[tuple[str, str], int]:
 
 def live_total() -> int:
     """How many sessions are live now: those of the last count, and what has happened since."""
-    counted_at = Figure.objects.filter(kind=Figure.Kind.OPENED).aggregate(at=Max("counted_at"))["at"]
+    since = Figure.objects.filter(kind=Figure.Kind.OPENED).aggregate(at=Max("counted_at"))["at"]
     total = sum(live_now().values())
-    if counted_at is None:
+    if since is None:
         return total
     of_active = Session.objects.filter(app__in=_active_apps())
-    opened = of_active.filter(pk__gte=first_id(counted_at), created_at__gt=counted_at).count()
-    ended = of_active.filter(ended_at__gt=counted_at).count()
+    opened = of_active.filter(pk__gte=first_id(since), created_at__gt=since).count()
+    ended = of_active.filter(ended_at__gt=since).count()
     return max(0, total + opened - ended)
 
 

@@ -36,6 +36,11 @@ class UserPage:
     may_end: bool
     may_disable: bool
 
+    @property
+    def nobody_can_act(self) -> bool:
+        """Nothing that is accepted speaks for the user; an app token of their device does not."""
+        return not any(artefact.is_theirs for artefact in self.artefacts)
+
 
 def user_page(user: User, *, actor: User, ended_page: str | None = None) -> UserPage:
     now = timezone.now()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from sessions.models import EndReason
+from sessions.models import EndReason, Session
 from sessions.selection import Selection
 from users.models import App, User
 
@@ -19,7 +19,12 @@ def _words(selection: Selection) -> Iterator[tuple[str, str]]:
     if selection.everyone:
         yield "Sessions", "everyone's, in all apps"
     if selection.sessions is not None:
-        yield "Sessions", _several(selection.sessions, "sessions")
+        named = Session.objects.filter(pk__in=selection.sessions[:MOST_NAMED]).select_related("user", "device")
+        names = {str(session.pk): _whose(session) for session in named}
+        yield (
+            "Session" if len(selection.sessions) == 1 else "Sessions",
+            _several([names.get(pk, pk) for pk in selection.sessions], "sessions"),
+        )
     if selection.users is not None:
         names = dict(User.objects.filter(pk__in=selection.users[:MOST_NAMED]).values_list("pk", "username"))
         yield "User", _several([names.get(pk, pk) for pk in selection.users], "users")
@@ -47,6 +52,12 @@ def _words(selection: Selection) -> Iterator[tuple[str, str]]:
         yield "Search", f"“{selection.search}”"
     if selection.spare_superusers:
         yield "Left out", "superusers"
+
+
+def _whose(session: Session) -> str:
+    """Such as "ann's on iPhone"."""
+    whose = f"{session.user.username}'s" if session.user else "an app-level one"
+    return f"{whose} on {session.device or session.platform or 'an unknown device'}"
 
 
 def _several(values: Iterable[str], what: str) -> str:

@@ -36,20 +36,12 @@ class RunningServer:
 def running_server(**environment: str) -> Iterator[RunningServer]:
     """Serve the test database in the production setting, on a free port; stop it at the end."""
     port = free_port()
-    given = {
-        "DATABASE_URL": test_database_url(),
-        "SECRET_KEY": settings.SECRET_KEY,
-        "SIGNING_KEYS": settings.SIGNING_KEYS,
-        "HTTPS": "off",
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "PORT": str(port),
-        "WORKERS": "2",
-    }
+    given = test_environment() | {"ALLOWED_HOSTS": "127.0.0.1", "PORT": str(port), "WORKERS": "2"}
     with tempfile.NamedTemporaryFile("wb", prefix="zapauth-server-", suffix=".log") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "zapauth.serve"],
             cwd=ROOT,
-            env=os.environ | given | environment,
+            env=given | environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -61,6 +53,16 @@ def running_server(**environment: str) -> Iterator[RunningServer]:
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(20)
+
+
+def test_environment() -> dict[str, str]:
+    """What a process needs to work on the test database, beside this one, in the production setting."""
+    return os.environ | {
+        "DATABASE_URL": test_database_url(),
+        "SECRET_KEY": settings.SECRET_KEY,
+        "SIGNING_KEYS": settings.SIGNING_KEYS,
+        "HTTPS": "off",
+    }
 
 
 def wait_until_it_answers(server: RunningServer, *, seconds: float = 30) -> None:
@@ -94,4 +96,5 @@ def test_database_url() -> str:
     return f"postgres://{user}@{host}{f':{port}' if port else ''}/{facts['NAME']}"
 
 
-test_database_url.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever its name
+for _function in (test_environment, test_database_url):
+    _function.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever its name

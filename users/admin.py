@@ -1,5 +1,6 @@
 """Apps and devices in the admin. Nothing is deleted here: sessions and the record hang on it."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -19,6 +20,7 @@ class NoDelete(ModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # a count for each choice of each filter
     when_empty = ""
+    change_list_template = "users/change_list.html"
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedList
@@ -101,5 +103,11 @@ class DeviceTokenAdmin(FoundByKey):
 @admin.register(RefusedLogin)
 class RefusedLoginAdmin(ReadOnly):
     when_empty = "Wrong passwords, disabled accounts and too many attempts are counted here."
-    list_display = ["hour", "reason", "count"]
+    list_display = ["in_hour", "reason", "count"]
+    ordering = ["-hour", "reason"]
+    sortable_by = ()
     list_filter = ["reason"]
+
+    @admin.display(description="hour (UTC)")
+    def in_hour(self, refused: RefusedLogin) -> datetime:
+        return refused.hour

@@ -15,7 +15,7 @@ from unfold.views import ChangeList
 COUNT_FOR_MS = 400
 LOOK_FOR_MS = 1500
 FEW = 500
-MOST_PAGES = 500
+MOST_PAGES = 200
 
 
 class BoundedPaginator(Paginator):

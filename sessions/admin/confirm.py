@@ -36,7 +36,9 @@ class WhyForm(forms.Form):
             attrs={"rows": 2, "placeholder": "Such as: phone stolen, ticket 4711", "autofocus": True}
         ),
     )
-    typed = forms.CharField(required=False, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}))
+    typed = forms.CharField(
+        required=False, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "inputmode": "numeric"})
+    )
 
     def __init__(self, *args: Any, found: Preview, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -51,7 +53,7 @@ class WhyForm(forms.Form):
 
     @property
     def wants_reason(self) -> bool:
-        return self.found.users > 1
+        return self.found.is_of_many
 
     @property
     def wants_count(self) -> bool:

@@ -23,7 +23,7 @@ class TokenForm(forms.Form):
                 "autocomplete": "off",
                 "autocapitalize": "off",
                 "spellcheck": "false",
-                "placeholder": "eyJhbGciOi…  An access token, a refresh token or a device token",
+                "placeholder": "eyJhbGciOi…",
             }
         ),
     )
@@ -35,6 +35,8 @@ def explain_view(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("user_sessions.view_session"):
         raise PermissionDenied
     form = TokenForm(request.POST or None)
+    if request.method == "GET":  # later on it would scroll the answer out of sight
+        form.fields["token"].widget.attrs["autofocus"] = True
     found = explain(form.cleaned_data["token"]) if request.method == "POST" and form.is_valid() else None
     context: dict[str, Any] = {
         **admin.site.each_context(request),

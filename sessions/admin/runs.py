@@ -1,5 +1,6 @@
 """Bulk runs: the record of every order to log somebody out, from here or from `manage.py`. It can't be changed."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -16,13 +17,21 @@ from users.admin import ReadOnly
 @admin.register(BulkRun)
 class BulkRunAdmin(ReadOnly):
     when_empty = "Choose sessions in their list and log them out, or use: manage.py logout"
-    list_display = ["started_at", "who", "what", "why", "progress", "state", "finished_at"]
+    list_display = ["started", "who", "what", "why", "progress", "state", "finished"]
     list_filter = ["source"]
     list_select_related = ["actor"]
     search_fields = ["actor__username__iexact", "operator__istartswith", "request_id__iexact"]
     search_help_text = "User name of staff, user@host, request id"
     ordering = ["-started_at"]
     change_form_template = "sessions/run.html"
+
+    @admin.display(description="started (UTC)", ordering="started_at")
+    def started(self, run: BulkRun) -> datetime:
+        return run.started_at
+
+    @admin.display(description="finished (UTC)", ordering="finished_at")
+    def finished(self, run: BulkRun) -> datetime | None:
+        return run.finished_at
 
     @admin.display(description="who", ordering="actor__username")
     def who(self, run: BulkRun) -> str:

@@ -1,6 +1,7 @@
 """The list of sessions, and the way from it to logging some or all of them out."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from unfold.decorators import display
 
 from sessions.admin.confirm import Question, WhyForm, actor_of, ask, report, seal, unseal
 from sessions.admin.filters import FILTERS
-from sessions.bulk import Preview, SelectionGrown, preview
+from sessions.bulk import Preview, SelectionGrown
 from sessions.listing import selection_of
 from sessions.models import Session
 from sessions.origin import Origin
@@ -30,7 +31,7 @@ LIST = "admin:user_sessions_session_changelist"
 @admin.register(Session)
 class SessionAdmin(ReadOnly):
     when_empty = "Sessions appear when users log in. To see how that looks: manage.py demo"
-    list_display = ["who", "state", "app", "on", "address", "created_at", "last_seen_at", "ended_at"]
+    list_display = ["who", "state", "app", "on", "address", "created", "last_seen", "ended"]
     list_filter = FILTERS
     list_select_related = ["user", "app", "device"]
     list_per_page = 100
@@ -40,11 +41,6 @@ class SessionAdmin(ReadOnly):
     sortable_by = ()  # any other order would have to look at them all
     actions = ["log_out", "log_out_everywhere"]
     change_form_template = "sessions/session.html"
-    fields = [
-        *("id", "user", "app", "device", "device_token", "platform", "ip", "user_agent"),
-        *("created_at", "last_seen_at", "expires_at", "opened_from"),
-        *("ended_at", "end_reason", "ended_by", "ended_ip", "ended_request_id", "bulk_run"),
-    ]
 
     @admin.display(description="user")
     def who(self, session: Session) -> str:
@@ -61,6 +57,18 @@ class SessionAdmin(ReadOnly):
     @admin.display(description="IP")
     def address(self, session: Session) -> str | None:
         return session.ip
+
+    @admin.display(description="created (UTC)")
+    def created(self, session: Session) -> datetime:
+        return session.created_at
+
+    @admin.display(description="last seen (UTC)")
+    def last_seen(self, session: Session) -> datetime:
+        return session.last_seen_at
+
+    @admin.display(description="ended (UTC)")
+    def ended(self, session: Session) -> datetime | None:
+        return session.ended_at
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         # Nothing may narrow the list that does not narrow what is logged out from it.
@@ -142,7 +150,7 @@ class SessionAdmin(ReadOnly):
         found = _found(request, chosen, whole_users=whole_users)
         if found is None:
             return _nothing_left(request)
-        form = WhyForm(request.POST, found=replace(found, count=count))
+        form = WhyForm(request.POST, found=replace(found, seen=count))
         question = _bulk_question(form.found, token, back=reverse(LIST), whole_users=whole_users)
         if not form.is_valid():
             return ask(request, self.admin_site, question, form)
@@ -166,7 +174,7 @@ class SessionAdmin(ReadOnly):
             raise PermissionDenied
         actor = actor_of(request)
         back = reverse("admin:users_user_change", args=[session.user_id]) if session.user_id else reverse(LIST)
-        found = preview(as_far_as_allowed(Selection(sessions=(str(session.pk),)), actor=actor))
+        found = Preview(as_far_as_allowed(Selection(sessions=(str(session.pk),)), actor=actor))
         if not found.count:
             messages.warning(request, "That session has ended.")
             return HttpResponseRedirect(back)
@@ -212,11 +220,11 @@ def _found(request: HttpRequest, chosen: Selection, *, whole_users: bool) -> Pre
     meant: Selection | None = as_far_as_allowed(chosen, actor=actor_of(request))
     if whole_users and meant is not None:
         meant = everywhere(meant)
-    return preview(meant) if meant is not None else None
+    return Preview(meant) if meant is not None else None
 
 
 def _bulk_question(found: Preview, token: str, *, back: str, whole_users: bool) -> Question:
-    happens = ["Their access tokens are refused by the next request, their refresh tokens are dead."]
+    happens = ["Their access tokens are refused from the next request on, their refresh tokens are dead."]
     happens.append("Their devices get no push for them any more.")
     if found.selection.cuts_off:
         happens.insert(0, "All of them are refused at once, by one write; then the rows are ended one by one.")
@@ -236,13 +244,14 @@ def _bulk_question(found: Preview, token: str, *, back: str, whole_users: bool) 
 
 def _one_question(request: HttpRequest, session: Session, back: str) -> Question:
     whose = f"{session.user.username}'s session" if session.user else "this app-level session"
+    where = str(session.device or session.platform or "an unknown device")
     return Question(
-        title=f"End {whose}?",
+        title=f"End {whose} on {where}?",
         button="End this session",
         url=request.path,
         back=back,
         happens=[
-            "Its access token is refused by the next request, its refresh token is dead.",
+            "Its access token is refused from the next request on, its refresh token is dead.",
             "Its device gets no push for that user any more.",
             "The user's other sessions go on.",
         ],

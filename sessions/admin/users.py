@@ -1,5 +1,6 @@
 """Users in the admin: who they are, where they are logged in, and an end to it."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -8,10 +9,11 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from sessions.admin.confirm import Question, WhyForm, actor_of, ask
-from sessions.bulk import preview
+from sessions.bulk import Preview
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
@@ -39,7 +41,7 @@ class UserForm(UserChangeForm):
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
     when_empty = "Users appear when they register; staff can add some here."
-    list_display = ["username", "email", "name", "is_staff", "is_active", "created_at"]
+    list_display = ["username", "email", "name", "role", "state", "registered"]
     list_filter = ["is_staff", "is_active"]
     search_fields = ["username"]
     search_help_text = "User name, email, phone number or id"
@@ -70,6 +72,20 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
             },
         ),
     ]
+
+    @admin.display(description="role")
+    def role(self, user: User) -> str | None:
+        return "superuser" if user.is_superuser else "staff" if user.is_staff else None
+
+    @display(description="state", label={"active": "success", "disabled": "danger", "deleted": "danger"})
+    def state(self, user: User) -> str:
+        if user.deleted_at:
+            return "deleted"
+        return "active" if user.is_active else "disabled"
+
+    @admin.display(description="registered (UTC)")
+    def registered(self, user: User) -> datetime:
+        return user.created_at
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
@@ -125,7 +141,7 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
         user, actor = self._user(user_id), actor_of(request)
         if not may_end_sessions_of(user, actor=actor):
             raise PermissionDenied
-        found, back = preview(Selection(users=(user.pk,))), reverse("admin:users_user_change", args=[user.pk])
+        found, back = Preview(Selection(users=(user.pk,))), reverse("admin:users_user_change", args=[user.pk])
         form = WhyForm(request.POST or None, found=found)
         if request.method == "POST" and form.is_valid():
             origin, note = Origin.of(request), form.cleaned_data["note"]
@@ -135,7 +151,7 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
         sessions = f"{found.count:,} session{'' if found.count == 1 else 's'}"
         happens = [
             f"{sessions} of {user.username} end, on all devices and in all apps.",
-            "Their tokens are refused by the next request; no push reaches the devices any more.",
+            "Their tokens are refused from the next request on; no push reaches the devices any more.",
             "They can log in again with their password.",
         ]
         question = Question(f"Log {user.username} out everywhere?", f"End {sessions}", request.path, back, happens)
@@ -150,7 +166,7 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
             return HttpResponseRedirect(back)
         if not may_disable(user, actor=actor):
             raise PermissionDenied
-        found = preview(Selection(users=(user.pk,)))
+        found = Preview(Selection(users=(user.pk,)))
         form = WhyForm(request.POST or None, found=found)
         if request.method == "POST" and form.is_valid():
             note = form.cleaned_data["note"]

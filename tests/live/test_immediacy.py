@@ -3,11 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from sessions.models import Session
+from tests.live.refusals import accepted_of
 from tests.phones import BuddyPhone, Live
 from users.clients import create_app
 
 SESSIONS = 200
-TRIES = 20
 
 
 def phones(kind, server, count):
@@ -30,10 +30,7 @@ def phones(kind, server, count):
 
 def accepted_after_logout(phone):
     assert phone.log_out().status == 200, phone.last
-    accepted = sum(phone.me().status != 401 for _ in range(TRIES))
-    if phone.refresh_token:
-        accepted += phone.refresh().status != 401
-    return accepted
+    return accepted_of(phone)
 
 
 def test_no_worker_accepts_a_token_after_its_logout_was_answered(phone_kind, server):

@@ -1,9 +1,11 @@
 """The first page of the admin: its figures, and that it stays quick; and the page that explains a token."""
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
 import time_machine
+from django.core.management import call_command
 from django.test import Client
 
 from sessions.dashboard import dashboard
@@ -137,6 +139,15 @@ def test_an_empty_installation_is_told_what_to_do(supporter):
     assert "Nobody has logged in yet" in text
     assert "manage.py demo" in text
     assert "None so far" in text
+
+
+def test_made_up_sessions_are_on_the_dashboard_of_an_installation_that_was_empty_at_once(supporter):
+    assert supporter.get("/admin/").context["figures"].is_empty
+    call_command("demo", users=20, sessions=300, ended=100, stdout=StringIO())
+    figures = supporter.get("/admin/").context["figures"]
+    assert (figures.live, figures.ended.total) == (300, 100)
+    live = [column.total for column in figures.live_by_day.columns]
+    assert live[0] < live[15] < live[-1] == 300
 
 
 def test_staff_who_may_see_nothing_see_no_figure(db):

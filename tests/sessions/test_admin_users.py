@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.utils import timezone
 
 from sessions.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
@@ -84,6 +85,7 @@ def test_disabling_ends_everything_and_says_that_nobody_can_act_as_the_user_any_
     assert "Fraud, ticket 12" in LogEntry.objects.get().change_message
     left = {artefact.kind for artefact in page.context["of_user"].artefacts}
     assert left == {"app token"}  # of the device, and not as the user
+    assert "Nobody. No password" in page.content.decode()
     Session.objects.filter(user=None).update(ended_at=session.ended_at, end_reason=EndReason.STAFF)
     assert "Nobody. No password" in operator.get(user_url(user.pk)).content.decode()
 
@@ -173,3 +175,66 @@ def test_users_are_found_by_name_email_phone_number_and_id(supporter):
     for term in ("AN", "ann@ex", "+4912345", ann.pk):
         found = supporter.get("/admin/users/user/", {"q": term}).context["cl"].result_list
         assert list(found) == [ann], term
+
+
+@pytest.mark.parametrize("said", ["ann", " ANN ", "Ann@Example.org", "+4912345", "{id}"])
+def test_whoever_is_named_to_the_letter_on_the_first_page_is_one_step_away(supporter, said):
+    ann = User.objects.create_user("ann", email="Ann@example.org", phone_number="+4912345")
+    User.objects.create_user("anna", email="anna@example.org")
+    found = supporter.get("/admin/find/", {"q": said.format(id=ann.pk)})
+    assert found.headers["location"] == user_url(ann.pk)
+
+
+@pytest.mark.parametrize("said", ["127.0.0.1", "an", "push-address", "nobody & none", "", "\0"])
+def test_whatever_else_is_looked_for_on_the_first_page_is_looked_for_among_the_sessions(supporter, said):
+    BuddyPhone(InProcess(), device_token="push-address").sign_up("ann")
+    page = supporter.get("/admin/find/", {"q": said}, follow=True)
+    assert (page.status_code, page.request["PATH_INFO"]) == (200, LIST)
+    shown = [session.user.username for session in page.context["cl"].result_list if session.user]
+    assert shown == (["ann"] if said != "nobody & none" else [])
+
+
+def test_who_may_see_no_session_finds_nobody(db):
+    User.objects.create_user("ann")
+    assert (
+        browser_of(User.objects.create_user("new", PASSWORD, is_staff=True)).get("/admin/find/?q=ann").status_code
+        == 403
+    )
+
+
+def test_a_sessions_page_says_who_where_when_and_once_it_has_ended_why_and_by_whom(supporter):
+    phone = BuddyPhone(InProcess(), device_token="push-address").sign_up("ann")
+    session = Session.objects.get(user=phone.user_id)
+    url = f"{LIST}{session.pk}/change/"
+    text = supporter.get(url).content.decode()
+    for shown in ("ann", session.app.name, "Android", "127.0.0.1", "End this session", str(session.pk)):
+        assert shown in text, shown
+    assert "push-address" not in text
+    supporter.post(f"{LIST}{session.pk}/end/", {"note": "Phone stolen"})
+    text = supporter.get(url).content.decode()
+    for shown in (EndReason.STAFF.label, "sven, from 127.0.0.1", "Phone stolen", "The bulk run"):
+        assert shown in text, shown
+    assert "End this session" not in text
+
+
+def test_the_record_of_one_ended_session_names_whose_it_was(supporter):
+    phone = BuddyPhone(InProcess()).sign_up("ann")
+    supporter.post(f"{LIST}{Session.objects.get(user=phone.user_id).pk}/end/", {"note": ""})
+    for url in ("/admin/user_sessions/bulkrun/", f"/admin/user_sessions/bulkrun/{BulkRun.objects.get().pk}/change/"):
+        assert "ann&#x27;s on Android" in supporter.get(url).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("facts", "role", "state"),
+    [
+        ({}, None, "active"),
+        ({"is_active": False}, None, "disabled"),
+        ({"is_staff": True, "is_superuser": True}, "superuser", "active"),
+        ({"deleted_at": timezone.now(), "is_active": False}, None, "deleted"),
+    ],
+)
+def test_the_list_of_users_tells_their_role_and_state(supporter, facts, role, state):
+    user = User.objects.create_user("ann", **facts)
+    text = supporter.get("/admin/users/user/", {"q": user.pk}).content.decode()
+    assert state in text
+    assert role is None or role in text

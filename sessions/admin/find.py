@@ -1,0 +1,27 @@
+"""Find: from the first page to whoever is on the phone, in one step."""
+
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from users.credentials import find_user_by_identity
+from users.models import User, is_object_id
+
+
+def find_view(request: HttpRequest) -> HttpResponse:
+    """To the page of the user who is named so to the letter; of anything else, to the sessions that match."""
+    if not request.user.has_perm("user_sessions.view_session"):
+        raise PermissionDenied
+    term = request.GET.get("q", "").strip()
+    user = _user(term) if request.user.has_perm("users.view_user") else None
+    if user is not None:
+        return HttpResponseRedirect(reverse("admin:users_user_change", args=[user.pk]))
+    return HttpResponseRedirect(f"{reverse('admin:user_sessions_session_changelist')}?{urlencode({'q': term})}")
+
+
+def _user(term: str) -> User | None:
+    if not term or "\0" in term:  # which PostgreSQL takes in no text
+        return None
+    return User.objects.filter(pk=term).first() if is_object_id(term) else find_user_by_identity(term)
