@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run dev test lint format schema screenshots clean
+.PHONY: run dev test lint format schema screenshots fleet clean
 
 run: .venv/service
 	@exec $(BIN)/python -m zapauth.serve --demo
@@ -25,6 +25,10 @@ format: .venv/tools
 
 screenshots: .venv/tools
 	@exec $(BIN)/python -m tests.browser.screenshots
+
+# FLEET_ARGS="--users 20000 --sessions 100000" is done sooner.
+fleet: .venv/tools
+	@exec $(BIN)/python -m bench.fleet $(FLEET_ARGS)
 
 schema: .venv/service
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
