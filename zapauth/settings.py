@@ -127,6 +127,7 @@ THROTTLE_RATES = _rates(
 # --- operators ----------------------------------------------------------------------------------
 BULK_CONFIRM_OVER = _int("BULK_CONFIRM_OVER", 1000)
 BULK_MAY_GROW = 1.1  # since the preview
+SESSION_RETENTION = _seconds("SESSION_RETENTION", timedelta(days=90), at_least=24 * 60 * 60)  # of ended ones
 
 # --- mail ---------------------------------------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))

@@ -42,6 +42,7 @@ UNFOLD = {
                     _item("Users", "person", "users_user_changelist", "users.view_user"),
                     _item("Explain a token", "troubleshoot", "explain", "user_sessions.view_session"),
                     _item("Bulk runs", "logout", "user_sessions_bulkrun_changelist", "user_sessions.view_bulkrun"),
+                    _item("Refused logins", "front_hand", "users_refusedlogin_changelist", "users.view_refusedlogin"),
                 ],
             },
             {
