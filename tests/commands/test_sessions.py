@@ -161,9 +161,9 @@ def test_what_it_calls_live_after_a_cut_off_is_what_the_service_accepts(ann, ben
 def test_a_reader_that_has_seen_enough_sees_no_traceback(transactional_db):
     for batch in (make_users(50), make_sessions(3000, users=50)):
         list(batch)
-    # More than a pipe holds, so that the command is still writing when its reader leaves.
     for how in ("--json", ""):
         done = shell(f"manage sessions --limit 0 {how} | head -1")
-        assert (done.code, done.err) == (141, "")
+        # 0: a table is written at once, perhaps before its reader leaves.
+        assert (done.code, done.err) in ([(141, "")] if how else [(141, ""), (0, "")])
     assert json.loads(shell("manage sessions --limit 0 --json | head -1").out)["user"]
     assert shell("manage sessions --limit 0 --json | wc -l").out.strip() == "3000"

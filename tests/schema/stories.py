@@ -24,6 +24,7 @@ LOGOUTS = {"zapLogOut", "zapLogOutOfWeb", "zapDeleteUser", "buddyLogOut", "buddy
 # What nobody would guess, every other time.
 KNOWN = {
     "zapLogIn": {"identity": "story", "password": PASSWORD},
+    "zapLogOut": {"deviceToken": "story"},
     "buddyLogIn": {"username": "story", "password": PASSWORD},
 }
 Machine = api(max_examples=1).as_state_machine()
@@ -73,6 +74,9 @@ class Story(Machine):
         known = KNOWN.get(case.operation.definition.raw["operationId"], {})
         if known and isinstance(case.body, dict) and self.steps % 2:
             case.body = case.body | known
+        own = next(reversed(self.purses["zap"].of_user), None)
+        if own and self.steps % 2 and dialect_of(case) == "zap" and "id" in case.path_parameters:
+            case.path_parameters["id"] = own
         if case.operation.definition.raw["operationId"] == "buddyRegisterDevice" and isinstance(case.body, dict):
             case.body = case.body | {"appId": self.app.app.pk, "appKey": self.app.key}
 

@@ -20,6 +20,12 @@ from users.models import App, RefusedLogin, User
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def nothing_counted_yet(db):
+    """A server that another test has left running counts every five minutes."""
+    Figure.objects.all().delete()
+
+
 @pytest.fixture
 def supporter(db):
     return browser_of(new_staff("Support", name="sven"))
