@@ -6,6 +6,7 @@ from io import StringIO
 import pytest
 import time_machine
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 
 from sessions.dashboard import dashboard
@@ -21,9 +22,11 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def nothing_counted_yet(db):
-    """A server that another test has left running counts every five minutes."""
+def nobody_yet(db):
+    """Neither sessions nor figures of a server that other tests have left running."""
     Figure.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM user_sessions_session")
 
 
 @pytest.fixture
