@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from sessions.bulk import Preview, SelectionGrown, find_interrupted, start_run, sweep_run
@@ -87,7 +88,7 @@ class Command(OperatorCommand):
             )
             return
         self.stdout.write(f"Filters   {shown(found.selection)}")
-        self.stdout.write(f"Would end {found.count} sessions of {found.users} users")
+        self.stdout.write(f"Would end {_counts(found)}")
         if accepted < found.count:
             refused = "timed out, cut off, or of a user or an app that is switched off"
             self.stdout.write(f"          {found.count - accepted} of them are refused already: {refused}")
@@ -116,7 +117,7 @@ class Command(OperatorCommand):
             return found.count
         if not may_ask:
             raise CommandError(
-                f"{found.count} sessions of {found.users} users: look with --dry-run, pass its digest to --confirm.",
+                f"{_counts(found)}: look with --dry-run, pass its digest to --confirm.",
                 returncode=NOT_CONFIRMED,
             )
         self._show(found, interrupted)
@@ -156,7 +157,7 @@ class Command(OperatorCommand):
             raise CommandError(
                 f"interrupted after {run.ended} of {run.expected}; the same command goes on.", returncode=INTERRUPTED
             )
-        self._done(run, f"Ended {run.ended} sessions. Run {run.pk}")
+        self._done(run, f"Ended {run.ended} session{pluralize(run.ended)}. Run {run.pk}")
 
     def _done(self, run: BulkRun | None, text: str) -> None:
         if not self.as_json:
@@ -182,6 +183,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 def _of(run: BulkRun) -> str:
     return f"the run of {run.started_at:%Y-%m-%d %H:%M:%S} UTC, which had ended {run.ended} of {run.expected}"
+
+
+def _counts(found: Preview) -> str:
+    return f"{found.count} session{pluralize(found.count)} of {found.users} user{pluralize(found.users)}"
 
 
 def _line(session: Session) -> dict[str, Any]:
