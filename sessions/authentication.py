@@ -11,7 +11,8 @@ from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, models
+from django.db.models.base import ModelState
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -19,6 +20,7 @@ from rest_framework.request import Request
 from sessions.errors import SessionEnded, TokenInvalid, TokenMissing
 from sessions.models import Session
 from sessions.policy import last_seen_every
+from sessions.prepared import Statement
 from sessions.tokens import SessionToken, UserAccessToken
 from users.models import App, User
 
@@ -42,41 +44,52 @@ def get_live_session(token: SessionToken, *, now: datetime) -> Session:
 def _find_session(session_id: UUID) -> Session | None:
     # By hand, not by `select_related`: building this statement anew on each request costs the ORM
     # more CPU than the database takes to answer it.
-    with connection.cursor() as cursor:
-        cursor.execute(_statement(), (session_id,))
-        row = cursor.fetchone()
+    row = _statement().look_up(id=session_id)
     if row is None:
         return None
     values = iter(row)
-    session = _build(Session, values)
-    session.app = _build(App, values)
-    session.user = _build(User, values) if session.user_id is not None else None
+    session, app, user = _build(Session, values), _build(App, values), _build(User, values)
+    session._state.fields_cache |= {"app": app, "user": user if session.user_id is not None else None}
     return session
 
 
 @cache
-def _statement() -> str:
+def _statement() -> Statement:
     tables = (("s", Session), ("a", App), ("u", User))
-    columns = ", ".join(f'{alias}."{field.column}"' for alias, model in tables for field in _fields(model))
+    columns = ", ".join(f'{alias}."{name}"' for alias, model in tables for name in _names(model))
     # Names of tables and columns only, and those from the models.
-    return f"""
+    return Statement(f"""
         SELECT {columns}
           FROM "{Session._meta.db_table}" s
           JOIN "{App._meta.db_table}" a ON a.id = s.app_id
      LEFT JOIN "{User._meta.db_table}" u ON u.id = s.user_id
-         WHERE s.id = %s
-    """  # noqa: S608
+         WHERE s.id = %(id)s
+    """)  # noqa: S608
+
+
+# What only staff look at, or only a login: Django fetches it, should anybody ask.
+_LEFT_OUT = {
+    Session: {"ip", "user_agent", "platform"}
+    | {"ended_by_id", "ended_ip", "ended_request_id", "end_reason", "bulk_run_id"},
+    App: {"key_hash", "created_at"},
+    User: {"password"},
+}
 
 
 @cache
-def _fields(model: type[models.Model]) -> tuple[models.Field, ...]:
-    # Nobody needs the password's hash once a session is open; Django fetches it if asked for.
-    return tuple(field for field in model._meta.concrete_fields if field.name != "password")
+def _names(model: type[models.Model]) -> list[str]:
+    """Of its attributes, as of the columns."""
+    return [field.attname for field in model._meta.concrete_fields if field.attname not in _LEFT_OUT[model]]
 
 
 def _build(model: type[M], values: Iterator[Any]) -> M:
-    fields = _fields(model)
-    return model.from_db(connection.alias, [field.attname for field in fields], [next(values) for _ in fields])
+    # What `Model.from_db` does, without the signals of each new object, for which nobody listens.
+    made = model.__new__(model)
+    made._state = ModelState()
+    made._state.adding, made._state.db = False, DEFAULT_DB_ALIAS
+    # As many as there are names; what follows in ``values`` is the next one's.
+    made.__dict__.update(zip(_names(model), values, strict=False))
+    return made
 
 
 class SessionAuthentication(BaseAuthentication):
