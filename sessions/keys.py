@@ -34,7 +34,7 @@ class BadSigningKeys(ValueError):
     """`SIGNING_KEYS` can't be used; the text says why and never holds a part of a key."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one is the same as itself, so that it can be a key of a cache
 class KeyRing:
     """``signing`` signs, named ``signing_kid``; ``verifying`` maps each `kid` to its public key."""
 

@@ -5,13 +5,14 @@ the app's), `sid` (the session), `jti`, `iat`, `exp`, `token_type`; nothing pers
 """
 
 from datetime import datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any, Self
 from uuid import UUID
 
 import jwt
 from django.conf import settings
 from rest_framework_simplejwt.backends import TokenBackend
-from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenBackendError, TokenBackendExpiredToken
+from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenBackendError
 from rest_framework_simplejwt.exceptions import TokenError as SimpleJWTError
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import BlacklistMixin, Token
@@ -23,18 +24,18 @@ from sessions.models import Session
 
 CLAIMS = ("iss", "aud", "sub", "sid", "jti", "iat", "exp", "token_type")
 ALGORITHM = "ES256"
+ACCESS, REFRESH = "at+jwt", "refresh+jwt"  # `typ`: RFC 9068 §2.1, RFC 8725 §3.11
 
 
 class KeyedTokenBackend(TokenBackend):
     """simplejwt's backend with several keys, told apart by `kid`, and with typed headers.
 
-    The algorithm is never taken from the token (RFC 8725 §3.1).
+    Whether a token has expired, the token says.
     """
 
-    def __init__(self, *, typ: str, allow_expired: bool = False) -> None:
-        super().__init__(ALGORITHM, issuer=settings.TOKEN_ISSUER)
+    def __init__(self, typ: str) -> None:
+        super().__init__(ALGORITHM)
         self.typ = typ
-        self.allow_expired = allow_expired
 
     @property
     def keys(self) -> KeyRing:
@@ -42,42 +43,53 @@ class KeyedTokenBackend(TokenBackend):
 
     def encode(self, payload: dict[str, Any]) -> str:
         headers = {"kid": self.keys.signing_kid, "typ": self.typ}
-        return jwt.encode(payload | {"iss": self.issuer}, self.keys.signing, ALGORITHM, headers=headers)
+        return jwt.encode(payload | {"iss": settings.TOKEN_ISSUER}, self.keys.signing, ALGORITHM, headers=headers)
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
-        try:
-            header = jwt.get_unverified_header(token)
-            key = self.keys.verifying.get(header.get("kid", ""))
-            if key is None or header.get("typ") != self.typ:
-                raise TokenBackendError("unknown key or type")
-            claims = jwt.decode(
-                token,
-                key,
-                algorithms=[ALGORITHM],
-                issuer=self.issuer,
-                # `aud` is held against the session's app, once that is known; `iat` says nothing
-                # that `exp` does not, and two machines' clocks may differ by a second.
-                options={
-                    "require": list(CLAIMS),
-                    "verify_aud": False,
-                    "verify_iat": False,
-                    "verify_exp": not self.allow_expired,
-                },
-            )
-            if not isinstance(claims["exp"], int):  # PyJWT looks only where it verifies
-                raise TokenBackendError("exp is no time")
-            return claims
-        except jwt.ExpiredSignatureError as error:
-            raise TokenBackendExpiredToken("expired") from error
-        except (jwt.InvalidTokenError, ValueError) as error:
-            # PyJWT lets a ValueError through for a few malformed tokens.
-            raise TokenBackendError("invalid") from error
+        # Each phone comes with the same access token again and again. A refresh token comes once.
+        verified = _verified_before if self.typ == ACCESS else _verified
+        return dict(verified(token, self.typ, self.keys, settings.TOKEN_ISSUER))
+
+
+def _verified(token: str, typ: str, keys: KeyRing, issuer: str) -> dict[str, Any]:
+    """The claims of a token that one of our keys has signed. Raises: TokenBackendError."""
+    try:
+        header = jwt.get_unverified_header(token)
+        key = keys.verifying.get(header.get("kid", ""))
+        if key is None or header.get("typ") != typ:
+            raise TokenBackendError("unknown key or type")
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],  # never the token's own word (RFC 8725 §3.1)
+            issuer=issuer,
+            # `exp` is looked at each time; `aud` is held against the session's app, once that is known;
+            # `iat` says nothing that `exp` does not, and two machines' clocks may differ by a second.
+            options={"require": list(CLAIMS), "verify_aud": False, "verify_iat": False, "verify_exp": False},
+        )
+        if not isinstance(claims["exp"], int):
+            raise TokenBackendError("exp is no time")
+        return claims
+    except (jwt.InvalidTokenError, ValueError) as error:
+        # PyJWT lets a ValueError through for a few malformed tokens.
+        raise TokenBackendError("invalid") from error
+
+
+# That a signature is genuine stays true for ever, so this may be remembered, and of what is not genuine
+# nothing is. It is no verdict: whether the token is good now, expiry and session say, at each request.
+# An entry takes about 2 kB.
+_verified_before = lru_cache(maxsize=4096)(_verified)
+
+
+@cache
+def _backend(typ: str) -> KeyedTokenBackend:
+    return KeyedTokenBackend(typ)
 
 
 class SessionToken(Token):
     """What the three kinds share: a token speaks for one session, `sid`."""
 
-    typ = "at+jwt"  # RFC 9068 §2.1
+    typ = ACCESS
     lifetime = timedelta(0)  # every token is given its `exp` when it is made
 
     def __init__(self, token: Any = None, verify: bool = True, *, allow_expired: bool = False) -> None:
@@ -85,11 +97,13 @@ class SessionToken(Token):
         super().__init__(token, verify)
 
     def get_token_backend(self) -> TokenBackend:
-        return KeyedTokenBackend(typ=self.typ, allow_expired=self.allow_expired)
+        return _backend(self.typ)
 
-    def check_exp(self, claim: str = "exp", current_time: datetime | None = None) -> None:
-        if not self.allow_expired:
-            super().check_exp(claim, current_time)
+    def verify(self) -> None:
+        # That it has each of its claims, the backend has seen to.
+        if not self.allow_expired and self["exp"] <= self.current_time.timestamp():
+            raise ExpiredTokenError("Token is expired")
+        self.verify_token_type()
 
     @classmethod
     def read(cls, raw: str, *, allow_expired: bool = False) -> Self:
@@ -157,9 +171,9 @@ class RefreshToken(BlacklistMixin, SessionToken):
     """Buys the next access token. Kept in simplejwt's tables by `jti`, without its text."""
 
     token_type = "refresh"
-    typ = "refresh+jwt"
+    typ = REFRESH
 
-    def verify(self, *args: Any, **kwargs: Any) -> None:
+    def verify(self) -> None:
         # Without the mixin's look into the blacklist: a used token is on it, and whether it was
         # used or revoked decides what happens to the session. `sessions.refresh` looks itself.
         SessionToken.verify(self)
