@@ -2,15 +2,16 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from sessions.errors import SessionEnded
-from sessions.login import Grant, lock_sessions, open_app_session, same_device, sessions_on_device
-from sessions.logout import end_sessions
-from sessions.models import EndReason, Session
+from sessions.login import Grant, lock_sessions, open_app_session, sessions_on_device
+from sessions.logout import log_out_and_open
+from sessions.models import USER_AGENT_LENGTH, Session
 from sessions.origin import Origin
+from sessions.tokens import AppAccessToken
 from users.devices import attach_device_token, register_device, release_device_token
 from users.models import App, Device, User
 
@@ -53,17 +54,19 @@ def change_device(session: Session, *, push_token: str | None = None, **descript
     return device
 
 
-@transaction.atomic
 def log_out_of_device(session: Session, *, origin: Origin) -> Grant:
     """End a user's session on a device and open an app-level one there: together or not at all.
 
     Raises: SessionEnded, when it had ended before; then no session is opened.
     """
-    own = Session.objects.filter(pk=session.pk)
-    if not end_sessions(own, actor=session.user, reason=EndReason.LOGOUT, origin=origin):
-        raise SessionEnded
-    session.refresh_from_db(fields=["device_token"])  # it may have changed since authentication
-    return open_app_session(session.app, origin=origin, **same_device(session))
+    opened = Session(
+        app=session.app,
+        user_agent=origin.user_agent[:USER_AGENT_LENGTH],
+        expires_at=timezone.now() + settings.APP_SESSION_LIFETIME,
+    )
+    access = AppAccessToken.for_session(opened, expires_at=opened.expires_at)
+    log_out_and_open(session, opened, origin=origin)
+    return Grant(opened, str(access), access.expires_at)
 
 
 def _user_on_device(on_device: QuerySet[Session]) -> User | None:

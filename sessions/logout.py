@@ -9,25 +9,42 @@ import logging
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from sessions.errors import SessionEnded
 from sessions.models import BulkRun, EndReason, Session
 from sessions.origin import Origin
+from sessions.prepared import Statement, Value
 from users.accounts import END_SESSION, get_user_to_change
 from users.errors import NotYours
 from users.models import DeviceToken, User
 
 logger = logging.getLogger("zapauth.sessions")
 
-# One statement, so that the three facts of a logout have one moment:
+# One's own session and all others that its user has on a device token: those that are open, in one order.
+_LOCK_OWN = Statement("""
+SELECT id
+  FROM user_sessions_session
+ WHERE ended_at IS NULL
+   AND id = ANY(ARRAY(
+       SELECT %(id)s::uuid
+        UNION
+       SELECT s.id
+         FROM users_devicetoken t
+         JOIN user_sessions_session s ON s.device_token_id = t.id
+        WHERE t.digest = %(digest)s::bytea AND s.user_id = %(user)s AND s.ended_at IS NULL))
+ ORDER BY id
+   FOR NO KEY UPDATE
+""")
+# One statement, so that the facts of a logout have one moment:
 #   ended        who, when, why and from where; from here on authentication refuses the session;
 #   blacklisted  its refresh token, in simplejwt's own tables, unless it has expired: `manage.py prune`
 #                may delete such a one in this very moment. LATERAL, as below, keeps PostgreSQL to the
 #                index: for a few thousand it would rather read the whole table, once for each batch;
 #   theirs       the push addresses that it may hold for its user: the one it logged in with, and those
-#                of its device. Not an OR in one join: of a million sessions it would take a third longer;
+#                of its device. Not an OR in one join: of a million sessions it would take a third longer.
+#                And the one that its user names, whether or not an open session holds it;
 #   held         of these, those that nothing else holds, as they are once they are locked: the phone may
 #                be somebody else's by now. In one order, so that two logouts which share some can't
 #                deadlock. A session that nobody ended leaves an address alone that the user's next
@@ -40,8 +57,8 @@ WITH ended AS (
     UPDATE user_sessions_session
        SET ended_at = %(now)s, end_reason = %(reason)s, ended_by_id = %(actor)s,
            ended_ip = %(ip)s, ended_request_id = %(request_id)s, bulk_run_id = %(run)s
-     WHERE id = ANY(%(ids)s)
- RETURNING id, user_id, refresh_jti, device_id, device_token_id
+     WHERE {which}
+ RETURNING id, app_id, user_id, refresh_jti, device_id, device_token_id, platform, opened_from_id
 ), blacklisted AS (
     INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
     SELECT o.id, %(now)s
@@ -55,14 +72,12 @@ WITH ended AS (
     SELECT t.id, e.user_id, e.device_id
       FROM ended e
      CROSS JOIN LATERAL (SELECT id FROM users_devicetoken WHERE device_id = e.device_id OFFSET 0) t
+     UNION ALL
+    SELECT t.id, e.user_id, NULL FROM ended e JOIN users_devicetoken t USING (user_id) WHERE t.digest = %(digest)s
 ), held AS (
     SELECT t.id, t.user_id, t.device_id
       FROM users_devicetoken t
-     WHERE t.id = ANY(ARRAY(SELECT id FROM theirs))
-       AND NOT (%(by_itself)s AND EXISTS (
-               SELECT FROM user_sessions_session other
-                WHERE other.device_token_id = t.id AND other.user_id = t.user_id
-                  AND other.ended_at IS NULL AND other.id NOT IN (SELECT id FROM ended)))
+     WHERE t.id = ANY(ARRAY(SELECT id FROM theirs)) {unless}
      ORDER BY t.id
        FOR NO KEY UPDATE OF t
 ), detached AS (
@@ -70,10 +85,43 @@ WITH ended AS (
      WHERE id = ANY(ARRAY(
            SELECT held.id FROM held JOIN theirs ON theirs.id = held.id AND theirs.user_id = held.user_id
             WHERE theirs.device_id IS NULL OR theirs.device_id = held.device_id))
-)
-SELECT set_config('synchronous_commit', 'remote_apply', true)
+){then}
+SELECT set_config('synchronous_commit', 'remote_apply', true), EXISTS (SELECT FROM ended)
+"""
+# A session that nobody ended: the address stays with one that still holds it.
+_ELSEWHERE = """AND NOT EXISTS (
+               SELECT FROM user_sessions_session other
+                WHERE other.device_token_id = t.id AND other.user_id = t.user_id
+                  AND other.ended_at IS NULL AND other.id NOT IN (SELECT id FROM ended))
 """
 _BY_ITSELF = {EndReason.EXPIRED, EndReason.IDLE, EndReason.OVER_LIMIT}
+# Compare and set: nothing that has been looked at is another by now, and no other session has to be locked
+# with it. So no lock comes first, and no transaction needs to be opened for two statements.
+_AS_SEEN = """id = %(id)s AND ended_at IS NULL
+   AND refresh_jti IS NOT DISTINCT FROM %(refresh_jti)s AND device_token_id IS NOT DISTINCT FROM %(device_token)s
+   AND NOT EXISTS (
+       SELECT FROM users_devicetoken t
+         JOIN user_sessions_session s ON s.device_token_id = t.id
+        WHERE t.digest = %(digest)s AND s.user_id = %(user)s AND s.ended_at IS NULL AND s.id <> %(id)s)"""
+_LOCKED = "id = ANY(%(ids)s)"
+# On the same device, and with the push address that it has now.
+_OPEN_BESIDE = """, opened AS (
+    INSERT INTO user_sessions_session (
+           id, app_id, device_id, device_token_id, opened_from_id, platform, ip, user_agent,
+           created_at, last_seen_at, expires_at, refresh_used_by, end_reason, ended_request_id)
+    SELECT %(opened)s, app_id, device_id, device_token_id, COALESCE(opened_from_id, id), platform, %(ip)s,
+           %(user_agent)s, %(now)s, %(now)s, %(expires_at)s, '', '', ''
+      FROM ended
+     WHERE id = %(id)s
+)"""
+
+
+def _end(which: str, *, unless: str = "", then: str = "") -> Statement:
+    return Statement(_END.format(which=which, unless=unless, then=then))
+
+
+_END_AS_SEEN, _END_LOCKED, _END_BY_ITSELF = _end(_AS_SEEN), _end(_LOCKED), _end(_LOCKED, unless=_ELSEWHERE)
+_END_AS_SEEN_AND_OPEN, _END_LOCKED_AND_OPEN = _end(_AS_SEEN, then=_OPEN_BESIDE), _end(_LOCKED, then=_OPEN_BESIDE)
 
 
 # savepoint=False: inside a caller's transaction it is a part of that one, and costs no round trips.
@@ -101,36 +149,19 @@ def end_sessions(
 
     Returns: the ids of the sessions that this very call ended.
     """
-    origin = origin or Origin()
-    actor_id = actor.pk if actor else None
     # Locked first and in one order: overlapping logouts can't deadlock, and the statement that
     # follows sees what was committed while we waited, such as a refresh token just rotated.
     # `no_key`: a session opened from one of these meanwhile points at it, and need not wait.
     open_ones = sessions.filter(ended_at=None).order_by("pk").select_for_update(of=("self",), no_key=True)
     ids = list(open_ones.values_list("pk", flat=True)[:at_most])
-    if not ids:
-        return set()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _END,
-            {
-                "ids": ids,
-                "now": timezone.now(),
-                "reason": reason.value,
-                "actor": actor_id,
-                "ip": origin.ip,
-                "request_id": origin.request_id,
-                "by_itself": reason in _BY_ITSELF,
-                "run": run.pk if run else None,
-            },
-        )
-    told = "sessions ended: %d, reason %s, actor %s", len(ids), reason.value, actor_id
-    # A bulk run has a line of its own, or its batches would be all that the log is about.
-    transaction.on_commit(lambda: logger.log(logging.DEBUG if run else logging.INFO, *told))
+    if ids:
+        order = _order(actor, reason, origin, run)
+        statement = _END_BY_ITSELF if reason in _BY_ITSELF else _END_LOCKED
+        statement.fetch_all(**order, ids=ids)
+        _tell(len(ids), order)
     return set(ids)
 
 
-@transaction.atomic
 def log_out(session: Session, *, device_token: str | None = None, origin: Origin | None = None) -> None:
     """End the caller's own session and, given a ``device_token``, all that this user has on it.
 
@@ -139,10 +170,59 @@ def log_out(session: Session, *, device_token: str | None = None, origin: Origin
 
     Raises: SessionEnded, when it had ended before (another request was quicker); nothing changes.
     """
-    mine = Session.objects.filter(Q(pk=session.pk) | _bound_to(session.user_id, device_token))
-    if session.pk not in end_sessions(mine, actor=session.user, reason=EndReason.LOGOUT, origin=origin):
-        raise SessionEnded
-    _detach(session.user_id, device_token)
+    digest = None if device_token is None else DeviceToken.digest_of(device_token)
+    _log_out(session, origin, (_END_AS_SEEN, _END_LOCKED), digest=digest)
+
+
+def log_out_and_open(session: Session, opened: Session, *, origin: Origin) -> None:
+    """End the caller's own session and open an app-level one on the same device: both or neither.
+
+    Raises: SessionEnded, as `log_out`.
+    """
+    beside: dict[str, Value] = {"opened": opened.pk, "user_agent": opened.user_agent, "expires_at": opened.expires_at}
+    _log_out(session, origin, (_END_AS_SEEN_AND_OPEN, _END_LOCKED_AND_OPEN), **beside)
+
+
+def _log_out(session: Session, origin: Origin | None, ways: tuple[Statement, Statement], **more: Value) -> None:
+    # The logout that phones wait for: `end_sessions` in one statement, if that finds all as it was seen.
+    as_seen, locked = ways
+    order = _order(session.user, EndReason.LOGOUT, origin) | {"id": session.pk, "user": session.user_id} | more
+    ((_, done),) = as_seen.fetch_all(**order, refresh_jti=session.refresh_jti, device_token=session.device_token_id)
+    if done:
+        _tell(1, order)
+        return
+    with transaction.atomic(savepoint=False):
+        ids = [session_id for (session_id,) in _LOCK_OWN.fetch_all(**order)]
+        if session.pk in ids:
+            locked.fetch_all(**order, ids=ids)
+            _tell(len(ids), order)
+            return
+    raise SessionEnded
+
+
+def _order(
+    actor: User | None, reason: EndReason, origin: Origin | None, run: BulkRun | None = None
+) -> dict[str, Value]:
+    """What the record says of a logout; no device token is named."""
+    return {
+        "now": timezone.now(),
+        "reason": reason.value,
+        "actor": actor.pk if actor else None,
+        "ip": origin.ip if origin else None,
+        "request_id": origin.request_id if origin else "",
+        "run": run.pk if run else None,
+        "digest": None,
+    }
+
+
+def _tell(count: int, order: dict[str, Value]) -> None:
+    # A bulk run has a line of its own, or its batches would be all that the log is about.
+    level = logging.DEBUG if order["run"] else logging.INFO
+    told = level, "sessions ended: %d, reason %s, actor %s", count, order["reason"], order["actor"]
+    if connection.in_atomic_block:
+        transaction.on_commit(lambda: logger.log(*told))
+    else:
+        logger.log(*told)
 
 
 @transaction.atomic
@@ -152,9 +232,14 @@ def log_out_user(user_id: str, *, actor: User, device_token: str | None = None, 
     Raises: NotYours, UserNotFound (that only to staff who may end sessions).
     """
     user = get_user_to_change(user_id, actor=actor, permission=END_SESSION)
-    whose = Q(user=user) if device_token is None else _bound_to(user.pk, device_token)
-    end_sessions_as_staff(Session.objects.filter(whose), actor=actor, origin=origin)
-    _detach(user.pk, device_token)
+    sessions = Session.objects.filter(user=user)
+    if device_token is None:
+        end_sessions_as_staff(sessions, actor=actor, origin=origin)
+        return
+    digest = DeviceToken.digest_of(device_token)
+    end_sessions_as_staff(sessions.filter(device_token__digest=digest), actor=actor, origin=origin)
+    # It may be that user's with no open session to show for it.
+    DeviceToken.objects.filter(digest=digest, user=user).update(user=None, updated_at=timezone.now())
 
 
 def end_sessions_as_staff(sessions: QuerySet[Session], *, actor: User, origin: Origin | None = None) -> set[UUID]:
@@ -167,18 +252,3 @@ def end_sessions_as_staff(sessions: QuerySet[Session], *, actor: User, origin: O
     if not actor.is_superuser:
         sessions = sessions.exclude(user__is_superuser=True)
     return end_sessions(sessions, actor=actor, reason=EndReason.STAFF, origin=origin)
-
-
-def _bound_to(user_id: str | None, device_token: str | None) -> Q:
-    """The user's sessions that were opened with that device token; no token, no session."""
-    if device_token is None:
-        return Q(pk__in=())
-    return Q(user_id=user_id, device_token__digest=DeviceToken.digest_of(device_token))
-
-
-def _detach(user_id: str | None, device_token: str | None) -> None:
-    # For a token that was this user's with no open session to show for it.
-    if device_token is not None and user_id is not None:
-        DeviceToken.objects.filter(digest=DeviceToken.digest_of(device_token), user_id=user_id).update(
-            user=None, updated_at=timezone.now()
-        )

@@ -4,7 +4,6 @@ import hashlib
 from datetime import datetime
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError as SimpleJWTError
 
@@ -14,6 +13,7 @@ from sessions.login import Grant
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
+from sessions.prepared import Statement, Value
 from sessions.tokens import RefreshToken, UserAccessToken
 
 
@@ -30,20 +30,18 @@ def refresh(raw: str, *, audience: str, origin: Origin) -> Grant:
     """
     token, client = RefreshToken.read(raw), _digest_of_client(origin)
     session = _look(token, audience)
-    try:
+    if token["jti"] == session.refresh_jti:
+        grant = _use(token, session, client)
+        if grant is not None:
+            return grant
+        session = _look(token, audience)  # raises, if a logout came between our look and our write
         if token["jti"] == session.refresh_jti:
-            return _next(token, session, client)
-    except _Outrun:
-        session = _look(token, audience)  # another request used the token between our look and our write
+            raise SessionEnded  # other hands have revoked the token through simplejwt's own tables
     if _is_retry(token, session, client):
         return _grant(session, _not_blacklisted(_successor_of(session)))
     reused = Session.objects.filter(pk=session.pk)
     end_sessions(reused, actor=None, reason=EndReason.REFRESH_REUSED, origin=origin)
     raise SessionEnded
-
-
-class _Outrun(Exception):
-    """The compare-and-set found another refresh token than the one compared."""
 
 
 def _look(token: RefreshToken, audience: str) -> Session:
@@ -53,28 +51,44 @@ def _look(token: RefreshToken, audience: str) -> Session:
     return session
 
 
-@transaction.atomic
-def _next(token: RefreshToken, session: Session, client: str) -> Grant:
+# Compare and set: a logout that was quicker has set `ended_at`, another refresh `refresh_jti`. Either way
+# nothing is written and nothing handed out.
+_CURRENT = """
+       id = %(id)s AND ended_at IS NULL AND refresh_jti = %(jti)s
+   AND NOT EXISTS (
+       SELECT FROM token_blacklist_blacklistedtoken b
+         JOIN token_blacklist_outstandingtoken o ON o.id = b.token_id
+        WHERE o.jti = %(jti)s)
+"""
+_NOTE_USE = Statement(f"UPDATE user_sessions_session SET last_seen_at = %(now)s WHERE {_CURRENT} RETURNING id")  # noqa: S608
+_ROTATE = Statement(f"""
+WITH used AS (
+    UPDATE user_sessions_session
+       SET last_seen_at = %(now)s, refresh_jti = %(successor)s,
+           refresh_used_jti = %(jti)s, refresh_used_at = %(now)s, refresh_used_by = %(client)s
+     WHERE {_CURRENT}
+ RETURNING id, user_id, expires_at
+), recorded AS (
+    INSERT INTO token_blacklist_outstandingtoken (jti, user_id, token, created_at, expires_at)
+    SELECT %(successor)s, user_id, '', %(now)s, expires_at FROM used
+), blacklisted AS (
+    INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
+    SELECT o.id, %(now)s FROM used CROSS JOIN token_blacklist_outstandingtoken o WHERE o.jti = %(jti)s
+)
+SELECT id FROM used
+""")  # noqa: S608
+
+
+def _use(token: RefreshToken, session: Session, client: str) -> Grant | None:
+    """The next tokens; None, when ``token`` is not the session's current one any more."""
     now = timezone.now()
-    changed: dict[str, object] = {"last_seen_at": now}
-    successor = None
-    if settings.ROTATE_REFRESH_TOKENS:
-        successor = RefreshToken.for_session(session, expires_at=session.expires_at)
-        successor.set_iat(at_time=now)
-        used = {"refresh_used_jti": token["jti"], "refresh_used_at": now, "refresh_used_by": client}
-        changed |= {"refresh_jti": successor["jti"], **used}
-    # Compare and set: a logout that was quicker has set `ended_at`, another refresh `refresh_jti`.
-    # Either way nothing is written here and nothing handed out.
-    current = Session.objects.filter(pk=session.pk, refresh_jti=token["jti"])
-    if not current.filter(ended_at=None).update(**changed):
-        if current.exists():
-            raise SessionEnded
-        raise _Outrun
-    # Not before: a refresh that was quicker has blacklisted the token, and is no other hand.
-    _not_blacklisted(token)
-    if successor is not None:
-        successor.record(session)
-        token.blacklist()
+    facts: dict[str, Value] = {"id": session.pk, "jti": token["jti"], "now": now}
+    if not settings.ROTATE_REFRESH_TOKENS:
+        return _grant(session) if _NOTE_USE.fetch_all(**facts) else None
+    successor = RefreshToken.for_session(session, expires_at=session.expires_at)
+    successor.set_iat(at_time=now)  # as `_successor_of` would have it
+    if not _ROTATE.fetch_all(**facts, successor=successor["jti"], client=client):
+        return None
     return _grant(session, successor)
 
 
@@ -111,6 +125,6 @@ def _digest_of_client(origin: Origin) -> str:
     return hashlib.sha256(origin.user_agent.encode()).hexdigest()
 
 
-def _grant(session: Session, successor: RefreshToken | None) -> Grant:
+def _grant(session: Session, successor: RefreshToken | None = None) -> Grant:
     access = UserAccessToken.for_session(session, expires_at=timezone.now() + settings.ACCESS_TOKEN_LIFETIME)
     return Grant(session, str(access), access.expires_at, str(successor) if successor else None)

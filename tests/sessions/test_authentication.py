@@ -24,21 +24,22 @@ def test_an_authenticated_request_costs_one_query(new_phone, django_assert_num_q
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.only("zap")
-def test_a_logout_with_a_device_token_costs_six_queries(new_phone, django_assert_num_queries):
+def test_a_logout_costs_two_queries(new_phone, django_assert_num_queries):
     phone = new_phone(device_token="phone").sign_up()
-    # Authenticate; begin, lock, end, detach, commit.
-    with django_assert_num_queries(6):
+    # Authenticate; end, which in Buddy opens an app-level session, too.
+    with django_assert_num_queries(2):
         assert phone.log_out().status == 200
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.only("buddy")
-def test_a_logout_that_opens_an_app_level_session_costs_seven_queries(new_phone, django_assert_num_queries):
-    phone = new_phone(device_token="phone").sign_up()
-    # Authenticate; begin, lock, end, look again, insert, commit.
-    with django_assert_num_queries(7):
-        assert phone.log_out().status == 200
+@pytest.mark.only("zap")
+@pytest.mark.parametrize("rotation", [False, True], ids=["", "rotating"])
+def test_a_refresh_costs_two_queries(new_phone, settings, rotation, django_assert_num_queries):
+    settings.ROTATE_REFRESH_TOKENS = rotation
+    phone = new_phone().sign_up()
+    # Look; compare and set.
+    with django_assert_num_queries(2):
+        assert phone.refresh().status == 200
 
 
 def test_a_token_is_good_until_the_second_of_its_exp(new_phone, settings):

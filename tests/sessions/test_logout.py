@@ -1,9 +1,16 @@
 """What a logout does, told over both dialects; and what it leaves alone."""
 
 import pytest
+from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
+from sessions.authentication import get_live_session
+from sessions.devices import log_out_of_device
+from sessions.errors import SessionEnded
+from sessions.logout import log_out
 from sessions.models import EndReason, Session
+from sessions.origin import Origin
+from sessions.tokens import AnyAccessToken
 from tests.phones import SEED_DEVICE_TOKEN
 from users.models import DeviceToken
 
@@ -64,3 +71,61 @@ def test_a_logged_out_refresh_token_is_blacklisted_in_simplejwts_tables_and_refu
     outstanding = OutstandingToken.objects.get()
     assert outstanding.token == ""
     assert BlacklistedToken.objects.filter(token=outstanding).exists()
+
+
+# --- what changes between the look at the token and the logout ------------------------------------
+
+
+def authenticated(phone):
+    """The phone's session as a request finds it, before anything else happens to it."""
+    return get_live_session(AnyAccessToken.read(phone.access_token), now=timezone.now())
+
+
+@pytest.mark.only("zap")
+def test_a_logout_that_a_rotation_came_before_takes_the_new_refresh_token(new_phone, settings):
+    settings.ROTATE_REFRESH_TOKENS = True
+    phone = new_phone().sign_up()
+    session = authenticated(phone)
+    phone.refresh_token = phone.refresh().json["data"]["refreshToken"]
+    log_out(session)
+    assert BlacklistedToken.objects.count() == 2
+    assert phone.refresh().status == 401
+
+
+@pytest.mark.only("buddy")
+def test_a_logout_that_a_new_push_address_came_before_takes_that_one(new_phone):
+    phone = new_phone(device_token="old").sign_up()
+    session = authenticated(phone)
+    phone.call("PATCH", "/devices/current", {"pushToken": "new"}, token=phone.access_token)
+    log_out_of_device(session, origin=Origin())
+    assert pushes_of(phone.user_id) == []
+    opened = Session.objects.latest("created_at")
+    assert (opened.user_id, opened.device_token.token) == (None, "new")
+
+
+@pytest.mark.only("zap")
+def test_a_logout_that_comes_second_leaves_everything_as_it_is(new_phone):
+    phone = new_phone(device_token="phone").sign_up()
+    session = authenticated(phone)
+    phone.log_out()
+    # The same user, on the same phone, once more.
+    assert phone.log_in(phone.username).status == 200
+    before = Session.objects.get(pk=session.pk)
+    with pytest.raises(SessionEnded):
+        log_out(session)
+    with pytest.raises(SessionEnded):
+        log_out(session, device_token="phone")
+    assert Session.objects.get(pk=session.pk).ended_at == before.ended_at
+    assert pushes_of(phone.user_id) == ["phone"]
+    assert phone.me().status == 200
+
+
+@pytest.mark.only("buddy")
+def test_a_logout_on_a_device_that_comes_second_opens_nothing(new_phone):
+    phone = new_phone().sign_up()
+    session = authenticated(phone)
+    phone.log_out()
+    count = Session.objects.count()
+    with pytest.raises(SessionEnded):
+        log_out_of_device(session, origin=Origin())
+    assert Session.objects.count() == count
