@@ -17,6 +17,6 @@ class Origin:
         """The origin of a request that has its facts (`zapauth.request_facts`)."""
         return cls(
             ip=request.client_ip,  # type: ignore[attr-defined]
-            user_agent=request.headers.get("User-Agent", ""),
+            user_agent=request.META.get("HTTP_USER_AGENT", ""),
             request_id=request.request_id,  # type: ignore[attr-defined]
         )

@@ -50,8 +50,8 @@ def is_zap(path: str) -> bool:
 def _request_id(request: HttpRequest) -> str:
     # Buddy's envelope carries the id, and its clients read a UUID there.
     sane = _SANE_ID if is_zap(request.path) else _UUID
-    given = request.headers.get("X-Request-ID", "")
-    return given if sane.fullmatch(given) else str(uuid.uuid4())
+    given = request.META.get("HTTP_X_REQUEST_ID", "")
+    return given if given and sane.fullmatch(given) else str(uuid.uuid4())
 
 
 def _client_ip(request: HttpRequest) -> str | None:
@@ -59,7 +59,7 @@ def _client_ip(request: HttpRequest) -> str | None:
     proxies = settings.TRUSTED_PROXIES
     if proxies:
         # Each proxy of ours appends whom it saw; what stands further left anybody can write.
-        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+        hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
         if len(hops) >= proxies:
             address = hops[-proxies]
     try:

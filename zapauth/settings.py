@@ -160,14 +160,14 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "zapauth.request_facts.RequestFacts",
-    "corsheaders.middleware.CorsMiddleware",
+    "zapauth.pages.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "zapauth.pages.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "zapauth.pages.AuthenticationMiddleware",
+    "zapauth.pages.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [

@@ -9,12 +9,13 @@ from django.views import defaults
 
 from zapauth.buddy import errors as buddy
 from zapauth.docs import DocsView, SchemaView
+from zapauth.pages import is_page
 from zapauth.request_facts import is_zap
 from zapauth.zap import errors as zap
 
 
 def _dialect(request: HttpRequest) -> ModuleType | None:
-    if request.path.startswith(("/admin/", "/static/")) or request.path.rstrip("/") in ("/docs", "/schema"):
+    if is_page(request.path):
         return None
     return zap if is_zap(request.path) else buddy
 
@@ -46,9 +47,9 @@ handler404 = not_found
 handler500 = server_error
 
 urlpatterns = [
+    path("v1/", include("zapauth.zap.urls")),
+    path("", include("zapauth.buddy.urls")),
     path("admin/", admin.site.urls),
     re_path(r"^schema/?$", SchemaView.as_view(), name="schema"),
     re_path(r"^docs/?$", DocsView.as_view(), name="docs"),
-    path("v1/", include("zapauth.zap.urls")),
-    path("", include("zapauth.buddy.urls")),
 ]

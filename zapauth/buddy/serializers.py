@@ -8,6 +8,7 @@ from rest_framework import serializers
 from users.models import DeviceToken
 from zapauth.buddy.fields import Date, Gender, Location, Password, Text, Username
 from zapauth.buddy.paging import MOST_PER_PAGE
+from zapauth.dialect import field_errors, made_once, validate
 
 
 class BuddyInput(serializers.Serializer):
@@ -18,16 +19,17 @@ class BuddyInput(serializers.Serializer):
     @classmethod
     def read(cls, data: Any) -> dict[str, Any]:
         """Raises: ValidationError, its parameters named as clients write them."""
-        serializer = cls(data=_folded(data))
+        given = _folded(data)
+        fields = made_once(cls).fields
         # Forms can't leave a field out: empty is left out, where empty is not a value of its own.
-        for name, field in serializer.fields.items():
-            if not (field.required or getattr(field, "allow_blank", False)) and serializer.initial_data.get(name) == "":
-                del serializer.initial_data[name]
-        if not serializer.is_valid():
-            raise serializers.ValidationError(
-                {_wire_name(serializer.fields[name].source): texts for name, texts in serializer.errors.items()}  # type: ignore[arg-type]
-            )
-        values: dict[str, Any] = serializer.validated_data
+        for name, field in fields.items():
+            if given.get(name) == "" and not (field.required or getattr(field, "allow_blank", False)):
+                del given[name]
+        try:
+            values = validate(cls, given)
+        except serializers.ValidationError as error:
+            wrong = {_wire_name(fields[name].source or name): texts for name, texts in field_errors(error).items()}
+            raise serializers.ValidationError(wrong) from error
         location = values.pop("location", None)
         return values | (dict(zip(("latitude", "longitude"), location, strict=True)) if location else {})
 

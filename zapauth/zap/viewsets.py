@@ -17,7 +17,7 @@ from sessions.refresh import refresh
 from users.accounts import change_user, find_users, get_user_to_change, get_user_to_read, register_user
 from users.clients import get_zap_app
 from users.credentials import get_user_by_identity
-from zapauth.dialect import DialectViewSet, read_query
+from zapauth.dialect import DialectViewSet, read_query, validate
 from zapauth.zap import errors
 from zapauth.zap.authentication import LogoutAuthentication, OptionalAuthentication, ZapAuthentication
 from zapauth.zap.envelope import session_json, success, user_json
@@ -46,10 +46,7 @@ class ZapViewSet(DialectViewSet):
     def read(self, kind: type[Any]) -> dict[str, Any]:
         """The body, or the query of a GET, as that serializer takes it. Raises: ValidationError."""
         in_query = self.request.method in ("GET", "HEAD")
-        data = kind(data=read_query(self.request._request) if in_query else self.request.data)
-        data.is_valid(raise_exception=True)
-        values: dict[str, Any] = data.validated_data
-        return values
+        return validate(kind, read_query(self.request._request) if in_query else self.request.data)
 
 
 class UserViewSet(ZapViewSet):

@@ -1,0 +1,50 @@
+"""Middleware for some requests only: who is logged in to a page does not concern an API call.
+
+A dialect's request, the one in a thousand that counts, goes past what does not concern it.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from corsheaders import middleware as cors
+from django.conf import settings
+from django.contrib.auth import middleware as auth
+from django.contrib.messages import middleware as messages
+from django.contrib.sessions import middleware as sessions
+from django.http import HttpRequest
+from django.utils.deprecation import MiddlewareMixin
+
+
+def is_page(path: str) -> bool:
+    """Whether a path is for people (the admin, the documentation) and not of a dialect."""
+    return path.startswith(("/admin/", "/static/")) or path.rstrip("/") in ("/docs", "/schema")
+
+
+if TYPE_CHECKING:
+    _Middleware = MiddlewareMixin
+else:
+    _Middleware = object
+
+
+class _OnPages(_Middleware):
+    def __call__(self, request: HttpRequest) -> Any:
+        return super().__call__(request) if is_page(request.path) else self.get_response(request)
+
+
+class CorsMiddleware(cors.CorsMiddleware):
+    """django-cors-headers', once some other origin may read answers."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        some = settings.CORS_ALLOWED_ORIGINS or settings.CORS_ALLOW_ALL_ORIGINS
+        return super().__call__(request) if some else self.get_response(request)
+
+
+class SessionMiddleware(_OnPages, sessions.SessionMiddleware):
+    """Django's, on pages."""
+
+
+class AuthenticationMiddleware(_OnPages, auth.AuthenticationMiddleware):
+    """Django's, on pages."""
+
+
+class MessageMiddleware(_OnPages, messages.MessageMiddleware):
+    """Django's, on pages."""
