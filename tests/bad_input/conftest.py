@@ -5,8 +5,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _unhindered(settings):
-    """Quick hashes; and nobody tries too often, which is tested elsewhere."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    """Nobody tries too often, which is tested elsewhere."""
     settings.THROTTLING = False
 
 

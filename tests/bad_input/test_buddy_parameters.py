@@ -6,12 +6,11 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.bad_input.answers import buddy_error, buddy_success
-from tests.bad_input.database import Untouched, undone
+from tests.bad_input.database import undone
 from tests.bad_input.dialects import BUDDY
-from tests.bad_input.oddities import DEEP, FORM, LIKE_SQL, NO_TEXT, UNSTORABLE
+from tests.bad_input.oddities import DEEP, FORM, NO_TEXT, UNSTORABLE
 from tests.bad_input.routes import WITH_BODY, each
-from tests.phones import PASSWORD
-from users.models import ResetCode, User
+from users.models import User
 
 MISSING = (400, "ParameterMissingRequiredValue")
 OUT_OF_RANGE = (400, "ParameterOutOfRange")
@@ -127,49 +126,6 @@ def test_a_user_name_that_grows_when_it_is_stored_is_out_of_range(good, untouche
         reply = good(name).with_fields(**{field: letter * 150}).send()
         assert reply.status in (200, 400, 401)
         assert BUDDY.is_documented(reply)
-
-
-# --- refused by a rule -------------------------------------------------------------------------
-
-NO_APP = (401, "AuthAppCredentialsInvalid")
-NO_LOGIN = (401, "AuthBadUsernameOrPassword")
-AUTH_FAILED = (401, "AuthFailed")
-
-
-@pytest.mark.parametrize(
-    ("name", "field", "values", "refusal"),
-    [
-        ("register", "appId", ["0" * 24, *LIKE_SQL], NO_APP),
-        ("register", "appKey", ["x", *LIKE_SQL], NO_APP),
-        ("login", "username", ["nobody", *LIKE_SQL], NO_LOGIN),
-        ("login", "password", [" ", PASSWORD.upper(), f" {PASSWORD}", *LIKE_SQL], NO_LOGIN),
-        ("reset", "userName", ["nobody", "a@b.cd", *LIKE_SQL], AUTH_FAILED),
-        ("reset", "resetCode", ["00000000", "x", "٣" * 8, 0, -1.5, 10**63, *LIKE_SQL], AUTH_FAILED),
-    ],
-)
-def test_a_well_formed_value_that_is_not_the_right_one_is_refused(phone, good, subtests, name, field, values, refusal):
-    call, untouched = good(name), Untouched(but=ResetCode)  # which notes that it was tried
-    for value in values:
-        with subtests.test(value=repr(value)[:30]), undone():
-            assert buddy_error(call.with_fields(**{field: value}).send()) == refusal
-            untouched()
-    assert phone.me().status == 200
-
-
-def test_what_another_user_has_is_refused_in_any_case(good, untouched, subtests):
-    other = User.objects.exclude(email=None)[0]
-    taken = {"username": other.username.upper(), "email": other.email.upper()}
-    for name, (field, value) in itertools.product(("sign up", "change"), taken.items()):
-        with subtests.test(name=name, field=field), undone():
-            assert buddy_error(good(name).with_fields(**{field: value}).send()) == (400, "ItemAlreadyExists")
-            untouched()
-
-
-def test_a_code_is_asked_for_alike_by_whoever_it_may_be(good, untouched, subtests):
-    for name in ("nobody", "a@b.cd", "x" * 150, 7, *LIKE_SQL):
-        with subtests.test(name=name):
-            assert buddy_success(good("ask for a code").with_fields(userName=name).send()) is True
-    untouched()
 
 
 # --- what is taken although it looks odd -------------------------------------------------------

@@ -1,9 +1,11 @@
 """`GET /users`: pages of the users that the caller may see, forth and back by tokens."""
 
 import re
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
+import time_machine
 from django.core.signing import dumps
 
 from tests.bad_input import buddy_error, buddy_success
@@ -79,13 +81,15 @@ def test_paging_back_by_tokens_shows_the_same_pages_in_reverse(staff):
 
 def test_the_current_token_answers_the_same_page_again(staff):
     make_users(5)
-    page = page_of(staff, limit=2)
-    for _ in range(3):
-        assert page_of(staff, token=page["currentToken"]) == page
-        if "nextToken" in page:
-            page = page_of(staff, token=page["nextToken"])
-    before = page_of(staff, token=page["previousToken"])
-    assert page_of(staff, token=before["currentToken"]) == before
+    # A token says the second in which it was made.
+    with time_machine.travel(datetime.now(UTC), tick=False):
+        page = page_of(staff, limit=2)
+        for _ in range(3):
+            assert page_of(staff, token=page["currentToken"]) == page
+            if "nextToken" in page:
+                page = page_of(staff, token=page["nextToken"])
+        before = page_of(staff, token=page["previousToken"])
+        assert page_of(staff, token=before["currentToken"]) == before
 
 
 def test_who_registers_between_two_pages_moves_nobody_onto_both_or_neither(staff):

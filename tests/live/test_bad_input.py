@@ -5,7 +5,6 @@ import socket
 from contextlib import ExitStack, closing, suppress
 from http.client import HTTPException, HTTPResponse
 
-import httpx
 import pytest
 from django.conf import settings
 
@@ -14,7 +13,7 @@ from tests.bad_input.dialects import BUDDY, DIALECTS, ZAP
 from tests.bad_input.oddities import LIMIT
 from tests.bad_input.routes import BY_ID, route_named
 from tests.phones import PASSWORD, Live, Reply
-from tests.servers import running_server
+from tests.servers import ping, running_server
 
 
 @pytest.fixture
@@ -47,13 +46,6 @@ def answer(server, data, *, hang_up=False):
             return Reply(response.status, names, response.read().decode())
         except (ConnectionError, HTTPException):
             return None
-
-
-def still_answers(server):
-    try:
-        return httpx.get(f"{server.base_url}/service/ping", timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def login(phone, *headers, kind="application/json"):
@@ -114,7 +106,7 @@ def test_a_body_that_ends_early_is_no_body_and_hangs_nobody(phone, dialect, serv
         with subtests.test(body=name):
             reply = answer(server, data, hang_up=True)
             assert reply is None or dialect.error(reply)[0] == 400
-            assert still_answers(server)
+            assert ping(server) == 200
             untouched()
 
 
@@ -174,7 +166,7 @@ def test_http_that_is_none_is_refused_or_cut_off_and_the_server_goes_on(phone, s
         with subtests.test(http=name):
             reply = answer(server, data)
             assert reply is None or 400 <= reply.status < 500
-            assert still_answers(server)
+            assert ping(server) == 200
     untouched()
 
 

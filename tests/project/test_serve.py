@@ -23,11 +23,8 @@ def data(tmp_path_factory):
 
 
 def environment(data, **more):
-    return (
-        {name: value for name, value in os.environ.items() if name not in SETTINGS_NAMES}
-        | {"DATA_DIR": str(data)}
-        | more
-    )
+    ours = SETTINGS_NAMES | {"DJANGO_SETTINGS_MODULE"}
+    return {name: value for name, value in os.environ.items() if name not in ours} | {"DATA_DIR": str(data)} | more
 
 
 def run(*arguments, data, **more):

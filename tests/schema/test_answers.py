@@ -9,9 +9,9 @@ from schemathesis.core.failures import FailureGroup
 
 from tests.schema.document import api
 
-CASES = 5000
+CASES = 4000
 # Of each operation, on top of what schemathesis makes up systematically. Most are sent twice, by two callers.
-DRAWN = 50
+DRAWN = 25
 described = api(max_examples=DRAWN)
 statuses: dict[str, Counter] = {}
 

@@ -11,11 +11,19 @@ from sessions.models import Session
 from sessions.origin import Origin
 from users.accounts import register_user
 from users.clients import get_zap_app
-from users.credentials import get_user_by_username
+from users.credentials import OwaspArgon2, get_user_by_username
 from users.errors import BadCredentials, IdentityTaken
 from users.models import User
+from zapauth.settings import PASSWORD_HASHERS
 
 PASSWORD = "correct-horse-1"
+
+
+def test_a_password_costs_whoever_guesses_it_19_mib_and_two_passes():
+    # As the service has it, not the suite, whose own hash is this one with less to do.
+    assert PASSWORD_HASHERS[0] == f"{OwaspArgon2.__module__}.{OwaspArgon2.__qualname__}"
+    hashed = OwaspArgon2().encode(PASSWORD, "some-salt")
+    assert hashed.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 @pytest.mark.django_db(transaction=True)

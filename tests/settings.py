@@ -1,0 +1,10 @@
+"""What the suite and its servers run on: the project's settings, but for passwords whose hash costs next to nothing."""
+
+from zapauth.settings import *  # noqa: F403
+from zapauth.settings import DATABASES, IS_LOCAL
+
+PASSWORD_HASHERS = ["tests.hashes.CheapArgon2"]
+if IS_LOCAL:
+    # Of two that block each other PostgreSQL stops the one that has waited for so long; servers wait for a second. It
+    # must not be the suite, which empties the tables while a server may be busy with what a test has hung up on.
+    DATABASES["default"]["OPTIONS"]["options"] = "-c deadlock_timeout=5s"
