@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run dev test lint format schema screenshots fleet clean
+.PHONY: run dev test lint format schema screenshots bench clean
 
 run: .venv/service
 	@exec $(BIN)/python -m zapauth.serve --demo
@@ -26,9 +26,9 @@ format: .venv/tools
 screenshots: .venv/tools
 	@exec $(BIN)/python -m tests.browser.screenshots
 
-# FLEET_ARGS="--users 20000 --sessions 100000" is done sooner.
-fleet: .venv/tools
-	@exec $(BIN)/python -m bench.fleet $(FLEET_ARGS)
+# BENCH_ARGS="--only read,logout --json FILE" is done sooner; docs/performance.md.
+bench: .venv/bench
+	@exec $(BIN)/python -m bench $(BENCH_ARGS)
 
 schema: .venv/service
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
@@ -46,6 +46,11 @@ clean:
 .venv/tools: requirements-dev.txt .venv/service
 	@echo "Installing requirements-dev.txt into .venv …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	@touch $@
+
+.venv/bench: bench/requirements.txt .venv/tools
+	@echo "Installing bench/requirements.txt into .venv …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r bench/requirements.txt
 	@touch $@
 
 # The browser test's client. Without npm that test is skipped, and says so.

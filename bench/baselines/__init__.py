@@ -1,0 +1,1 @@
+"""What ZapAuth is measured against: each a Django project of its own, as its documentation recommends."""

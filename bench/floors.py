@@ -1,0 +1,42 @@
+"""What the database can't do with less: one prepared statement by primary key, in a table of sessions."""
+
+from uuid import UUID
+
+from bench.processes import cpu_seconds
+from bench.projects import DEFAULT
+from bench.rounds import Bench, mint, say
+from bench.subjects import ZAP
+
+# Each is autocommitted, and the UPDATE each time of another session.
+STATEMENTS = {
+    "SELECT": "SELECT * FROM user_sessions_session WHERE id = %s",
+    "UPDATE": "UPDATE user_sessions_session SET ended_at = now(), end_reason = 'logout' WHERE id = %s",
+}
+SESSIONS = 5_000  # in each round
+# How often each is looked at: a few microseconds are nothing to a clock that ticks a hundred times a second.
+TURNS = {"SELECT": 4, "UPDATE": 1}
+
+
+def measure_floors(bench: Bench) -> dict[str, list[float]]:
+    """CPU milliseconds of PostgreSQL for each statement, one figure for each round."""
+    DEFAULT.migrate(bench.database)
+    count = SESSIONS // 10 if bench.is_quick else SESSIONS
+    ids = [UUID(login["session"]) for login in mint(bench, DEFAULT, ZAP.mint, count * bench.rounds)]
+    bench.database.tidy(DEFAULT.database)
+    found: dict[str, list[float]] = {name: [] for name in STATEMENTS}
+    for number in range(bench.rounds):
+        mine = ids[number * count : (number + 1) * count]
+        for name, values in found.items():
+            values.append(_measure_floor(bench, name, mine * TURNS[name]))
+            say(f"{name} {number + 1}/{bench.rounds}  {values[-1]:.3f} ms of CPU")
+    return found
+
+
+def _measure_floor(bench: Bench, name: str, ids: list[UUID]) -> float:
+    with bench.database.connect(DEFAULT.database) as connection:
+        connection.execute(STATEMENTS[name], (ids[0],), prepare=True)
+        bench.database.write_out()
+        before = cpu_seconds(bench.database.pid)
+        for session_id in ids:
+            connection.execute(STATEMENTS[name], (session_id,))
+        return 1000 * (cpu_seconds(bench.database.pid) - before) / len(ids)

@@ -1,0 +1,123 @@
+"""A lean HTTP client: a few keep-alive connections, each with one request under way at any time.
+
+It lives in a process of its own, so that what it costs is nobody's.
+"""
+
+import json
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+CONNECTIONS = 16
+PATIENCE = 60  # seconds without any answer
+
+
+@dataclass(frozen=True)
+class Request:
+    """As it goes over the wire, and the status that is the only right answer."""
+
+    raw: bytes
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Replies:
+    seconds: float  # from the first request to the last answer
+    latencies: list[float]  # in seconds, in no order
+
+
+class WrongAnswer(Exception):
+    """The server answered something else; the text is its answer."""
+
+
+def request(
+    method: str, path: str, *, authorization: str = "", body: dict[str, Any] | None = None, status: int = 200
+) -> Request:
+    content = b"" if body is None else json.dumps(body).encode()
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "User-Agent: bench/1", "Accept: application/json"]
+    if authorization:
+        lines.append(f"Authorization: {authorization}")
+    if body is not None:
+        lines.append("Content-Type: application/json")
+    if method != "GET":
+        lines.append(f"Content-Length: {len(content)}")
+    return Request("\r\n".join(lines).encode() + b"\r\n\r\n" + content, status)
+
+
+class Client:
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self._pool = pool
+
+    def send(self, port: int, requests: list[Request], connections: int = CONNECTIONS) -> Replies:
+        """Each request once. Raises: WrongAnswer, when one is answered with another status than its own."""
+        return self._pool.submit(_send, port, requests, connections).result()
+
+
+@contextmanager
+def client() -> Iterator[Client]:
+    # From nothing: a copy of this process would have its open connections.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        yield Client(pool)
+
+
+class _Connection:
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def begin(self, request: Request) -> None:
+        self.request, self.answer, self.begun = request, b"", time.perf_counter()
+        self.socket.sendall(request.raw)
+
+    def is_done(self) -> bool:
+        """Read what has come. Raises: WrongAnswer."""
+        received = self.socket.recv(65536)
+        if not received:
+            raise WrongAnswer(f"the connection was closed after {self.answer!r}")
+        self.answer += received
+        head, end, body = self.answer.partition(b"\r\n\r\n")
+        if not end or len(body) < _length(head):
+            return False
+        if int(head.split(b" ", 2)[1]) != self.request.status:
+            raise WrongAnswer(f"{self.request.raw.decode()}\n\n{self.answer.decode()}")
+        return True
+
+
+def _length(head: bytes) -> int:
+    lower = head.lower()
+    _, found, rest = lower.partition(b"\r\ncontent-length:")
+    if not found and b" 204 " not in head.split(b"\r\n", 1)[0]:
+        raise WrongAnswer(f"no length: {head!r}")
+    return int(rest.split(b"\r\n", 1)[0]) if found else 0
+
+
+def _send(port: int, requests: list[Request], most: int) -> Replies:
+    waiting = deque(requests)
+    latencies: list[float] = []
+    with selectors.DefaultSelector() as selector:
+        connections = [_Connection(port) for _ in range(min(most, len(waiting)))]
+        try:
+            begun = time.perf_counter()
+            for connection in connections:
+                connection.begin(waiting.popleft())
+                selector.register(connection.socket, selectors.EVENT_READ, connection)
+            while len(latencies) < len(requests):
+                ready = selector.select(PATIENCE)
+                if not ready:
+                    raise WrongAnswer("no answer")
+                for key, _ in ready:
+                    if key.data.is_done():
+                        latencies.append(time.perf_counter() - key.data.begun)
+                        if waiting:
+                            key.data.begin(waiting.popleft())
+            return Replies(time.perf_counter() - begun, latencies)
+        finally:
+            for connection in connections:
+                connection.socket.close()

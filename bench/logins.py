@@ -1,0 +1,24 @@
+"""Logins to be measured with, made in bulk by each project's own code: `python -m bench.logins MODULE COUNT`.
+
+Not over HTTP: that would hash a password for each. It runs in a process of its own, with the project's settings.
+"""
+
+import json
+import sys
+from importlib import import_module
+
+import django
+
+# What a client has after a login: its `access` token, and what else its calls need.
+Login = dict[str, str]
+PASSWORD = "correct-horse-1"
+
+
+def main(module: str, count: int) -> None:
+    django.setup()
+    for login in import_module(module).mint(count):
+        print(json.dumps(login))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,76 @@
+"""Reads at a fixed rate, as phones send them: how long one waits for its turn counts, too."""
+
+import statistics
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+
+import psutil
+
+from bench.serving import Server
+
+PHONES = 8
+
+
+@dataclass
+class Reads:
+    """Of each read: when it was sent, how long it took, what came back, which worker's process answered."""
+
+    sent: list[tuple[float, float, int, int]] = field(default_factory=list)
+
+    def quantile_ms(self, percent: int) -> float:
+        return 1000 * statistics.quantiles([took for _, took, _, _ in self.sent], n=100)[percent - 1]
+
+    def last_accepted(self) -> dict[int, float]:
+        """By the worker's process, when the last accepted one was sent."""
+        return {pid: max(at for at, _, status, by in self.sent if status == 200 and by == pid) for pid in self.workers}
+
+    @property
+    def workers(self) -> set[int]:
+        return {pid for _, _, _, pid in self.sent}
+
+    @property
+    def statuses(self) -> set[int]:
+        return {status for _, _, status, _ in self.sent}
+
+
+def read_paced(server: Server, tokens: list[str], *, per_second: float, stop: threading.Event) -> Reads:
+    """GET /v1/users/token with each of ``tokens`` on the phones' connections, until ``stop``."""
+    reads, begun = Reads(), time.time() + 0.1
+
+    def phone(number: int) -> None:
+        interval = PHONES / per_second
+        due = begun + interval * number / PHONES
+        with closing(HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
+            worker = _worker_of(connection, server)
+            mine = tokens[number::PHONES]
+            for turn in range(sys.maxsize):
+                time.sleep(max(0.0, due - time.time()))
+                if stop.is_set():
+                    return
+                sent = time.time()
+                headers = {"Authorization": f"Bearer {mine[turn % len(mine)]}"}
+                connection.request("GET", "/v1/users/token", headers=headers)
+                response = connection.getresponse()
+                response.read()
+                reads.sent.append((sent, time.time() - due, response.status, worker))
+                due += interval
+
+    with ThreadPoolExecutor(PHONES) as pool:
+        list(pool.map(phone, range(PHONES)))
+    return reads
+
+
+def _worker_of(connection: HTTPConnection, server: Server) -> int:
+    """Which worker's process answers it: the kernel spreads connections over them."""
+    connection.request("GET", "/service/ping")
+    connection.getresponse().read()
+    port = connection.sock.getsockname()[1]
+    for worker in psutil.Process(server.pid).children(recursive=True):
+        if any(each.raddr and each.raddr.port == port for each in worker.net_connections("tcp")):
+            return worker.pid
+    raise RuntimeError("no worker has that connection")

@@ -1,0 +1,57 @@
+"""The projects that are measured side by side, each with a database of its own on the same PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bench.database import Database
+from bench.serving import (
+    BASELINE,
+    ZAPAUTH,
+    Server,
+    baseline_environment,
+    run_python,
+    serving,
+    zapauth_environment,
+)
+
+
+@dataclass(frozen=True)
+class Project:
+    name: str
+    settings: str = "zapauth.settings"
+    extra: dict[str, str] = field(default_factory=dict, hash=False)
+    database: str = "zapauth"
+
+    @property
+    def is_zapauth(self) -> bool:
+        return self.settings == "zapauth.settings"
+
+    def environment(self, database: Database) -> dict[str, str]:
+        url = database.url(self.database)
+        if self.is_zapauth:
+            return zapauth_environment(database.data, url) | self.extra
+        return baseline_environment(database.data, self.settings, url)
+
+    def migrate(self, database: Database) -> None:
+        database.create(self.database)
+        run_python("-m", "django", "migrate", "--verbosity", "0", given=self.environment(database))
+
+    @contextmanager
+    def serve(self, database: Database) -> Iterator[Server]:
+        arguments, ping = (ZAPAUTH, "/service/ping") if self.is_zapauth else (BASELINE, "/ping")
+        with serving(arguments, self.environment(database), ping=ping) as server:
+            yield server
+
+
+def _baseline(name: str) -> Project:
+    return Project(name, f"bench.baselines.{name}.settings", database=f"baseline_{name}")
+
+
+DEFAULT = Project("zapauth")
+# The same installation with one setting changed.
+ROTATING = Project("zapauth_rotating", extra={"ROTATE_REFRESH_TOKENS": "on"})
+PLAIN_SIMPLEJWT = _baseline("plain_simplejwt")
+BLACKLISTED_ACCESS = _baseline("blacklisted_access")
+KNOX = _baseline("knox")
+BARE = _baseline("bare")

@@ -1,0 +1,103 @@
+"""What a run has found, and the figures that are made of it."""
+
+import json
+import math
+import statistics
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.measure import Part
+from bench.subjects import BARE_VIEW
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Of one figure over all rounds."""
+
+    least: float
+    median: float
+    most: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> "Spread":
+        return cls(min(values), statistics.median(values), max(values))
+
+
+@dataclass(frozen=True)
+class Everybody:
+    """Everybody out, at one number of sessions. Lists have an entry for each round."""
+
+    sessions: int
+    update_s: list[float]  # the plain UPDATE
+    update_cpu_s: list[float]
+    sweep_s: list[float]
+    sweep_cpu_s: list[float]  # the command's and PostgreSQL's, from launch to end
+    memory_mb: float  # the command's peak
+    served_sweep_s: float  # while a server answers
+    from_launch_s: float  # from the command's launch to the order
+    last_accepted_ms: list[float]  # after the order, by worker
+    probes: int
+    p50_ms: dict[str, float]  # of a read, "before" and "meanwhile"
+    p99_ms: dict[str, float]
+
+    @property
+    def ratio(self) -> Spread:
+        """The sweep, in plain UPDATEs of the same rows."""
+        return ratio_of(self.sweep_s, self.update_s)
+
+    @property
+    def cpu_ratio(self) -> Spread:
+        """The same in CPU time, which does not depend on the disk and on how busy the machine is."""
+        return ratio_of(self.sweep_cpu_s, self.update_cpu_s)
+
+
+@dataclass
+class Results:
+    machine: dict[str, str]
+    rounds: int
+    workloads: dict[str, dict[str, list[Part]]] = field(default_factory=dict)  # by workload, by subject
+    floors: dict[str, list[float]] = field(default_factory=dict)  # CPU milliseconds by statement
+    sizes: dict[int, list[Part]] = field(default_factory=dict)  # by live sessions
+    everybody: dict[int, Everybody] = field(default_factory=dict)  # by live sessions
+    start_s: list[float] = field(default_factory=list)
+    memory_mb: dict[int, float] = field(default_factory=dict)  # by requests answered
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> "Results":
+        found: dict[str, Any] = json.loads(path.read_text())
+        parts = {name: {who: _parts(of) for who, of in by.items()} for name, by in found["workloads"].items()}
+        return cls(
+            **found
+            | {
+                "workloads": parts,
+                "sizes": {int(size): _parts(of) for size, of in found["sizes"].items()},
+                "everybody": {int(size): Everybody(**of) for size, of in found["everybody"].items()},
+                "memory_mb": {int(after): mb for after, mb in found["memory_mb"].items()},
+            }
+        )
+
+    def cpu_ms(self, workload: str, subject: str) -> list[float]:
+        """Of one request, round by round; of a login without the hashing of its password."""
+        values = [part.cpu_ms for part in self.workloads[workload][subject]]
+        if workload != "login" or subject == BARE_VIEW.name:
+            return values
+        hashing = [part.cpu_ms for part in self.workloads[workload][BARE_VIEW.name]]
+        return [value - alone for value, alone in zip(values, hashing, strict=True)]
+
+    def ratio(self, workload: str, subject: str, baseline: str) -> Spread:
+        """Of the CPU that the two take for one request, each round by itself."""
+        return ratio_of(self.cpu_ms(workload, subject), self.cpu_ms(workload, baseline))
+
+
+def ratio_of(values: list[float], baseline: list[float]) -> Spread:
+    """Round by round. What took no time that the system's clock can tell is infinitely less."""
+    pairs = zip(values, baseline, strict=True)
+    return Spread.of([value / other if other > 0 else math.inf for value, other in pairs])
+
+
+def _parts(found: list[dict[str, Any]]) -> list[Part]:
+    return [Part(**each) for each in found]

@@ -1,0 +1,108 @@
+"""Servers to be measured: ZapAuth as `make run` starts it, and baselines through the same server."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+from zapauth import local_secrets
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKERS = 2
+SECONDS_TO_START = 60
+
+
+@dataclass(frozen=True)
+class Server:
+    port: int
+    pid: int
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Nothing of the caller's settings: what is measured is the default configuration."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
+    return kept | more
+
+
+def zapauth_environment(data: Path, url: str) -> dict[str, str]:
+    """Of an installation with ``DATABASE_URL``, its secrets those of the data folder."""
+    return environment(
+        DATA_DIR=str(data),
+        DATABASE_URL=url,
+        SECRET_KEY=local_secrets.secret_key(data),
+        SIGNING_KEYS=local_secrets.signing_keys(data),
+        ALLOWED_HOSTS="127.0.0.1",
+        HTTPS="off",
+        DJANGO_SETTINGS_MODULE="zapauth.settings",
+    )
+
+
+def baseline_environment(data: Path, settings: str, url: str) -> dict[str, str]:
+    # Its tokens are signed with it (HS256), so it is one and the same for all processes.
+    return environment(DATABASE_URL=url, SECRET_KEY=local_secrets.secret_key(data), DJANGO_SETTINGS_MODULE=settings)
+
+
+ZAPAUTH = ["-m", "zapauth.serve"]
+# The options that `zapauth.serve` gives to the same server.
+BASELINE = [
+    *("-c", "from granian.cli import entrypoint; entrypoint()", "--interface", "wsgi"),
+    *("--workers", str(WORKERS), "--blocking-threads", "32", "--no-ws", "--respawn-failed-workers"),
+    *("--log-level", "warning", "bench.baselines.wsgi:application"),
+]
+
+
+@contextmanager
+def serving(arguments: list[str], given: dict[str, str], *, ping: str = "/service/ping") -> Iterator[Server]:
+    """Serve on a free port until the end. Raises: RuntimeError with the log, when it does not answer."""
+    port = free_port()
+    # The first pair is read by ZapAuth, the second by granian's own command line.
+    given = given | {"PORT": str(port), "WORKERS": str(WORKERS), "GRANIAN_PORT": str(port)}
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [sys.executable, *arguments], cwd=ROOT, env=given, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            if not _answers(process, port, ping):
+                log.seek(0)
+                raise RuntimeError(f"the server does not answer:\n{log.read().decode()[-4000:]}")
+            yield Server(port, process.pid)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def run_python(*arguments: str, given: dict[str, str], stdin: str = "") -> str:
+    """What the program printed. Raises: SystemExit, when it fails; it has said why on standard error."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=given, input=stdin, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed")
+    return done.stdout
+
+
+def _answers(process: subprocess.Popen[bytes], port: int, path: str) -> bool:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline and process.poll() is None:
+        with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+            try:
+                connection.request("GET", path)
+                connection.getresponse().read()
+                return True
+            except OSError:
+                time.sleep(0.05)
+    return False
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,126 @@
+"""Who is measured: a project, spoken to in one way, and what each workload sends to it."""
+
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.load import Request, request
+from bench.logins import PASSWORD, Login
+from bench.projects import BARE, BLACKLISTED_ACCESS, DEFAULT, KNOX, PLAIN_SIMPLEJWT, ROTATING, Project
+
+
+@dataclass(frozen=True)
+class Subject:
+    name: str
+    project: Project
+    mint: str  # the module that mints its logins
+    calls: dict[str, Callable[[Login], Request]]  # by workload
+
+    @property
+    def is_zapauth(self) -> bool:
+        return self.project.is_zapauth
+
+
+def _bearer(login: Login) -> str:
+    return f"Bearer {login['access']}"
+
+
+def _simplejwt_login(login: Login) -> Request:
+    return request("POST", "/token/", body={"username": login["username"], "password": PASSWORD})
+
+
+def _simplejwt_refresh(login: Login) -> Request:
+    return request("POST", "/token/refresh/", body={"refresh": login["refresh"]})
+
+
+def _zap_refresh(login: Login) -> Request:
+    return request("POST", "/v1/refresh", body={"refreshToken": login["refresh"]})
+
+
+ZAP = Subject(
+    "ZapAuth, ZAP",
+    DEFAULT,
+    "bench.zap_logins",
+    {
+        "read": lambda login: request("GET", "/v1/users/token", authorization=_bearer(login)),
+        "logout": lambda login: request(
+            "PUT",
+            f"/v1/users/logout/{login['user_id']}",
+            authorization=_bearer(login),
+            body={"deviceToken": login["device_token"]},
+        ),
+        # On the phone where they were logged in before, as most logins are.
+        "login": lambda login: request(
+            "POST",
+            "/v1/login",
+            body={"identity": login["username"], "password": PASSWORD, "deviceToken": login["device_token"]},
+        ),
+        "refresh": _zap_refresh,
+    },
+)
+ZAP_ROTATING = Subject("ZapAuth, ZAP, rotating", ROTATING, "bench.zap_logins", {"refresh": _zap_refresh})
+BUDDY = Subject(
+    "ZapAuth, Buddy",
+    DEFAULT,
+    "bench.buddy_logins",
+    {
+        "read": lambda login: request("GET", "/users/me", authorization=f"Buddy {login['access']}"),
+        "logout": lambda login: request("POST", "/users/me/logout", authorization=f"Buddy {login['access']}"),
+        # By somebody who was logged in on that phone: the session goes on, as .NET's client needs it.
+        "login": lambda login: request(
+            "POST",
+            "/users/login",
+            authorization=f"Buddy {login['app_access']}",
+            body={"username": login["username"], "password": PASSWORD},
+        ),
+    },
+)
+SIMPLEJWT = Subject(
+    "plain simplejwt",
+    PLAIN_SIMPLEJWT,
+    "bench.baselines.plain_simplejwt.logins",
+    {
+        "read": lambda login: request("GET", "/me/", authorization=_bearer(login)),
+        "logout": lambda login: request("POST", "/token/blacklist/", body={"refresh": login["refresh"]}),
+        "login": _simplejwt_login,
+        "refresh": _simplejwt_refresh,
+    },
+)
+BLACKLISTED = Subject(
+    "blacklisted access tokens",
+    BLACKLISTED_ACCESS,
+    "bench.baselines.blacklisted_access.logins",
+    {
+        "read": lambda login: request("GET", "/me/", authorization=_bearer(login)),
+        "logout": lambda login: request(
+            "POST", "/logout/", authorization=_bearer(login), body={"refresh": login["refresh"]}, status=204
+        ),
+        "login": _simplejwt_login,
+        "refresh": _simplejwt_refresh,
+    },
+)
+KNOX_TOKENS = Subject(
+    "knox",
+    KNOX,
+    "bench.baselines.knox.logins",
+    {
+        "read": lambda login: request("GET", "/me/", authorization=f"Token {login['access']}"),
+        "logout": lambda login: request("POST", "/logout/", authorization=f"Token {login['access']}", status=204),
+        "login": lambda login: request("POST", "/login/", authorization=f"Basic {_basic(login)}"),
+    },
+)
+BARE_VIEW = Subject(
+    "bare view",
+    BARE,
+    "bench.baselines.bare.logins",
+    {
+        "read": lambda _: request("GET", "/me/"),
+        "login": lambda _: request("GET", "/hash/"),  # the hashing alone
+    },
+)
+# The bare view first: what it needs for the hashing is taken off the others.
+SUBJECTS = (BARE_VIEW, ZAP, ZAP_ROTATING, BUDDY, SIMPLEJWT, BLACKLISTED, KNOX_TOKENS)
+
+
+def _basic(login: Login) -> str:
+    return b64encode(f"{login['username']}:{PASSWORD}".encode()).decode()

@@ -1,0 +1,74 @@
+"""What ZapAuth promises, and whether a run keeps it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.results import Results, Spread, ratio_of
+from bench.subjects import BUDDY, KNOX_TOKENS, SIMPLEJWT, ZAP, ZAP_ROTATING
+
+SIZES = (1_000, 100_000, 1_000_000)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    target: str
+    found: float
+    limit: float  # still good
+    unit: str = ""
+
+    @property
+    def is_met(self) -> bool:
+        return self.found <= self.limit
+
+
+def verdicts(results: Results) -> list[Verdict]:
+    """Of the targets for which something was measured."""
+    return [*_of_workloads(results), *_of_sizes(results), *_of_everybody(results), *_of_start_and_memory(results)]
+
+
+def _of_workloads(results: Results) -> Iterator[Verdict]:
+    for workload, subjects, baseline, limit in (
+        ("read", (ZAP, BUDDY), SIMPLEJWT, 0.60),
+        ("logout", (ZAP, BUDDY), KNOX_TOKENS, 0.75),
+        ("refresh", (ZAP, ZAP_ROTATING), SIMPLEJWT, 0.60),
+    ):
+        if workload in results.workloads:
+            for subject in subjects:
+                ratio = results.ratio(workload, subject.name, baseline.name)
+                yield Verdict(f"{workload}: {subject.name} to {baseline.name}, CPU", ratio.median, limit)
+    if "logout" in results.workloads and results.floors:
+        for subject in (ZAP, BUDDY):
+            parts = [part.database_ms for part in results.workloads["logout"][subject.name]]
+            ratio = ratio_of(parts, results.floors["UPDATE"])
+            yield Verdict(f"logout: {subject.name}, database, to a single-row UPDATE", ratio.median, 4)
+
+
+def _of_sizes(results: Results) -> Iterator[Verdict]:
+    least, most = SIZES[0], SIZES[-1]
+    if {least, most} <= results.sizes.keys():
+        ratio = ratio_of(
+            [part.cpu_ms for part in results.sizes[most]],
+            [part.cpu_ms for part in results.sizes[least]],
+        )
+        yield Verdict(f"read: at {most:,} live sessions to at {least:,}, CPU", ratio.median, 1.1)
+
+
+def _of_everybody(results: Results) -> Iterator[Verdict]:
+    found = results.everybody.get(SIZES[-1])
+    if found is not None:
+        yield Verdict("everybody: last token accepted after the order", max(found.last_accepted_ms), 100, "ms")
+        yield Verdict("everybody: sweep to plain UPDATE", found.ratio.median, 3)
+        yield Verdict("everybody: peak memory of the command", found.memory_mb, 150, "MB")
+        slower = found.p99_ms["meanwhile"] / found.p99_ms["before"]
+        yield Verdict("everybody: p99 of a read, meanwhile to before", slower, 2)
+
+
+def _of_start_and_memory(results: Results) -> Iterator[Verdict]:
+    if results.start_s:
+        yield Verdict("start: the second one answers", Spread.of(results.start_s).median, 5, "s")
+    if results.memory_mb:
+        last = max(results.memory_mb)
+        half = min(results.memory_mb, key=lambda after: abs(after - last / 2))
+        yield Verdict(f"memory: a worker after {last:,} requests", results.memory_mb[last], 120, "MB")
+        growth = results.memory_mb[last] - results.memory_mb[half]
+        yield Verdict(f"memory: its growth after {half:,} of them", growth, 0.5, "MB")

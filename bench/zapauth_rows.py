@@ -1,0 +1,49 @@
+"""Rows of ZapAuth as its logins leave them, for `bench.zap_logins` and `bench.buddy_logins`."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.hashers import make_password
+from django.utils import timezone
+
+from bench.logins import PASSWORD
+from sessions.models import Session
+from users.models import App, Device, DeviceToken, User
+
+USER_AGENT = "bench/1"
+# Longer than an access token of ZAP's lives: it must not expire before it is used.
+TOKEN_LIFETIME = timedelta(hours=12)
+
+
+def make_users(count: int) -> list[User]:
+    """New ones, beside those that are there; one hash for all, or the hashing would take hours."""
+    password = make_password(PASSWORD)
+    names = [f"bench_{secrets.token_hex(7)}" for _ in range(count)]
+    return User.objects.bulk_create(
+        User(username=name, email=f"{name}@example.org", password=password) for name in names
+    )
+
+
+def make_device_tokens(users: Sequence[User | None], devices: Sequence[Device | None]) -> list[DeviceToken]:
+    """One for each user and device, as long as one of FCM."""
+    tokens = [
+        DeviceToken.of(secrets.token_urlsafe(107), user=user, device=device)
+        for user, device in zip(users, devices, strict=True)
+    ]
+    return DeviceToken.objects.bulk_create(tokens)
+
+
+def new_session(app: App, **fields: Any) -> Session:
+    """Just opened and just seen, so that reads find the time of the last use fresh enough."""
+    now = timezone.now()
+    return Session(
+        app=app,
+        ip="127.0.0.1",
+        user_agent=USER_AGENT,
+        created_at=now,
+        last_seen_at=now,
+        expires_at=now + timedelta(days=30),
+        **fields,
+    )

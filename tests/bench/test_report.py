@@ -1,0 +1,49 @@
+import pytest
+
+from bench.report import BEGIN, DOCUMENT, END, with_tables
+from bench.results import Results
+from bench.tables import tables
+from bench.targets import verdicts
+from tests.bench.figures import everybody, parts, results
+
+
+def whole_run() -> Results:
+    return results(
+        workloads={
+            "read": {"ZapAuth, ZAP": parts(0.5), "ZapAuth, Buddy": parts(0.7), "plain simplejwt": parts(1.0)},
+        },
+        floors={"SELECT": [0.02], "UPDATE": [0.1]},
+        sizes={1_000: parts(0.5), 1_000_000: parts(0.6)},
+        everybody={1_000_000: everybody()},
+        start_s=[2.0],
+        memory_mb={50_000: 99.0, 100_000: 99.0},
+    )
+
+
+def test_a_run_is_read_back_as_it_was_written(tmp_path):
+    whole_run().write(tmp_path / "run.json")
+    assert Results.read(tmp_path / "run.json") == whole_run()
+
+
+def test_the_tables_have_each_ratio_and_say_what_was_missed():
+    text = tables(whole_run(), verdicts(whole_run()))
+    assert "0.50 (0.50-0.50)" in text
+    (buddys,) = [line for line in text.splitlines() if line.startswith("| read: ZapAuth, Buddy")]
+    assert "MISSED" in buddys
+    (at_a_million,) = [line for line in text.splitlines() if line.startswith("| 1,000,000")]
+    assert "1.20 (1.20-1.20)" in at_a_million
+
+
+def test_only_what_is_between_the_markers_is_written_anew():
+    first = with_tables(f"above\n{BEGIN}\nold\n{END}\nbelow\n", "new")
+    assert first == f"above\n{BEGIN}\n\nnew\n\n{END}\nbelow\n"
+    assert with_tables(first, "new") == first
+
+
+def test_the_document_has_a_place_for_the_tables():
+    assert "new tables" in with_tables(DOCUMENT.read_text(), "new tables")
+
+
+def test_a_document_without_a_place_is_refused():
+    with pytest.raises(ValueError, match="no place"):
+        with_tables("nothing here", "tables")

@@ -1,0 +1,67 @@
+"""What a run is judged by: medians of the rounds, each round's ratio by itself."""
+
+import pytest
+
+from bench.__main__ import exit_code
+from bench.results import Results
+from bench.targets import verdicts
+from tests.bench.figures import everybody, parts, results
+
+READ = {"plain simplejwt": parts(1.0, 2.0, 4.0)}
+
+
+def read(zap: list, buddy: list) -> Results:
+    return results(workloads={"read": {"ZapAuth, ZAP": zap, "ZapAuth, Buddy": buddy} | READ})
+
+
+def test_a_ratio_is_the_median_of_each_rounds_own():
+    found = read(parts(0.5, 1.2, 1.6), parts(0.5, 0.5, 0.5)).ratio("read", "ZapAuth, ZAP", "plain simplejwt")
+    assert (found.least, found.median, found.most) == pytest.approx((0.4, 0.5, 0.6))
+
+
+def test_a_run_that_keeps_every_target_exits_with_0(capsys):
+    assert exit_code(verdicts(read(parts(0.6, 1.2, 2.4), parts(0.5, 1.0, 2.0)))) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_missed_target_makes_exit_code_1_and_is_named(capsys):
+    assert exit_code(verdicts(read(parts(0.5, 1.0, 2.0), parts(0.7, 1.4, 2.8)))) == 1
+    said = capsys.readouterr().err
+    assert "MISSED read: ZapAuth, Buddy to plain simplejwt" in said
+    assert "0.70" in said
+    assert "ZapAuth, ZAP" not in said
+
+
+def test_one_slow_round_misses_no_target():
+    assert exit_code(verdicts(read(parts(5.0, 1.0, 2.0), parts(0.5, 1.0, 2.0)))) == 0
+
+
+def test_a_logouts_database_part_is_held_against_the_single_update(capsys):
+    logout = {name: parts(1.0, database_ms=0.5) for name in ("ZapAuth, ZAP", "ZapAuth, Buddy")}
+    workloads = {"logout": logout | {"knox": parts(2.0)}}
+    assert exit_code(verdicts(results(workloads=workloads, floors={"UPDATE": [0.125]}))) == 0
+    assert exit_code(verdicts(results(workloads=workloads, floors={"UPDATE": [0.1]}))) == 1
+    assert "database, to a single-row UPDATE" in capsys.readouterr().err
+
+
+def test_a_token_accepted_too_long_after_the_order_misses_the_target(capsys):
+    assert exit_code(verdicts(results(everybody={1_000_000: everybody(last_accepted_ms=99.0)}))) == 0
+    assert exit_code(verdicts(results(everybody={1_000_000: everybody(last_accepted_ms=101.0)}))) == 1
+    assert "MISSED everybody: last token accepted" in capsys.readouterr().err
+
+
+def test_memory_that_grows_in_the_second_half_misses_the_target(capsys):
+    steady = {10_000: 80.0, 50_000: 100.0, 100_000: 100.5}
+    assert exit_code(verdicts(results(memory_mb=steady))) == 0
+    assert exit_code(verdicts(results(memory_mb=steady | {100_000: 100.6}))) == 1
+    assert "growth after 50,000" in capsys.readouterr().err
+
+
+def test_a_login_is_compared_without_the_hashing():
+    workloads = {"login": {"bare view": parts(20.0), "ZapAuth, ZAP": parts(23.0), "knox": parts(22.0)}}
+    found = results(workloads=workloads)
+    assert found.ratio("login", "ZapAuth, ZAP", "knox").median == pytest.approx(1.5)
+
+
+def test_what_was_not_measured_is_not_judged():
+    assert verdicts(results()) == []
