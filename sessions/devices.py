@@ -6,10 +6,11 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from uuid6 import uuid7
 
 from sessions.login import Grant, lock_sessions, open_app_session, sessions_on_device
 from sessions.logout import log_out_and_open
-from sessions.models import USER_AGENT_LENGTH, Session
+from sessions.models import Session
 from sessions.origin import Origin
 from sessions.tokens import AppAccessToken
 from users.devices import attach_device_token, register_device, release_device_token
@@ -59,14 +60,10 @@ def log_out_of_device(session: Session, *, origin: Origin) -> Grant:
 
     Raises: SessionEnded, when it had ended before; then no session is opened.
     """
-    opened = Session(
-        app=session.app,
-        user_agent=origin.user_agent[:USER_AGENT_LENGTH],
-        expires_at=timezone.now() + settings.APP_SESSION_LIFETIME,
-    )
-    access = AppAccessToken.for_session(opened, expires_at=opened.expires_at)
-    log_out_and_open(session, opened, origin=origin)
-    return Grant(opened, str(access), access.expires_at)
+    opened, expires_at = uuid7(), timezone.now() + settings.APP_SESSION_LIFETIME
+    access = AppAccessToken.issue(session_id=opened, app_id=session.app_id, user_id=None, expires_at=expires_at)
+    log_out_and_open(session, opened, expires_at=expires_at, origin=origin)
+    return Grant.of(access)
 
 
 def _user_on_device(on_device: QuerySet[Session]) -> User | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import transaction
@@ -29,12 +29,15 @@ KNOWN_IPS = 10
 
 @dataclass(frozen=True)
 class Grant:
-    """A session just opened or refreshed, with the tokens to hand out."""
+    """What is handed out when a session is opened or refreshed."""
 
-    session: Session
     access_token: str
     access_expires_at: datetime
     refresh_token: str | None = None
+
+    @classmethod
+    def of(cls, access: SessionToken, refresh: RefreshToken | None = None) -> Self:
+        return cls(str(access), access.expires_at, str(refresh) if refresh else None)
 
 
 @transaction.atomic(savepoint=False)
@@ -42,7 +45,7 @@ def open_app_session(app: App, *, origin: Origin, **on_device: Any) -> Grant:
     """Open an app-level session: an app on a device (`device_id` and what goes with it), no user."""
     session = _session(app, origin, lifetime=settings.APP_SESSION_LIFETIME, **on_device)
     session.save(force_insert=True)
-    return _grant(session, AppAccessToken.for_session(session, expires_at=session.expires_at))
+    return Grant.of(AppAccessToken.for_session(session, expires_at=session.expires_at))
 
 
 @transaction.atomic
@@ -61,7 +64,7 @@ def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origi
     _open(session, origin)
     refresh.record(session)
     access = UserAccessToken.for_session(session, expires_at=timezone.now() + settings.ACCESS_TOKEN_LIFETIME)
-    return _grant(session, access, str(refresh))
+    return Grant.of(access, refresh)
 
 
 @transaction.atomic
@@ -96,7 +99,7 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
         renewed = ("ip", "user_agent", "device_token_id", "last_seen_at", "expires_at")
         Session.objects.filter(pk=again.pk).update(**{name: getattr(session, name) for name in renewed})
         session.pk = again.pk
-    return _grant(session, UserAccessToken.for_session(session, expires_at=session.expires_at))
+    return Grant.of(UserAccessToken.for_session(session, expires_at=session.expires_at))
 
 
 @transaction.atomic
@@ -221,7 +224,3 @@ def _session(app: App, origin: Origin, *, lifetime: timedelta, platform: str = "
 def _platform_of(user_agent: str) -> str:
     system = parse_os(user_agent)
     return system.family[:PLATFORM_LENGTH] if system else ""
-
-
-def _grant(session: Session, access: SessionToken, refresh_token: str | None = None) -> Grant:
-    return Grant(session, str(access), access.expires_at, refresh_token)

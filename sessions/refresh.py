@@ -127,4 +127,4 @@ def _digest_of_client(origin: Origin) -> str:
 
 def _grant(session: Session, successor: RefreshToken | None = None) -> Grant:
     access = UserAccessToken.for_session(session, expires_at=timezone.now() + settings.ACCESS_TOKEN_LIFETIME)
-    return Grant(session, str(access), access.expires_at, str(successor) if successor else None)
+    return Grant.of(access, successor)

@@ -41,7 +41,7 @@ class Genuine:
 
     def joined(self, signature: bytes | Callable[[bytes], bytes], *, header: Any = None, claims: Any = None) -> str:
         parts = [self.header if header is None else header, self.claims if claims is None else claims]
-        raws = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in parts]
+        raws = [part if isinstance(part, bytes) else json.dumps(part, separators=(",", ":")).encode() for part in parts]
         signed = ".".join(base64_of(raw) for raw in raws)
         return f"{signed}.{base64_of(signature(signed.encode()) if callable(signature) else signature)}"
 

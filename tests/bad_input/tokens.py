@@ -1,6 +1,7 @@
 """Tokens of ours spoilt, and headers that carry none."""
 
 import hmac
+import json
 from collections.abc import Callable
 from functools import cache
 from uuid import uuid4
@@ -46,6 +47,7 @@ FORGERIES: dict[str, Callable[[Genuine], str]] = {
         f"whose header is {raw!r}": lambda token, raw=raw: token.signed(header=raw)
         for raw in (b"[]", b"7", b"null", b'"x"', b"", b"{", b"\xff", b"{}", b'{"alg": "ES256"}')
     },
+    "whose header says the same in another way": lambda token: token.signed(header=json.dumps(token.header).encode()),
     "whose payload is no object": lambda token: token.signed(claims=b"[]"),
     "whose payload is not JSON": lambda token: token.signed(claims=b"{"),
     "cut off": lambda token: token.raw[:-10],

@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils import timezone
 from schemathesis import Case
 from schemathesis.core.parameters import ParameterLocation
 
+from sessions.authentication import get_live_session
 from sessions.devices import open_device_session
 from sessions.login import Grant, log_in_on_device, log_in_with_refresh
 from sessions.logout import log_out
 from sessions.models import Session
 from sessions.origin import Origin
+from sessions.tokens import AnyAccessToken
 from tests.phones import PASSWORD
 from users.clients import NewApp, create_app, get_zap_app
 from users.models import User
@@ -45,6 +48,10 @@ PROFILE = {
 _numbers = itertools.count(1)
 
 
+def session_of(grant: Grant) -> Session:
+    return get_live_session(AnyAccessToken.read(grant.access_token), now=timezone.now())
+
+
 @dataclass
 class Caller:
     role: str
@@ -59,7 +66,7 @@ class Caller:
         if self.grant is not None:
             words = ["Bearer" if dialect_of(case) == "zap" else "Buddy", self.grant.access_token]
             if self.secret is not None:
-                facts = {"method": case.method, "app_id": self.grant.session.app_id, "path": case.formatted_path}
+                facts = {"method": case.method, "app_id": session_of(self.grant).app_id, "path": case.formatted_path}
                 words.append(request_signature(self.secret, **facts))
             authorization = " ".join(words)
         return {"Authorization": authorization} if authorization else {}
@@ -114,14 +121,14 @@ class World:
             return Caller(role, grant=device)
         user = self.user(is_superuser=role == "staff", is_staff=role == "staff")
         target = self.user() if role in ("staff", "stranger") else user
-        grant = log_in_on_device(user, current=device.session, origin=Origin())
+        grant = log_in_on_device(user, current=session_of(device), origin=Origin())
         return Caller(role, user=user, target=target, grant=grant, secret=app.shared_secret)
 
     def bad(self, dialect: str) -> Caller:
         kind = BAD[self.turn // len(OTHERS[dialect]) % len(BAD)]
         if "{" in kind:
             grant, others = zap_login(self.user()), self.buddy("own") if dialect == "zap" else self.zap("own")
-            log_out(grant.session)
+            log_out(session_of(grant))
             assert others.grant is not None
             kind = kind.format(ended=grant.access_token, other=others.grant.access_token)
         return Caller("nobody", authorization=kind)

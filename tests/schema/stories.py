@@ -13,7 +13,7 @@ from sessions.devices import open_device_session
 from sessions.login import log_in_on_device
 from sessions.origin import Origin
 from tests.phones import PASSWORD
-from tests.schema.callers import Caller, dialect_of, zap_login
+from tests.schema.callers import Caller, dialect_of, session_of, zap_login
 from tests.schema.checks import checks_for
 from tests.schema.document import api
 from users.clients import NewApp
@@ -64,7 +64,7 @@ class Story(Machine):
         # Somebody is logged in with both, so that a story can begin anywhere.
         user = User.objects.create_user("story", PASSWORD, email="story@example.org")
         device = open_device_session(self.app.app, unique_id=None, push_token=None, platform="Test", origin=Origin())
-        on_device = log_in_on_device(user, current=device.session, origin=Origin())
+        on_device = log_in_on_device(user, current=session_of(device), origin=Origin())
         self.purses["zap"].of_user[user.pk] = zap_login(user).access_token
         self.purses["buddy"].of_user[user.pk] = on_device.access_token
         self.purses["buddy"].app_level = device.access_token

@@ -18,7 +18,7 @@ CALLS = 400
 
 
 def test_stories_that_follow_the_links_find_every_answer_as_documented_and_dead_tokens_dead(live):
-    from tests.schema.stories import Story
+    from tests.schema.stories import LOGOUTS, Story
     from users.clients import create_app
 
     Story.base_url, Story.app, Story.problems, Story.answered = live.base_url, create_app("Stories"), {}, Counter()
@@ -26,6 +26,6 @@ def test_stories_that_follow_the_links_find_every_answer_as_documented_and_dead_
         Story.run(settings=STORIES)
     assert not Story.problems, "\n\n".join(Story.problems.values())
     assert Story.answered.total() >= CALLS
-    # The stories got somewhere.
-    for operation in ("zapLogIn", "zapLogOut", "zapDeleteUser", "buddyLogIn", "buddyLogOut", "buddyDeleteUser"):
-        assert Story.answered[operation, 200], operation
+    # The stories got somewhere. Where to, hypothesis draws anew whenever the code that it draws for changes.
+    for ways in ({"zapLogIn"}, {"buddyLogIn"}, LOGOUTS, {"zapDeleteUser", "buddyDeleteUser", "buddyDeleteOwnUser"}):
+        assert any(Story.answered[operation, 200] for operation in ways), ways
