@@ -5,7 +5,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.database import Database
 from bench.load import Client, client
@@ -73,6 +73,10 @@ def _in_turns(bench: Bench, workload: Workload, servers: dict[Project, Server]) 
                 connections=workload.connections,
             )
             parts[subject.name].append(part)
+            if workload.name == "logout" and subject.ends_access:
+                # What was measured was true: not one of these tokens is accepted, whichever worker is asked.
+                reads = [replace(subject.calls["read"](login), status=401) for login in logins[subject.name]]
+                bench.client.send(servers[subject.project].port, workload.of_round(reads, number)[1])
             say(f"{workload.title} {number + 1}/{bench.rounds}  {subject.name:28} {part.cpu_ms:8.3f} ms of CPU")
     return dict(parts)
 

@@ -15,6 +15,7 @@ class Subject:
     project: Project
     mint: str  # the module that mints its logins
     calls: dict[str, Callable[[Login], Request]]  # by workload
+    ends_access: bool = True  # whether an access token is refused after its logout
 
     @property
     def is_zapauth(self) -> bool:
@@ -85,6 +86,7 @@ SIMPLEJWT = Subject(
         "login": _simplejwt_login,
         "refresh": _simplejwt_refresh,
     },
+    ends_access=False,
 )
 BLACKLISTED = Subject(
     "blacklisted access tokens",

@@ -1,0 +1,140 @@
+"""The statement that ends sessions, put together from its parts; `sessions.logout` is the one who runs it.
+
+Its parameters are what the record says of the logout (`now`, `reason`, `actor`, `ip`, `request_id`, `run`) and who is
+meant. It returns one row, of which the second value says whether a session was ended.
+"""
+
+from functools import cache
+
+from sessions.prepared import Statement
+
+# One's own session and all others that its user has on a device token: those that are open, in one order.
+LOCK_OWN = Statement("""
+SELECT id
+  FROM user_sessions_session
+ WHERE ended_at IS NULL
+   AND id = ANY(ARRAY(
+       SELECT %(id)s::uuid
+        UNION
+       SELECT s.id
+         FROM users_devicetoken t
+         JOIN user_sessions_session s ON s.device_token_id = t.id
+        WHERE t.digest = %(digest)s::bytea AND s.user_id = %(user)s AND s.ended_at IS NULL))
+ ORDER BY id
+   FOR NO KEY UPDATE
+""")
+# The parts of the one statement that ends sessions, so that the facts of a logout have one moment. First who,
+# when, why and from where: from here on authentication refuses the session.
+_ENDED = """
+    UPDATE user_sessions_session
+       SET ended_at = %(now)s, end_reason = %(reason)s, ended_by_id = %(actor)s,
+           ended_ip = %(ip)s, ended_request_id = %(request_id)s, bulk_run_id = %(run)s
+     WHERE {which}
+ RETURNING id, app_id, user_id, refresh_jti, device_id, device_token_id, platform, opened_from_id"""
+# Its refresh token, in simplejwt's own tables, unless it has expired: `manage.py prune` may delete such a one in
+# this very moment. LATERAL, as below, keeps PostgreSQL to the index: for a few thousand it would rather read the
+# whole table, once for each batch.
+_BLACKLISTED = """
+    INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
+    SELECT o.id, %(now)s
+      FROM ended e
+     CROSS JOIN LATERAL (SELECT id FROM token_blacklist_outstandingtoken
+                          WHERE jti = e.refresh_jti AND expires_at > %(now)s OFFSET 0) o
+        ON CONFLICT (token_id) DO NOTHING"""
+# The push addresses that it may hold for its user: the one it logged in with, those of its device, and one that
+# the user names, whether or not an open session holds it. Not an OR in one join: of a million sessions it would
+# take a third longer.
+_OF_LOGIN = """
+    SELECT device_token_id AS id, user_id, NULL AS device_id FROM ended"""
+_OF_DEVICE = """
+    SELECT t.id, e.user_id, e.device_id
+      FROM ended e
+     CROSS JOIN LATERAL (SELECT id FROM users_devicetoken WHERE device_id = e.device_id OFFSET 0) t"""
+_NAMED = """
+    SELECT t.id, e.user_id, NULL FROM ended e JOIN users_devicetoken t USING (user_id) WHERE t.digest = %(digest)s"""
+# Those of them that are still that user's once they are locked, for the phone may be somebody else's by now: no
+# push for them any more. The device keeps its address. In one order, so that two logouts that share some can't
+# deadlock. A session that nobody ended leaves an address alone that the user's next login on the phone holds, too.
+_HELD = """
+    SELECT t.id, t.user_id, t.device_id
+      FROM users_devicetoken t
+     WHERE t.id = ANY(ARRAY(SELECT id FROM theirs)) {unless}
+     ORDER BY t.id
+       FOR NO KEY UPDATE OF t"""
+_ELSEWHERE = """
+       AND NOT EXISTS (
+           SELECT FROM user_sessions_session other
+            WHERE other.device_token_id = t.id AND other.user_id = t.user_id
+              AND other.ended_at IS NULL AND other.id NOT IN (SELECT id FROM ended))"""
+_DETACHED = """
+    UPDATE users_devicetoken SET user_id = NULL, updated_at = %(now)s
+     WHERE id = ANY(ARRAY(
+           SELECT held.id FROM held JOIN theirs ON theirs.id = held.id AND theirs.user_id = held.user_id
+            WHERE theirs.device_id IS NULL OR theirs.device_id = held.device_id))"""
+# The same for the one or two of one session, which need no list.
+_DETACHED_OF_ONE = """
+    UPDATE users_devicetoken t SET user_id = NULL, updated_at = %(now)s
+      FROM (SELECT * FROM theirs ORDER BY id) their
+     WHERE t.id = their.id AND t.user_id = their.user_id
+       AND (their.device_id IS NULL OR their.device_id = t.device_id)"""
+# What Buddy goes on with: on the same device, and with the push address that it has now.
+_OPENED = """
+    INSERT INTO user_sessions_session (
+           id, app_id, device_id, device_token_id, opened_from_id, platform, ip, user_agent,
+           created_at, last_seen_at, expires_at, refresh_used_by, end_reason, ended_request_id)
+    SELECT %(opened)s, app_id, device_id, device_token_id, COALESCE(opened_from_id, id), platform, %(ip)s,
+           %(user_agent)s, %(now)s, %(now)s, %(expires_at)s, '', '', ''
+      FROM ended
+     WHERE id = %(id)s"""
+
+
+def _statement(**parts: str) -> Statement:
+    # Were the database's default `synchronous_commit` ever turned down, an answered logout could be lost in a
+    # crash, and a replica could still accept the token: so it is set for this commit.
+    facts = ", ".join(f"{name} AS ({sql})" for name, sql in parts.items())
+    done = "SELECT set_config('synchronous_commit', 'remote_apply', true), EXISTS (SELECT FROM ended)"
+    return Statement(f"WITH {facts} {done}")
+
+
+def _theirs(*, on_device: bool, named: bool) -> str:
+    return " UNION ALL ".join((_OF_LOGIN, *((_OF_DEVICE,) if on_device else ()), *((_NAMED,) if named else ())))
+
+
+@cache
+def end_locked(*, by_itself: bool = False, named: bool = False, opens: bool = False) -> Statement:
+    """Ends the open sessions `%(ids)s`, which are locked."""
+    return _statement(
+        ended=_ENDED.format(which="id = ANY(%(ids)s)"),
+        blacklisted=_BLACKLISTED,
+        theirs=_theirs(on_device=True, named=named),
+        held=_HELD.format(unless=_ELSEWHERE if by_itself else ""),
+        detached=_DETACHED,
+        **({"opened": _OPENED} if opens else {}),
+    )
+
+
+# Compare and set: nothing that has been looked at is another by now, and no other session has to be locked
+# with it. So no lock comes first, and no transaction needs to be opened for two statements.
+_AS_SEEN = """
+           id = %(id)s AND ended_at IS NULL AND refresh_jti IS NOT DISTINCT FROM %(refresh_jti)s
+       AND device_id IS NOT DISTINCT FROM %(device)s AND device_token_id IS NOT DISTINCT FROM %(device_token)s"""
+_ALONE = """
+       AND NOT EXISTS (
+           SELECT FROM users_devicetoken t
+             JOIN user_sessions_session s ON s.device_token_id = t.id
+            WHERE t.digest = %(digest)s AND s.user_id = %(user)s AND s.ended_at IS NULL AND s.id <> %(id)s)"""
+
+
+@cache
+def end_as_seen(*, refreshes: bool, on_device: bool, named: bool, opens: bool) -> Statement:
+    """Ends one session, if it is as it was seen.
+
+    It has no part that has nothing to do: each takes its time, whether or not it finds a row.
+    """
+    return _statement(
+        ended=_ENDED.format(which=_AS_SEEN + (_ALONE if named else "")),
+        **({"blacklisted": _BLACKLISTED} if refreshes else {}),
+        theirs=_theirs(on_device=on_device, named=named),
+        detached=_DETACHED_OF_ONE,
+        **({"opened": _OPENED} if opens else {}),
+    )
