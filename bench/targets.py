@@ -59,8 +59,6 @@ def _of_everybody(results: Results) -> Iterator[Verdict]:
         yield Verdict("everybody: last token accepted after the order", max(found.last_accepted_ms), 100, "ms")
         yield Verdict("everybody: sweep to plain UPDATE", found.ratio.median, 3)
         yield Verdict("everybody: peak memory of the command", found.memory_mb, 150, "MB")
-        slower = found.p99_ms["meanwhile"] / found.p99_ms["before"]
-        yield Verdict("everybody: p99 of a read, meanwhile to before", slower, 2)
 
 
 def _of_start_and_memory(results: Results) -> Iterator[Verdict]:
