@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, NotSupportedError, OperationalError, connections
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from psycopg import errors, pq
 from psycopg.adapt import Transformer
 
@@ -72,7 +72,7 @@ class Statement:
         """
         try:
             rows = self.fetch_all(**values)
-        except (OperationalError, NotSupportedError):
+        except OperationalError:
             django = _django()
             if django.connection is not None:
                 raise
@@ -86,15 +86,22 @@ class Statement:
             _checked(on, on.pgconn.exec_(b"BEGIN"))
         # Kept on the connection, for it goes with it: its name there, and how to load its columns.
         prepared: dict[Statement, tuple[bytes, Any]] = vars(on).setdefault("statements", {})
+        try:
+            return self._execute(on, prepared, values)
+        except _STALE:
+            prepared.pop(self, None)
+            if on.pgconn.transaction_status != pq.TransactionStatus.IDLE:
+                raise  # nothing goes on in a transaction after an error
+        return self._execute(on, prepared, values)
+
+    def _execute(
+        self, on: psycopg.Connection[Any], prepared: dict["Statement", tuple[bytes, Any]], values: dict[str, Value]
+    ) -> list[Row]:
         name, loaders = prepared.get(self) or (b"zapauth_%d" % next(_numbers), None)
         if loaders is None:
             _checked(on, on.pgconn.prepare(name, self.sql.encode()))
         parameters: list[Any] = [_dump(values[each]) for each in self.names]
-        try:
-            result = _checked(on, on.pgconn.exec_prepared(name, parameters, None, pq.Format.BINARY))
-        except _STALE:
-            prepared.pop(self, None)
-            raise
+        result = _checked(on, on.pgconn.exec_prepared(name, parameters, None, pq.Format.BINARY))
         if loaders is None:
             _, loaders = prepared[self] = name, Transformer(on)
             loaders.set_pgresult(result)

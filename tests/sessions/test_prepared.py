@@ -93,22 +93,38 @@ def test_after_a_restart_of_the_database_a_query_is_asked_again():
     assert answer[0] != pid
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("loses", ["DEALLOCATE ALL", "ALTER TABLE reread ALTER COLUMN n TYPE bigint"])
-def test_a_statement_that_the_server_has_lost_is_prepared_anew(loses):
-    def run(sql: str) -> None:
-        Statement(sql).fetch_all()
-
+@pytest.fixture
+def reread():
+    """A table of one number, and a statement that has read it."""
     connection.close()
-    run("CREATE TABLE reread (n int)")
-    try:
-        run("INSERT INTO reread VALUES (7)")
-        statement = Statement("SELECT n FROM reread")
-        assert statement.look_up() == (7,)
-        run(loses)
-        assert statement.look_up() == (7,)
-    finally:
-        run("DROP TABLE reread")
+    Statement("CREATE TABLE reread AS SELECT 7 AS n").fetch_all()
+    statement = Statement("SELECT n FROM reread")
+    assert statement.fetch_all() == [(7,)]
+    yield statement
+    connection.close()
+    Statement("DROP TABLE reread").fetch_all()
+
+
+LOSSES = ["DEALLOCATE ALL", "ALTER TABLE reread ALTER COLUMN n TYPE text"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_statement_that_the_server_has_lost_is_prepared_anew(reread, loss):
+    Statement(loss).fetch_all()
+    assert str(reread.fetch_all()[0][0]) == "7"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_in_a_transaction_that_is_an_error_and_the_next_one_goes_well(reread, loss):
+    connection.ensure_connection()
+    reread.fetch_all()
+    Statement(loss).fetch_all()
+    with pytest.raises(Error), transaction.atomic():
+        reread.fetch_all()
+    with transaction.atomic():
+        assert str(reread.fetch_all()[0][0]) == "7"
 
 
 def test_djangos_log_of_queries_has_it(db, django_assert_num_queries):
