@@ -74,6 +74,7 @@ WITH used AS (
 ), blacklisted AS (
     INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
     SELECT o.id, %(now)s FROM used CROSS JOIN token_blacklist_outstandingtoken o WHERE o.jti = %(jti)s
+        ON CONFLICT (token_id) DO NOTHING
 )
 SELECT id FROM used
 """)  # noqa: S608

@@ -1,6 +1,6 @@
-"""Middleware for some requests only: who is logged in to a page does not concern an API call.
+"""Middleware that a dialect's request goes past: who is logged in to a page does not concern it.
 
-A dialect's request, the one in a thousand that counts, goes past what does not concern it.
+CSRF and clickjacking stay as Django has them, for its deployment check knows them by name; they cost little.
 """
 
 from typing import TYPE_CHECKING, Any
