@@ -8,7 +8,6 @@ from bench.rounds import Bench, mint, say
 from bench.serving import ZAPAUTH, environment, serving
 from bench.subjects import BUDDY, ZAP
 
-
 EVERY_THREAD = 128  # connections at once: more than both workers have threads
 
 
