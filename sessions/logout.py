@@ -17,7 +17,7 @@ from sessions.ending import LOCK_OWN, end_as_seen, end_locked
 from sessions.errors import SessionEnded
 from sessions.models import USER_AGENT_LENGTH, BulkRun, EndReason, Session
 from sessions.origin import Origin
-from sessions.prepared import Value
+from sessions.prepared import Statement, Value
 from users.accounts import END_SESSION, get_user_to_change
 from users.errors import NotYours
 from users.models import DeviceToken, User
@@ -58,9 +58,7 @@ def end_sessions(
     open_ones = sessions.filter(ended_at=None).order_by("pk").select_for_update(of=("self",), no_key=True)
     ids = list(open_ones.values_list("pk", flat=True)[:at_most])
     if ids:
-        order = _order(actor, reason, origin, run)
-        end_locked(by_itself=reason in _BY_ITSELF).fetch_all(**order, ids=ids)
-        _tell(len(ids), order)
+        _end(end_locked(by_itself=reason in _BY_ITSELF), _order(actor, reason, origin, run), ids=ids)
     return set(ids)
 
 
@@ -100,17 +98,22 @@ def _log_out(session: Session, origin: Origin | None, **more: Value) -> None:
         named=order["digest"] is not None,
         opens=opens,
     )
-    ((_, done),) = statement.fetch_all(**order, **seen)
-    if done:
-        _tell(1, order)
+    if _end(statement, order | seen):
         return
     with transaction.atomic(savepoint=False):
         ids = [session_id for (session_id,) in LOCK_OWN.fetch_all(**order)]
         if session.pk in ids:
-            end_locked(named=True, opens=opens).fetch_all(**order, ids=ids)
-            _tell(len(ids), order)
+            _end(end_locked(named=True, opens=opens), order, ids=ids)
             return
     raise SessionEnded
+
+
+def _end(statement: Statement, order: dict[str, Value], *, ids: list[UUID] | None = None) -> bool:
+    """The one door: every session ends in here. Whether any did."""
+    ((_, done),) = statement.fetch_all(**order, ids=ids)
+    if done:
+        _tell(1 if ids is None else len(ids), order)
+    return bool(done)
 
 
 def _order(
