@@ -32,62 +32,70 @@ def measure_here() -> dict[str, float]:
     import django
 
     django.setup()
-    from django.conf import settings
-    from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-    from django.db import connection
-    from django.test import override_settings
-    from django.urls import resolve
-    from django.utils import timezone
-
     from bench.zap_logins import mint
-    from sessions.authentication import get_live_session
-    from sessions.tokens import UserAccessToken
-    from users.models import User
-    from zapauth.wsgi import application
-    from zapauth.zap.envelope import success, user_json
 
     access = [login["access"] for login in mint(SESSIONS)]
-    unseen = iter([login["access"] for login in mint(TURNS * (BATCHES + 1))])
-    tokens = [UserAccessToken.read(each) for each in access]
-    user, view = User.objects.all()[0], resolve(PING).func
+    unseen = [login["access"] for login in mint(TURNS * (BATCHES + 1))]
+    return _down_to_the_view(access) | _below_the_view(access, unseen)
 
-    def environ(path: str, turn: int) -> dict[str, Any]:
-        return _environ(path, access[turn % SESSIONS])
+
+def _down_to_the_view(access: list[str]) -> dict[str, float]:
+    from django.conf import settings
+    from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+    from django.test import override_settings
+    from django.urls import resolve
+
+    from zapauth.wsgi import application
 
     def answer(application: Any, path: str) -> Callable[[int], Any]:
         def once(turn: int) -> None:
-            response = application(environ(path, turn), _start_response)
+            response = application(_environ(path, access[turn % SESSIONS]), _start_response)
             b"".join(response)
             response.close()
 
         return once
 
     def request(turn: int) -> Any:
-        made: Any = WSGIRequest(environ(PING, turn))
+        made: Any = WSGIRequest(_environ(PING, access[turn % SESSIONS]))
         made.request_id, made.client_ip = "-", None
         return made
+
+    # What the views themselves need.
+    with override_settings(MIDDLEWARE=[name for name in settings.MIDDLEWARE if "zapauth.request_facts" in name]):
+        bare = WSGIHandler()
+    view = resolve(PING).func
+    whole, ping = _microseconds(answer(application, READ)), _microseconds(answer(application, PING))
+    inner, made = _microseconds(answer(bare, PING)), _microseconds(request)
+    url, framework = _microseconds(lambda _: resolve(READ)), _microseconds(lambda turn: view(request(turn))) - made
+    return {
+        "a whole read, its token seen before": whole,
+        "Django: handler, request, signals": inner - url - framework,
+        "middleware": ping - inner,
+        "finding the view": url,
+        "Django REST framework, and the view of a ping": framework,
+    }
+
+
+def _below_the_view(access: list[str], unseen: list[str]) -> dict[str, float]:
+    from django.db import connection
+    from django.utils import timezone
+
+    from sessions.authentication import get_live_session
+    from sessions.tokens import UserAccessToken
+    from users.models import User
+    from zapauth.zap.envelope import success, user_json
+
+    tokens, user, fresh = [UserAccessToken.read(each) for each in access], User.objects.all()[0], iter(unseen)
 
     def session(turn: int) -> None:
         get_live_session(tokens[turn % SESSIONS], now=timezone.now())
         connection.close()
 
-    # What the views themselves need.
-    with override_settings(MIDDLEWARE=[name for name in settings.MIDDLEWARE if "zapauth.request_facts" in name]):
-        bare = WSGIHandler()
-    connection.close()
-    whole, ping = _microseconds(answer(application, READ)), _microseconds(answer(application, PING))
-    inner, made = _microseconds(answer(bare, PING)), _microseconds(request)
-    url, framework = _microseconds(lambda _: resolve(READ)), _microseconds(lambda turn: view(request(turn))) - made
     return {
-        "Django: handler, request, signals": inner - url - framework,
-        "middleware": ping - inner,
-        "finding the view": url,
-        "Django REST framework, and the view of a ping": framework,
         "token that has been seen before": _microseconds(lambda turn: UserAccessToken.read(access[turn % SESSIONS])),
-        "token that is seen for the first time": _microseconds(lambda _: UserAccessToken.read(next(unseen))),
+        "token that is seen for the first time": _microseconds(lambda _: UserAccessToken.read(next(fresh))),
         "driver: the session, its app and its user": _microseconds(session),
         "the answer's JSON": _microseconds(lambda _: success(user_json(user))),
-        "a whole read, its token seen before": whole,
     }
 
 
