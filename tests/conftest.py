@@ -33,6 +33,10 @@ def pytest_configure() -> None:
 
     django.setup()
 
+    from tests import database_clock
+
+    database_clock.install()
+
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(DATA, ignore_errors=True)
@@ -59,6 +63,15 @@ def django_db_modify_db_settings() -> Iterator[None]:
         if settings.IS_LOCAL:
             _hasten(settings.DATABASES["default"])
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The test database, with a clock that follows `time_machine`."""
+    from tests.database_clock import make_function
+
+    with django_db_blocker.unblock():
+        make_function()
 
 
 def _hasten(database: dict[str, Any]) -> None:

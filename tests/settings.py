@@ -4,7 +4,10 @@ from zapauth.settings import *  # noqa: F403
 from zapauth.settings import DATABASES, IS_LOCAL
 
 PASSWORD_HASHERS = ["tests.hashes.CheapArgon2"]
+# Where `tests.database_clock` has a clock that tests can set.
+_options = ["-c search_path=public,test_clock,pg_catalog"]
 if IS_LOCAL:
     # Of two that block each other PostgreSQL stops the one that has waited for so long; servers wait for a second. It
     # must not be the suite, which empties the tables while a server may be busy with what a test has hung up on.
-    DATABASES["default"]["OPTIONS"]["options"] = "-c deadlock_timeout=5s"
+    _options.append("-c deadlock_timeout=5s")
+DATABASES["default"].setdefault("OPTIONS", {})["options"] = " ".join(_options)

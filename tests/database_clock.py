@@ -1,0 +1,58 @@
+"""The database's clock, as a test has set it: `time_machine` moves Python's, this lets PostgreSQL follow.
+
+The service asks PostgreSQL for the time (`users.clock`). In tests the schema `test_clock` stands before
+`pg_catalog` in the search path (`tests.settings`), with a `clock_timestamp()` of its own. It answers what the setting
+`test.now` says, or else the real time. While a test travels, that setting is sent before each statement.
+"""
+
+from typing import Any
+from weakref import WeakSet
+
+import psycopg
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+from time_machine import escape_hatch
+
+from sessions.prepared import Statement
+
+_FUNCTION = """
+CREATE SCHEMA IF NOT EXISTS test_clock;
+CREATE OR REPLACE FUNCTION test_clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS
+$$ SELECT COALESCE(NULLIF(current_setting('test.now', true), '')::timestamptz, pg_catalog.clock_timestamp()) $$;
+"""
+# Once a connection has been told a time, it is told before each statement: a rollback would bring an old one back.
+_told: "WeakSet[psycopg.Connection[Any]]" = WeakSet()
+
+
+def install() -> None:
+    """Have every statement of this process follow Python's clock."""
+    _before(Statement, "_run", lambda statement, on: on)
+    for name in ("_execute", "_executemany"):
+        _before(CursorWrapper, name, lambda cursor, *_: cursor.db.connection)
+
+
+def make_function() -> None:
+    """Make the schema and its function in the test database."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FUNCTION)
+
+
+def _before(owner: type, name: str, connection_of: Any) -> None:
+    original = getattr(owner, name)
+
+    def first_the_time(self: Any, *arguments: Any) -> Any:
+        _tell(connection_of(self, *arguments[:1]))
+        return original(self, *arguments)
+
+    setattr(owner, name, first_the_time)
+
+
+def _tell(on: psycopg.Connection[Any] | None) -> None:
+    is_travelling = escape_hatch.is_travelling()
+    if on is None or not (is_travelling or on in _told):
+        return
+    _told.add(on)
+    now = timezone.now().isoformat() if is_travelling else ""
+    # Below the cursor, so that nobody counts it as a query.
+    on.pgconn.exec_(f"SELECT set_config('test.now', '{now}', false)".encode())
