@@ -29,8 +29,8 @@ def mint(count: int) -> Iterator[Login]:
     for user, session, root in zip(users, sessions, empty, strict=True):
         yield {
             "username": user.username,
-            "access": str(UserAccessToken.for_session(session, expires_at=expires_at)),
-            "app_access": str(AppAccessToken.for_session(root, expires_at=expires_at)),
+            "access": str(UserAccessToken.for_session(session, issued_at=session.created_at, expires_at=expires_at)),
+            "app_access": str(AppAccessToken.for_session(root, issued_at=root.created_at, expires_at=expires_at)),
         }
 
 

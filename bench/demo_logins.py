@@ -16,5 +16,7 @@ def mint(count: int) -> Iterator[Login]:
     chosen = Session.objects.filter(pk__in=ids[:: max(1, len(ids) // count)][:count])
     chosen.update(last_seen_at=timezone.now())
     for session in chosen:
-        token = UserAccessToken.for_session(session, expires_at=timezone.now() + TOKEN_LIFETIME)
+        token = UserAccessToken.for_session(
+            session, issued_at=session.created_at, expires_at=timezone.now() + TOKEN_LIFETIME
+        )
         yield {"access": str(token)}

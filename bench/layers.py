@@ -78,7 +78,6 @@ def _down_to_the_view(access: list[str]) -> dict[str, float]:
 
 def _below_the_view(access: list[str], unseen: list[str]) -> dict[str, float]:
     from django.db import connection
-    from django.utils import timezone
 
     from sessions.authentication import get_live_session
     from sessions.tokens import UserAccessToken
@@ -88,7 +87,7 @@ def _below_the_view(access: list[str], unseen: list[str]) -> dict[str, float]:
     tokens, user, fresh = [UserAccessToken.read(each) for each in access], User.objects.all()[0], iter(unseen)
 
     def session(turn: int) -> None:
-        get_live_session(tokens[turn % SESSIONS], now=timezone.now())
+        get_live_session(tokens[turn % SESSIONS])
         connection.close()
 
     return {

@@ -22,8 +22,10 @@ def mint(count: int) -> Iterator[Login]:
     sessions, outstanding, logins = [], [], []
     for user, device_token in zip(users, device_tokens, strict=True):
         session = new_session(app, user=user, device_token=device_token)
-        access = UserAccessToken.for_session(session, expires_at=timezone.now() + TOKEN_LIFETIME)
-        refresh = RefreshToken.for_session(session, expires_at=session.expires_at)
+        access = UserAccessToken.for_session(
+            session, issued_at=session.created_at, expires_at=timezone.now() + TOKEN_LIFETIME
+        )
+        refresh = RefreshToken.for_session(session, issued_at=session.created_at, expires_at=session.expires_at)
         session.refresh_jti = refresh["jti"]
         sessions.append(session)
         outstanding.append(

@@ -45,5 +45,6 @@ def new_session(app: App, **fields: Any) -> Session:
         created_at=now,
         last_seen_at=now,
         expires_at=now + timedelta(days=30),
+        app_epoch=app.session_epoch,
         **fields,
     )

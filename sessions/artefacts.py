@@ -6,12 +6,12 @@ from datetime import datetime
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session as BrowserSession
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from sessions.live import live_sessions
 from sessions.models import Session
+from users.clock import database_now
 from users.models import DeviceToken, ResetCode, User
 from users.reset_codes import TRIES
 
@@ -42,7 +42,7 @@ def _logins(user: User) -> list[Artefact]:
     # Django keeps whose they are inside of them; only staff have any. As its `get_user` does, by an earlier
     # SECRET_KEY, too.
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    for browser in BrowserSession.objects.filter(expire_date__gt=timezone.now()).iterator():
+    for browser in BrowserSession.objects.filter(expire_date__gt=database_now()).iterator():
         data = browser.get_decoded()
         known = data.get(HASH_SESSION_KEY, "")
         if data.get(SESSION_KEY) == user.pk and any(constant_time_compare(known, each) for each in hashes):
@@ -53,7 +53,7 @@ def _logins(user: User) -> list[Artefact]:
 def _tokens(user: User) -> list[Artefact]:
     found = []
     sessions = Session.objects.filter(user=user).select_related("app", "user", "device")
-    live = list(live_sessions(sessions, now=timezone.now()).order_by("-pk"))
+    live = list(live_sessions(sessions, now=database_now()).order_by("-pk"))
     # By other hands than ours: what we end is not live.
     listed = BlacklistedToken.objects.filter(token__jti__in=[session.refresh_jti for session in live])
     revoked = set(listed.values_list("token__jti", flat=True))
@@ -69,7 +69,7 @@ def _app_tokens(user: User) -> list[Artefact]:
     """Of the devices where the user is, or was last, logged in: no user's, but the way to the login there."""
     devices = Session.objects.filter(user=user, device__isnull=False).values("device")
     sessions = Session.objects.filter(user=None, device__in=devices).select_related("app", "user", "device")
-    live = live_sessions(sessions, now=timezone.now()).order_by("-pk")
+    live = live_sessions(sessions, now=database_now()).order_by("-pk")
     return [
         Artefact(
             "app token",
@@ -88,7 +88,7 @@ def _pushes(user: User) -> list[Artefact]:
 
 
 def _codes(user: User) -> list[Artefact]:
-    still_good = Q(user=user, expires_at__gt=timezone.now(), tries__lt=TRIES)
+    still_good = Q(user=user, expires_at__gt=database_now(), tries__lt=TRIES)
     if user.deleted_at is not None or not user.is_active:
         return []
     return [

@@ -13,11 +13,10 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models.base import ModelState
-from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from sessions.errors import SessionEnded, TokenInvalid, TokenMissing
+from sessions.errors import SessionEnded, TokenExpired, TokenInvalid, TokenMissing
 from sessions.models import Session
 from sessions.policy import last_seen_every
 from sessions.prepared import Statement
@@ -27,30 +26,40 @@ from users.models import App, User
 M = TypeVar("M", bound=models.Model)
 
 
-def get_live_session(token: SessionToken, *, now: datetime) -> Session:
+def get_live_session(token: SessionToken, *, allow_expired: bool = False) -> Session:
     """The live session that ``token`` speaks for, with `app` and `user` loaded: one query.
 
-    Raises: TokenInvalid (no such session, or not its audience or subject), SessionEnded.
+    The database's time decides; `checked_at` of the session holds it.
+
+    Args: allow_expired: accept a token past its `exp`, if its session is live.
+
+    Raises: TokenInvalid (no such session, or not its audience or subject), TokenExpired, SessionEnded.
     """
-    session = _find_session(token.session_id)
-    if session is None or not token.speaks_for(session):
+    found = _find_session(token.session_id)
+    if found is None or not token.speaks_for(found[0]):
         raise TokenInvalid
+    session, now = found
+    if token.is_expired(now) and not allow_expired:
+        raise TokenExpired
     refusal = session.refusal(now)
     if refusal is not None:
         raise SessionEnded(refusal)
+    session.checked_at = now
     return session
 
 
-def _find_session(session_id: UUID) -> Session | None:
+def _find_session(session_id: UUID) -> tuple[Session, datetime] | None:
+    """The session with its app and user, and the database's time."""
     # By hand, not by `select_related`: building this statement anew on each request costs the ORM
     # more CPU than the database takes to answer it.
     row = _statement().look_up(id=session_id)
     if row is None:
         return None
     values = iter(row)
+    now: datetime = next(values)
     session, app, user = _build(Session, values), _build(App, values), _build(User, values)
     session._state.fields_cache |= {"app": app, "user": user if session.user_id is not None else None}
-    return session
+    return session, now
 
 
 @cache
@@ -59,7 +68,7 @@ def _statement() -> Statement:
     columns = ", ".join(f'{alias}."{name}"' for alias, model in tables for name in _names(model))
     # Names of tables and columns only, and those from the models.
     return Statement(f"""
-        SELECT {columns}
+        SELECT clock_timestamp(), {columns}
           FROM "{Session._meta.db_table}" s
           JOIN "{App._meta.db_table}" a ON a.id = s.app_id
      LEFT JOIN "{User._meta.db_table}" u ON u.id = s.user_id
@@ -92,6 +101,13 @@ def _build(model: type[M], values: Iterator[Any]) -> M:
     return made
 
 
+def note_use(session: Session) -> None:
+    """Store when a session that was just found live was last seen, unless that was stored of late."""
+    now = session.checked_at
+    if now - session.last_seen_at >= last_seen_every(session.app):
+        Session.objects.filter(pk=session.pk, last_seen_at__lt=now).update(last_seen_at=now)
+
+
 class SessionAuthentication(BaseAuthentication):
     """DRF authentication by access token: `request.auth` is the Session, `request.user` its user.
 
@@ -106,12 +122,10 @@ class SessionAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Session]:
         """Raises: TokenMissing, TokenExpired, TokenInvalid, SessionEnded."""
-        now = timezone.now()
-        token = self.token_class.read(self.credentials(request)[0], allow_expired=self.allow_expired)
-        session = get_live_session(token, now=now)
+        token = self.token_class.read(self.credentials(request)[0])
+        session = get_live_session(token, allow_expired=self.allow_expired)
         self.check(request, session, token)
-        if now - session.last_seen_at >= last_seen_every(session.app):
-            Session.objects.filter(pk=session.pk, last_seen_at__lt=now).update(last_seen_at=now)
+        note_use(session)
         return session.user or AnonymousUser(), session
 
     def credentials(self, request: Request) -> list[str]:

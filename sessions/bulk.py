@@ -18,13 +18,12 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
-from django.db.models.functions import Greatest
-from django.utils import timezone
 
 from sessions.logout import end_sessions
 from sessions.models import BulkRun, EndReason, Session
 from sessions.origin import Origin
 from sessions.selection import Selection
+from users.clock import database_now
 from users.models import App, User
 
 logger = logging.getLogger("zapauth.sessions")
@@ -65,12 +64,12 @@ class Preview:
 
     @cached_property
     def _counts(self) -> dict[str, int]:
-        by_user = _live(self.selection, now=timezone.now()).order_by().values("user").annotate(sessions=Count("pk"))
+        by_user = _live(self.selection, now=database_now()).order_by().values("user").annotate(sessions=Count("pk"))
         nobodys = Sum("sessions", filter=Q(user=None), default=0)
         return by_user.aggregate(count=Sum("sessions", default=0), users=Count("user"), nobodys=nobodys)
 
     def is_empty(self) -> bool:
-        return not _live(self.selection, now=timezone.now()).exists()
+        return not _live(self.selection, now=database_now()).exists()
 
     @property
     def digest(self) -> str:
@@ -86,12 +85,12 @@ class Preview:
 
     def sample(self, count: int) -> list[Session]:
         """A few of them, the newest, with what they point at."""
-        live = _live(self.selection, now=timezone.now()).select_related("user", "app", "device")
+        live = _live(self.selection, now=database_now()).select_related("user", "app", "device")
         return list(live.order_by("-pk")[:count])
 
     def user_ids(self) -> set[str]:
         """Whose they are; app-level ones are nobody's."""
-        live = _live(self.selection, now=timezone.now())
+        live = _live(self.selection, now=database_now())
         return set(live.exclude(user=None).order_by().values_list("user", flat=True).distinct())
 
 
@@ -117,15 +116,15 @@ def start_run(
 
     Raises: SelectionGrown, when more than a tenth over ``expected`` are meant by now; nothing has changed.
     """
-    found = _live(selection, now=timezone.now()).count()
+    found = _live(selection, now=database_now()).count()
     if found > expected * settings.BULK_MAY_GROW:
         raise SelectionGrown(expected=expected, found=found)
     origin = origin or Origin()
     # Apps and users are locked first, then the run, then sessions: here, in a login and in `sweep_run`.
     with transaction.atomic():
-        now = timezone.now()
         if selection.cuts_off:
-            _cut_off(selection, now)
+            _cut_off(selection)
+        now = database_now()
         run = _unfinished(selection, source, actor).select_for_update(no_key=True).first()
         if run is None:
             run = BulkRun(source=source, actor=actor, started_at=now, expected=found)
@@ -157,7 +156,7 @@ def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]
             run = BulkRun.objects.select_for_update(of=("self",), no_key=True).select_related("actor").get(pk=run.pk)
             if run.finished_at is not None:
                 return
-            left = _live(selection, now=run.as_of)
+            left = _left(run, selection)
             origin = Origin(ip=run.ip, request_id=run.request_id)
             ended = end_sessions(
                 left.filter(pk__gt=after), actor=run.actor, reason=reason, origin=origin, run=run, at_most=BATCH
@@ -166,7 +165,7 @@ def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]
             after = max(ended) if len(ended) == BATCH else _BEFORE_ALL
             # From the start once more: a login that was under way may have come up behind us.
             if after == _BEFORE_ALL and not left.exists():
-                run.finished_at = timezone.now()
+                run.finished_at = database_now()
                 told = "bulk run %s is done, sessions ended: %d, reason %s", run.pk, run.ended, reason.value
                 # A command says so itself, on the same terminal.
                 level = logging.DEBUG if run.source == BulkRun.Source.COMMAND else logging.INFO
@@ -200,13 +199,28 @@ def _live(selection: Selection, *, now: datetime) -> QuerySet[Session]:
     return selection.queryset(now=now).filter(ended_at=None, created_at__lte=now)
 
 
-def _cut_off(selection: Selection, now: datetime) -> None:
-    at = now if selection.created_before is None else min(now, selection.created_before - RESOLUTION)
+def _left(run: BulkRun, selection: Selection) -> QuerySet[Session]:
+    """The sessions that ``run`` has yet to end."""
+    if not run.cut_off or selection.created_before is not None:
+        return _live(selection, now=run.as_of)
+    # Those opened under an older epoch, whatever their time: a log-in that was under way at the order
+    # may commit after it.
+    old = ~Q(app_epoch=F("app__session_epoch")) if selection.users is None else ~Q(user_epoch=F("user__session_epoch"))
+    return selection.queryset(now=run.as_of).filter(old, ended_at=None)
+
+
+def _cut_off(selection: Selection) -> None:
+    """Refuse all sessions of ``selection`` from the commit of this transaction on."""
     of: QuerySet[Any] = App.objects.all() if selection.users is None else User.objects.all()
     ids = selection.users if selection.users is not None else selection.apps
     if ids is not None:
         of = of.filter(pk__in=ids)
     if selection.spare_superusers:  # then it is for users: `Selection.cuts_off`
         of = of.exclude(is_superuser=True)
-    # Never back: an instant that is there already may be a later one. PostgreSQL leaves a NULL out.
-    of.update(sessions_valid_after=Greatest(F("sessions_valid_after"), at))
+    # Locked in one order first: two such orders at once can't deadlock.
+    list(of.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    if selection.created_before is None:
+        of.update(session_epoch=F("session_epoch") + 1)
+    else:
+        # The database keeps a later instant that is there already.
+        of.update(sessions_valid_after=min(database_now(), selection.created_before - RESOLUTION))

@@ -8,7 +8,6 @@ from datetime import date, datetime
 
 from django.db.models import Sum
 from django.db.models.functions import TruncDate
-from django.utils import timezone
 
 from sessions.figures import (
     count_if_stale,
@@ -21,6 +20,7 @@ from sessions.figures import (
     start_of,
 )
 from sessions.models import EndReason
+from users.clock import database_now
 from users.models import App, RefusedLogin
 
 
@@ -86,7 +86,7 @@ class Dashboard:
 def dashboard() -> Dashboard:
     """The figures of the last 30 days (UTC), and those of now."""
     count_if_stale()
-    days = days_until(timezone.now().date())
+    days = days_until(database_now().date())
     opened, ended, live = opened_by_day(), ended_by_day(), live_total()
     by_app, by_platform = _live_by_app_and_platform()
     return Dashboard(

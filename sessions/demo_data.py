@@ -12,10 +12,10 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.utils import timezone
 
 from sessions.live import live_sessions
 from sessions.models import Session
+from users.clock import database_now
 from users.models import App, User
 
 BATCH = 20_000
@@ -88,14 +88,17 @@ ON CONFLICT DO NOTHING
 """
 _SESSIONS = """
 INSERT INTO user_sessions_session (id, app_id, user_id, device_id, device_token_id, ip, user_agent, platform,
-       created_at, last_seen_at, expires_at, refresh_jti, refresh_used_by, end_reason, ended_at, ended_request_id)
-SELECT s.id, app_id, s.user_id, CASE WHEN NOT is_zap THEN pg_temp.object_id(n, %(salt)s || 'device') END, t.id,
+       created_at, last_seen_at, expires_at, refresh_jti, refresh_used_by, end_reason, ended_at, ended_request_id,
+       app_epoch, user_epoch)
+SELECT s.id, s.app_id, s.user_id, CASE WHEN NOT is_zap THEN pg_temp.object_id(n, %(salt)s || 'device') END, t.id,
        ip::inet, user_agent, platform, s.created_at, last_seen_at, s.created_at + interval '30 days',
        CASE WHEN is_zap THEN md5('demo jti ' || %(salt)s || n) END, '',
        CASE WHEN %(ended)s THEN pg_temp.pick(n, 'reason', ARRAY['logout', 'logout', 'logout', 'logout', 'superseded',
             'staff', 'password_changed', 'idle', 'expired']) ELSE '' END,
-       CASE WHEN %(ended)s THEN last_seen_at END, ''
+       CASE WHEN %(ended)s THEN last_seen_at END, '', a.session_epoch, u.session_epoch
   FROM demo_session s
+  JOIN users_app a ON a.id = s.app_id
+  JOIN users_user u ON u.id = s.user_id
   LEFT JOIN users_devicetoken t ON t.digest = sha256(('demo:' || md5(%(salt)s || n))::bytea)
  ORDER BY n
 ON CONFLICT DO NOTHING
@@ -114,7 +117,7 @@ _LAST = (
 
 def make_users(count: int, *, now: datetime | None = None) -> Iterator[int]:
     """Make demo users number 1 to ``count``; yields how many there are after each batch."""
-    names: dict[str, Any] = {"first": _FIRST.split(), "last": _LAST.split(), "now": now or timezone.now()}
+    names: dict[str, Any] = {"first": _FIRST.split(), "last": _LAST.split(), "now": now or database_now()}
     names["password"] = _NO_PASSWORD
     yield from _in_batches(count, lambda cursor, numbers: cursor.execute(_USERS, names | numbers))
 
@@ -138,7 +141,7 @@ def make_sessions(
         "count": count,
         # Ended ones have been idle for as long as they like.
         "seen_within": min(idle, _MONTH) * 0.9 if idle and not ended else _MONTH,
-        "now": now or timezone.now(),
+        "now": now or database_now(),
     }
 
     def make(cursor: "CursorWrapper", numbers: dict[str, int]) -> None:
@@ -176,6 +179,6 @@ def count_demo() -> Demo:
     sessions = Session.objects.filter(user__password=_NO_PASSWORD)
     return Demo(
         users=User.objects.filter(password=_NO_PASSWORD).count(),
-        live=live_sessions(sessions, now=timezone.now()).count(),
+        live=live_sessions(sessions, now=database_now()).count(),
         ended=sessions.filter(ended_at__isnull=False).count(),
     )

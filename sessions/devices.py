@@ -5,7 +5,6 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 from uuid6 import uuid7
 
 from sessions.login import Grant, lock_sessions, open_app_session, sessions_on_device
@@ -13,6 +12,7 @@ from sessions.logout import log_out_and_open
 from sessions.models import Session
 from sessions.origin import Origin
 from sessions.tokens import AppAccessToken
+from users.clock import database_now
 from users.devices import attach_device_token, register_device, release_device_token
 from users.models import App, Device, User
 
@@ -60,14 +60,17 @@ def log_out_of_device(session: Session, *, origin: Origin) -> Grant:
 
     Raises: SessionEnded, when it had ended before; then no session is opened.
     """
-    opened, expires_at = uuid7(), timezone.now() + settings.APP_SESSION_LIFETIME
-    access = AppAccessToken.issue(session_id=opened, app_id=session.app_id, user_id=None, expires_at=expires_at)
+    opened, now = uuid7(), session.checked_at
+    expires_at = now + settings.APP_SESSION_LIFETIME
+    access = AppAccessToken.issue(
+        session_id=opened, app_id=session.app_id, user_id=None, issued_at=now, expires_at=expires_at
+    )
     log_out_and_open(session, opened, expires_at=expires_at, origin=origin)
     return Grant.of(access)
 
 
 def _user_on_device(on_device: QuerySet[Session]) -> User | None:
     # Clients tell a new address with the app-level token, too, while somebody is logged in.
-    logged_in = on_device.filter(user__isnull=False, expires_at__gt=timezone.now())
+    logged_in = on_device.filter(user__isnull=False, expires_at__gt=database_now())
     newest = logged_in.select_related("user").order_by("-created_at").first()
     return newest.user if newest else None

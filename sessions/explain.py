@@ -7,7 +7,6 @@ from typing import Any
 
 import jwt
 from django.conf import settings
-from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
@@ -15,6 +14,7 @@ from sessions.errors import SessionsError
 from sessions.keys import key_ring
 from sessions.models import Refusal, Session
 from sessions.tokens import ALGORITHM, AppAccessToken, RefreshToken, SessionToken, UserAccessToken
+from users.clock import database_now
 from users.models import DeviceToken
 
 _KINDS = {kind.token_type: kind for kind in (UserAccessToken, AppAccessToken, RefreshToken)}
@@ -108,7 +108,7 @@ def _explain_token(raw: str, header: dict[str, Any], claims: dict[str, Any]) -> 
     found.ask(token, "Kind, issuer and claims are right", "Kind, issuer or claims are wrong", token_type)
     if token is None:
         return found
-    late = token.expires_at <= timezone.now()
+    late = token.is_expired(database_now())
     found.ask(not late, "The token has not expired", "The token has expired", _words(token.expires_at))
     sessions = Session.objects.select_related("app", "user", "device", "ended_by")
     found.session = sessions.filter(pk=token.session_id).first()
@@ -118,7 +118,7 @@ def _explain_token(raw: str, header: dict[str, Any], claims: dict[str, Any]) -> 
 
 
 def _ask_session(found: Explanation, token: SessionToken) -> None:
-    session, now = found.session, timezone.now()
+    session, now = found.session, database_now()
     assert session is not None  # noqa: S101
     found.ask(token.speaks_for(session), "App and user are the session's", "App or user are not the session's")
     _ask_dialect(found, session, is_refresh=isinstance(token, RefreshToken))
@@ -160,7 +160,7 @@ def _is_signed(raw: str, key: Any) -> bool:
 
 def _read(kind: type[SessionToken], raw: str) -> SessionToken | None:
     try:
-        token = kind.read(raw, allow_expired=True)
+        token = kind.read(raw)
         token.session_id  # noqa: B018  # raises for one that can't be
     except SessionsError:
         return None

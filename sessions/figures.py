@@ -12,9 +12,9 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, Max, Sum
-from django.utils import timezone
 
 from sessions.models import Figure, Session
+from users.clock import database_now
 from users.models import App
 
 DAYS = 30
@@ -34,7 +34,7 @@ def count_figures(*, anew: bool = False) -> None:
 
     Sessions with a past, such as made-up ones, are on such days.
     """
-    now = timezone.now()
+    now = database_now()
     counted = dict(
         Figure.objects.filter(kind=Figure.Kind.OPENED, day__gte=now.date() - timedelta(days=DAYS)).values_list(
             "day", "counted_at"
@@ -53,7 +53,7 @@ def count_figures(*, anew: bool = False) -> None:
 def count_if_stale() -> None:
     """For a page that no server sweeps for: count now."""
     latest = counted_at()
-    if latest is None or timezone.now() - latest > STALE_AFTER:
+    if latest is None or database_now() - latest > STALE_AFTER:
         count_figures()
 
 

@@ -13,10 +13,12 @@ def live_sessions(sessions: QuerySet[Session], *, now: datetime) -> QuerySet[Ses
     app, user = Q(app__sessions_valid_after=None), Q(user__sessions_valid_after=None)
     return sessions.filter(
         app | Q(created_at__gt=F("app__sessions_valid_after")),
+        Q(user=None) | Q(user_epoch=F("user__session_epoch")),
         Q(user=None)
         | (Q(user__is_active=True, user__deleted_at=None) & (user | Q(created_at__gt=F("user__sessions_valid_after")))),
         not_idle_since(now),
         ended_at=None,
         expires_at__gt=now,
         app__is_active=True,
+        app_epoch=F("app__session_epoch"),
     )

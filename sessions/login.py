@@ -1,13 +1,13 @@
 """How a session begins: an app on a device, then a user on it."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 from ua_parser import parse_os
 
 from sessions.background import after_answer
@@ -15,11 +15,13 @@ from sessions.errors import SessionEnded
 from sessions.logout import end_sessions
 from sessions.mail import mail_new_device
 from sessions.models import PLATFORM_LENGTH, USER_AGENT_LENGTH, EndReason, Session
+from sessions.opening import open_session
 from sessions.origin import Origin
 from sessions.policy import session_lifetime, sessions_per_user
 from sessions.timeouts import end_timed_out
 from sessions.tokens import AppAccessToken, RefreshToken, SessionToken, UserAccessToken
 from users.accounts import register_user
+from users.clock import database_now
 from users.devices import attach_device_token
 from users.errors import BadCredentials
 from users.models import App, User
@@ -43,9 +45,9 @@ class Grant:
 @transaction.atomic(savepoint=False)
 def open_app_session(app: App, *, origin: Origin, **on_device: Any) -> Grant:
     """Open an app-level session: an app on a device (`device_id` and what goes with it), no user."""
-    session = _session(app, origin, lifetime=settings.APP_SESSION_LIFETIME, **on_device)
-    session.save(force_insert=True)
-    return Grant.of(AppAccessToken.for_session(session, expires_at=session.expires_at))
+    session = _session(app, origin, **on_device)
+    opened_at = open_session(session, lifetime=settings.APP_SESSION_LIFETIME)
+    return Grant.of(AppAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
 @transaction.atomic
@@ -58,13 +60,12 @@ def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origi
     """
     _stamp_login(user, origin)
     held = attach_device_token(device_token, user=user) if device_token else None
-    session = _session(app, origin, lifetime=session_lifetime(app), user=user, device_token=held)
-    refresh = RefreshToken.for_session(session, expires_at=session.expires_at)
-    session.refresh_jti = refresh["jti"]
-    _open(session, origin)
-    refresh.record(session)
-    access = UserAccessToken.for_session(session, expires_at=timezone.now() + settings.ACCESS_TOKEN_LIFETIME)
-    return Grant.of(access, refresh)
+    session = _session(app, origin, user=user, device_token=held, refresh_jti=uuid4().hex)
+    opened_at = _open(session, origin)
+    refresh = RefreshToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at)
+    refresh["jti"] = session.refresh_jti
+    expires_at = opened_at + settings.ACCESS_TOKEN_LIFETIME
+    return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=expires_at), refresh)
 
 
 @transaction.atomic
@@ -84,7 +85,7 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
     _stamp_login(user, origin, **changed)
     app, on_device = current.app, sessions_on_device(current)
     current = lock_sessions(on_device | _live_in_app(user, app), current)
-    session = _session(app, origin, lifetime=session_lifetime(app), user=user, **same_device(current))
+    session = _session(app, origin, user=user, **same_device(current))
     again = _find_live(on_device.filter(user=user), session)
     others = on_device.exclude(user=None)
     if again is not None:
@@ -94,12 +95,14 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
     if current.device_token is not None:
         attach_device_token(current.device_token.token, user=user)
     if again is None:
-        _open(session, origin)
+        opened_at = _open(session, origin)
     else:
-        renewed = ("ip", "user_agent", "device_token_id", "last_seen_at", "expires_at")
+        opened_at = session.last_seen_at = session.authenticated_at = database_now()
+        session.expires_at = opened_at + session_lifetime(app)
+        renewed = ("ip", "user_agent", "device_token_id", "last_seen_at", "expires_at", "authenticated_at")
         Session.objects.filter(pk=again.pk).update(**{name: getattr(session, name) for name in renewed})
         session.pk = again.pk
-    return Grant.of(UserAccessToken.for_session(session, expires_at=session.expires_at))
+    return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
 @transaction.atomic
@@ -145,7 +148,7 @@ def _stamp_login(user: User, origin: Origin, **changed: Any) -> None:
     The row lock puts a login and a password change (or a disabling) in a row: the one that
     comes second sees the other's work, so that no session slips through between them.
     """
-    now = timezone.now()
+    now = database_now()
     ips = user.ip_addresses
     if origin.ip:
         ips = [origin.ip, *(ip for ip in ips if ip != origin.ip)][:KNOWN_IPS]
@@ -158,26 +161,28 @@ def _stamp_login(user: User, origin: Origin, **changed: Any) -> None:
 
 
 def _find_live(sessions: QuerySet[Session], new: Session) -> Session | None:
-    """The newest of ``sessions``, all of them of the user and app of ``new``, if it is live when that one opens."""
+    """The newest of ``sessions``, all of them of the user and app of ``new``, if it is live now."""
     session = sessions.order_by("-created_at").first()
     if session is not None:
         session.app, session.user = new.app, new.user
-    return session if session and session.refusal(new.created_at) is None else None
+    return session if session and session.refusal(database_now()) is None else None
 
 
 def _live_in_app(user: User, app: App) -> QuerySet[Session]:
     return Session.objects.filter(user=user, app=app, ended_at=None)
 
 
-def _open(session: Session, origin: Origin) -> None:
+def _open(session: Session, origin: Origin) -> datetime:
     """Store a user's new session. Over the app's limit the oldest ends; of a new device they are told.
 
     Logins of one user come one by one, for each has locked the user's row (`_stamp_login`).
+
+    Returns: the database's time when it was opened.
     """
     app, user = session.app, session.user
     assert user is not None  # noqa: S101
     tell = settings.NEW_DEVICE_MAIL and is_new_device(session)
-    session.save(force_insert=True)
+    opened_at = open_session(session, lifetime=session_lifetime(app))
     if most := sessions_per_user(app):
         live = _live_in_app(user, app)
         # All of them first, in their order: else two sets of locks could wait for each other.
@@ -189,6 +194,7 @@ def _open(session: Session, origin: Origin) -> None:
         end_sessions(over, actor=None, reason=EndReason.OVER_LIMIT, origin=origin)
     if tell:
         transaction.on_commit(lambda: after_answer(mail_new_device, session))
+    return opened_at
 
 
 def is_new_device(session: Session) -> bool:
@@ -206,17 +212,14 @@ def is_new_device(session: Session) -> bool:
     return before.exists() and not before.filter(there).exists()
 
 
-def _session(app: App, origin: Origin, *, lifetime: timedelta, platform: str = "", **fields: Any) -> Session:
-    now = timezone.now()
+def _session(app: App, origin: Origin, *, platform: str = "", **fields: Any) -> Session:
+    """A session of ``app`` that is not stored yet: `open_session` sets its times."""
     user_agent = origin.user_agent[:USER_AGENT_LENGTH]
     return Session(
         app=app,
         ip=origin.ip,
         user_agent=user_agent,
         platform=platform or _platform_of(user_agent),
-        created_at=now,
-        last_seen_at=now,
-        expires_at=now + lifetime,
         **fields,
     )
 

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from sessions.ending import LOCK_OWN, end_as_seen, end_locked
 from sessions.errors import SessionEnded
@@ -19,6 +18,7 @@ from sessions.models import USER_AGENT_LENGTH, BulkRun, EndReason, Session
 from sessions.origin import Origin
 from sessions.prepared import Statement, Value
 from users.accounts import END_SESSION, get_user_to_change
+from users.clock import database_now
 from users.errors import NotYours
 from users.models import DeviceToken, User
 
@@ -58,7 +58,8 @@ def end_sessions(
     open_ones = sessions.filter(ended_at=None).order_by("pk").select_for_update(of=("self",), no_key=True)
     ids = list(open_ones.values_list("pk", flat=True)[:at_most])
     if ids:
-        _end(end_locked(by_itself=reason in _BY_ITSELF), _order(actor, reason, origin, run), ids=ids)
+        order = _order(actor, reason, origin, now=database_now(), run=run)
+        _end(end_locked(by_itself=reason in _BY_ITSELF), order, ids=ids)
     return set(ids)
 
 
@@ -85,7 +86,8 @@ def log_out_and_open(session: Session, opened: UUID, *, expires_at: datetime, or
 
 def _log_out(session: Session, origin: Origin | None, **more: Value) -> None:
     # The logout that phones wait for: `end_sessions` in one statement, if that finds all as it was seen.
-    order = _order(session.user, EndReason.LOGOUT, origin) | {"id": session.pk, "user": session.user_id} | more
+    order = _order(session.user, EndReason.LOGOUT, origin, now=session.checked_at)
+    order |= {"id": session.pk, "user": session.user_id} | more
     seen: dict[str, Value] = {
         "refresh_jti": session.refresh_jti,
         "device": session.device_id,
@@ -117,11 +119,11 @@ def _end(statement: Statement, order: dict[str, Value], *, ids: list[UUID] | Non
 
 
 def _order(
-    actor: User | None, reason: EndReason, origin: Origin | None, run: BulkRun | None = None
+    actor: User | None, reason: EndReason, origin: Origin | None, *, now: datetime, run: BulkRun | None = None
 ) -> dict[str, Value]:
     """What the record says of a logout; no device token is named."""
     return {
-        "now": timezone.now(),
+        "now": now,
         "reason": reason.value,
         "actor": actor.pk if actor else None,
         "ip": origin.ip if origin else None,
@@ -158,7 +160,7 @@ def log_out_user(user_id: str, *, actor: User, device_token: str | None = None, 
     digest = DeviceToken.digest_of(device_token)
     end_sessions_as_staff(sessions.filter(device_token__digest=digest), actor=actor, origin=origin)
     # It may be that user's with no open session to show for it.
-    DeviceToken.objects.filter(digest=digest, user=user).update(user=None, updated_at=timezone.now())
+    DeviceToken.objects.filter(digest=digest, user=user).update(user=None, updated_at=database_now())
 
 
 def end_sessions_as_staff(sessions: QuerySet[Session], *, actor: User, origin: Origin | None = None) -> set[UUID]:

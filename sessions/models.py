@@ -110,6 +110,12 @@ class Session(models.Model):
     created_at = models.DateTimeField()
     last_seen_at = models.DateTimeField(help_text="Written every few minutes at most.")
     expires_at = models.DateTimeField()
+    authenticated_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the user's password was last checked for this session."
+    )
+    # Copied by the statement that opens the session: `users.models.SessionEpochField`.
+    app_epoch = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
+    user_epoch = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     refresh_jti = models.CharField(
         max_length=32, null=True, blank=True, help_text="The one refresh token that is good; NULL: it has none."
     )
@@ -136,6 +142,9 @@ class Session(models.Model):
         db_constraint=False,
         related_name="sessions",
     )
+
+    # The database's time when `sessions.authentication` found this session live; not stored, and set there only.
+    checked_at: datetime
 
     class Meta:
         permissions = [
@@ -179,7 +188,10 @@ class Session(models.Model):
         return next((refusal for refusal, broken in self.rules(now) if broken), None)
 
     def rules(self, now: datetime) -> tuple[tuple[Refusal, Any], ...]:
-        """Each rule, and whether it is broken (truthy) at ``now``. The only place where that is decided."""
+        """Each rule, and whether it is broken (truthy) at ``now``, the database's time.
+
+        `sessions.live` says the same in SQL; a test holds the two together.
+        """
         app, user = self.app, self.user
         idle = idle_timeout(app)
         return (
@@ -187,14 +199,17 @@ class Session(models.Model):
             (Refusal.EXPIRED, self.expires_at <= now),
             (Refusal.IDLE, user and idle and now - self.last_seen_at >= idle),
             (Refusal.APP_INACTIVE, not app.is_active),
-            # "At or before": a session of the very instant of the cut-off is an old one.
-            (Refusal.APP_CUT_OFF, app.sessions_valid_after and self.created_at <= app.sessions_valid_after),
+            (Refusal.APP_CUT_OFF, self._is_cut_off(app, self.app_epoch)),
             (Refusal.USER_INACTIVE, user and (not user.is_active or user.deleted_at)),
-            (
-                Refusal.USER_CUT_OFF,
-                user and user.sessions_valid_after and self.created_at <= user.sessions_valid_after,
-            ),
+            (Refusal.USER_CUT_OFF, user and self._is_cut_off(user, self.user_epoch)),
         )
+
+    def _is_cut_off(self, owner: App | User, epoch: int) -> bool:
+        """Whether an order on that app or user refuses this session, which was opened under ``epoch``."""
+        if epoch != owner.session_epoch:
+            return True
+        # A session opened at the very instant of the cut-off counts as an old one.
+        return owner.sessions_valid_after is not None and self.created_at <= owner.sessions_valid_after
 
 
 class Figure(models.Model):

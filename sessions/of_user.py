@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from sessions.errors import SessionEnded, SessionNotFound
 from sessions.logout import end_sessions
@@ -13,6 +12,7 @@ from sessions.models import EndReason, Session
 from sessions.origin import Origin
 from sessions.timeouts import end_timed_out
 from users.accounts import END_SESSION, get_user_to_change, get_user_to_read
+from users.clock import database_now
 from users.models import User
 
 
@@ -23,7 +23,7 @@ def live_sessions_of(user_id: str, *, actor: User) -> list[Session]:
     """
     user = get_user_to_read(user_id, actor=actor, permission="user_sessions.view_session")
     sessions = Session.objects.filter(user=user, ended_at=None).select_related("app", "user", "device", "device_token")
-    now = timezone.now()
+    now = database_now()
     return [session for session in sessions.order_by("-created_at", "-pk") if session.refusal(now) is None]
 
 

@@ -18,7 +18,7 @@ from psycopg import errors, pq
 from psycopg.adapt import Transformer
 
 Row = tuple[Any, ...]
-Value = str | bytes | bool | int | datetime | UUID | list[UUID] | None
+Value = str | bytes | bool | int | float | datetime | UUID | list[UUID] | None
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _DONE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)

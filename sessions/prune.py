@@ -8,10 +8,10 @@ from typing import Any
 from django.contrib.sessions.models import Session as BrowserSession
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from sessions.models import Session
+from users.clock import database_now
 from users.models import ResetCode, Throttle
 
 BATCH = 2000
@@ -31,7 +31,7 @@ class Prunable:
 
 def prunable(*, ended_before: datetime) -> list[Prunable]:
     """Sessions that ended before then, and what has expired anyway; in the order in which it has to go."""
-    expired = timezone.now() - CLOCKS_DIFFER
+    expired = database_now() - CLOCKS_DIFFER
     # A session that another was opened from stays as long as that one.
     opened = Session.objects.filter(opened_from=OuterRef("pk"))
     stays = Q(ended_at=None) | Q(ended_at__gte=ended_before)

@@ -4,7 +4,6 @@ import hashlib
 from datetime import datetime
 
 from django.conf import settings
-from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError as SimpleJWTError
 
 from sessions.authentication import get_live_session
@@ -45,7 +44,7 @@ def refresh(raw: str, *, audience: str, origin: Origin) -> Grant:
 
 
 def _look(token: RefreshToken, audience: str) -> Session:
-    session = get_live_session(token, now=timezone.now())
+    session = get_live_session(token)
     if session.app.name != audience:
         raise TokenInvalid
     return session
@@ -82,12 +81,11 @@ SELECT id FROM used
 
 def _use(token: RefreshToken, session: Session, client: str) -> Grant | None:
     """The next tokens; None, when ``token`` is not the session's current one any more."""
-    now = timezone.now()
+    now = session.checked_at
     facts: dict[str, Value] = {"id": session.pk, "jti": token["jti"], "now": now}
     if not settings.ROTATE_REFRESH_TOKENS:
         return _grant(session) if _NOTE_USE.fetch_all(**facts) else None
-    successor = RefreshToken.for_session(session, expires_at=session.expires_at)
-    successor.set_iat(at_time=now)  # as `_successor_of` would have it
+    successor = RefreshToken.for_session(session, issued_at=now, expires_at=session.expires_at)
     if not _ROTATE.fetch_all(**facts, successor=successor["jti"], client=client):
         return None
     return _grant(session, successor)
@@ -109,15 +107,16 @@ def _is_retry(token: RefreshToken, session: Session, client: str) -> bool:
         used_at is not None
         and session.refresh_used_jti == token["jti"]
         and session.refresh_used_by == client
-        and timezone.now() - used_at < settings.REFRESH_GRACE
+        and session.checked_at - used_at < settings.REFRESH_GRACE
     )
 
 
 def _successor_of(session: Session) -> RefreshToken:
     """The session's current refresh token once more, claim by claim; its text was never kept."""
-    token = RefreshToken.for_session(session, expires_at=session.expires_at)
+    used_at = session.refresh_used_at
+    assert used_at is not None  # noqa: S101  # `_is_retry` has looked
+    token = RefreshToken.for_session(session, issued_at=used_at, expires_at=session.expires_at)
     token["jti"] = session.refresh_jti
-    token.set_iat(at_time=session.refresh_used_at)
     return token
 
 
@@ -127,5 +126,6 @@ def _digest_of_client(origin: Origin) -> str:
 
 
 def _grant(session: Session, successor: RefreshToken | None = None) -> Grant:
-    access = UserAccessToken.for_session(session, expires_at=timezone.now() + settings.ACCESS_TOKEN_LIFETIME)
-    return Grant.of(access, successor)
+    now = session.checked_at
+    expires_at = now + settings.ACCESS_TOKEN_LIFETIME
+    return Grant.of(UserAccessToken.for_session(session, issued_at=now, expires_at=expires_at), successor)

@@ -13,12 +13,12 @@ from django.conf import settings
 from django.db import connection, connections
 from django.db.models import DurationField, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, NullIf
-from django.utils import timezone
 
 from sessions.figures import count_figures
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.runs import take_up
+from users.clock import database_now
 from users.refused_logins import forget_old
 from users.throttling import forget_past
 
@@ -34,7 +34,7 @@ def end_timed_out(sessions: QuerySet[Session] | None = None) -> int:
     """End those of ``sessions`` (all there are) that have timed out; how many that were."""
     sessions = Session.objects.all() if sessions is None else sessions
     ended = 0
-    for reason, rule in _rules(timezone.now()):
+    for reason, rule in _rules(database_now()):
         late = sessions.filter(rule, ended_at=None)
         while ids := list(late.values_list("pk", flat=True)[:BATCH]):
             # By the rule again: one may have been used since, and lives on.

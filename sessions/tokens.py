@@ -15,13 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from django.conf import settings
 from jwt.utils import base64url_decode, base64url_encode
 from rest_framework_simplejwt.backends import TokenBackend
-from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenBackendError
+from rest_framework_simplejwt.exceptions import TokenBackendError
 from rest_framework_simplejwt.exceptions import TokenError as SimpleJWTError
-from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import BlacklistMixin, Token
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
-from sessions.errors import TokenExpired, TokenInvalid
+from sessions.errors import TokenInvalid
 from sessions.keys import KeyRing, key_ring
 from sessions.models import Session
 
@@ -34,7 +33,7 @@ ACCESS, REFRESH = "at+jwt", "refresh+jwt"  # `typ`: RFC 9068 §2.1, RFC 8725 §3
 class KeyedTokenBackend(TokenBackend):
     """simplejwt's backend with several keys, told apart by `kid`, and with typed headers.
 
-    Whether a token has expired, the token says.
+    It does not check `exp`: `SessionToken.is_expired` does, by the database's time.
     """
 
     def __init__(self, typ: str) -> None:
@@ -115,45 +114,49 @@ class SessionToken(Token):
     typ = ACCESS
     lifetime = timedelta(0)  # every token is given its `exp` when it is made
 
-    def __init__(self, token: Any = None, verify: bool = True, *, allow_expired: bool = False) -> None:
-        self.allow_expired = allow_expired
-        super().__init__(token, verify)
-
     def get_token_backend(self) -> TokenBackend:
         return _backend(self.typ)
 
     def verify(self) -> None:
-        # That it has each of its claims, the backend has seen to.
-        if not self.allow_expired and self["exp"] <= self.current_time.timestamp():
-            raise ExpiredTokenError("Token is expired")
+        # The backend has checked that every claim is there.
         self.verify_token_type()
 
     @classmethod
-    def read(cls, raw: str, *, allow_expired: bool = False) -> Self:
-        """Verify signature, issuer, type and times; the session itself is not looked at.
+    def read(cls, raw: str) -> Self:
+        """Verify the signature, issuer and type of ``raw``.
 
-        Raises: TokenExpired, TokenInvalid.
+        Whether it has expired and whether its session is live depend on the database's time:
+        `sessions.authentication.get_live_session`.
+
+        Raises: TokenInvalid.
         """
         try:
-            return cls(raw, allow_expired=allow_expired)
-        except ExpiredTokenError as error:
-            raise TokenExpired from error
+            return cls(cast(Any, raw))
         except SimpleJWTError as error:
             raise TokenInvalid from error
 
     @classmethod
-    def for_session(cls, session: Session, *, expires_at: datetime) -> Self:
-        """A new token of ``session``; it never outlives it."""
+    def for_session(cls, session: Session, *, issued_at: datetime, expires_at: datetime) -> Self:
+        """A new token of ``session``; it never outlives it. Both times are the database's."""
         until = min(expires_at, session.expires_at)
-        return cls.issue(session_id=session.pk, app_id=session.app_id, user_id=session.user_id, expires_at=until)
+        return cls.issue(
+            session_id=session.pk,
+            app_id=session.app_id,
+            user_id=session.user_id,
+            issued_at=issued_at,
+            expires_at=until,
+        )
 
     @classmethod
-    def issue(cls, *, session_id: UUID, app_id: str, user_id: str | None, expires_at: datetime) -> Self:
-        """A new token of that session."""
+    def issue(
+        cls, *, session_id: UUID, app_id: str, user_id: str | None, issued_at: datetime, expires_at: datetime
+    ) -> Self:
+        """A new token of that session. Both times are the database's."""
         token = cls()
         token["aud"] = app_id
         token["sub"] = user_id or app_id
         token["sid"] = str(session_id)
+        token.set_iat(at_time=issued_at)
         token.set_exp(from_time=expires_at, lifetime=timedelta(0))
         return token
 
@@ -168,6 +171,10 @@ class SessionToken(Token):
     @property
     def expires_at(self) -> datetime:
         return datetime_from_epoch(self["exp"])
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether `exp` has come by ``now``, the database's time (RFC 7519 §4.1.4: "on or after")."""
+        return bool(self["exp"] <= now.timestamp())
 
     def speaks_for(self, session: Session) -> bool:
         """Whether audience and subject are this session's (RFC 8725 §3.9)."""
@@ -206,13 +213,3 @@ class RefreshToken(BlacklistMixin, SessionToken):
         # Without the mixin's look into the blacklist: a used token is on it, and whether it was
         # used or revoked decides what happens to the session. `sessions.refresh` looks itself.
         SessionToken.verify(self)
-
-    def record(self, session: Session) -> None:
-        """List it as outstanding, so that it can be blacklisted when its session ends."""
-        OutstandingToken.objects.create(
-            jti=self["jti"],
-            user_id=session.user_id,
-            token="",  # A token at rest that can be used is a token to be stolen.
-            created_at=self.current_time,
-            expires_at=session.expires_at,
-        )

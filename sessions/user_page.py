@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
-from django.utils import timezone
 
 from sessions.artefacts import Artefact, artefacts_of
 from sessions.models import Refusal, Session
 from users.accounts import END_SESSION
+from users.clock import database_now
 from users.models import DeviceToken, User
 
 MOST_SHOWN = 50
@@ -43,7 +43,7 @@ class UserPage:
 
 
 def user_page(user: User, *, actor: User, ended_page: str | None = None) -> UserPage:
-    now = timezone.now()
+    now = database_now()
     sessions = Session.objects.filter(user=user)
     open_ones = sessions.filter(ended_at=None)
     newest = open_ones.select_related("app", "user", "device").order_by("-created_at", "-pk")[:MOST_SHOWN]

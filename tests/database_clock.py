@@ -27,7 +27,7 @@ _told: "WeakSet[psycopg.Connection[Any]]" = WeakSet()
 
 def install() -> None:
     """Have every statement of this process follow Python's clock."""
-    _before(Statement, "_run", lambda statement, on: on)
+    _before(Statement, "_run", lambda _, on: on)
     for name in ("_execute", "_executemany"):
         _before(CursorWrapper, name, lambda cursor, *_: cursor.db.connection)
 

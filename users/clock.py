@@ -9,6 +9,14 @@ from datetime import datetime
 from typing import cast
 
 from django.db import connection
+from django.db.models import DateTimeField, Func
+
+
+class DatabaseNow(Func):
+    """The same as a part of a query: each row carries the time at which it was read."""
+
+    function = "clock_timestamp"
+    output_field = DateTimeField()
 
 
 def database_now() -> datetime:

@@ -38,6 +38,17 @@ class ObjectIdField(models.CharField):
         )
 
 
+class SessionEpochField(models.PositiveBigIntegerField):
+    """Counts the orders to refuse every session of an app or a user.
+
+    A session carries the epoch that it was opened under and is refused under any other. One row write
+    refuses them all, and no clock takes part. The database lets an epoch only grow.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options | {"default": 0, "db_default": 0, "editable": False})
+
+
 class App(models.Model):
     """A client of this installation, with its own key and its own sessions.
 
@@ -53,8 +64,11 @@ class App(models.Model):
         blank=True, editable=False, help_text="Shared secret, encrypted; empty: requests are not signed."
     )
     is_active = models.BooleanField(default=True, help_text="Off: every token of this app is refused.")
+    session_epoch = SessionEpochField()
     sessions_valid_after = models.DateTimeField(
-        null=True, blank=True, help_text="Sessions opened at or before this instant are refused."
+        null=True,
+        blank=True,
+        help_text="Sessions opened at or before this instant are refused: an order about a past instant.",
     )
     # Empty: as the settings say for all apps.
     session_lifetime = models.DurationField(
@@ -125,8 +139,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     is_staff = models.BooleanField(default=False, help_text="May log in to the admin.")
     is_active = models.BooleanField(default=True, help_text="Off: the account is disabled.")
+    session_epoch = SessionEpochField()
     sessions_valid_after = models.DateTimeField(
-        null=True, blank=True, help_text="Sessions opened at or before this instant are refused."
+        null=True,
+        blank=True,
+        help_text="Sessions opened at or before this instant are refused: an order about a past instant.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection
-from django.utils import timezone
 
+from users.clock import database_now
 from users.models import RefusedLogin
 
 KEPT_FOR = timedelta(days=400)
@@ -25,7 +25,7 @@ ON CONFLICT (hour, reason) DO UPDATE SET count = r.count + 1
 
 def count_refused(reason: RefusedLogin.Reason) -> None:
     """Count one more login that was refused just now."""
-    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    hour = database_now().replace(minute=0, second=0, microsecond=0)
     facts: dict[str, Any] = {"hour": hour, "reason": reason.value, "alone": not connection.in_atomic_block}
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, facts)
@@ -33,4 +33,4 @@ def count_refused(reason: RefusedLogin.Reason) -> None:
 
 def forget_old() -> None:
     """Delete the counts that nobody looks at any more."""
-    RefusedLogin.objects.filter(hour__lt=timezone.now() - KEPT_FOR).delete()
+    RefusedLogin.objects.filter(hour__lt=database_now() - KEPT_FOR).delete()

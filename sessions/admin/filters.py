@@ -8,12 +8,12 @@ from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
 from sessions.figures import platforms
 from sessions.listing import ENDED, LIVE, conditions
 from sessions.models import BulkRun, EndReason, Session
 from sessions.selection import SelectionError
+from users.clock import database_now
 from users.models import App, User
 
 MOST_CHOICES = 12
@@ -31,7 +31,7 @@ class Narrowing(SimpleListFilter):
         if not value:
             return queryset
         try:
-            return queryset.filter(*conditions(str(self.parameter_name), value, now=timezone.now()))
+            return queryset.filter(*conditions(str(self.parameter_name), value, now=database_now()))
         except SelectionError as error:
             raise IncorrectLookupParameters(error) from error
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Q
-from django.utils import timezone
 
 from sessions.selection import LONGEST_IDLE, Selection, SelectionError
+from users.clock import database_now
 from users.models import App, DeviceToken, User, is_object_id
 
 # The options' names, as argparse has them.
@@ -97,7 +97,7 @@ def moment(text: str) -> datetime:
         at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise ArgumentTypeError(f"{text!r} is not an ISO 8601 date or time, such as 2026-11-21T03:00Z") from None
-    if at > timezone.now():
+    if at > database_now():
         raise ArgumentTypeError(f"{text!r} is in the future")
     return at
 

@@ -178,7 +178,7 @@ def test_a_token_of_an_app_that_signs_says_so(db):
     session = Session.objects.get(user=BuddyPhone(InProcess()).sign_up("ben").user_id)
     Session.objects.filter(pk=session.pk).update(app=new.app)
     session.refresh_from_db()
-    token = str(UserAccessToken.for_session(session, expires_at=session.expires_at))
+    token = str(UserAccessToken.for_session(session, issued_at=session.created_at, expires_at=session.expires_at))
     assert "Buddy takes it (its requests have to be signed)" in manage("explain", token).out
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from django.utils import timezone
 from schemathesis import Case
 from schemathesis.core.parameters import ParameterLocation
 
@@ -49,7 +48,7 @@ _numbers = itertools.count(1)
 
 
 def session_of(grant: Grant) -> Session:
-    return get_live_session(AnyAccessToken.read(grant.access_token), now=timezone.now())
+    return get_live_session(AnyAccessToken.read(grant.access_token))
 
 
 @dataclass

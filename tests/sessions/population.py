@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 from hypothesis import strategies as st
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from sessions.models import EndReason, Session
 from sessions.tokens import RefreshToken
@@ -88,9 +89,11 @@ def make_population() -> list[Row]:
             ended_at=NOW if reason else None,
         )
         if user is not None and choose([True, False]):
-            refresh = RefreshToken.for_session(session, expires_at=session.expires_at)
+            refresh = RefreshToken.for_session(session, issued_at=session.created_at, expires_at=session.expires_at)
             session.refresh_jti = refresh["jti"]
-            refresh.record(session)
+            OutstandingToken.objects.create(
+                jti=refresh["jti"], user=user, token="", created_at=created_at, expires_at=session.expires_at
+            )
         sessions.append(session)
     Session.objects.bulk_create(sessions)
     return [_row(session) for session in sessions]
@@ -184,4 +187,8 @@ def new_session(**fields: Any) -> Session:
     app = fields.pop("app", None) or App.objects.get_or_create(name="App")[0]
     at = fields.pop("created_at", None) or timezone.now()
     times = {"created_at": at, "last_seen_at": at, "expires_at": at + timedelta(days=30)}
-    return Session.objects.create(**{"app": app} | times | fields)
+    user = fields.get("user")
+    for owner in filter(None, (app, user)):
+        owner.refresh_from_db(fields=["session_epoch"])
+    epochs = {"app_epoch": app.session_epoch, "user_epoch": user.session_epoch if user else 0}
+    return Session.objects.create(**{"app": app} | epochs | times | fields)

@@ -125,7 +125,7 @@ def test_logging_users_out_everywhere_ends_their_other_sessions_too(operator):
     assert (phone.me().status, tablet.me().status, stranger.me().status) == (401, 401, 200)
     # By one write on the user, before the rows.
     assert BulkRun.objects.get().cut_off
-    assert User.objects.get(username="ann").sessions_valid_after
+    assert User.objects.get(username="ann").session_epoch == 1
 
 
 def test_more_than_one_user_is_for_those_who_may_end_everybodys_sessions(supporter, operator):

@@ -19,6 +19,7 @@ APPS = {
     "cut off before": {"sessions_valid_after": NOW - TICK},
     "cut off at": {"sessions_valid_after": NOW},
     "cut off after": {"sessions_valid_after": NOW + TICK},
+    "refused by an order": {"session_epoch": 1},
     "idle soon": {"idle_timeout": 2 * DAY},
     "idle never": {"idle_timeout": timedelta(0)},
     "idle in ages": {"idle_timeout": timedelta(days=900_000)},
@@ -30,6 +31,7 @@ USERS = {
     "cut off before": {"sessions_valid_after": NOW - TICK},
     "cut off at": {"sessions_valid_after": NOW},
     "cut off after": {"sessions_valid_after": NOW + TICK},
+    "refused by an order": {"session_epoch": 1},
 }
 STATES = {
     "live": {},

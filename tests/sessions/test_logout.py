@@ -1,7 +1,6 @@
 """What a logout does, told over both dialects; and what it leaves alone."""
 
 import pytest
-from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from sessions.authentication import get_live_session
@@ -78,7 +77,7 @@ def test_a_logged_out_refresh_token_is_blacklisted_in_simplejwts_tables_and_refu
 
 def authenticated(phone):
     """The phone's session as a request finds it, before anything else happens to it."""
-    return get_live_session(AnyAccessToken.read(phone.access_token), now=timezone.now())
+    return get_live_session(AnyAccessToken.read(phone.access_token))
 
 
 @pytest.mark.only("zap")

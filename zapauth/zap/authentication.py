@@ -2,7 +2,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.utils import timezone
 from rest_framework.request import Request
 
 from sessions.authentication import SessionAuthentication
@@ -31,7 +30,7 @@ class LogoutAuthentication(ZapAuthentication):
     def check(self, request: Request, session: Session, token: SessionToken) -> None:
         super().check(request, session, token)
         own = request.parser_context["kwargs"]["user_id"] == session.user_id
-        if not own and token.expires_at <= timezone.now():
+        if not own and token.is_expired(session.checked_at):
             raise TokenExpired
 
 

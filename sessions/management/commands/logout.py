@@ -11,7 +11,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.template.defaultfilters import pluralize
-from django.utils import timezone
 
 from sessions.bulk import Preview, SelectionGrown, find_interrupted, start_run, sweep_run
 from sessions.live import live_sessions
@@ -20,6 +19,7 @@ from sessions.management.operators import GROWN, INTERRUPTED, NOT_CONFIRMED, WRO
 from sessions.management.progress import progress
 from sessions.models import BulkRun, Session
 from sessions.selection import SelectionError
+from users.clock import database_now
 
 SAMPLE = 5
 
@@ -72,7 +72,7 @@ class Command(OperatorCommand):
 
     def _show(self, found: Preview, interrupted: BulkRun | None) -> None:
         """The preview, which is a contract: the digest stands for these filters and this count."""
-        now = timezone.now()
+        now = database_now()
         accepted = live_sessions(found.selection.queryset(now=now), now=now).count()
         sample = [_line(session) for session in found.sample(SAMPLE)]
         if self.as_json:

@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 
 from sessions.management.filters import duration
 from sessions.management.operators import OperatorCommand
 from sessions.management.progress import progress
 from sessions.prune import prunable, prune
+from users.clock import database_now
 
 
 class Command(OperatorCommand):
@@ -31,7 +31,7 @@ class Command(OperatorCommand):
         keep = options["keep"] or settings.SESSION_RETENTION
         tell = (lambda _: None) if options["json"] else None
         deleted = {}
-        for what in prunable(ended_before=timezone.now() - keep):
+        for what in prunable(ended_before=database_now() - keep):
             deleted[what.kind] = total = what.rows.count()
             if total and not options["dry_run"]:
                 deleted[what.kind] = max(progress(prune(what), total=total, label=what.kind, tell=tell), default=0)

@@ -8,7 +8,6 @@ from typing import Any, TextIO, cast
 
 from django.core.management.base import CommandError
 from django.db.models import QuerySet
-from django.utils import timezone
 from rich.console import Console
 from rich.table import Table
 
@@ -17,6 +16,7 @@ from sessions.management.filters import add_filters, is_filtered, selection_of
 from sessions.management.operators import WRONG, OperatorCommand, shown
 from sessions.models import Session
 from sessions.selection import SelectionError
+from users.clock import DatabaseNow, database_now
 
 # A table is laid out as a whole, so it has to be held as a whole.
 MOST_IN_TABLE = 10_000
@@ -46,7 +46,7 @@ class Command(OperatorCommand):
             count = sessions.count()
             self.stdout.write(json.dumps({"count": count}) if options["json"] else str(count))
             return
-        rows = sessions.select_related("user", "app").order_by("-pk")
+        rows = sessions.select_related("user", "app").annotate(checked_at=DatabaseNow()).order_by("-pk")
         limit = options["limit"] or None
         if options["json"]:
             # From the server's cursor: a million are never held at once.
@@ -78,7 +78,7 @@ class Command(OperatorCommand):
 
     def _sessions(self, options: dict[str, Any]) -> QuerySet[Session]:
         """Raises: CommandError."""
-        now = timezone.now()
+        now = database_now()
         try:
             sessions = selection_of(options).queryset(now=now) if is_filtered(options) else Session.objects.all()
         except SelectionError as error:
@@ -89,8 +89,8 @@ class Command(OperatorCommand):
 
 
 def session_facts(session: Session) -> dict[str, Any]:
-    """A session as one JSON object: a format for machines, so add and never rename."""
-    refusal = session.refusal(timezone.now())
+    """A session, annotated with `checked_at`, as one JSON object: a format for machines; add, never rename."""
+    refusal = session.refusal(session.checked_at)
     return {
         "session": str(session.pk),
         "user": session.user.username if session.user else None,

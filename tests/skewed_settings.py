@@ -1,0 +1,10 @@
+"""The suite's settings on a host whose clock is ahead of the database's by CLOCK_AHEAD seconds; negative: behind."""
+
+import os
+from datetime import UTC, datetime, timedelta
+
+import time_machine
+
+from tests.settings import *  # noqa: F403
+
+time_machine.travel(datetime.now(UTC) + timedelta(seconds=float(os.environ["CLOCK_AHEAD"])), tick=True).start()
