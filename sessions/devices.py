@@ -4,17 +4,16 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
 from uuid6 import uuid7
 
-from sessions.login import Grant, lock_sessions, open_app_session, sessions_on_device
+from sessions.errors import DeviceInUse
+from sessions.login import Grant, is_in_use, lock_sessions, open_app_session, sessions_on_device
 from sessions.logout import log_out_and_open
 from sessions.models import Session
 from sessions.origin import Origin
 from sessions.tokens import AppAccessToken
-from users.clock import database_now
-from users.devices import attach_device_token, register_device, release_device_token
-from users.models import App, Device, User
+from users.devices import attach_device_token, find_device, register_device, release_device_token
+from users.models import App, Device
 
 
 @transaction.atomic
@@ -23,10 +22,12 @@ def open_device_session(
 ) -> Grant:
     """Register a device, or know it again by ``unique_id``, and open an app-level session on it.
 
-    The push address is this session's and of those opened from it: one that another session
-    brought for the same ``unique_id``, which is no secret, never gets into their hands.
+    ``unique_id`` is no secret, so this changes nothing for whoever is logged in on the device: its
+    description stays, and the push address is this session's alone.
     """
-    device = register_device(app, unique_id=unique_id, **description)
+    device = find_device(app, unique_id)
+    if device is None or not is_in_use(device.pk):
+        device = register_device(app, unique_id=unique_id, **description)
     held = attach_device_token(push_token, device=device) if push_token else None
     here = {"device_id": device.pk, "device_token_id": held.pk if held else None, "platform": device.platform}
     return open_app_session(app, origin=origin, **here)
@@ -34,24 +35,37 @@ def open_device_session(
 
 @transaction.atomic
 def change_device(session: Session, *, push_token: str | None = None, **description: Any) -> Device:
-    """Change the description of the device that ``session`` is on, and its push address.
+    """Change the description of the device that ``session`` is on, and the session's push address.
 
-    A new address takes the old one's place for whoever is logged in there; "" takes it away.
+    A new address takes the place of the session's old one; "" takes it away. The app-level session that a
+    user's session was opened from gets it as well: some clients log in with that one again.
 
-    Raises: SessionEnded, when a logout was quicker: else that user's pushes would come back.
+    Raises: DeviceInUse, when ``session`` is app-level and a user is logged in on the device;
+        SessionEnded, when a logout was quicker: else that user's pushes would come back.
     """
     on_device = sessions_on_device(session)
-    old_id = lock_sessions(on_device, session).device_token_id
+    session = lock_sessions(on_device, session)
+    if session.is_app_level and is_in_use(session.device_id):
+        raise DeviceInUse
     device = Device.objects.get(pk=session.device_id)
     for name, value in description.items():
         setattr(device, name, value)
     device.save(update_fields=[*description, "updated_at"])
     if push_token is not None:
-        user = _user_on_device(on_device)
-        held = attach_device_token(push_token, user=user, device=device) if push_token else None
+        held = attach_device_token(push_token, user=session.user, device=device) if push_token else None
+        old_id = session.device_token_id
         if old_id is not None and (held is None or held.pk != old_id):
-            release_device_token(old_id, user=user, device=device)
-        on_device.update(device_token=held)
+            release_device_token(old_id, user=session.user, device=device)
+        on_device.filter(pk__in=[session.pk, session.opened_from_id]).update(device_token=held)
+    return _without_users_facts(device, description) if session.is_app_level else device
+
+
+def _without_users_facts(device: Device, given: dict[str, Any]) -> Device:
+    """The device as an app-level session may see it: without what a user's session told, such as where they are."""
+    nothing = Device()
+    for name in ("latitude", "longitude", "tag"):
+        if name not in given:
+            setattr(device, name, getattr(nothing, name))
     return device
 
 
@@ -67,10 +81,3 @@ def log_out_of_device(session: Session, *, origin: Origin) -> Grant:
     )
     log_out_and_open(session, opened, expires_at=expires_at, origin=origin)
     return Grant.of(access)
-
-
-def _user_on_device(on_device: QuerySet[Session]) -> User | None:
-    # Clients tell a new address with the app-level token, too, while somebody is logged in.
-    logged_in = on_device.filter(user__isnull=False, expires_at__gt=database_now())
-    newest = logged_in.select_related("user").order_by("-created_at").first()
-    return newest.user if newest else None

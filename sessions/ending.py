@@ -30,7 +30,7 @@ _ENDED = """
        SET ended_at = %(now)s, end_reason = %(reason)s, ended_by_id = %(actor)s,
            ended_ip = %(ip)s, ended_request_id = %(request_id)s, bulk_run_id = %(run)s
      WHERE {which}
- RETURNING id, app_id, app_epoch, user_id, refresh_jti, device_id, device_token_id, platform, opened_from_id"""
+ RETURNING id, app_id, app_epoch, user_id, refresh_jti, device_id, device_token_id, platform"""
 # Its refresh token, in simplejwt's own tables, unless it has expired: `manage.py prune` may delete such a one in
 # this very moment. LATERAL, as below, keeps PostgreSQL to the index: for a few thousand it would rather read the
 # whole table, once for each batch.
@@ -81,9 +81,9 @@ _DETACHED_OF_ONE = """
 # live, so its epoch was the app's; an order that came between refuses the new session, too.
 _OPENED = """
     INSERT INTO user_sessions_session (
-           id, app_id, app_epoch, device_id, device_token_id, opened_from_id, platform, ip, user_agent,
+           id, app_id, app_epoch, device_id, device_token_id, platform, ip, user_agent,
            created_at, last_seen_at, expires_at, refresh_used_by, end_reason, ended_request_id)
-    SELECT %(opened)s, app_id, app_epoch, device_id, device_token_id, COALESCE(opened_from_id, id), platform, %(ip)s,
+    SELECT %(opened)s, app_id, app_epoch, device_id, device_token_id, platform, %(ip)s,
            %(user_agent)s, %(now)s, %(now)s, %(expires_at)s, '', '', ''
       FROM ended
      WHERE id = %(id)s"""

@@ -40,6 +40,12 @@ class UserTokenRequired(SessionsError):
     code = "user_token_required"
 
 
+class DeviceInUse(SessionsError):
+    """An app-level token wants to change a device on which a user is logged in."""
+
+    code = "device_in_use"
+
+
 class SessionNotFound(SessionsError):
     """That user has no live session of this id."""
 

@@ -12,6 +12,7 @@ from ua_parser import parse_os
 
 from sessions.background import after_answer
 from sessions.errors import SessionEnded
+from sessions.live import live_sessions
 from sessions.logout import end_sessions
 from sessions.mail import mail_new_device
 from sessions.models import PLATFORM_LENGTH, USER_AGENT_LENGTH, EndReason, Session
@@ -24,7 +25,7 @@ from users.accounts import register_user
 from users.clock import database_now
 from users.devices import attach_device_token
 from users.errors import BadCredentials
-from users.models import App, User
+from users.models import App, DeviceToken, User
 
 KNOWN_IPS = 10
 
@@ -72,12 +73,15 @@ def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origi
 def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed: Any) -> Grant:
     """Log ``user`` in on the device of ``current``, the session that the device calls with.
 
-    For clients that can't refresh: the access token lasts as long as the session. The push
-    address that ``current`` brought becomes this user's; one that somebody else registered for
-    the same device does not. A device shows one user at a time: the session of whoever else was
-    logged in there ends; the app-level ones stay, for clients keep their tokens. Who is logged in
-    there already goes on with the same session: .NET's client keeps its first token through a
-    second login. ``changed`` are fields of the user to store with the login, such as where they are.
+    For clients that can't refresh: the access token lasts as long as the session. ``changed`` are fields of
+    the user to store with the login, such as where they are.
+
+    - If ``current`` is the user's own, it goes on: the .NET client keeps its first token through a second
+      login. The request has shown that the client uses it. The user's other sessions that were
+      opened from the same registration or logout end.
+    - If ``current`` is another user's, it ends, and its push address becomes this user's.
+    - If ``current`` is app-level, its push address becomes this user's, unless somebody else who is logged in
+      on the device holds it. Their session goes on: an app-level token says nothing about who is logged in now.
 
     Raises: BadCredentials, when the password that ``user`` was loaded with has changed since;
         SessionEnded, when ``current`` has ended since it was looked at.
@@ -85,23 +89,21 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
     _stamp_login(user, origin, **changed)
     app, on_device = current.app, sessions_on_device(current)
     current = lock_sessions(on_device | _live_in_app(user, app), current)
-    session = _session(app, origin, user=user, **same_device(current))
-    again = _find_live(on_device.filter(user=user), session)
-    others = on_device.exclude(user=None)
-    if again is not None:
-        others = others.exclude(pk=again.pk)
-    # Before the address moves, or the one who was logged in could go on moving it.
-    end_sessions(others, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
-    if current.device_token is not None:
-        attach_device_token(current.device_token.token, user=user)
-    if again is None:
-        opened_at = _open(session, origin)
+    session = _session(app, origin, user=user, **_same_device(current))
+    earlier = Q(user=user, opened_from=session.opened_from_id) & ~Q(pk=current.pk)
+    replaced = on_device.filter(earlier | Q(pk=current.pk, user__isnull=False) & ~Q(user=user))
+    # Before the address moves, so that a session that ends does not take it away again.
+    end_sessions(replaced, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
+    held = _free_address(current, user)
+    if held is not None:
+        attach_device_token(held.token, user=user)
+    session.device_token = held
+    if current.user_id == user.pk:
+        opened_at = _renew(current, session)
     else:
-        opened_at = session.last_seen_at = session.authenticated_at = database_now()
-        session.expires_at = opened_at + session_lifetime(app)
-        renewed = ("ip", "user_agent", "device_token_id", "last_seen_at", "expires_at", "authenticated_at")
-        Session.objects.filter(pk=again.pk).update(**{name: getattr(session, name) for name in renewed})
-        session.pk = again.pk
+        if is_in_use(current.device_id):
+            session.opened_from = None  # what it does with its address is its own business
+        opened_at = _open(session, origin)
     return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
@@ -116,9 +118,14 @@ def sign_up_on_device(*, current: Session, origin: Origin, **fields: Any) -> tup
 
 
 def sessions_on_device(session: Session) -> QuerySet[Session]:
-    """The open sessions that share a push address: those opened from one registration of the device."""
-    root = session.opened_from_id or session.pk
-    return Session.objects.filter(Q(pk=root) | Q(opened_from_id=root), ended_at=None)
+    """The open sessions on the device of ``session``, of either level."""
+    return Session.objects.filter(device=session.device_id, ended_at=None)
+
+
+def is_in_use(device_id: str | None) -> bool:
+    """Whether a user is logged in on that device now."""
+    of_users = Session.objects.filter(device=device_id, user__isnull=False)
+    return live_sessions(of_users, now=database_now()).exists()
 
 
 def lock_sessions(sessions: QuerySet[Session], current: Session) -> Session:
@@ -132,14 +139,30 @@ def lock_sessions(sessions: QuerySet[Session], current: Session) -> Session:
     return locked[current.pk]
 
 
-def same_device(session: Session) -> dict[str, Any]:
-    """What a session takes over from ``session``, which it is opened from on the same device."""
+def _same_device(session: Session) -> dict[str, Any]:
+    """What a user's session takes over from ``session``, which it is opened from on the same device."""
     return {
         "device_id": session.device_id,
-        "device_token_id": session.device_token_id,
         "platform": session.platform,
-        "opened_from_id": session.opened_from_id or session.pk,
+        "opened_from_id": session.pk if session.is_app_level else session.opened_from_id,
     }
+
+
+def _free_address(current: Session, user: User) -> DeviceToken | None:
+    """The push address of ``current``, unless another user's live session on the device holds it."""
+    of_others = sessions_on_device(current).exclude(user=None).exclude(user=user)
+    holders = of_others.filter(device_token=current.device_token_id)
+    is_taken = live_sessions(holders, now=database_now()).exists()
+    return None if is_taken else current.device_token
+
+
+def _renew(current: Session, session: Session) -> datetime:
+    """Have ``current`` go on as ``session`` would: same id, a full lifetime from now on. Returns: now."""
+    now = session.last_seen_at = session.authenticated_at = database_now()
+    session.pk, session.expires_at = current.pk, now + session_lifetime(session.app)
+    renewed = ("ip", "user_agent", "device_token_id", "last_seen_at", "expires_at", "authenticated_at")
+    Session.objects.filter(pk=session.pk).update(**{name: getattr(session, name) for name in renewed})
+    return now
 
 
 def _stamp_login(user: User, origin: Origin, **changed: Any) -> None:
@@ -158,14 +181,6 @@ def _stamp_login(user: User, origin: Origin, **changed: Any) -> None:
         raise BadCredentials
     for name, value in changed.items():
         setattr(user, name, value)
-
-
-def _find_live(sessions: QuerySet[Session], new: Session) -> Session | None:
-    """The newest of ``sessions``, all of them of the user and app of ``new``, if it is live now."""
-    session = sessions.order_by("-created_at").first()
-    if session is not None:
-        session.app, session.user = new.app, new.user
-    return session if session and session.refusal(database_now()) is None else None
 
 
 def _live_in_app(user: User, app: App) -> QuerySet[Session]:

@@ -99,7 +99,7 @@ class Session(models.Model):
         on_delete=models.PROTECT,
         db_index=False,
         related_name="+",
-        help_text="The app-level session of the device's registration; the two share its push address.",
+        help_text="Of a user's session: the app-level session that logged in. It keeps the same push address.",
     )
 
     ip = models.GenericIPAddressField(null=True, blank=True)

@@ -7,6 +7,11 @@ from django.utils import timezone
 from users.models import App, Device, DeviceToken, User
 
 
+def find_device(app: App, unique_id: str | None) -> Device | None:
+    """The device that registered itself with that ``unique_id`` before."""
+    return None if unique_id is None else Device.objects.filter(app=app, unique_id=unique_id).first()
+
+
 def register_device(app: App, *, unique_id: str | None, **fields: Any) -> Device:
     """The device of that ``unique_id``, with its description brought up to date; a new one without."""
     if unique_id is None:

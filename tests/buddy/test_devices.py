@@ -129,7 +129,10 @@ def test_patch_devices_current_changes_only_what_it_names(new_phone):
 
 @pytest.mark.parametrize("level", ["app_token", "access_token"])
 def test_patch_devices_current_takes_a_token_of_either_level(new_phone, level):
-    phone = new_phone().sign_up()
+    phone = new_phone()
+    phone.register_device()
+    if level == "access_token":
+        phone.sign_up()
     answer = phone.call("PATCH", "/devices/current", {"tag": "t"}, token=getattr(phone, level))
     assert buddy_success(answer)["tag"] == "t"
 
@@ -155,16 +158,24 @@ def pushes_of(phone):
     return list(DeviceToken.objects.filter(user_id=phone.user_id).values_list("token", flat=True))
 
 
-@pytest.mark.parametrize("level", ["app_token", "access_token"])
 @pytest.mark.parametrize("name", ["pushToken", "pushtoken", "DeviceToken"])
-def test_a_new_push_token_takes_the_old_ones_place_whichever_token_brings_it(new_phone, level, name):
+def test_a_new_push_token_that_the_user_brings_takes_the_old_ones_place(new_phone, name):
     phone = new_phone(device_token="old").sign_up()
-    assert phone.call("PATCH", "/devices/current", {name: "new"}, token=getattr(phone, level)).status == 200
+    assert change(phone, **{name: "new"}).status == 200
     assert pushes_of(phone) == ["new"]
     assert list(Device.objects.get().device_tokens.values_list("token", flat=True)) == ["new"]
     phone.log_out()
     assert pushes_of(phone) == []
     phone.log_in(phone.username)  # with the registration's token
+    assert pushes_of(phone) == ["new"]
+
+
+def test_a_new_push_token_of_a_device_where_nobody_is_logged_in_is_the_next_users(new_phone):
+    phone = new_phone(device_token="old")
+    phone.register_device()
+    assert phone.call("PATCH", "/devices/current", {"pushToken": "new"}, token=phone.app_token).status == 200
+    assert list(Device.objects.get().device_tokens.values_list("token", flat=True)) == ["new"]
+    phone.sign_up()
     assert pushes_of(phone) == ["new"]
 
 
@@ -215,8 +226,7 @@ def test_a_user_level_token_stands_for_a_user_on_that_device(new_phone):
 def test_the_app_level_token_of_the_registration_stays_valid_through_a_login_and_afterwards(new_phone):
     phone = new_phone().sign_up()
     tag = {"tag": "still here"}
-    assert phone.call("PATCH", "/devices/current", tag, token=phone.app_token).status == 200
+    assert phone.log_in(phone.username).status == 200
     phone.log_out()
     assert phone.call("PATCH", "/devices/current", tag, token=phone.app_token).status == 200
     assert phone.log_in(phone.username).status == 200
-    assert phone.call("PATCH", "/devices/current", tag, token=phone.app_token).status == 200

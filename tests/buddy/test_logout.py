@@ -78,8 +78,8 @@ def test_a_logout_with_an_app_level_token_answers_user_access_token_required_and
     assert buddy_error(phone.call("POST", "/users/me/logout", token=phone.app_token)) == NO_USER
     assert phone.me().status == 200
     assert pushes_of(phone) == ["push"]
-    assert phone.call("PATCH", "/devices/current", {}, token=phone.app_token).status == 200
     assert Session.objects.count() == before
+    assert phone.log_in(phone.username).status == 200  # the app-level token is as good as before
 
 
 def test_a_logout_with_a_dead_token_answers_access_token_invalid_and_gives_no_new_token(new_phone):

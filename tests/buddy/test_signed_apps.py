@@ -47,7 +47,7 @@ def test_post_devices_answers_server_signature_the_hmac_of_app_key_and_newline(p
 
 
 def test_an_app_without_a_secret_gets_no_server_signature_and_needs_none(new_phone):
-    phone = new_phone().sign_up()
+    phone = new_phone()
     assert "serverSignature" not in phone.register_device().json["result"]
     assert send(phone, "PATCH", "/devices/current", "anything").status == 200
 

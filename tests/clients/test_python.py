@@ -14,6 +14,7 @@ from tests.clients.client import (
     log_out_elsewhere,
 )
 from tests.clients.python import PythonScript
+from tests.commands.terminal import manage
 from tests.phones import PASSWORD, new_name, reset_code_in
 from users.models import Device, DeviceToken
 
@@ -110,12 +111,16 @@ def test_an_error_breaks_a_login_and_leaves_the_script_what_it_had(script, setti
     assert script.get("/users/me")["result"]["userName"] == "ann"
 
 
-def test_a_logout_that_the_server_is_not_told_of_is_made_up_for_by_the_next_users_login(script, in_process):
+def test_a_logout_that_the_server_is_not_told_of_leaves_the_session_live_beside_the_next_users(script, in_process):
+    # The registration's token says nothing about who is logged in, so it ends nobody's session.
     first = script.token
     script.log_out()
-    assert in_process("GET", "/users/me", headers={"Authorization": f"Buddy {first}"}).status == 200
     script.create_user("ben", PASSWORD)
+    assert script.get("/users/me")["result"]["userName"] == "ben"
+    assert in_process("GET", "/users/me", headers={"Authorization": f"Buddy {first}"}).status == 200
+    assert manage("logout --user ann").code == 0
     assert in_process("GET", "/users/me", headers={"Authorization": f"Buddy {first}"}).status == 401
+    assert script.get("/users/me")["result"]["userName"] == "ben"
 
 
 # --- the profile ---------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import MethodNotAllowed, NotFound, ParseError, UnsupportedMediaType, ValidationError
 
-from sessions.errors import SessionEnded, TokenExpired, TokenInvalid, TokenMissing, UserTokenRequired
+from sessions.errors import DeviceInUse, SessionEnded, TokenExpired, TokenInvalid, TokenMissing, UserTokenRequired
 from users.errors import (
     AccountDisabled,
     BadAppCredentials,
@@ -65,6 +65,7 @@ _WORDS: tuple[tuple[type[Exception], int, tuple[str, int], str], ...] = (
     (UserTokenRequired, 403, AUTH_USER_ACCESS_TOKEN_REQUIRED, "This call needs a user: log in first."),
     (AccountDisabled, 403, AUTH_USER_ACCOUNT_DISABLED, "This account is disabled."),
     (RegistrationClosed, 403, OBJECT_PERMISSION_DENIED, "Registration is closed; ask for an account."),
+    (DeviceInUse, 403, OBJECT_PERMISSION_DENIED, "A user is logged in on this device; only their token changes it."),
     (NotYours, 403, OBJECT_PERMISSION_DENIED, "This belongs to somebody else."),
     (UserNotFound, 404, ITEM_DOES_NOT_EXIST, "There is no such user."),
     (NotFound, 404, OPERATION_NOT_FOUND, "There is no such operation."),

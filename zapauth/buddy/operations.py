@@ -1,5 +1,6 @@
 """Buddy's routes, in words: what the code does not say of them."""
 
+from sessions.errors import DeviceInUse
 from users.errors import (
     AccountDisabled,
     BadAppCredentials,
@@ -87,11 +88,14 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyChangeDevice",
         tag=DEVICES,
         summary="Change the device of the token",
-        description=_ANY_TOKEN + ' `pushToken: ""` takes the push address away.',
+        description=_ANY_TOKEN + " While a user is logged in on the device, only with theirs."
+        ' `pushToken: ""` takes the push address away. With an app-level token the answer has no `tag` and no'
+        " `location` but those of the call.",
         takes=DeviceChangeInput,
         given={"pushToken": "fgYo5k5yrt9KaswddR4s5:APA91bFq", "osVersion": "14"},
         answers=ref("BuddyDevice"),
         example=_DEVICE,
+        raises=[DeviceInUse()],
     ),
     "POST /users": Operation(
         id="buddyRegister",
@@ -183,7 +187,8 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyLogIn",
         tag=LOGIN,
         summary="Log in",
-        description=_ANY_TOKEN + " The session of whoever was logged in there ends; app-level tokens stay good.",
+        description=_ANY_TOKEN + " With the user's own token their session goes on; with another user's, that session"
+        " ends. App-level tokens stay good.",
         takes=LoginInput,
         given={"username": "ann", "password": PASSWORD},
         answers=ref("BuddyLoggedInUser"),

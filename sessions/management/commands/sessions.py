@@ -46,7 +46,8 @@ class Command(OperatorCommand):
             count = sessions.count()
             self.stdout.write(json.dumps({"count": count}) if options["json"] else str(count))
             return
-        rows = sessions.select_related("user", "app").annotate(checked_at=DatabaseNow()).order_by("-pk")
+        rows = sessions.annotate(checked_at=DatabaseNow())  # type: ignore[no-redef]  # what authentication sets
+        rows = rows.select_related("user", "app").order_by("-pk")
         limit = options["limit"] or None
         if options["json"]:
             # From the server's cursor: a million are never held at once.
