@@ -192,7 +192,7 @@ def test_after_a_delete_user_name_email_and_phone_number_are_free_again(new_phon
     person = {"username": phone.username.upper(), "email": f"{phone.username}@example.org", "phoneNumber": "+491"}
     again = zap_success(new_phone().call("POST", "/v1/users", person | {"password": PASSWORD}))
     assert again["id"] != phone.user_id
-    assert zap_success(phone.log_in(phone.username))["id"] == again["id"]
+    assert zap_success(phone.log_in(phone.username))["data"]["id"] == again["id"]
 
 
 def test_a_delete_ends_all_sessions_of_both_dialects_with_the_reason_and_their_pushes(new_phone):

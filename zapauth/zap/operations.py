@@ -73,12 +73,18 @@ _LOGGED_OUT: dict[str, Any] = {
     "example": "Logout Successfull",
     "raises": _OF_ANOTHER,
 }
-_OF_USER: dict[str, Schema] = {
-    "getUser": link("zapGetUser", id="$response.body#/data/id"),
-    "changeUser": link("zapChangeUser", id="$response.body#/data/id"),
-    "deleteUser": link("zapDeleteUser", id="$response.body#/data/id"),
-    "listSessions": link("zapListSessions", id="$response.body#/data/id"),
-}
+
+
+def _links_of(user_id: str) -> dict[str, Schema]:
+    return {
+        "getUser": link("zapGetUser", id=user_id),
+        "changeUser": link("zapChangeUser", id=user_id),
+        "deleteUser": link("zapDeleteUser", id=user_id),
+        "listSessions": link("zapListSessions", id=user_id),
+    }
+
+
+_LOGGED_IN = "$response.body#/data/data/id"
 
 OPERATIONS: dict[str, Operation] = {
     "POST /v1/users": Operation(
@@ -116,7 +122,7 @@ OPERATIONS: dict[str, Operation] = {
         summary="See whose token this is",
         answers=ref("ZapUser"),
         example=_USER,
-        links=_OF_USER,
+        links=_links_of("$response.body#/data/id"),
     ),
     "GET /v1/users/{id}": Operation(
         id="zapGetUser",
@@ -159,24 +165,27 @@ OPERATIONS: dict[str, Operation] = {
         " on. `isApp` and `twoFaToken` may come along and change nothing.",
         takes=LoginInput,
         given={"identity": "ann", "password": PASSWORD, "deviceToken": _DEVICE_TOKEN},
-        answers=ref("ZapUser"),
-        example=_USER,
-        beside={"token": TOKEN, "refreshToken": TOKEN},
+        answers=ref("ZapLogin"),
+        example={
+            "success": True,
+            "data": _USER,
+            "token": TOKEN,
+            "refreshToken": TOKEN,
+            **{name: _USER[name] for name in ("id", "name", "email", "createdAt", "updatedAt")},
+        },
         raises=[BadCredentials(), AccountDisabled(), AppInactive(), TooManyAttempts(300)],
         links_after={401: {"register": link("zapRegister")}},
-        links=_OF_USER
+        links=_links_of(_LOGGED_IN)
         | {
-            "refresh": link("zapRefresh", body={"refreshToken": "$response.body#/refreshToken"}),
-            "logOut": link(
-                "zapLogOut", id="$response.body#/data/id", body={"deviceToken": "$request.body#/deviceToken"}
-            ),
-            "logOutOfWeb": link("zapLogOutOfWeb", id="$response.body#/data/id"),
-            "endSessions": link("zapEndSessions", id="$response.body#/data/id"),
+            "refresh": link("zapRefresh", body={"refreshToken": "$response.body#/data/refreshToken"}),
+            "logOut": link("zapLogOut", id=_LOGGED_IN, body={"deviceToken": "$request.body#/deviceToken"}),
+            "logOutOfWeb": link("zapLogOutOfWeb", id=_LOGGED_IN),
+            "endSessions": link("zapEndSessions", id=_LOGGED_IN),
             "changePassword": link(
                 "zapChangePassword",
                 body={
-                    "userId": "$response.body#/data/id",
-                    "email": "$response.body#/data/email",
+                    "userId": _LOGGED_IN,
+                    "email": "$response.body#/data/data/email",
                     "oldPassword": "$request.body#/password",
                 },
             ),

@@ -15,22 +15,30 @@ _FIELDS: Schema = {
     "additionalProperties": list_of(TEXT) | {"minItems": 1},
 }
 
+_USER: dict[str, Schema] = {
+    "id": OBJECT_ID_SCHEMA,
+    "name": TEXT,
+    "username": TEXT,
+    "email": TEXT_OR_NULL,
+    "phoneNumber": TEXT_OR_NULL,
+    "roleId": {"type": ["integer", "null"], "description": "May be wider than 64 bits."},
+    "iPAddress": list_of(TEXT) | {"description": "Where they logged in from, newest first."},
+    "emailVerified": {"type": "boolean"},
+    "createdAt": TIME,
+    "updatedAt": TIME,
+    "deletedAt": TIME | {"description": "Only of a deleted user, whom staff may see."},
+}
+
 SHAPES: dict[str, Schema] = {
-    "ZapUser": closed(
+    "ZapUser": closed(_USER, optional=["deletedAt"]),
+    "ZapLogin": closed(
         {
-            "id": OBJECT_ID_SCHEMA,
-            "name": TEXT,
-            "username": TEXT,
-            "email": TEXT_OR_NULL,
-            "phoneNumber": TEXT_OR_NULL,
-            "roleId": {"type": ["integer", "null"], "description": "May be wider than 64 bits."},
-            "iPAddress": list_of(TEXT) | {"description": "Where they logged in from, newest first."},
-            "emailVerified": {"type": "boolean"},
-            "createdAt": TIME,
-            "updatedAt": TIME,
-            "deletedAt": TIME | {"description": "Only of a deleted user, whom staff may see."},
-        },
-        optional=["deletedAt"],
+            "success": constant(True),
+            "data": ref("ZapUser"),
+            "token": TOKEN_SCHEMA,
+            "refreshToken": TOKEN_SCHEMA,
+            **{name: _USER[name] for name in ("id", "name", "email", "createdAt", "updatedAt")},
+        }
     ),
     "ZapUserList": closed(
         {

@@ -20,7 +20,7 @@ from users.credentials import get_user_by_identity
 from zapauth.dialect import DialectViewSet, read_query, validate
 from zapauth.zap import errors
 from zapauth.zap.authentication import LogoutAuthentication, OptionalAuthentication, ZapAuthentication
-from zapauth.zap.envelope import session_json, success, user_json
+from zapauth.zap.envelope import login_json, session_json, success, user_json
 from zapauth.zap.openapi import ZapSchema
 from zapauth.zap.serializers import (
     LoginInput,
@@ -89,7 +89,7 @@ class LoginViewSet(ZapViewSet):
         given = self.read(LoginInput)
         user = get_user_by_identity(given["identity"], given["password"], ip=self.origin.ip)
         grant = log_in_with_refresh(user, app=get_zap_app(), device_token=given.get("device_token"), origin=self.origin)
-        return success(user_json(user), token=grant.access_token, refreshToken=grant.refresh_token)
+        return success(login_json(user, grant))
 
     def refresh(self, request: Request) -> HttpResponse:
         grant = refresh(self.read(RefreshInput)["refresh_token"], audience=settings.ZAP_APP, origin=self.origin)
