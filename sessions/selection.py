@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from functools import reduce
 from ipaddress import ip_network
 from operator import or_
@@ -96,7 +95,7 @@ class Selection:
         if self.networks is not None:
             yield _any(Q(ip__within=str(ip_network(network))) for network in self.networks)
         if self.roles is not None:
-            yield Q(user__role_id__in=[Decimal(role) for role in self.roles])
+            yield Q(user__role_id__in=self.roles)
         if self.reasons is not None:
             yield Q(end_reason__in=self.reasons)
         if self.sessions is not None:

@@ -117,8 +117,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     tag = models.TextField(blank=True)
     latitude = models.FloatField(null=True, blank=True)
     longitude = models.FloatField(null=True, blank=True)
-    # Wider than 64 bits: a documented ZAP sample has such a one.
-    role_id = models.DecimalField(max_digits=40, decimal_places=0, null=True, blank=True)
+    # Opaque. ZAP's documentation shows 24 hex digits; 64 characters also hold a UUID, a SHA-256 digest in hex
+    # and every number that was stored when this was a number.
+    role_id = models.CharField(max_length=64, null=True, blank=True)
     ip_addresses = ArrayField(
         models.CharField(max_length=45), default=list, blank=True, help_text="Where they logged in from, newest first."
     )

@@ -205,9 +205,10 @@ def _network(text: str) -> str:
 
 
 def _role(text: str) -> str:
-    if not re.fullmatch("-?[0-9]{1,40}", text):
-        raise SelectionError(f"--role: {text!r} is not a role id, which is a whole number.")
-    return str(int(text))
+    role, longest = text.strip(), User._meta.get_field("role_id").max_length or 0
+    if not 0 < len(role) <= longest:
+        raise SelectionError(f"--role: {text[:80]!r} is not a role id, which has 1 to {longest} characters.")
+    return role
 
 
 def _sorted(values: Iterable[str] | None) -> tuple[str, ...] | None:

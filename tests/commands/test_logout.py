@@ -23,7 +23,7 @@ def people(db):
     ben = BuddyPhone(InProcess()).sign_up("ben")
     cleo = ZapPhone(InProcess()).sign_up("cleo")
     App.objects.filter(pk=ben.app_id).update(name="Shop")
-    User.objects.filter(username="ann").update(role_id="1234567890123456789012345")
+    User.objects.filter(username="ann").update(role_id="63fc98989ffb63cf5cdd0587")
     of = Session.objects.filter
     of(user=ann.user_id).update(ip="192.0.2.7", platform="iOS")
     long_ago = timezone.now() - timedelta(days=10)
@@ -76,7 +76,8 @@ FILTERS = [
     ("--created-before {yesterday}", "ben"),
     ("--idle-for 9d", "ben"),
     ("--idle-for 11d", ""),
-    ("--role 1234567890123456789012345", "ann"),
+    ("--role 63fc98989ffb63cf5cdd0587", "ann"),
+    ("--role 63FC98989FFB63CF5CDD0587", ""),
     ("--role 8", ""),
     ("--everyone", "ann ben cleo"),
     # Each kind narrows.
@@ -153,8 +154,8 @@ WRONG = [
     ("--ip 192.0.2", "--ip: '192.0.2' does not appear to be an IPv4 or IPv6 network"),
     ("--ip fe80::1%eth0", "names a zone"),
     ("--ip ''", "--ip: ''"),
-    ("--role admin", "--role: 'admin' is not a role id"),
-    ("--role 1e999999999", "is not a role id"),
+    ("--role ' '", "--role: ' ' is not a role id, which has 1 to 64 characters"),
+    (f"--role {'x' * 65}", "is not a role id"),
     ("--created-before yesterday", "'yesterday' is not an ISO 8601 date or time"),
     ("--created-before 9999-12-31", "'9999-12-31' is in the future"),
     ("--created-before 0001-01-01T00:00+10:00", "is not an ISO 8601 date"),

@@ -49,7 +49,7 @@ def user_json(user: User) -> dict[str, Any]:
         "username": user.username,
         "email": user.email,
         "phoneNumber": user.phone_number,
-        "roleId": None if user.role_id is None else int(user.role_id),
+        "roleId": user.role_id,
         "iPAddress": user.ip_addresses,
         "emailVerified": user.email_verified,
         "createdAt": time_json(user.created_at),

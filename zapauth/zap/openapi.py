@@ -129,12 +129,11 @@ class RoleIdField(OpenApiSerializerFieldExtension):
     target_class = "zapauth.zap.serializers.RoleId"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
-        most = 10**self.target.max_digits
-        digits = f"^-?[0-9]{{1,{self.target.max_digits}}}$"
+        longest = self.target.max_length
         return {
             "anyOf": [
-                {"type": "integer", "exclusiveMinimum": -most, "exclusiveMaximum": most},
-                {"type": "string", "pattern": digits},
+                {"type": "string", "maxLength": longest},
+                {"type": "integer", "exclusiveMinimum": -(10 ** (longest - 1)), "exclusiveMaximum": 10**longest},
             ]
         }
 

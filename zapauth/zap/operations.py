@@ -48,7 +48,7 @@ _USER = {
     "username": "ann",
     "email": "ann@example.org",
     "phoneNumber": "+15550100",
-    "roleId": None,
+    "roleId": "63fc98989ffb63cf5cdd0587",
     "iPAddress": ["192.0.2.1"],
     "emailVerified": False,
     "createdAt": "2023-02-27T16:57:05.913Z",
@@ -297,7 +297,10 @@ OPERATIONS: dict[str, Operation] = {
 NOTES: dict[str, Schema] = {
     "identity": {"description": "Email, user name or phone number."},
     "deviceToken": {"description": "The push address of the device (FCM registration token, APNs device token)."},
-    "roleId": {"description": "A whole number of at most 40 digits. Ignored, whatever it is, unless staff sends it."},
+    "roleId": {
+        "description": "An opaque text of at most 64 characters; a whole number is taken as its digits. Ignored, whatever it is,"
+        " unless staff send it."
+    },
     "otp": {"description": "The code that was mailed; a number will do."},
     "scope": {"description": "`this`: the session of the token. `others`: all but this one. `all`."},
     "bodyLimit": {"description": "Users on a page."},

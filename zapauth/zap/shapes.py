@@ -21,7 +21,7 @@ _USER: dict[str, Schema] = {
     "username": TEXT,
     "email": TEXT_OR_NULL,
     "phoneNumber": TEXT_OR_NULL,
-    "roleId": {"type": ["integer", "null"], "description": "May be wider than 64 bits."},
+    "roleId": TEXT_OR_NULL,
     "iPAddress": list_of(TEXT) | {"description": "Where they logged in from, newest first."},
     "emailVerified": {"type": "boolean"},
     "createdAt": TIME,
