@@ -123,6 +123,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     ip_addresses = ArrayField(
         models.CharField(max_length=45), default=list, blank=True, help_text="Where they logged in from, newest first."
     )
+    user_agents = ArrayField(
+        models.CharField(max_length=512), default=list, blank=True, help_text="What they logged in with, newest first."
+    )
 
     is_staff = models.BooleanField(default=False, help_text="May log in to the admin.")
     is_active = models.BooleanField(default=True, help_text="Off: the account is disabled.")

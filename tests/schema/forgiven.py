@@ -29,7 +29,8 @@ def is_fair(case: Case, response: Response, caller: Caller) -> bool:
     parameters = [parameter for parameter in operation.get("parameters", ()) if parameter["in"] == "query"]
     if parameters:
         schema = {"properties": {parameter["name"]: parameter["schema"] for parameter in parameters}}
-        query = _is_valid(_read(case, dict(case.query or {}), schema, caller), schema)
+        given = {name: value for name, value in (case.query or {}).items() if value != ""}  # which is left out
+        query = _is_valid(_read(case, given, schema, caller), schema)
     return body and query
 
 

@@ -1,5 +1,7 @@
 """`POST /v1/login`, `POST /v1/refresh` and `GET /v1/users/token`."""
 
+import json
+
 import pytest
 
 from tests.bad_input import zap_error, zap_fields, zap_success
@@ -118,6 +120,22 @@ def test_post_refresh_answers_a_refresh_token_as_well_where_it_was_rotated(new_p
     assert data.keys() == {"token", "refreshToken"}
     phone.refresh_token = data["refreshToken"]
     assert zap_success(phone.refresh())["refreshToken"] != data["refreshToken"]
+
+
+def test_get_users_token_alone_has_the_second_factor_without_its_secret_and_the_user_agents(new_phone):
+    phone = new_phone().sign_up()
+    user = zap_success(phone.ask("GET", f"/v1/users/{phone.user_id}"))
+    assert zap_success(phone.me()) == user | {"twoFA": {"secret": "", "enabled": False}, "userAgent": []}
+
+
+def test_the_last_ten_user_agents_that_somebody_logged_in_with_are_kept_newest_first(new_phone):
+    phone = new_phone().sign_up()
+    body = json.dumps({"identity": phone.username, "password": PASSWORD})
+    for agent in [*(f"App/{number}" for number in range(12)), "App/5", "x" * 600, "", "y\0z"]:
+        headers = {"Content-Type": "application/json", "User-Agent": agent}
+        zap_success(phone.send("POST", "/v1/login", headers=headers, content=body))
+    kept = [f"App/{number}" for number in (5, 11, 10, 9, 8, 7, 6, 4)]
+    assert zap_success(phone.me())["userAgent"] == ["yz", "x" * 512, *kept]
 
 
 def test_get_users_token_answers_the_callers_own_user(new_phone):

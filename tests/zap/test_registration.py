@@ -33,7 +33,7 @@ def test_post_users_takes_user_name_email_password_phone_number_and_name_and_ans
 
 def test_a_user_has_the_documented_fields_and_no_other(new_phone):
     phone = new_phone().sign_up()
-    user = phone.me().json["data"]
+    user = zap_success(phone.ask("GET", f"/v1/users/{phone.user_id}"))
     assert set(user) == {
         *("id", "name", "username", "email", "phoneNumber", "roleId", "iPAddress", "emailVerified"),
         *("createdAt", "updatedAt"),
@@ -41,6 +41,15 @@ def test_a_user_has_the_documented_fields_and_no_other(new_phone):
     assert re.fullmatch("[0-9a-f]{24}", user["id"])
     assert (user["name"], user["phoneNumber"], user["roleId"], user["emailVerified"]) == ("", None, None, False)
     assert user["iPAddress"] == ["127.0.0.1"]
+
+
+def test_a_new_user_has_the_address_that_they_registered_from(new_phone):
+    assert zap_success(register(new_phone()))["iPAddress"] == ["127.0.0.1"]
+
+
+def test_a_user_whom_staff_register_has_no_address_yet(new_phone):
+    staff = promote(new_phone().sign_up(), "users.add_user")
+    assert zap_success(register(staff))["iPAddress"] == []
 
 
 @pytest.mark.parametrize("field", ["username", "email", "phoneNumber"])

@@ -58,6 +58,13 @@ def user_json(user: User) -> dict[str, Any]:
     return shown | ({"deletedAt": time_json(user.deleted_at)} if user.deleted_at else {})
 
 
+def own_user_json(user: User) -> dict[str, Any]:
+    """The caller's own user, with what only they are told. A wire format: add, never rename."""
+    # No second factor can be enabled yet; its secret is never told.
+    two_fa = {"secret": "", "enabled": False}
+    return user_json(user) | {"twoFA": two_fa, "userAgent": user.user_agents}
+
+
 def login_json(user: User, grant: Grant) -> dict[str, Any]:
     """What `data` holds after a login: a whole answer again, for the clients that read `data.data.id`.
 

@@ -97,7 +97,7 @@ OPERATIONS: dict[str, Operation] = {
         given={"username": "ann", "email": "ann@example.org", "password": PASSWORD, "phoneNumber": "+15550100"},
         status=201,
         answers=ref("ZapUser"),
-        example=_USER | {"iPAddress": []},
+        example=_USER | {"roleId": None},
         raises=[RegistrationClosed(), *_TAKEN],
         links={
             "logIn": link(
@@ -109,7 +109,8 @@ OPERATIONS: dict[str, Operation] = {
         id="zapListUsers",
         tag=USERS,
         summary="List users",
-        description="For staff with `users.view_user`. Newest first, without the deleted ones.",
+        description="For staff with `users.view_user`. Newest first, without the deleted ones. A parameter that is"
+        " empty is left out.",
         takes=UserListInput,
         answers=ref("ZapUserList"),
         example={"userData": [_USER], "bodyLimit": 10, "pageLimit": 1, "dataCount": 1},
@@ -120,8 +121,8 @@ OPERATIONS: dict[str, Operation] = {
         id="zapGetOwnUser",
         tag=USERS,
         summary="See whose token this is",
-        answers=ref("ZapUser"),
-        example=_USER,
+        answers=ref("ZapOwnUser"),
+        example=_USER | {"twoFA": {"secret": "", "enabled": False}, "userAgent": ["Zap/4.2 (iPhone; iOS 17.1)"]},
         links=_links_of("$response.body#/data/id"),
     ),
     "GET /v1/users/{id}": Operation(

@@ -22,7 +22,7 @@ _USER: dict[str, Schema] = {
     "email": TEXT_OR_NULL,
     "phoneNumber": TEXT_OR_NULL,
     "roleId": TEXT_OR_NULL,
-    "iPAddress": list_of(TEXT) | {"description": "Where they logged in from, newest first."},
+    "iPAddress": list_of(TEXT) | {"description": "Where they registered and logged in from, newest first."},
     "emailVerified": {"type": "boolean"},
     "createdAt": TIME,
     "updatedAt": TIME,
@@ -31,6 +31,19 @@ _USER: dict[str, Schema] = {
 
 SHAPES: dict[str, Schema] = {
     "ZapUser": closed(_USER, optional=["deletedAt"]),
+    "ZapOwnUser": closed(
+        _USER
+        | {
+            "twoFA": closed(
+                {
+                    "secret": {"type": "string", "const": "", "description": "Never told."},
+                    "enabled": {"type": "boolean"},
+                }
+            ),
+            "userAgent": list_of(TEXT) | {"description": "The last ten that they logged in with, newest first."},
+        },
+        optional=["deletedAt"],
+    ),
     "ZapLogin": closed(
         {
             "success": constant(True),
