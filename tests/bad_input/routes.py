@@ -51,6 +51,8 @@ def _profile(phone: Any) -> dict[str, Any]:
     return names | {"gender": "female", "dateOfBirth": "/Date(636595200000)/", "tag": "t", "location": "1,2"}
 
 
+# What is neither text nor number is taken for left out in these of Buddy's.
+DESCRIPTIVE = {"model", "osVersion", "appVersion", "connectionType", "tag", "firstName", "lastName"}
 _DESCRIPTION = ("model", "osVersion", "appVersion", "connectionType", "tag", "pushToken", "DeviceToken")
 
 ROUTES = [

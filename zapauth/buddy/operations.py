@@ -245,7 +245,10 @@ NOTES: dict[str, Schema] = {
     "gender": {"description": "`male` or `female` in any case; .NET's 0 (unknown), 1 (male), 2 (female)."},
     "dateOfBirth": {
         "description": "UTC where it names no zone.",
-        "examples": ["/Date(636595200000)/", "1990-03-05", "1990-03-05T00:00:00Z", "Mar 5, 1990 12:00:00 AM"],
+        "examples": [
+            *("/Date(636595200000)/", "1990-03-05", "1990-03-05T00:00:00Z"),
+            *("Mar 5, 1990 12:00:00 AM", "Mar 5, 1990, 12:00:00 AM"),
+        ],
     },
     "limit": {"description": "Users on a page, 20 by default."},
     "pagingToken": {
