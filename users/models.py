@@ -188,6 +188,29 @@ class Device(models.Model):
         return f"{self.platform} {self.model}".strip()
 
 
+class CrashReport(models.Model):
+    """What an app reported of a crash on a device. `users.crash_reports` alone writes it."""
+
+    STACK_TRACE_LENGTH = 16_384
+    MESSAGE_LENGTH = 2_000
+    METHOD_NAME_LENGTH = 500
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, db_index=False, related_name="crash_reports")
+    stack_trace = models.TextField(help_text=f"The first {STACK_TRACE_LENGTH:,} characters of it.")
+    message = models.CharField(max_length=MESSAGE_LENGTH, blank=True)
+    method_name = models.CharField(max_length=METHOD_NAME_LENGTH, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(F("device"), F("created_at").desc(), name="crash_report_of_device"),
+            models.Index(fields=["created_at"], name="crash_report_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.created_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
 class DeviceToken(models.Model):
     """The push address (FCM registration token, APNs device token) of a device.
 

@@ -52,7 +52,19 @@ def _profile(phone: Any) -> dict[str, Any]:
 
 
 # What is neither text nor number is taken for left out in these of Buddy's.
-DESCRIPTIVE = {"model", "osVersion", "appVersion", "connectionType", "tag", "firstName", "lastName"}
+DESCRIPTIVE = {
+    "model",
+    "osVersion",
+    "appVersion",
+    "connectionType",
+    "tag",
+    "firstName",
+    "lastName",
+    "message",
+    "methodName",
+}
+# What is too long in these is cut.
+CUT = {"stackTrace", "message", "methodName"}
 _DESCRIPTION = ("model", "osVersion", "appVersion", "connectionType", "tag", "pushToken", "DeviceToken")
 
 ROUTES = [
@@ -178,6 +190,14 @@ ROUTES = [
         optional=_DESCRIPTION,
         token="app_token",
         within=f"{_BUDDY}.change_device",
+    ),
+    Route(
+        *(BUDDY, "report a crash", "POST", "/devices/current/crashreports"),
+        lambda _: {"stackTrace": "at Main()", "message": "null", "methodName": "Main", "location": "1,2"},
+        required=("stackTrace",),
+        optional=("message", "methodName"),
+        token="app_token",
+        within=f"{_BUDDY}.keep_crash_report",
     ),
     Route(
         *(BUDDY, "sign up", "POST", "/users"),

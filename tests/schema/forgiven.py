@@ -16,7 +16,17 @@ from tests.schema.document import document
 
 PASSWORDS = ("password", "oldPassword", "newPassword")
 # Of Buddy's: what is neither text nor number is left out.
-DESCRIPTIVE = {"model", "osVersion", "appVersion", "connectionType", "tag", "firstName", "lastName"}
+DESCRIPTIVE = {
+    "model",
+    "osVersion",
+    "appVersion",
+    "connectionType",
+    "tag",
+    "firstName",
+    "lastName",
+    "message",
+    "methodName",
+}
 SWITCHES = {str(value).lower() for value in BooleanField.TRUE_VALUES | BooleanField.FALSE_VALUES}
 
 

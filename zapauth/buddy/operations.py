@@ -11,9 +11,11 @@ from users.errors import (
     TooManyAttempts,
     UserNotFound,
 )
+from users.models import CrashReport
 from zapauth.buddy.errors import IdInvalid
 from zapauth.buddy.serializers import (
     BuddyInput,
+    CrashReportInput,
     DeviceChangeInput,
     DeviceInput,
     LoginInput,
@@ -92,6 +94,18 @@ OPERATIONS: dict[str, Operation] = {
         given={"pushToken": "fgYo5k5yrt9KaswddR4s5:APA91bFq", "osVersion": "14"},
         answers=ref("BuddyDevice"),
         example=_DEVICE,
+    ),
+    "POST /devices/current/crashreports": Operation(
+        id="buddyReportCrash",
+        tag=DEVICES,
+        summary="Report a crash",
+        description=_ANY_TOKEN + " Staff read it on the page of the device, for 30 days by default.",
+        takes=CrashReportInput,
+        given={"stackTrace": "at Sample.Main()", "message": "Object reference not set"},
+        status=201,
+        answers=constant(True),
+        example=True,
+        raises=[TooManyAttempts(300)],
     ),
     "POST /users": Operation(
         id="buddyRegister",
@@ -250,6 +264,9 @@ NOTES: dict[str, Schema] = {
             *("Mar 5, 1990 12:00:00 AM", "Mar 5, 1990, 12:00:00 AM"),
         ],
     },
+    "stackTrace": {"description": f"What is longer than {CrashReport.STACK_TRACE_LENGTH:,} characters is cut."},
+    "message": {"description": f"What is longer than {CrashReport.MESSAGE_LENGTH:,} characters is cut."},
+    "methodName": {"description": f"What is longer than {CrashReport.METHOD_NAME_LENGTH} characters is cut."},
     "limit": {"description": "Users on a page, 20 by default."},
     "pagingToken": {
         "format": "buddy-paging-token",

@@ -75,6 +75,12 @@ class DeviceInput(DeviceChangeInput):
     uniqueid = Text(source="unique_id", required=False, allow_blank=True, max_length=255)
 
 
+class CrashReportInput(BuddyInput):
+    stacktrace = Text(source="stack_trace")
+    message = Description()
+    methodname = Description(source="method_name")
+
+
 class LoginInput(BuddyInput):
     username = Username(max_length=150)
     password = Password()
