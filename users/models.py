@@ -86,6 +86,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(username__iexact=username, deleted_at=None)
 
     def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        fields["email"] = fields.get("email") or None
         user = self.model(username=self.model.normalize_username(username), **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -138,7 +139,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    # What `createsuperuser` asks for; it may be left empty.
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
     objects: ClassVar[UserManager] = UserManager()
 
     class Meta:

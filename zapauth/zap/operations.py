@@ -299,8 +299,8 @@ NOTES: dict[str, Schema] = {
     "identity": {"description": "Email, user name or phone number."},
     "deviceToken": {"description": "The push address of the device (FCM registration token, APNs device token)."},
     "roleId": {
-        "description": "An opaque text of at most 64 characters; a whole number is taken as its digits. Ignored, whatever it is,"
-        " unless staff send it."
+        "description": "An opaque text of at most 64 characters; a whole number is taken as its digits. Ignored,"
+        " whatever it is, unless staff send it."
     },
     "otp": {"description": "The code that was mailed; a number will do."},
     "scope": {"description": "`this`: the session of the token. `others`: all but this one. `all`."},
