@@ -146,13 +146,6 @@ class Selection:
         text = json.dumps(self.as_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def __str__(self) -> str:
-        words = []
-        for name, value in self.as_json().items():
-            shown = f"{len(value)} of them" if isinstance(value, list) and len(value) > 3 else _words(value)
-            words.append(name.replace("_", " ") if value is True else f"{name.replace('_', ' ')}: {shown}")
-        return "; ".join(words)
-
     def _given(self) -> list[str]:
         return [field.name for field in fields(self) if getattr(self, field.name) not in (None, False)]
 
@@ -223,7 +216,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     return sorted(set(value)) if isinstance(value, tuple) else value
-
-
-def _words(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

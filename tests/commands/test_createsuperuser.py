@@ -74,7 +74,7 @@ def test_an_email_in_the_environment_that_is_taken_is_a_sentence_too(db, monkeyp
 def test_a_name_that_is_taken_while_the_command_runs_is_a_sentence_too(db, monkeypatch):
     from sessions.management.commands import createsuperuser
 
-    monkeypatch.setattr(createsuperuser, "_is_taken", lambda email: False)
+    monkeypatch.setattr(createsuperuser, "_is_taken", lambda _: False)
     User.objects.create_user("other", email="boss@example.org")
     with pytest.raises(CommandError, match="was taken a moment ago"):
         call_command("createsuperuser", username="boss", email="boss@example.org", interactive=False)
