@@ -39,10 +39,10 @@ $$ SELECT (substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-7' || substr(r, 1, 3) 
 """
 _USERS = """
 INSERT INTO users_user (id, username, email, email_verified, phone_number, password, name, first_name, last_name,
-       gender, tag, ip_addresses, is_staff, is_superuser, is_active, last_login, created_at, updated_at)
+       gender, tag, ip_addresses, user_agents, is_staff, is_superuser, is_active, last_login, created_at, updated_at)
 SELECT pg_temp.object_id(n, 'user'), lower(first) || '_' || n, lower(first) || '.' || n || '@example.org', part < 0.7,
        '+99' || lpad(n::text, 10, '0'), %(password)s, first || ' ' || last, first, last,
-       '', '', ARRAY[]::varchar[], false, false, true, at, at, at
+       '', '', ARRAY[]::varchar[], ARRAY[]::varchar[], false, false, true, at, at, at
   FROM (SELECT n, pg_temp.pick(n, 'first', %(first)s) AS first, pg_temp.pick(n, 'last', %(last)s) AS last,
                pg_temp.part(n, 'user') AS part, %(now)s - interval '700 days' * pg_temp.part(n, 'since') AS at
           FROM generate_series(%(start)s::bigint, %(stop)s::bigint) n) facts

@@ -27,7 +27,8 @@ from users.devices import attach_device_token
 from users.errors import BadCredentials
 from users.models import App, DeviceToken, User
 
-KNOWN_IPS = 10
+# Addresses and user agents of a user that are kept.
+MOST_KNOWN = 10
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def sign_up_on_device(*, current: Session, origin: Origin, **fields: Any) -> tup
 
     Raises: IdentityTaken, RegistrationClosed, SessionEnded.
     """
-    user = register_user(**fields)
+    user = register_user(ip=origin.ip, **fields)
     return user, log_in_on_device(user, current=current, origin=origin)
 
 
@@ -172,15 +173,22 @@ def _stamp_login(user: User, origin: Origin, **changed: Any) -> None:
     comes second sees the other's work, so that no session slips through between them.
     """
     now = database_now()
-    ips = user.ip_addresses
-    if origin.ip:
-        ips = [origin.ip, *(ip for ip in ips if ip != origin.ip)][:KNOWN_IPS]
+    user_agent = origin.user_agent[:USER_AGENT_LENGTH]
+    changed |= {
+        "last_login": now,
+        "ip_addresses": _newest_first(origin.ip, user.ip_addresses),
+        "user_agents": _newest_first(user_agent, user.user_agents),
+    }
     unchanged = User.objects.filter(pk=user.pk, password=user.password, is_active=True, deleted_at=None)
-    changed |= {"last_login": now, "ip_addresses": ips}
     if not unchanged.update(**changed):
         raise BadCredentials
     for name, value in changed.items():
         setattr(user, name, value)
+
+
+def _newest_first(value: str | None, known: list[str]) -> list[str]:
+    """The last few distinct values; without one, nothing changes."""
+    return [value, *(other for other in known if other != value)][:MOST_KNOWN] if value else known
 
 
 def _live_in_app(user: User, app: App) -> QuerySet[Session]:

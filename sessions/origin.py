@@ -17,6 +17,7 @@ class Origin:
         """The origin of a request that has its facts (`zapauth.request_facts`)."""
         return cls(
             ip=request.client_ip,  # type: ignore[attr-defined]
-            user_agent=request.META.get("HTTP_USER_AGENT", ""),
+            # No header can hold a NUL; PostgreSQL takes none in a text.
+            user_agent=request.META.get("HTTP_USER_AGENT", "").replace("\0", ""),
             request_id=request.request_id,  # type: ignore[attr-defined]
         )

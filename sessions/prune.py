@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.sessions.models import Session as BrowserSession
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -12,7 +13,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from sessions.models import Session
 from users.clock import database_now
-from users.models import ResetCode, Throttle
+from users.models import CrashReport, ResetCode, Throttle
 
 BATCH = 2000
 # What has expired is kept for that long: the clock of whoever prunes may be ahead of a server's, and to that
@@ -31,7 +32,9 @@ class Prunable:
 
 def prunable(*, ended_before: datetime) -> list[Prunable]:
     """Sessions that ended before then, and what has expired anyway; in the order in which it has to go."""
-    expired = database_now() - CLOCKS_DIFFER
+    now = database_now()
+    expired = now - CLOCKS_DIFFER
+    reported_before = now - settings.CRASH_REPORT_RETENTION
     # A session that another was opened from stays as long as that one.
     opened = Session.objects.filter(opened_from=OuterRef("pk"))
     stays = Q(ended_at=None) | Q(ended_at__gte=ended_before)
@@ -43,6 +46,7 @@ def prunable(*, ended_before: datetime) -> list[Prunable]:
             Session.objects.filter(~Exists(opened.filter(stays)), ended_at__lt=ended_before),
             ~Exists(opened),
         ),
+        Prunable("crash reports", CrashReport.objects.filter(created_at__lt=reported_before)),
         Prunable("reset codes", ResetCode.objects.filter(expires_at__lte=expired)),
         Prunable("throttles", Throttle.objects.filter(resets_at__lte=expired)),
         Prunable("browser sessions", BrowserSession.objects.filter(expire_date__lte=expired)),

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from functools import reduce
 from ipaddress import ip_network
 from operator import or_
@@ -96,7 +95,7 @@ class Selection:
         if self.networks is not None:
             yield _any(Q(ip__within=str(ip_network(network))) for network in self.networks)
         if self.roles is not None:
-            yield Q(user__role_id__in=[Decimal(role) for role in self.roles])
+            yield Q(user__role_id__in=self.roles)
         if self.reasons is not None:
             yield Q(end_reason__in=self.reasons)
         if self.sessions is not None:
@@ -146,13 +145,6 @@ class Selection:
         """The same for the same filters in whatever order: 16 hex digits."""
         text = json.dumps(self.as_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    def __str__(self) -> str:
-        words = []
-        for name, value in self.as_json().items():
-            shown = f"{len(value)} of them" if isinstance(value, list) and len(value) > 3 else _words(value)
-            words.append(name.replace("_", " ") if value is True else f"{name.replace('_', ' ')}: {shown}")
-        return "; ".join(words)
 
     def _given(self) -> list[str]:
         return [field.name for field in fields(self) if getattr(self, field.name) not in (None, False)]
@@ -224,7 +216,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     return sorted(set(value)) if isinstance(value, tuple) else value
-
-
-def _words(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

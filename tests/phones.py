@@ -185,8 +185,9 @@ class ZapPhone(Phone):
         token = {"deviceToken": self.device_token} if self.device_token else {}
         reply = self.call("POST", "/v1/login", {"identity": username, "password": PASSWORD} | token)
         if reply.status == 200:
-            self.access_token, self.refresh_token = reply.json["token"], reply.json["refreshToken"]
-            self.user_id = reply.json["data"]["id"]
+            given = reply.json["data"]
+            self.access_token, self.refresh_token = given["token"], given["refreshToken"]
+            self.user_id = given["data"]["id"]
         return reply
 
     def me(self, token: str | None = None) -> Reply:

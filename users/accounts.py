@@ -18,16 +18,21 @@ from users.reset_codes import forget_code
 END_SESSION = "user_sessions.end_session"
 
 
-def register_user(*, username: str, password: str, by_staff: bool = False, **fields: Any) -> User:
+def register_user(
+    *, username: str, password: str, by_staff: bool = False, ip: str | None = None, **fields: Any
+) -> User:
     """Create a user; the database decides who was first, so two at once can't both win.
+
+    ``ip`` is the caller's address. It becomes the user's first one, unless staff register somebody else.
 
     Raises: IdentityTaken, when the user name, email or phone number is another user's;
         RegistrationClosed, when settings leave it to staff.
     """
     if not (settings.REGISTRATION_OPEN or by_staff):
         raise RegistrationClosed
+    known_ips = [ip] if ip and not by_staff else []
     with _one_of_each():
-        return User.objects.create_user(username, password, **fields)
+        return User.objects.create_user(username, password, ip_addresses=known_ips, **fields)
 
 
 def get_user_to_read(user_id: str, *, actor: User, permission: str) -> User:

@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, StackedInline
 from unfold.views import ChangeList
 
 from users.admin_lists import BoundedList, BoundedPaginator
-from users.models import App, Device, DeviceToken, RefusedLogin, is_object_id
+from users.models import App, CrashReport, Device, DeviceToken, RefusedLogin, is_object_id
 
 
 class NoDelete(ModelAdmin):
@@ -70,8 +70,32 @@ class FoundByKey(ReadOnly):
         raise NotImplementedError
 
 
+class LatestCrashReports(StackedInline):
+    """The newest crash reports of a device, for who may see the device."""
+
+    model = CrashReport
+    verbose_name_plural = "latest crash reports"
+    fields = readonly_fields = ["message", "method_name", "stack_trace"]
+    shown = 20
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CrashReport]:
+        newest = CrashReport.objects.filter(device=OuterRef("device")).order_by("-created_at", "-pk")
+        latest = super().get_queryset(request).filter(pk__in=newest.values("pk")[: self.shown])
+        return latest.order_by("-created_at", "-pk")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("users.view_device")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    has_change_permission = has_delete_permission = has_add_permission
+
+
 @admin.register(Device)
 class DeviceAdmin(FoundByKey):
+    inlines = [LatestCrashReports]
     when_empty = "Devices appear when an app registers itself on one (POST /devices)."
     list_display = ["id", "app", "platform", "model", "os_version", "updated_at"]
     list_select_related = ["app"]

@@ -100,6 +100,7 @@ class UserManager(BaseUserManager["User"]):
         return self.get(username__iexact=username, deleted_at=None)
 
     def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        fields["email"] = fields.get("email") or None
         user = self.model(username=self.model.normalize_username(username), **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -131,10 +132,14 @@ class User(AbstractBaseUser, PermissionsMixin):
     tag = models.TextField(blank=True)
     latitude = models.FloatField(null=True, blank=True)
     longitude = models.FloatField(null=True, blank=True)
-    # Wider than 64 bits: a documented ZAP sample has such a one.
-    role_id = models.DecimalField(max_digits=40, decimal_places=0, null=True, blank=True)
+    # Opaque. ZAP's documentation shows 24 hex digits; 64 characters also hold a UUID, a SHA-256 digest in hex
+    # and every number that was stored when this was a number.
+    role_id = models.CharField(max_length=64, null=True, blank=True)
     ip_addresses = ArrayField(
         models.CharField(max_length=45), default=list, blank=True, help_text="Where they logged in from, newest first."
+    )
+    user_agents = ArrayField(
+        models.CharField(max_length=512), default=list, blank=True, help_text="What they logged in with, newest first."
     )
 
     is_staff = models.BooleanField(default=False, help_text="May log in to the admin.")
@@ -151,7 +156,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    # What `createsuperuser` asks for; it may be left empty.
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["email"]
     objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
@@ -199,6 +205,29 @@ class Device(models.Model):
 
     def __str__(self) -> str:
         return f"{self.platform} {self.model}".strip()
+
+
+class CrashReport(models.Model):
+    """What an app reported of a crash on a device. `users.crash_reports` alone writes it."""
+
+    STACK_TRACE_LENGTH = 16_384
+    MESSAGE_LENGTH = 2_000
+    METHOD_NAME_LENGTH = 500
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, db_index=False, related_name="crash_reports")
+    stack_trace = models.TextField(help_text=f"The first {STACK_TRACE_LENGTH:,} characters of it.")
+    message = models.CharField(max_length=MESSAGE_LENGTH, blank=True)
+    method_name = models.CharField(max_length=METHOD_NAME_LENGTH, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(F("device"), F("created_at").desc(), name="crash_report_of_device"),
+            models.Index(fields=["created_at"], name="crash_report_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.created_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class DeviceToken(models.Model):

@@ -25,7 +25,6 @@ class Operation:
     Args:
         takes: its parameters, in the body or, of a GET, in the query; ``given`` is an example of them.
         answers: what stands in the envelope; ``example`` is one of it.
-        beside: what stands next to it, an example of each by its schema's name there.
         raises: the errors that are this operation's own.
         links: what can be called next; ``links_after`` errors, by status.
     """
@@ -39,7 +38,6 @@ class Operation:
     status: int = 200
     answers: Schema
     example: Any
-    beside: Mapping[str, str] = field(default_factory=dict)
     raises: Sequence[Exception] = ()
     links: Mapping[str, Schema] = field(default_factory=dict)
     links_after: Mapping[int, Mapping[str, Schema]] = field(default_factory=dict)

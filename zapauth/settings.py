@@ -121,6 +121,7 @@ THROTTLE_RATES = _rates(
         "reset_try": (20, 60 * 60),  # codes tried for one identity; each has five tries by itself
         "reset_address": (60, 60 * 60),  # both of them, from one address
         "device": (600, 60 * 60),  # registrations from one address
+        "crash_report": (60, 60 * 60),  # of one device
     },
 )
 
@@ -128,6 +129,7 @@ THROTTLE_RATES = _rates(
 BULK_CONFIRM_OVER = _int("BULK_CONFIRM_OVER", 1000)
 BULK_MAY_GROW = 1.1  # since the preview
 SESSION_RETENTION = _seconds("SESSION_RETENTION", timedelta(days=90), at_least=24 * 60 * 60)  # of ended ones
+CRASH_REPORT_RETENTION = _seconds("CRASH_REPORT_RETENTION", timedelta(days=30))
 
 # --- mail ---------------------------------------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))

@@ -10,7 +10,7 @@ from unfold.decorators import display
 
 from sessions.models import BulkRun
 from sessions.selection import Selection
-from sessions.words import in_words
+from sessions.words import in_one_line, in_words
 from users.admin import ReadOnly
 
 
@@ -39,7 +39,7 @@ class BulkRunAdmin(ReadOnly):
 
     @admin.display(description="what")
     def what(self, run: BulkRun) -> str:
-        return ", ".join(f"{about.lower()}: {wanted}" for about, wanted in in_words(Selection.from_json(run.selection)))
+        return in_one_line(Selection.from_json(run.selection))
 
     @admin.display(description="why")
     def why(self, run: BulkRun) -> str:

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q
 
+from sessions.models import Session
 from sessions.selection import LONGEST_IDLE, Selection, SelectionError
 from users.clock import database_now
 from users.models import App, DeviceToken, User, is_object_id
@@ -20,7 +22,7 @@ from users.models import App, DeviceToken, User, is_object_id
 # The options' names, as argparse has them.
 FILTERS = (
     *("user", "email", "from_file", "role", "app", "platform"),
-    *("device_token", "ip", "created_before", "idle_for", "everyone"),
+    *("device_token", "session", "ip", "created_before", "idle_for", "everyone"),
 )
 # Of a file. A longer list is a mistake (a dump, a log), or wants to be split.
 MOST_NAMES = 250_000
@@ -44,6 +46,7 @@ def add_filters(parser: ArgumentParser) -> None:
     group.add_argument("--app", metavar="APP", help="an app's name or id", **several)
     group.add_argument("--platform", metavar="NAME", help="such as iOS or Android, in any case", **several)
     group.add_argument("--device-token", metavar="TOKEN", help="the push address that the session holds", **several)
+    group.add_argument("--session", metavar="ID", help="a session's id", **several)
     group.add_argument("--ip", metavar="CIDR", help="where the login came from: an address or a network", **several)
     group.add_argument(
         "--created-before", metavar="WHEN", type=moment, action=Once, help="ISO 8601; UTC where it names no zone"
@@ -83,6 +86,7 @@ def selection_of(options: dict[str, Any]) -> Selection:
         apps=_apps(options["app"]),
         platforms=_sorted(options["platform"]),
         device_tokens=_sorted(DeviceToken.digest_of(token).hex() for token in options["device_token"] or ()),
+        sessions=_sorted(_sessions(options["session"] or ())),
         networks=_sorted(_network(text) for text in options["ip"] or ()),
         roles=_sorted(_role(text) for text in options["role"] or ()),
         created_before=options["created_before"],
@@ -151,8 +155,7 @@ def _users(names: list[str] | None, option: str, find: Callable[[list[str]], dic
     found = find([name for name in names if "\0" not in name])
     unknown = [name for name in dict.fromkeys(names) if name not in found]
     if unknown:
-        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        raise SelectionError(f"{option}: there is no user {', '.join(repr(name[:50]) for name in unknown[:5])}{more}.")
+        raise SelectionError(f"{option}: there is no user {_named(unknown)}.")
     return list(found.values())
 
 
@@ -197,6 +200,28 @@ def _apps(names: list[str] | None) -> tuple[str, ...] | None:
     return tuple(sorted(found))
 
 
+def _sessions(texts: Iterable[str]) -> list[str]:
+    """Their ids, in the usual form. Raises: SelectionError, for one that no session has."""
+    ids = {text: _uuid(text) for text in texts}
+    known = set(Session.objects.filter(pk__in=ids.values()).values_list("pk", flat=True))
+    if unknown := [text for text, session_id in ids.items() if session_id not in known]:
+        raise SelectionError(f"--session: there is no session {_named(unknown)}.")
+    return [str(session_id) for session_id in known]
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise SelectionError(f"--session: {text[:80]!r} is not the id of a session.") from None
+
+
+def _named(texts: list[str]) -> str:
+    """The first few, for an error."""
+    more = f" and {len(texts) - 5} more" if len(texts) > 5 else ""
+    return ", ".join(repr(text[:50]) for text in texts[:5]) + more
+
+
 def _network(text: str) -> str:
     try:
         return str(ip_network(text))
@@ -205,9 +230,10 @@ def _network(text: str) -> str:
 
 
 def _role(text: str) -> str:
-    if not re.fullmatch("-?[0-9]{1,40}", text):
-        raise SelectionError(f"--role: {text!r} is not a role id, which is a whole number.")
-    return str(int(text))
+    role, longest = text.strip(), User._meta.get_field("role_id").max_length or 0
+    if not 0 < len(role) <= longest:
+        raise SelectionError(f"--role: {text[:80]!r} is not a role id, which has 1 to {longest} characters.")
+    return role
 
 
 def _sorted(values: Iterable[str] | None) -> tuple[str, ...] | None:

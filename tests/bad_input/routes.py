@@ -51,6 +51,20 @@ def _profile(phone: Any) -> dict[str, Any]:
     return names | {"gender": "female", "dateOfBirth": "/Date(636595200000)/", "tag": "t", "location": "1,2"}
 
 
+# What is neither text nor number is taken for left out in these of Buddy's.
+DESCRIPTIVE = {
+    "model",
+    "osVersion",
+    "appVersion",
+    "connectionType",
+    "tag",
+    "firstName",
+    "lastName",
+    "message",
+    "methodName",
+}
+# What is too long in these is cut.
+CUT = {"stackTrace", "message", "methodName"}
 _DESCRIPTION = ("model", "osVersion", "appVersion", "connectionType", "tag", "pushToken", "DeviceToken")
 
 ROUTES = [
@@ -176,6 +190,14 @@ ROUTES = [
         optional=_DESCRIPTION,
         token="app_token",
         within=f"{_BUDDY}.change_device",
+    ),
+    Route(
+        *(BUDDY, "report a crash", "POST", "/devices/current/crashreports"),
+        lambda _: {"stackTrace": "at Main()", "message": "null", "methodName": "Main", "location": "1,2"},
+        required=("stackTrace",),
+        optional=("message", "methodName"),
+        token="app_token",
+        within=f"{_BUDDY}.keep_crash_report",
     ),
     Route(
         *(BUDDY, "sign up", "POST", "/users"),

@@ -34,7 +34,7 @@ UNKNOWN = {
         *("/", "/nothing", "/Users", "/USERS/ME", "/users//", "/users//me", "/users/me//", "/users/me/logout/x"),
         *("/users/me/logout//", "/users/me%2Flogout%2F%2F", "/users/../users/me", "/users%00", "/users/me/logout%0A"),
         *("/service/ping/%0A", "/%FF", "/%ED%A0%80", "/€", "/" + "x" * 50_000, "/v1x", "/V1/users", "/v2/users"),
-        *("/service", "/pictures", "/metrics/events/x", "/devices/current/crashreports", "/favicon.ico", "/.env"),
+        *("/service", "/pictures", "/metrics/events/x", "/devices/current/crashreports/x", "/favicon.ico", "/.env"),
         *("/users/me/x", "/' OR 1=1 --", "/users/login/login", "/devices/currently", "/*", "/users/{own}/logout"),
         *("/users/{own}//", "/users/{own}/x", "/users/password/x", "/users/password//", "/users/a%2Fb"),
     ],

@@ -24,10 +24,10 @@ NO_DATE = [
     *("27.02.2023", "'%20OR%201=1%20--", "x" * 10_000, "9" * 10_000),
 ]
 BAD_QUERIES = {
-    "bodyLimit": ["", "%20", "0", "-1", "101", "9" * 1000, "9" * 5000, *NO_NUMBER],
-    "pageLimit": ["", "%20", "0", "-1", "1000001", "9" * 1000, "9" * 5000, *NO_NUMBER],
-    "startDate": ["", "%20", *NO_DATE],
-    "endDate": ["", "%20", *NO_DATE],
+    "bodyLimit": ["%20", "0", "-1", "101", "9" * 1000, "9" * 5000, *NO_NUMBER],
+    "pageLimit": ["%20", "0", "-1", "1000001", "9" * 1000, "9" * 5000, *NO_NUMBER],
+    "startDate": ["%20", *NO_DATE],
+    "endDate": ["%20", *NO_DATE],
 }
 ODD_QUERIES = ["", "&", "&&&=&==", "%00=1", "%FF=%FF", "a", "?", "a=1;b=2", "x=" + "y" * 50_000]
 
@@ -73,6 +73,8 @@ def test_parameters_of_the_user_list_go_to_their_bounds_and_the_last_of_two_coun
         "pageLimit=1000000": 0,
         "bodyLimit=100&pageLimit=1000000": 0,
         "bodyLimit=x&bodyLimit=1": 1,
+        "bodyLimit=1&bodyLimit=": 2,
+        "bodyLimit=1&pageLimit=2&startDate&endDate": 1,
         "bodylimit=x&BODYLIMIT=0&unknown=%00": 2,
         "startDate=0001-01-01&endDate=9999-12-31": 2,
         "startDate=0001-01-01T00:00:00Z&endDate=9999-12-31T23:59:59.999Z": 2,

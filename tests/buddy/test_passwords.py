@@ -138,7 +138,8 @@ def test_patch_users_password_takes_a_form_and_any_spelling(ann, new_code):
 def test_patch_users_password_ends_all_of_the_users_sessions_in_both_dialects(ann, new_phone, new_code):
     zap, stranger = ZapPhone(InProcess(), device_token="phone"), new_phone(device_token="other").sign_up()
     zap.call("POST", "/v1/login", {"identity": "ann@example.org", "password": PASSWORD, "deviceToken": "phone"})
-    zap.access_token, zap.refresh_token = zap.last.json["token"], zap.last.json["refreshToken"]
+    given = zap.last.json["data"]
+    zap.access_token, zap.refresh_token = given["token"], given["refreshToken"]
     tablet = BuddyPhone(InProcess())
     tablet.log_in("Ann.Lee")
     code = new_code()

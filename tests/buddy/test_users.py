@@ -30,6 +30,11 @@ def row(user_id):
     return User.objects.filter(pk=user_id).values().get()
 
 
+def test_a_new_user_has_the_address_that_they_registered_from(new_phone):
+    phone = new_phone().sign_up()
+    assert User.objects.get(pk=phone.user_id).ip_addresses == ["127.0.0.1"]
+
+
 # --- GET -----------------------------------------------------------------------------------------
 
 

@@ -122,7 +122,7 @@ def to_milliseconds(text: str) -> int:
 def to_gson(parameters: dict[str, Any]) -> bytes:
     """Nulls are left out, dates are American, and what encodes the body knows no UTF-8."""
     given = {
-        name: _java_date(value) if isinstance(value, datetime) else value
+        name: java_date(value) if isinstance(value, datetime) else value
         for name, value in parameters.items()
         if value is not None
     }
@@ -130,5 +130,11 @@ def to_gson(parameters: dict[str, Any]) -> bytes:
     return text.encode("latin-1", "replace")
 
 
-def _java_date(moment: datetime) -> str:
+def java_date(moment: datetime) -> str:
     return f"{moment:%b} {moment.day}, {moment.year} {moment:%I}:{moment:%M:%S} {moment:%p}".replace(" 0", " ")
+
+
+def newer_java_date(moment: datetime) -> str:
+    """From Java 20 on, and on Android 14: a comma after the year, a narrow no-break space before AM."""
+    day, year, time, half = java_date(moment).rsplit(" ", 3)
+    return f"{day} {year}, {time}\u202f{half}"

@@ -22,8 +22,11 @@ class GuzzleError(Exception):
 class PHPScript(SDK):
     headers = {"User-Agent": "Guzzle/5.3.0 curl/7.43.0 PHP/5.6.12"}
 
-    def __init__(self, send: Transport, app: NewApp, *, ini: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, send: Transport, app: NewApp, *, ini: dict[str, str] | None = None, model: str | bool = ""
+    ) -> None:
         super().__init__(send, app)
+        self.model = model  # `false`, if its detection knows no such device
         self.ini = {} if ini is None else ini
         self.unique_id = self.ini.setdefault("unique_id", "4b340550242239.64159797")  # uniqid("", true)
 
@@ -58,7 +61,13 @@ class PHPScript(SDK):
 
     def _call(self, method: str, path: str, parameters: dict[str, Any] | None = None) -> Any:
         if self.token is None:
-            facts = {"appId": self.app_id, "appKey": self.app_key, "platform": "Linux", "model": "", "osVersion": ""}
+            facts = {
+                "appId": self.app_id,
+                "appKey": self.app_key,
+                "platform": "Linux",
+                "model": self.model,
+                "osVersion": "",
+            }
             self._keep("device", self._exchange("POST", "/devices", facts | {"uniqueId": self.unique_id})["result"])
         headers = {"Authorization": f"Buddy {self.token}"} if self.token else {}
         return self._exchange(method, path, parameters, headers)

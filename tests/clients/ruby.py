@@ -37,6 +37,10 @@ class RubySite(SDK):
     def update_device(self, token: str, **options: Any) -> bool:
         return bool(self._call("PATCH", "/devices/current", options, token, told=(401,)))
 
+    def crash_report(self, token: str, stack_trace: str, **options: Any) -> bool:
+        path, given = "/devices/current/crashreports", {"stackTrace": stack_trace} | options
+        return bool(self._call("POST", path, given, token, success=201))
+
     def create(self, token: str, name: str, password: str, **options: Any) -> Any:
         return self._call("POST", "/users", {"userName": name, "password": password} | options, token)["result"]
 

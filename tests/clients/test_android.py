@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from tests.clients.android import AndroidApp, to_milliseconds
+from tests.clients.android import AndroidApp, newer_java_date, to_gson, to_milliseconds
 from tests.clients.client import (
     ACCESS_TOKEN_INVALID,
     APP_CREDENTIALS_INVALID,
@@ -79,6 +79,15 @@ def test_someone_signs_up_with_all_that_the_client_asks_for(in_process, app):
     user = phone.create_user("ann", PASSWORD, **facts).value
     assert (user["firstName"], user["gender"], user["tag"]) == ("Ann", "Male", "a='b' <c>")
     assert to_milliseconds(user["dateOfBirth"]) == born.timestamp() * 1000
+
+
+def test_a_date_of_birth_of_a_newer_java_loses_a_character_on_the_way_and_is_read_all_the_same(in_process, app):
+    phone = AndroidApp(in_process, app)
+    born = datetime(1970, 1, 1, tzinfo=UTC)
+    sent = newer_java_date(born)
+    assert sent == "Jan 1, 1970, 12:00:00\u202fAM"
+    assert b"12:00:00?AM" in to_gson({"dateOfBirth": sent})
+    assert to_milliseconds(phone.create_user("ann", PASSWORD, dateOfBirth=sent).value["dateOfBirth"]) == 0
 
 
 def test_a_phone_without_an_android_id_is_a_new_device_each_time_it_registers(in_process, app):

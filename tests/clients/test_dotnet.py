@@ -16,7 +16,7 @@ from tests.clients.client import (
 )
 from tests.clients.dotnet import DotNetApp, to_user
 from tests.phones import PASSWORD, new_name, promote, reset_code_in
-from users.models import Device, DeviceToken, User
+from users.models import CrashReport, Device, DeviceToken, User
 
 unsigned_and_signed = pytest.mark.parametrize("app", [False, True], ids=["unsigned", "signed"], indirect=True)
 REGISTRATION = ("POST", "/devices", 201)
@@ -187,7 +187,10 @@ def test_the_users_pushes_stop_with_the_logout_and_come_back_with_the_login(desk
         assert (pushed_to.user_id, pushed_to.device) == (owner, Device.objects.get())
 
 
-def test_a_crash_that_is_reported_in_vain_logs_nobody_out(desktop):
-    report = {"stackTrace": "at Sample.Main()", "message": "Object reference not set"}
-    assert desktop.call("POST", "/devices/current/crashreports", report).error == "OperationNotFound"
+@pytest.mark.parametrize("message", ["Object reference not set", None])
+def test_a_crash_is_reported_and_answered_by_a_plain_value_which_the_client_reads_as_a_text(desktop, message):
+    report = {"stackTrace": "at Sample.Main()", "message": message}
+    assert desktop.call("POST", "/devices/current/crashreports", report) == Result(True)
+    kept = CrashReport.objects.get()
+    assert (kept.device, kept.stack_trace, kept.message) == (Device.objects.get(), "at Sample.Main()", message or "")
     assert desktop.current_user().value["username"] == "ann"

@@ -74,6 +74,12 @@ def test_a_registration_with_half_of_it_empty_is_one_device_however_often_it_com
     assert (device.model, device.os_version) == ("", "")
 
 
+def test_a_model_that_its_detection_does_not_know_is_false_and_taken_for_left_out(script, in_process, app):
+    PHPScript(in_process, app, model="Pixel").log_in("ann", PASSWORD)
+    PHPScript(in_process, app, model=False).log_in("ann", PASSWORD)
+    assert Device.objects.get().model == "Pixel"
+
+
 def test_a_login_whose_time_is_over_keeps_the_registrations_token_from_being_used(script, settings):
     with time_machine.travel(datetime.now(UTC) + settings.SESSION_LIFETIME + timedelta(seconds=1)):
         # The client registers, has no use for the token, and sends none at all.

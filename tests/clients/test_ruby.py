@@ -5,7 +5,7 @@ import pytest
 from tests.clients.client import NEW_PASSWORD, log_out_elsewhere
 from tests.clients.ruby import RubyError, RubySite
 from tests.phones import PASSWORD, new_name, reset_code_in
-from users.models import Device, DeviceToken, User
+from users.models import CrashReport, Device, DeviceToken, User
 
 
 @pytest.fixture
@@ -64,6 +64,15 @@ def test_what_a_form_can_say_of_a_device_is_stored(site, token):
     assert (device.latitude, device.longitude, device.connection_type) == (50.0, 50.0, "Wifi")
     assert (device.is_production, device.tag, device.platform) == (True, "", "Ruby")
     assert DeviceToken.objects.get().token == "a b&c=d*~"
+
+
+def test_a_crash_is_reported_by_a_form(site, token):
+    assert site.crash_report(token, "app.rb:7:in `run'", message="no method", methodName="run", location="50,50")
+    kept = CrashReport.objects.get()
+    assert (kept.device, kept.stack_trace, kept.message) == (Device.objects.get(), "app.rb:7:in `run'", "no method")
+    for wrong, error in (((token, ""), "ParameterMissingRequiredValue"), (("hi", "x"), "AuthAccessTokenInvalid")):
+        with pytest.raises(RubyError, match=error):
+            site.crash_report(*wrong)
 
 
 @pytest.mark.parametrize(

@@ -104,12 +104,12 @@ class Terminal:
 
 
 @contextmanager
-def at_a_terminal(line: str) -> Iterator[Terminal]:
+def at_a_terminal(line: str, *, columns: int = 160) -> Iterator[Terminal]:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "manage.py", *shlex.split(line)],
         cwd=ROOT,
-        env=_environment() | {"TERM": "xterm-256color", "COLUMNS": "160"},
+        env=_environment() | {"TERM": "xterm-256color", "COLUMNS": str(columns)},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -2,6 +2,8 @@
 
 import re
 from datetime import timedelta
+from hashlib import sha256
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -23,7 +25,7 @@ def people(db):
     ben = BuddyPhone(InProcess()).sign_up("ben")
     cleo = ZapPhone(InProcess()).sign_up("cleo")
     App.objects.filter(pk=ben.app_id).update(name="Shop")
-    User.objects.filter(username="ann").update(role_id="1234567890123456789012345")
+    User.objects.filter(username="ann").update(role_id="63fc98989ffb63cf5cdd0587")
     of = Session.objects.filter
     of(user=ann.user_id).update(ip="192.0.2.7", platform="iOS")
     long_ago = timezone.now() - timedelta(days=10)
@@ -71,12 +73,15 @@ FILTERS = [
     ("--platform android", "ben"),
     ("--platform IOS --platform windows", "ann cleo"),
     ("--device-token 'push of ann'", "ann"),
+    ("--session {session}", "ann"),
+    ("--session {session} --user ben", ""),
     ("--ip 192.0.2.7", "ann"),
     ("--ip 192.0.2.0/24 --ip 2001:db8::/32", "ann cleo"),
     ("--created-before {yesterday}", "ben"),
     ("--idle-for 9d", "ben"),
     ("--idle-for 11d", ""),
-    ("--role 1234567890123456789012345", "ann"),
+    ("--role 63fc98989ffb63cf5cdd0587", "ann"),
+    ("--role 63FC98989FFB63CF5CDD0587", ""),
     ("--role 8", ""),
     ("--everyone", "ann ben cleo"),
     # Each kind narrows.
@@ -90,7 +95,8 @@ FILTERS = [
 
 @pytest.mark.parametrize(("filters", "whom"), FILTERS)
 def test_a_filter_logs_out_whom_it_means_and_nobody_else(people, filters, whom):
-    words = {"ann": people["ann"].user_id, "shop": people["ben"].app_id}
+    session = Session.objects.get(user=people["ann"].user_id).pk
+    words = {"ann": people["ann"].user_id, "shop": people["ben"].app_id, "session": session}
     yesterday = (timezone.now() - timedelta(days=1)).isoformat()
     done = manage(f"logout --reason Leak {filters.format(**words, yesterday=yesterday)}")
     assert done.code == 0, done.err
@@ -149,12 +155,15 @@ WRONG = [
     ("--email ann", "--email: there is no user 'ann'"),
     ("--app Zap", "--app: there is no app 'Zap'. Known: Shop, ZAP."),
     ("--app ''", "there is no app ''"),
+    ("--session ''", "--session: '' is not the id of a session."),
+    ("--session ann", "--session: 'ann' is not the id of a session."),
+    (f"--session {UUID(int=0)} --user ann", f"--session: there is no session '{UUID(int=0)}'."),
     ("--ip 192.0.2.7/24", "192.0.2.7/24 has host bits set"),
     ("--ip 192.0.2", "--ip: '192.0.2' does not appear to be an IPv4 or IPv6 network"),
     ("--ip fe80::1%eth0", "names a zone"),
     ("--ip ''", "--ip: ''"),
-    ("--role admin", "--role: 'admin' is not a role id"),
-    ("--role 1e999999999", "is not a role id"),
+    ("--role ' '", "--role: ' ' is not a role id, which has 1 to 64 characters"),
+    (f"--role {'x' * 65}", "is not a role id"),
     ("--created-before yesterday", "'yesterday' is not an ISO 8601 date or time"),
     ("--created-before 9999-12-31", "'9999-12-31' is in the future"),
     ("--created-before 0001-01-01T00:00+10:00", "is not an ISO 8601 date"),
@@ -241,6 +250,36 @@ def test_a_preview_shows_whom_it_means_and_a_digest(people):
         assert words in done.out
     assert "refused already" not in done.out
     assert digest_in(done)
+
+
+SHOWN = {
+    "--user ann --user BEN": "user: ann, ben",
+    "--user {ann}": "user: ann",
+    "--email cleo@example.org": "user: cleo",
+    "--app Shop --platform ios": "app: Shop; platform: ios",
+    "--session {session}": "session: ann's on iOS",
+    "--device-token 'push of ann'": "device token: 1 (SHA-256 digest {digest}…)",
+    "--role 63fc98989ffb63cf5cdd0587 --ip 192.0.2.0/24": "address: 192.0.2.0/24; role: 63fc98989ffb63cf5cdd0587",
+    "--idle-for 30d": "not used for 30 days",
+    "--idle-for 90m --created-before 2026-01-02T03:04Z": "opened before 2026-01-02 03:04 UTC; not used for 90 minutes",
+    "--created-before 2026-01-02T03:04:05Z": "opened before 2026-01-02 03:04:05 UTC",
+    "--everyone": "sessions: everyone's, in all apps",
+}
+
+
+@pytest.mark.parametrize("typed", SHOWN)
+def test_a_preview_shows_the_filters_as_they_were_typed(people, typed):
+    session = Session.objects.get(user=people["ann"].user_id).pk
+    known = {"ann": people["ann"].user_id, "session": session, "digest": sha256(b"push of ann").hexdigest()[:12]}
+    done = manage(f"logout {typed.format(**known)} --dry-run")
+    filters = done.out.splitlines()[0].removeprefix("Filters").strip()
+    assert set(filters.split("; ")) == set(SHOWN[typed].format(**known).split("; "))
+
+
+def test_a_preview_names_three_users_and_says_how_many_more(crowd):
+    names = User.objects.order_by("pk").values_list("username", flat=True)
+    done = manage("logout --dry-run " + " ".join(f"--user {name}" for name in names))
+    assert f"user: {', '.join(sorted(names[:3]))} and 17 more\n" in done.out
 
 
 def test_a_preview_for_machines_is_one_json_object(people):

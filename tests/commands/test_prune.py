@@ -16,7 +16,7 @@ from sessions.models import Session
 from tests.commands.records import everything
 from tests.commands.terminal import manage
 from tests.phones import BuddyPhone, InProcess, ZapPhone
-from users.models import ResetCode, Throttle, User
+from users.models import CrashReport, ResetCode, Throttle, User
 from users.reset_codes import issue_code
 
 DAY = timedelta(days=1)
@@ -25,6 +25,7 @@ NOTHING = {
     "blacklistedTokens": 0,
     "refreshTokens": 0,
     "endedSessions": 0,
+    "crashReports": 0,
     "resetCodes": 0,
     "throttles": 0,
     "browserSessions": 0,
@@ -66,6 +67,20 @@ def test_the_retention_is_a_setting_and_keep_goes_over_it(ann, settings):
         assert pruned("--dry-run")["endedSessions"] == 1
         assert pruned("--dry-run --keep 41d").get("endedSessions") is None
         assert pruned("--dry-run --keep 5w")["endedSessions"] == 1
+
+
+def test_a_crash_report_goes_after_30_days_or_as_the_setting_says(db, settings):
+    phone = BuddyPhone(InProcess()).sign_up()
+    phone.ask("POST", "/devices/current/crashreports", {"stackTrace": "x"})
+    reported = CrashReport.objects.get().created_at
+    with travel(reported + 30 * DAY - timedelta(seconds=1), tick=False):
+        assert "crashReports" not in pruned("--dry-run")
+        settings.CRASH_REPORT_RETENTION = 10 * DAY
+        assert pruned("--dry-run")["crashReports"] == 1
+    settings.CRASH_REPORT_RETENTION = 30 * DAY
+    with travel(reported + 30 * DAY + timedelta(seconds=1), tick=False):
+        assert pruned()["crashReports"] == 1
+    assert not CrashReport.objects.exists()
 
 
 @pytest.mark.parametrize("keep", ["0d", "23h", "-1d", "90", "", "forever", "99999w"])

@@ -1,7 +1,9 @@
 """`manage.py sessions`: lists and counts, for people and for programs."""
 
 import json
+import re
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.utils import timezone
@@ -10,8 +12,9 @@ from sessions.demo_data import make_sessions, make_users
 from sessions.live import live_sessions
 from sessions.models import EndReason, Session
 from tests.commands.records import everything
-from tests.commands.terminal import manage, shell
+from tests.commands.terminal import at_a_terminal, manage, shell
 from tests.phones import BuddyPhone, InProcess, ZapPhone
+from users.models import User
 
 
 @pytest.fixture
@@ -99,6 +102,8 @@ def test_the_filters_are_those_of_logout_and_the_newest_come_first(ann, ben, fil
         ("--user nobody", "there is no user 'nobody'"),
         ("--from-file ''", "can't be read"),
         ("--app ''", "there is no app ''"),
+        ("--session 0190b5ea", "--session: '0190b5ea' is not the id of a session."),
+        (f"--session {UUID(int=0)}", f"--session: there is no session '{UUID(int=0)}'."),
         ("--everyone --user ann", "--everyone goes with no other filter"),
         ("--idle-for 0d", "'0d' is not between"),
     ],
@@ -125,6 +130,43 @@ def test_a_table_says_that_there_are_more_and_none_is_cut_off(ann):
     assert "These are the newest 2. There are more" in done.out
     assert "There are more" not in manage("sessions --limit 3").out
     assert [facts["session"] for facts in manage("sessions --limit 2 --json").json] == newest[:2]
+
+
+@pytest.fixture
+def wide(transactional_db):
+    """A session of whom everything is long, with a device and an address; its id."""
+    phone = ZapPhone(InProcess()).sign_up("somebody_with_a_name")
+    long = {"platform": "Windows Phone", "ip": "2001:db8:1234:5678:9abc:def0:1234:5678"}
+    Session.objects.filter(user=phone.user_id).update(**long)
+    phone.log_out()
+    return str(Session.objects.get().pk)
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100, 160, 250])
+def test_an_id_is_whole_at_a_terminal_however_narrow_and_what_gives_way_is_said(wide, columns):
+    with at_a_terminal("sessions", columns=columns) as terminal:
+        assert terminal.finish() == 0
+    screen = re.sub(r"\x1b\[[0-9;]*m", "", terminal.screen)
+    assert wide in screen
+    *table, last = screen.splitlines()
+    assert all(len(line) <= max(columns, 60) for line in table)
+    assert ("created" in screen.partition(wide)[0]) is (columns == 250)
+    assert last.startswith("Not shown, for the terminal is narrow: ") is (columns < 250)
+
+
+def test_a_pipe_reads_each_session_whole_on_a_line(wide):
+    User.objects.create_user("x" * 150)
+    (line,) = [line for line in shell("manage sessions | cat").out.splitlines() if wide in line]
+    for words in ("somebody_with_a_name", "Windows Phone", "2001:db8:1234:5678:9abc:def0:1234:5678", "logout, "):
+        assert words in line
+
+
+def test_sessions_are_chosen_by_their_ids(ann, ben):
+    ids = {session.user_id: str(session.pk) for session in Session.objects.all()}
+    assert users_in(manage(f"sessions --json --session {ids[ann.user_id]}")) == ["ann"]
+    both = f"--session {ids[ann.user_id]} --session {ids[ben.user_id].upper()}"
+    assert users_in(manage(f"sessions --json {both}")) == ["ben", "ann"]
+    assert users_in(manage(f"sessions --json {both} --app ZAP")) == ["ann"]
 
 
 def test_a_table_without_a_limit_holds_no_more_than_fits(db, monkeypatch):

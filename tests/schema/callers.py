@@ -40,7 +40,7 @@ PROFILE = {
     "tag": "a tag",
     "latitude": 0.0,
     "longitude": -122.33,
-    "role_id": 10**39 + 7,
+    "role_id": "63fc98989ffb63cf5cdd0587",
     "email_verified": True,
     "ip_addresses": ["2001:db8::1", "192.0.2.1"],
 }

@@ -19,7 +19,7 @@ def _paging_token(limit: int) -> str:
     return str(PagingToken("first", limit))
 
 
-# The three spellings of a date that Buddy's clients have.
+# The spellings of a date that Buddy's clients have.
 schemathesis.openapi.format(
     "buddy-date",
     st.one_of(
@@ -27,6 +27,7 @@ schemathesis.openapi.format(
         st.dates().map(str),
         st.datetimes().map(lambda moment: moment.isoformat(timespec="seconds") + "Z"),
         st.datetimes().map(lambda moment: f"{moment:%b} {moment.day}, {moment.year:04} {moment:%I:%M:%S %p}"),
+        st.datetimes().map(lambda moment: f"{moment:%b} {moment.day}, {moment.year:04}, {moment:%I:%M:%S\u202f%p}"),
     ),
 )
 schemathesis.openapi.format("buddy-paging-token", st.integers(1, 100).map(_paging_token))

@@ -100,7 +100,7 @@ class Story(Machine):
         if operation_id in LOGOUTS:
             purse.bury(self.token)
         if operation_id == "zapLogIn":
-            purse.of_user[body["data"]["id"]] = body["token"]
+            purse.of_user[body["data"]["data"]["id"]] = body["data"]["token"]
         elif operation_id in ("buddyRegister", "buddyLogIn"):
             purse.of_user.clear()  # a device shows one user at a time
             purse.of_user[body["result"]["id"]] = body["result"]["accessToken"]

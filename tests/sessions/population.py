@@ -18,7 +18,7 @@ from users.models import App, DeviceToken, User
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
 SIZE = 150
-ROLES = (None, "7", "8", "1234567890123456789012345678901234567890")
+ROLES = (None, "7", "07", "63fc98989ffb63cf5cdd0587")
 PLATFORMS = ("iOS", "IOS", "Android", "android 14", "Mac OS X", "")
 ADDRESSES = (
     *("192.0.2.0", "192.0.2.1", "192.0.2.255", "192.0.3.0", "10.0.0.1", "255.255.255.255"),
@@ -104,7 +104,7 @@ def _row(session: Session) -> Row:
     return Row(
         id=str(session.pk),
         user=user and user.pk,
-        role=user and user.role_id,  # type: ignore[arg-type]  # as it was given, a text
+        role=user and user.role_id,
         is_superuser=bool(user and user.is_superuser),
         app=session.app.pk,
         platform=session.platform,

@@ -134,7 +134,10 @@ def test_a_code_has_8_digits_and_is_another_each_time(ann, settings, new_code):
 
 def test_a_code_sets_the_new_password_and_the_old_one_is_dead(ann, new_code):
     assert zap_success(reset(ann, new_code())) == "Password updated successfully"
-    assert zap_success(ann.call("POST", "/v1/login", {"identity": "ann_lee", "password": NEW}))["id"] == ann.user_id
+    assert (
+        zap_success(ann.call("POST", "/v1/login", {"identity": "ann_lee", "password": NEW}))["data"]["id"]
+        == ann.user_id
+    )
     assert zap_error(ann.log_in("ann_lee")) == (401, "invalid_credentials")
 
 
@@ -290,4 +293,4 @@ def test_a_reset_verifies_the_email_that_the_code_was_mailed_to(ann, new_code):
     assert ann.me().json["data"]["emailVerified"] is False
     zap_success(reset(ann, new_code()))
     login = {"identity": "ann_lee", "password": NEW}
-    assert zap_success(ann.call("POST", "/v1/login", login))["emailVerified"] is True
+    assert zap_success(ann.call("POST", "/v1/login", login))["data"]["emailVerified"] is True

@@ -1,5 +1,7 @@
 """`POST /v1/login`, `POST /v1/refresh` and `GET /v1/users/token`."""
 
+import json
+
 import pytest
 
 from tests.bad_input import zap_error, zap_fields, zap_success
@@ -9,12 +11,24 @@ from users.models import App, DeviceToken, User
 pytestmark = pytest.mark.only("zap")
 
 
-def test_post_login_answers_the_user_and_beside_it_token_and_refresh_token(new_phone):
+def test_post_login_answers_a_whole_answer_within_data_with_the_user_and_the_tokens(new_phone):
     phone = new_phone().sign_up()
     answer = phone.log_in(phone.username).json
-    assert list(answer) == ["success", "data", "token", "refreshToken"]
-    assert answer["data"] == phone.me(answer["token"]).json["data"]
+    assert list(answer) == ["success", "data"]
+    inner = answer["data"]
+    assert list(inner)[:4] == ["success", "data", "token", "refreshToken"]
+    assert inner["success"] is True
+    assert inner["data"] == zap_success(phone.ask("GET", f"/v1/users/{phone.user_id}"))
+    assert phone.me(inner["token"]).json["data"]["id"] == inner["data"]["id"]
     assert phone.refresh().status == 200
+
+
+def test_post_login_has_five_fields_of_the_user_beside_the_token_for_clients_of_the_older_page(new_phone):
+    phone = new_phone().sign_up()
+    inner = zap_success(phone.log_in(phone.username))
+    fields = ["id", "name", "email", "createdAt", "updatedAt"]
+    assert list(inner)[4:] == fields
+    assert [inner[name] for name in fields] == [inner["data"][name] for name in fields]
 
 
 @pytest.mark.parametrize("field", ["email", "username", "phone number"])
@@ -24,7 +38,7 @@ def test_an_identity_is_an_email_a_user_name_or_a_phone_number_in_any_case(new_p
     made = zap_success(phone.call("POST", "/v1/users", person))
     identity = {"email": f"{name}@EXAMPLE.org", "username": name.upper(), "phone number": "+4915112345678"}[field]
     answer = phone.call("POST", "/v1/login", {"identity": identity, "password": PASSWORD})
-    assert zap_success(answer)["id"] == made["id"]
+    assert zap_success(answer)["data"]["id"] == made["id"]
 
 
 def test_an_email_may_stand_in_the_place_of_the_identity(new_phone):
@@ -40,7 +54,7 @@ def test_an_email_means_its_owner_not_somebody_who_took_it_for_a_user_name(new_p
     email = f"{owner.username}@example.org"
     User.objects.create_user(email, "another-pass-1")
     answer = owner.call("POST", "/v1/login", {"identity": email, "password": PASSWORD})
-    assert answer.json["data"]["id"] == owner.user_id
+    assert answer.json["data"]["data"]["id"] == owner.user_id
     assert owner.call("POST", "/v1/login", {"identity": email, "password": "another-pass-1"}).status == 401
 
 
@@ -106,6 +120,22 @@ def test_post_refresh_answers_a_refresh_token_as_well_where_it_was_rotated(new_p
     assert data.keys() == {"token", "refreshToken"}
     phone.refresh_token = data["refreshToken"]
     assert zap_success(phone.refresh())["refreshToken"] != data["refreshToken"]
+
+
+def test_get_users_token_alone_has_the_second_factor_without_its_secret_and_the_user_agents(new_phone):
+    phone = new_phone().sign_up()
+    user = zap_success(phone.ask("GET", f"/v1/users/{phone.user_id}"))
+    assert zap_success(phone.me()) == user | {"twoFA": {"secret": "", "enabled": False}, "userAgent": []}
+
+
+def test_the_last_ten_user_agents_that_somebody_logged_in_with_are_kept_newest_first(new_phone):
+    phone = new_phone().sign_up()
+    body = json.dumps({"identity": phone.username, "password": PASSWORD})
+    for agent in [*(f"App/{number}" for number in range(12)), "App/5", "x" * 600, "", "y\0z"]:
+        headers = {"Content-Type": "application/json", "User-Agent": agent}
+        zap_success(phone.send("POST", "/v1/login", headers=headers, content=body))
+    kept = [f"App/{number}" for number in (5, 11, 10, 9, 8, 7, 6, 4)]
+    assert zap_success(phone.me())["userAgent"] == ["yz", "x" * 512, *kept]
 
 
 def test_get_users_token_answers_the_callers_own_user(new_phone):

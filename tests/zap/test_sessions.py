@@ -72,7 +72,7 @@ def test_a_session_has_the_documented_fields(new_phone):
     headers = {"Content-Type": "application/json", "User-Agent": IPHONE}
     body = f'{{"identity": "{phone.username}", "password": "{PASSWORD}"}}'
     with time_machine.travel("2026-03-01T12:00:00.250Z", tick=False):
-        phone.access_token = phone.send("POST", "/v1/login", headers=headers, content=body).json["token"]
+        phone.access_token = phone.send("POST", "/v1/login", headers=headers, content=body).json["data"]["token"]
         shown = next(session for session in listed(phone) if session["current"])
     assert UUID(shown.pop("id")).version == 7
     assert shown == {

@@ -43,8 +43,16 @@ def ids_in(page):
 
 
 def test_the_list_answers_user_data_body_limit_page_limit_and_data_count(staff):
-    page = listed(staff)
-    assert page == {"userData": [staff.me().json["data"]], "bodyLimit": 10, "pageLimit": 1, "dataCount": 1}
+    page, own = listed(staff), zap_success(staff.ask("GET", f"/v1/users/{staff.user_id}"))
+    assert page == {"userData": [own], "bodyLimit": 10, "pageLimit": 1, "dataCount": 1}
+
+
+def test_what_is_empty_in_the_query_of_the_documented_request_is_left_out(staff):
+    user_of(at("2026-03-01T12:00:00Z"))
+    page = zap_success(staff.ask("GET", "/v1/users/?bodyLimit=1&pageLimit=2&startDate&endDate"))
+    assert (ids_in(page), page["pageLimit"], page["dataCount"]) == ([staff.user_id], 2, 2)
+    page = zap_success(staff.ask("GET", "/v1/users/?bodyLimit=&pageLimit=&startDate=&endDate="))
+    assert (page["bodyLimit"], page["pageLimit"], page["dataCount"]) == (10, 1, 2)
 
 
 def test_the_list_is_for_staff_who_may_view_users_only(new_phone):

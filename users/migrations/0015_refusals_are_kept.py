@@ -36,7 +36,7 @@ DROP FUNCTION users_keep_refusals();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0008_session_epochs'),
+        ('users', '0011_crash_reports'),
     ]
 
     operations = [migrations.RunSQL(FUNCTION + TRIGGERS, UNDO)]

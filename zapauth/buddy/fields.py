@@ -11,12 +11,28 @@ from rest_framework import serializers
 from users.models import User
 
 _WIRE_DATE = re.compile(r"/Date\((-?\d{1,18})(?:[+-]\d{4})?\)/")
+_ANDROID_DATE = re.compile(r"(\w+ \d+, \d+),? ([\d:]+)[ ?](\w+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERED_GENDERS = {"0": "", "1": User.Gender.MALE, "2": User.Gender.FEMALE}  # .NET's enumeration
 
 
 class Text(serializers.CharField):
     """A string, or a number written as one. Empty is as good as left out, unless it is required."""
+
+
+class Description(Text):
+    """An optional text that describes something. A value that is neither text nor number is the same as left out.
+
+    PHP's device detection sends `false` for a model that it does not know.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, allow_blank=True, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        if isinstance(data, bool | list | dict):
+            raise serializers.SkipField
+        return super().to_internal_value(data)
 
 
 class Username(Text):
@@ -44,14 +60,18 @@ class Gender(serializers.Field):
 
 
 class Date(serializers.Field):
-    """`/Date(ms)/`, ISO 8601, or Android's `Mar 5, 1990 12:00:00 AM`; UTC where it names no zone."""
+    """`/Date(ms)/`, ISO 8601, or Android's `Mar 5, 1990 12:00:00 AM`; UTC where it names no zone.
+
+    On a newer Java, Android writes a comma after the year, and before AM a narrow no-break space. That one is not
+    in the encoding of its bodies, where it becomes a question mark.
+    """
 
     default_error_messages = {"invalid": "A date is /Date(milliseconds)/ or ISO 8601."}
 
     def to_internal_value(self, data: Any) -> datetime:
         if not isinstance(data, str):
             self.fail("invalid")
-        text = " ".join(data.split())  # newer Androids put a narrow no-break space before AM
+        text = " ".join(data.split())  # any kind of space
         try:
             return self._parse(text)
         except (ValueError, OverflowError):
@@ -65,8 +85,15 @@ class Date(serializers.Field):
         if moment is None and (day := parse_date(text)):
             moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
         if moment is None:
-            moment = datetime.strptime(f"{text} +0000", "%b %d, %Y %I:%M:%S %p %z")
+            moment = _parse_android(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _parse_android(text: str) -> datetime:
+    match = _ANDROID_DATE.fullmatch(text)
+    if match is None:
+        raise ValueError
+    return datetime.strptime(f"{' '.join(match.groups())} +0000", "%b %d, %Y %I:%M:%S %p %z")
 
 
 class Location(serializers.Field):

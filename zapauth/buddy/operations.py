@@ -12,9 +12,11 @@ from users.errors import (
     TooManyAttempts,
     UserNotFound,
 )
+from users.models import CrashReport
 from zapauth.buddy.errors import IdInvalid
 from zapauth.buddy.serializers import (
     BuddyInput,
+    CrashReportInput,
     DeviceChangeInput,
     DeviceInput,
     LoginInput,
@@ -96,6 +98,18 @@ OPERATIONS: dict[str, Operation] = {
         answers=ref("BuddyDevice"),
         example=_DEVICE,
         raises=[DeviceInUse()],
+    ),
+    "POST /devices/current/crashreports": Operation(
+        id="buddyReportCrash",
+        tag=DEVICES,
+        summary="Report a crash",
+        description=_ANY_TOKEN + " Staff read it on the page of the device, for 30 days by default.",
+        takes=CrashReportInput,
+        given={"stackTrace": "at Sample.Main()", "message": "Object reference not set"},
+        status=201,
+        answers=constant(True),
+        example=True,
+        raises=[TooManyAttempts(300)],
     ),
     "POST /users": Operation(
         id="buddyRegister",
@@ -250,8 +264,14 @@ NOTES: dict[str, Schema] = {
     "gender": {"description": "`male` or `female` in any case; .NET's 0 (unknown), 1 (male), 2 (female)."},
     "dateOfBirth": {
         "description": "UTC where it names no zone.",
-        "examples": ["/Date(636595200000)/", "1990-03-05", "1990-03-05T00:00:00Z", "Mar 5, 1990 12:00:00 AM"],
+        "examples": [
+            *("/Date(636595200000)/", "1990-03-05", "1990-03-05T00:00:00Z"),
+            *("Mar 5, 1990 12:00:00 AM", "Mar 5, 1990, 12:00:00 AM"),
+        ],
     },
+    "stackTrace": {"description": f"What is longer than {CrashReport.STACK_TRACE_LENGTH:,} characters is cut."},
+    "message": {"description": f"What is longer than {CrashReport.MESSAGE_LENGTH:,} characters is cut."},
+    "methodName": {"description": f"What is longer than {CrashReport.METHOD_NAME_LENGTH} characters is cut."},
     "limit": {"description": "Users on a page, 20 by default."},
     "pagingToken": {
         "format": "buddy-paging-token",

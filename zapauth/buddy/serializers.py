@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from users.models import DeviceToken
-from zapauth.buddy.fields import Date, Gender, Location, Password, Text, Username
+from zapauth.buddy.fields import Date, Description, Gender, Location, Password, Text, Username
 from zapauth.buddy.paging import MOST_PER_PAGE
 from zapauth.dialect import field_errors, made_once, validate
 
@@ -53,12 +53,12 @@ def _wire_name(source: str) -> str:
 
 
 class DeviceChangeInput(BuddyInput):
-    model = Text(required=False, allow_blank=True, max_length=512)
-    osversion = Text(source="os_version", required=False, allow_blank=True, max_length=100)
-    appversion = Text(source="app_version", required=False, allow_blank=True, max_length=100)
-    connectiontype = Text(source="connection_type", required=False, allow_blank=True, max_length=100)
+    model = Description(max_length=512)
+    osversion = Description(source="os_version", max_length=100)
+    appversion = Description(source="app_version", max_length=100)
+    connectiontype = Description(source="connection_type", max_length=100)
     isproduction = serializers.BooleanField(source="is_production", required=False)
-    tag = Text(required=False, allow_blank=True, max_length=4096)
+    tag = Description(max_length=4096)
     pushtoken = Text(source="push_token", required=False, allow_blank=True, max_length=DeviceToken.MAX_LENGTH)
     devicetoken = Text(source="device_token", required=False, allow_blank=True, max_length=DeviceToken.MAX_LENGTH)
 
@@ -75,18 +75,24 @@ class DeviceInput(DeviceChangeInput):
     uniqueid = Text(source="unique_id", required=False, allow_blank=True, max_length=255)
 
 
+class CrashReportInput(BuddyInput):
+    stacktrace = Text(source="stack_trace")
+    message = Description()
+    methodname = Description(source="method_name")
+
+
 class LoginInput(BuddyInput):
     username = Username(max_length=150)
     password = Password()
 
 
 class ProfileInput(BuddyInput):
-    firstname = Text(source="first_name", required=False, allow_blank=True, max_length=150)
-    lastname = Text(source="last_name", required=False, allow_blank=True, max_length=150)
+    firstname = Description(source="first_name", max_length=150)
+    lastname = Description(source="last_name", max_length=150)
     email = serializers.EmailField(required=False, max_length=320)
     gender = Gender(required=False)
     dateofbirth = Date(source="date_of_birth", required=False)
-    tag = Text(required=False, allow_blank=True, max_length=4096)
+    tag = Description(max_length=4096)
 
 
 class RegistrationInput(LoginInput, ProfileInput):

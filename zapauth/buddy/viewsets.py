@@ -1,7 +1,7 @@
 """Buddy's routes: parse, call, answer."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -14,6 +14,7 @@ from sessions.login import log_in_on_device, sign_up_on_device
 from sessions.passwords import ask_for_reset_code, reset_password
 from users.accounts import change_user, get_user_to_change, get_user_to_read, users_visible_to
 from users.clients import get_app_by_key, shared_secret_of
+from users.crash_reports import keep_crash_report
 from users.credentials import get_user_by_username
 from users.models import is_object_id
 from zapauth.buddy import envelope, errors
@@ -23,6 +24,7 @@ from zapauth.buddy.openapi import BuddySchema
 from zapauth.buddy.paging import PER_PAGE, PagingToken, paged_json
 from zapauth.buddy.serializers import (
     BuddyInput,
+    CrashReportInput,
     DeviceChangeInput,
     DeviceInput,
     LoginInput,
@@ -98,6 +100,12 @@ class DeviceViewSet(BuddyViewSet):
 
     def change_current(self, request: Request) -> HttpResponse:
         return self.success(device_json(change_device(self.session, **self.read(DeviceChangeInput))))
+
+    def report_crash(self, request: Request) -> HttpResponse:
+        given = self.read(CrashReportInput)
+        report = {name: given[name] for name in ("stack_trace", "message", "method_name") if name in given}
+        keep_crash_report(cast(str, self.session.device_id), **report)
+        return self.success(True, status=201)
 
 
 class UserViewSet(BuddyViewSet):

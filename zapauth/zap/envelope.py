@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from sessions.login import Grant
 from sessions.models import Session
 from users.models import User
 from zapauth.dialect import json_response
@@ -13,9 +14,9 @@ from zapauth.dialect import json_response
 CONTENT_TYPE = "application/json; charset=utf-8"
 
 
-def success(data: Any, *, status: int = 200, **beside: Any) -> HttpResponse:
-    """`{"success": true, "data": …}`; ``beside`` stands next to `data` (the login's tokens do)."""
-    return json_response({"success": True, "data": data, **beside}, status=status, content_type=CONTENT_TYPE)
+def success(data: Any, *, status: int = 200) -> HttpResponse:
+    """`{"success": true, "data": …}`."""
+    return json_response({"success": True, "data": data}, status=status, content_type=CONTENT_TYPE)
 
 
 def failure(
@@ -48,13 +49,31 @@ def user_json(user: User) -> dict[str, Any]:
         "username": user.username,
         "email": user.email,
         "phoneNumber": user.phone_number,
-        "roleId": None if user.role_id is None else int(user.role_id),
+        "roleId": user.role_id,
         "iPAddress": user.ip_addresses,
         "emailVerified": user.email_verified,
         "createdAt": time_json(user.created_at),
         "updatedAt": time_json(user.updated_at),
     }
     return shown | ({"deletedAt": time_json(user.deleted_at)} if user.deleted_at else {})
+
+
+def own_user_json(user: User) -> dict[str, Any]:
+    """The caller's own user, with what only they are told. A wire format: add, never rename."""
+    # No second factor can be enabled yet; its secret is never told.
+    two_fa = {"secret": "", "enabled": False}
+    return user_json(user) | {"twoFA": two_fa, "userAgent": user.user_agents}
+
+
+def login_json(user: User, grant: Grant) -> dict[str, Any]:
+    """What `data` holds after a login: a whole answer again, for the clients that read `data.data.id`.
+
+    The clients of an older page read five fields of the user next to the token. A wire format: add, never rename.
+    """
+    shown = user_json(user)
+    beside_token = {name: shown[name] for name in ("id", "name", "email", "createdAt", "updatedAt")}
+    tokens = {"token": grant.access_token, "refreshToken": grant.refresh_token}
+    return {"success": True, "data": shown, **tokens, **beside_token}
 
 
 def session_json(session: Session, *, current: Session) -> dict[str, Any]:

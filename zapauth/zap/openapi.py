@@ -11,7 +11,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import Serializer
 
 from zapauth.openapi import DialectSchema
-from zapauth.operations import OBJECT_ID, OBJECT_ID_SCHEMA, TOKEN_SCHEMA, Operation, Schema, closed, constant, link, ref
+from zapauth.operations import OBJECT_ID, OBJECT_ID_SCHEMA, Operation, Schema, closed, constant, link, ref
 from zapauth.zap import envelope
 from zapauth.zap.authentication import OptionalAuthentication
 from zapauth.zap.operations import NOTES, OPERATIONS
@@ -57,11 +57,10 @@ class ZapSchema(DialectSchema):
         return schema
 
     def success(self, operation: Operation, request: HttpRequest) -> HttpResponse:
-        return envelope.success(operation.example, status=operation.status, **operation.beside)
+        return envelope.success(operation.example, status=operation.status)
 
     def success_schema(self, operation: Operation) -> Schema:
-        beside = dict.fromkeys(operation.beside, TOKEN_SCHEMA)
-        return closed({"success": constant(True), "data": operation.answers, **beside})
+        return closed({"success": constant(True), "data": operation.answers})
 
     def failure_schema(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
         plain = [body["code"] for body in bodies if "errors" not in body]
@@ -130,12 +129,11 @@ class RoleIdField(OpenApiSerializerFieldExtension):
     target_class = "zapauth.zap.serializers.RoleId"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
-        most = 10**self.target.max_digits
-        digits = f"^-?[0-9]{{1,{self.target.max_digits}}}$"
+        longest = self.target.max_length
         return {
             "anyOf": [
-                {"type": "integer", "exclusiveMinimum": -most, "exclusiveMaximum": most},
-                {"type": "string", "pattern": digits},
+                {"type": "string", "maxLength": longest},
+                {"type": "integer", "exclusiveMinimum": -(10 ** (longest - 1)), "exclusiveMaximum": 10**longest},
             ]
         }
 

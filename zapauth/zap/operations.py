@@ -48,7 +48,7 @@ _USER = {
     "username": "ann",
     "email": "ann@example.org",
     "phoneNumber": "+15550100",
-    "roleId": None,
+    "roleId": "63fc98989ffb63cf5cdd0587",
     "iPAddress": ["192.0.2.1"],
     "emailVerified": False,
     "createdAt": "2023-02-27T16:57:05.913Z",
@@ -73,12 +73,18 @@ _LOGGED_OUT: dict[str, Any] = {
     "example": "Logout Successfull",
     "raises": _OF_ANOTHER,
 }
-_OF_USER: dict[str, Schema] = {
-    "getUser": link("zapGetUser", id="$response.body#/data/id"),
-    "changeUser": link("zapChangeUser", id="$response.body#/data/id"),
-    "deleteUser": link("zapDeleteUser", id="$response.body#/data/id"),
-    "listSessions": link("zapListSessions", id="$response.body#/data/id"),
-}
+
+
+def _links_of(user_id: str) -> dict[str, Schema]:
+    return {
+        "getUser": link("zapGetUser", id=user_id),
+        "changeUser": link("zapChangeUser", id=user_id),
+        "deleteUser": link("zapDeleteUser", id=user_id),
+        "listSessions": link("zapListSessions", id=user_id),
+    }
+
+
+_LOGGED_IN = "$response.body#/data/data/id"
 
 OPERATIONS: dict[str, Operation] = {
     "POST /v1/users": Operation(
@@ -91,7 +97,7 @@ OPERATIONS: dict[str, Operation] = {
         given={"username": "ann", "email": "ann@example.org", "password": PASSWORD, "phoneNumber": "+15550100"},
         status=201,
         answers=ref("ZapUser"),
-        example=_USER | {"iPAddress": []},
+        example=_USER | {"roleId": None},
         raises=[RegistrationClosed(), *_TAKEN],
         links={
             "logIn": link(
@@ -103,7 +109,8 @@ OPERATIONS: dict[str, Operation] = {
         id="zapListUsers",
         tag=USERS,
         summary="List users",
-        description="For staff with `users.view_user`. Newest first, without the deleted ones.",
+        description="For staff with `users.view_user`. Newest first, without the deleted ones. A parameter that is"
+        " empty is left out.",
         takes=UserListInput,
         answers=ref("ZapUserList"),
         example={"userData": [_USER], "bodyLimit": 10, "pageLimit": 1, "dataCount": 1},
@@ -114,9 +121,9 @@ OPERATIONS: dict[str, Operation] = {
         id="zapGetOwnUser",
         tag=USERS,
         summary="See whose token this is",
-        answers=ref("ZapUser"),
-        example=_USER,
-        links=_OF_USER,
+        answers=ref("ZapOwnUser"),
+        example=_USER | {"twoFA": {"secret": "", "enabled": False}, "userAgent": ["Zap/4.2 (iPhone; iOS 17.1)"]},
+        links=_links_of("$response.body#/data/id"),
     ),
     "GET /v1/users/{id}": Operation(
         id="zapGetUser",
@@ -159,24 +166,27 @@ OPERATIONS: dict[str, Operation] = {
         " on. `isApp` and `twoFaToken` may come along and change nothing.",
         takes=LoginInput,
         given={"identity": "ann", "password": PASSWORD, "deviceToken": _DEVICE_TOKEN},
-        answers=ref("ZapUser"),
-        example=_USER,
-        beside={"token": TOKEN, "refreshToken": TOKEN},
+        answers=ref("ZapLogin"),
+        example={
+            "success": True,
+            "data": _USER,
+            "token": TOKEN,
+            "refreshToken": TOKEN,
+            **{name: _USER[name] for name in ("id", "name", "email", "createdAt", "updatedAt")},
+        },
         raises=[BadCredentials(), AccountDisabled(), AppInactive(), TooManyAttempts(300)],
         links_after={401: {"register": link("zapRegister")}},
-        links=_OF_USER
+        links=_links_of(_LOGGED_IN)
         | {
-            "refresh": link("zapRefresh", body={"refreshToken": "$response.body#/refreshToken"}),
-            "logOut": link(
-                "zapLogOut", id="$response.body#/data/id", body={"deviceToken": "$request.body#/deviceToken"}
-            ),
-            "logOutOfWeb": link("zapLogOutOfWeb", id="$response.body#/data/id"),
-            "endSessions": link("zapEndSessions", id="$response.body#/data/id"),
+            "refresh": link("zapRefresh", body={"refreshToken": "$response.body#/data/refreshToken"}),
+            "logOut": link("zapLogOut", id=_LOGGED_IN, body={"deviceToken": "$request.body#/deviceToken"}),
+            "logOutOfWeb": link("zapLogOutOfWeb", id=_LOGGED_IN),
+            "endSessions": link("zapEndSessions", id=_LOGGED_IN),
             "changePassword": link(
                 "zapChangePassword",
                 body={
-                    "userId": "$response.body#/data/id",
-                    "email": "$response.body#/data/email",
+                    "userId": _LOGGED_IN,
+                    "email": "$response.body#/data/data/email",
                     "oldPassword": "$request.body#/password",
                 },
             ),
@@ -288,7 +298,10 @@ OPERATIONS: dict[str, Operation] = {
 NOTES: dict[str, Schema] = {
     "identity": {"description": "Email, user name or phone number."},
     "deviceToken": {"description": "The push address of the device (FCM registration token, APNs device token)."},
-    "roleId": {"description": "A whole number of at most 40 digits. Ignored, whatever it is, unless staff sends it."},
+    "roleId": {
+        "description": "An opaque text of at most 64 characters; a whole number is taken as its digits. Ignored,"
+        " whatever it is, unless staff send it."
+    },
     "otp": {"description": "The code that was mailed; a number will do."},
     "scope": {"description": "`this`: the session of the token. `others`: all but this one. `all`."},
     "bodyLimit": {"description": "Users on a page."},

@@ -1,7 +1,6 @@
 """What ZAP's clients send, field by field."""
 
 from datetime import UTC, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.core.validators import EmailValidator, RegexValidator
@@ -57,15 +56,18 @@ class PhoneNumber(Text):
         super().__init__(validators=[pattern], allow_null=True, **options)
 
 
-class RoleId(serializers.DecimalField):
-    """May be wider than 64 bits: a documented sample is."""
+class RoleId(Text):
+    """A text, or a whole number, which becomes the text of its digits. An empty text is the same as null.
+
+    A documented sample has a number that is wider than 64 bits.
+    """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_digits=40, decimal_places=0, allow_null=True, **options)
+        super().__init__(max_length=64, allow_null=True, allow_blank=True, **options)
 
-    def to_internal_value(self, data: Any) -> Decimal:
-        # 1.0 is a whole number, too, in JSON. DRF's own field would count its digits.
-        return super().to_internal_value(int(data) if isinstance(data, float) and data.is_integer() else data)
+    def run_validation(self, data: Any = serializers.empty) -> str | None:
+        is_whole = type(data) is int or (isinstance(data, float) and data.is_integer())
+        return super().run_validation(str(int(data)) if is_whole else data) or None
 
 
 class RegistrationInput(serializers.Serializer):

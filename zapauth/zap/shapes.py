@@ -15,22 +15,43 @@ _FIELDS: Schema = {
     "additionalProperties": list_of(TEXT) | {"minItems": 1},
 }
 
+_USER: dict[str, Schema] = {
+    "id": OBJECT_ID_SCHEMA,
+    "name": TEXT,
+    "username": TEXT,
+    "email": TEXT_OR_NULL,
+    "phoneNumber": TEXT_OR_NULL,
+    "roleId": TEXT_OR_NULL,
+    "iPAddress": list_of(TEXT) | {"description": "Where they registered and logged in from, newest first."},
+    "emailVerified": {"type": "boolean"},
+    "createdAt": TIME,
+    "updatedAt": TIME,
+    "deletedAt": TIME | {"description": "Only of a deleted user, whom staff may see."},
+}
+
 SHAPES: dict[str, Schema] = {
-    "ZapUser": closed(
-        {
-            "id": OBJECT_ID_SCHEMA,
-            "name": TEXT,
-            "username": TEXT,
-            "email": TEXT_OR_NULL,
-            "phoneNumber": TEXT_OR_NULL,
-            "roleId": {"type": ["integer", "null"], "description": "May be wider than 64 bits."},
-            "iPAddress": list_of(TEXT) | {"description": "Where they logged in from, newest first."},
-            "emailVerified": {"type": "boolean"},
-            "createdAt": TIME,
-            "updatedAt": TIME,
-            "deletedAt": TIME | {"description": "Only of a deleted user, whom staff may see."},
+    "ZapUser": closed(_USER, optional=["deletedAt"]),
+    "ZapOwnUser": closed(
+        _USER
+        | {
+            "twoFA": closed(
+                {
+                    "secret": {"type": "string", "const": "", "description": "Never told."},
+                    "enabled": {"type": "boolean"},
+                }
+            ),
+            "userAgent": list_of(TEXT) | {"description": "The last ten that they logged in with, newest first."},
         },
         optional=["deletedAt"],
+    ),
+    "ZapLogin": closed(
+        {
+            "success": constant(True),
+            "data": ref("ZapUser"),
+            "token": TOKEN_SCHEMA,
+            "refreshToken": TOKEN_SCHEMA,
+            **{name: _USER[name] for name in ("id", "name", "email", "createdAt", "updatedAt")},
+        }
     ),
     "ZapUserList": closed(
         {

@@ -19,6 +19,7 @@ from sessions.management.operators import GROWN, INTERRUPTED, NOT_CONFIRMED, WRO
 from sessions.management.progress import progress
 from sessions.models import BulkRun, Session
 from sessions.selection import SelectionError
+from sessions.words import in_one_line
 from users.clock import database_now
 
 SAMPLE = 5
@@ -87,7 +88,7 @@ class Command(OperatorCommand):
                 goesOnWith=goes_on,
             )
             return
-        self.stdout.write(f"Filters   {shown(found.selection)}")
+        self.stdout.write(f"Filters   {shown(in_one_line(found.selection))}")
         self.stdout.write(f"Would end {_counts(found)}")
         if accepted < found.count:
             refused = "timed out, cut off, or of a user or an app that is switched off"

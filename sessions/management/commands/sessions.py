@@ -8,6 +8,7 @@ from typing import Any, TextIO, cast
 
 from django.core.management.base import CommandError
 from django.db.models import QuerySet
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +21,11 @@ from users.clock import DatabaseNow, database_now
 
 # A table is laid out as a whole, so it has to be held as a whole.
 MOST_IN_TABLE = 10_000
+COLUMNS = ("session", "user", "app", "platform", "IP", "created", "last seen", "state")
+# In this order columns give way, where a terminal is too narrow for all of them.
+FIRST_TO_GO = ("created", "last seen", "IP", "platform", "app")
+# An id of 36 characters, a user and a state, be they folded.
+NARROWEST = 60
 
 
 class Command(OperatorCommand):
@@ -61,21 +67,18 @@ class Command(OperatorCommand):
             self.stdout.write(f"These are the newest {limit}. There are more: --limit N, or --limit 0 --json for all.")
 
     def _print_table(self, sessions: Iterable[Session]) -> None:
-        table = Table(*("session", "user", "app", "platform", "IP", "created", "last seen", "state"))
-        for session in sessions:
-            facts = session_facts(session)
-            state = f"{facts['reason']}, {facts['endedAt']}" if facts["endedAt"] else facts["refusal"] or "live"
-            table.add_row(
-                *(shown(facts[name] or "-") for name in ("session", "user", "app", "platform", "ip")),
-                *(facts["createdAt"], facts["lastSeenAt"], state),
-            )
+        rows = [table_row(session) for session in sessions]
         out = cast(TextIO, self.stdout)
-        # As wide as the terminal; nothing is cut off where a program or a file reads it. No markup: a
-        # platform may be called "[/]".
-        console = Console(file=out, width=None if out.isatty() else 200, markup=False, emoji=False, highlight=False)
+        # No markup: a platform may be called "[/]".
+        console = Console(file=out, markup=False, emoji=False, highlight=False)
+        # Where a program or a file reads it, a line is as long as it has to be.
+        console.width = max(console.width, NARROWEST) if out.isatty() else _width(rows, COLUMNS)
+        columns = _that_fit(rows, console.width)
         with console.capture() as printed:
-            console.print(table)
+            console.print(_table(rows, columns))
         self.stdout.write(printed.get(), ending="")
+        if left_out := [name for name in COLUMNS if name not in columns]:
+            self.stdout.write(f"Not shown, for the terminal is narrow: {', '.join(left_out)}. They are in --json.")
 
     def _sessions(self, options: dict[str, Any]) -> QuerySet[Session]:
         """Raises: CommandError."""
@@ -87,6 +90,39 @@ class Command(OperatorCommand):
         if options["live"]:
             return live_sessions(sessions, now=now)
         return sessions.filter(ended_at__isnull=False) if options["ended"] else sessions
+
+
+def table_row(session: Session) -> dict[str, str]:
+    """A session's line, by the names of the columns."""
+    facts = session_facts(session)
+    named = {name: shown(facts[name.lower()] or "-") for name in ("session", "user", "app", "platform", "IP")}
+    state = f"{facts['reason']}, {facts['endedAt']}" if facts["endedAt"] else facts["refusal"] or "live"
+    return named | {"created": facts["createdAt"], "last seen": facts["lastSeenAt"], "state": state}
+
+
+def _that_fit(rows: list[dict[str, str]], width: int) -> list[str]:
+    """The columns that have room; the last three stay, be they folded."""
+    columns = list(COLUMNS)
+    for name in FIRST_TO_GO:
+        if _width(rows, columns) <= width:
+            break
+        columns.remove(name)
+    return columns
+
+
+def _width(rows: list[dict[str, str]], columns: Iterable[str]) -> int:
+    """Of the table with its borders, when nothing is folded."""
+    return 1 + sum(max(cell_len(text) for text in (name, *(row[name] for row in rows))) + 3 for name in columns)
+
+
+def _table(rows: list[dict[str, str]], columns: Iterable[str]) -> Table:
+    """An id is never folded, for it is to be copied; everything else may be."""
+    table = Table()
+    for name in columns:
+        table.add_column(name, no_wrap=name == "session", overflow="fold")
+    for row in rows:
+        table.add_row(*(row[name] for name in columns))
+    return table
 
 
 def session_facts(session: Session) -> dict[str, Any]:

@@ -1,0 +1,39 @@
+import os
+from typing import Any
+
+from django.contrib.auth.management.commands import createsuperuser
+from django.core.management.base import CommandError
+from django.db import IntegrityError
+from django.db.models import Field
+
+from users.models import User
+
+_EMAIL_VARIABLE = "DJANGO_SUPERUSER_EMAIL"
+
+
+class Command(createsuperuser.Command):
+    help = "Create a superuser. An email may be given by --email, and may be left empty."
+    # Django looks for a constraint that ignores case and deleted users, and finds none; ours does both.
+    username_is_unique = True
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not options["interactive"]:
+            options["email"] = options["email"] or os.environ.get(_EMAIL_VARIABLE, "")
+        if options["email"] and _is_taken(options["email"]):
+            raise CommandError("That email is already taken.")
+        try:
+            super().handle(*args, **options)
+        except IntegrityError as error:
+            raise CommandError("That user name or email was taken a moment ago.") from error
+
+    def get_input_data(self, field: "Field[Any, Any]", message: str, default: Any = None) -> Any:
+        """The value that is typed; None asks again, when it is not valid or an email that is taken."""
+        value = super().get_input_data(field, message, default)
+        if field.name == "email" and value and _is_taken(value):
+            self.stderr.write("Error: That email is already taken.")
+            return None
+        return value
+
+
+def _is_taken(email: str) -> bool:
+    return User.objects.filter(email__iexact=email, deleted_at=None).exists()
