@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     """
 
     dependencies = [
-        ("users", "0007_device_token_indexes"),
+        ("users", "0008_session_epochs"),
     ]
 
     operations = [
