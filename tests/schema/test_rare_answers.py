@@ -44,6 +44,7 @@ ATTEMPTS = {
         "newPassword": NEW_PASSWORD,
     },
     "POST /devices": lambda phone: {"appId": phone.app_id, "appKey": phone.app_key, "platform": "Test"},
+    "POST /devices/current/crashreports": lambda _: {"stackTrace": "at Main()"},
     "POST /users/login": lambda phone: {"username": phone.username, "password": PASSWORD},
     "POST /users/password": lambda phone: {"userName": phone.username},
     "PATCH /users/password": lambda _: {"userName": "x", "resetCode": "1", "newPassword": NEW_PASSWORD},
