@@ -22,7 +22,7 @@ from sessions.timeouts import end_timed_out
 from sessions.tokens import AppAccessToken, RefreshToken, SessionToken, UserAccessToken
 from users.accounts import register_user
 from users.clock import database_now
-from users.devices import attach_device_token
+from users.devices import attach_device_token, give_device_token
 from users.errors import BadCredentials
 from users.models import App, User
 
@@ -92,8 +92,8 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
         others = others.exclude(pk=again.pk)
     # Before the address moves, or the one who was logged in could go on moving it.
     end_sessions(others, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
-    if current.device_token is not None:
-        attach_device_token(current.device_token.token, user=user)
+    if current.device_token_id is not None:
+        give_device_token(current.device_token_id, user=user)
     if again is None:
         opened_at = _open(session, origin)
     else:
