@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from bench.logins import Login
-from bench.zapauth_rows import TOKEN_LIFETIME, make_device_tokens, make_users, new_session
+from bench.zapauth_rows import TOKEN_LIFETIME, make_device_tokens, make_users, new_push_address, new_session
 from sessions.models import Session
 from sessions.tokens import AppAccessToken, UserAccessToken
 from users.models import App, Device, User
@@ -39,7 +39,7 @@ def _register_devices(app: App, users: Sequence[User | None]) -> tuple[list[Sess
     devices = Device.objects.bulk_create(
         Device(app=app, unique_id=secrets.token_hex(8), platform="Android", model="Pixel 8") for _ in users
     )
-    tokens = make_device_tokens(users, devices)
+    tokens = make_device_tokens([new_push_address() for _ in users], users, devices)
     there = [
         {"device": device, "device_token": token, "platform": device.platform}
         for device, token in zip(devices, tokens, strict=True)

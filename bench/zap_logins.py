@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from bench.logins import Login
-from bench.zapauth_rows import TOKEN_LIFETIME, make_device_tokens, make_users, new_session
+from bench.zapauth_rows import TOKEN_LIFETIME, make_device_tokens, make_users, new_push_address, new_session
 from sessions.models import Session
 from sessions.tokens import RefreshToken, UserAccessToken
 from users.models import App
@@ -18,9 +18,10 @@ from users.models import App
 def mint(count: int) -> Iterator[Login]:
     app, _ = App.objects.get_or_create(name=settings.ZAP_APP)
     users = make_users(count)
-    device_tokens = make_device_tokens(users, [None] * count)
+    addresses = [new_push_address() for _ in users]
+    device_tokens = make_device_tokens(addresses, users, [None] * count)
     sessions, outstanding, logins = [], [], []
-    for user, device_token in zip(users, device_tokens, strict=True):
+    for user, address, device_token in zip(users, addresses, device_tokens, strict=True):
         session = new_session(app, user=user, device_token=device_token)
         access = UserAccessToken.for_session(
             session, issued_at=session.created_at, expires_at=timezone.now() + TOKEN_LIFETIME
@@ -34,7 +35,7 @@ def mint(count: int) -> Iterator[Login]:
             )
         )
         facts = {"user_id": user.pk, "username": user.username, "session": str(session.pk)}
-        tokens = {"access": str(access), "refresh": str(refresh), "device_token": device_token.token}
+        tokens = {"access": str(access), "refresh": str(refresh), "device_token": address}
         logins.append(facts | tokens)
     Session.objects.bulk_create(sessions)
     OutstandingToken.objects.bulk_create(outstanding)

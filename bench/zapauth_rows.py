@@ -1,7 +1,7 @@
 """Rows of ZapAuth as its logins leave them, for `bench.zap_logins` and `bench.buddy_logins`."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -26,11 +26,18 @@ def make_users(count: int) -> list[User]:
     )
 
 
-def make_device_tokens(users: Sequence[User | None], devices: Sequence[Device | None]) -> list[DeviceToken]:
-    """One for each user and device, as long as one of FCM."""
+def new_push_address() -> str:
+    """As long as one of FCM."""
+    return secrets.token_urlsafe(107)
+
+
+def make_device_tokens(
+    addresses: Iterable[str], users: Sequence[User | None], devices: Sequence[Device | None]
+) -> list[DeviceToken]:
+    """One of each address, user and device."""
     tokens = [
-        DeviceToken.of(secrets.token_urlsafe(107), user=user, device=device)
-        for user, device in zip(users, devices, strict=True)
+        DeviceToken.of(address, user=user, device=device)
+        for address, user, device in zip(addresses, users, devices, strict=True)
     ]
     return DeviceToken.objects.bulk_create(tokens)
 

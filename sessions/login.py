@@ -23,9 +23,9 @@ from sessions.timeouts import end_timed_out
 from sessions.tokens import AppAccessToken, RefreshToken, SessionToken, UserAccessToken
 from users.accounts import register_user
 from users.clock import database_now
-from users.devices import attach_device_token
+from users.devices import attach_device_token, give_device_token
 from users.errors import BadCredentials
-from users.models import App, DeviceToken, User
+from users.models import App, User
 
 # Addresses and user agents of a user that are kept.
 MOST_KNOWN = 10
@@ -95,10 +95,9 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
     replaced = on_device.filter(earlier | Q(pk=current.pk, user__isnull=False) & ~Q(user=user))
     # Before the address moves, so that a session that ends does not take it away again.
     end_sessions(replaced, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
-    held = _free_address(current, user)
-    if held is not None:
-        attach_device_token(held.token, user=user)
-    session.device_token = held
+    session.device_token_id = _free_address(current, user)
+    if session.device_token_id is not None:
+        give_device_token(session.device_token_id, user=user)
     if current.user_id == user.pk:
         opened_at = _renew(current, session)
     else:
@@ -149,12 +148,12 @@ def _same_device(session: Session) -> dict[str, Any]:
     }
 
 
-def _free_address(current: Session, user: User) -> DeviceToken | None:
-    """The push address of ``current``, unless another user's live session on the device holds it."""
+def _free_address(current: Session, user: User) -> int | None:
+    """The id of the push address of ``current``, unless another user's live session on the device holds it."""
     of_others = sessions_on_device(current).exclude(user=None).exclude(user=user)
     holders = of_others.filter(device_token=current.device_token_id)
     is_taken = live_sessions(holders, now=database_now()).exists()
-    return None if is_taken else current.device_token
+    return None if is_taken else current.device_token_id
 
 
 def _renew(current: Session, session: Session) -> datetime:

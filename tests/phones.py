@@ -19,7 +19,9 @@ from django.test.utils import CaptureQueriesContext
 from sessions import background
 from users.clients import create_app
 from users.credentials import OwaspArgon2
-from users.models import User
+from users.devices import push_addresses_of
+from users.models import DeviceToken, User
+from users.sealing import Purpose, unseal
 
 PASSWORD = "correct-horse-1"
 # The literal one of the first seed document.
@@ -159,6 +161,26 @@ def work_of(call: Callable[[], Reply]) -> Work:
     for job in jobs:
         job()
     return work
+
+
+def pushes_of(user_id: str) -> list[str]:
+    """Where a push for that user would go."""
+    return push_addresses_of(User(pk=user_id))
+
+
+def all_pushes() -> list[str]:
+    """Where a push for any user would go."""
+    return [address_in(held) for held in DeviceToken.objects.exclude(user=None).order_by("pk")]
+
+
+def device_token(text: str) -> DeviceToken:
+    """The stored row of that push address."""
+    return DeviceToken.objects.get(digest=DeviceToken.digest_of(text))
+
+
+def address_in(held: DeviceToken) -> str:
+    """The push address in a stored row."""
+    return unseal(held.sealed_token, Purpose.DEVICE_TOKEN)
 
 
 def reset_code_in(mail: EmailMessage) -> str:

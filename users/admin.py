@@ -114,7 +114,6 @@ class DeviceTokenAdmin(FoundByKey):
     list_display = ["id", "user", "device", "updated_at"]
     list_select_related = ["user", "device"]
     search_help_text = "Device token, user name or user id"
-    exclude = ["token"]
     ordering = ["-pk"]
 
     def searched_by(self, term: str) -> dict[str, Any]:

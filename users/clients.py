@@ -3,17 +3,14 @@
 import hashlib
 import hmac
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
-from functools import lru_cache
 
-from cryptography.fernet import Fernet, MultiFernet
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
 from users.errors import AppInactive, BadAppCredentials
 from users.models import App
+from users.sealing import Purpose, seal, unseal
 from users.throttling import Allowance, count_attempt, network_of
 
 
@@ -36,7 +33,7 @@ def create_app(name: str, *, signed: bool = False) -> NewApp:
     """
     key = secrets.token_urlsafe(32)
     shared_secret = secrets.token_urlsafe(32) if signed else None
-    sealed = _box().encrypt(shared_secret.encode()).decode() if shared_secret else ""
+    sealed = urlsafe_b64encode(seal(shared_secret, Purpose.APP_SECRET)).decode() if shared_secret else ""
     app = App.objects.create(name=name, key_hash=_key_hash(key), sealed_secret=sealed)
     return NewApp(app, key, shared_secret)
 
@@ -65,21 +62,11 @@ def get_zap_app() -> App:
 def shared_secret_of(app: App) -> str | None:
     """The app's shared secret in the clear; None for an app whose requests are not signed.
 
-    Raises: cryptography.fernet.InvalidToken, when neither SECRET_KEY nor a fallback sealed it.
+    Raises: users.sealing.CannotUnseal, when neither SECRET_KEY nor a fallback sealed it.
     """
-    return _box().decrypt(app.sealed_secret).decode() if app.sealed_secret else None
+    return unseal(urlsafe_b64decode(app.sealed_secret), Purpose.APP_SECRET) if app.sealed_secret else None
 
 
 def _key_hash(key: str) -> str:
     # 256 random bits need no slow hash: there is nothing to guess.
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-def _box() -> MultiFernet:
-    return MultiFernet([_fernet(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
-
-
-@lru_cache(maxsize=8)
-def _fernet(secret_key: str) -> Fernet:
-    derived = HKDF(hashes.SHA256(), 32, salt=None, info=b"zapauth app shared secret").derive(secret_key.encode())
-    return Fernet(urlsafe_b64encode(derived))

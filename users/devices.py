@@ -1,10 +1,14 @@
 """Devices and their push addresses. Who gets a user's pushes is decided here and in `sessions.logout`."""
 
+import logging
 from typing import Any
 
 from django.utils import timezone
 
 from users.models import App, Device, DeviceToken, User
+from users.sealing import CannotUnseal, Purpose, unseal
+
+logger = logging.getLogger("zapauth.users")
 
 
 def find_device(app: App, unique_id: str | None) -> Device | None:
@@ -27,7 +31,7 @@ def register_device(app: App, *, unique_id: str | None, **fields: Any) -> Device
 
 
 def attach_device_token(token: str, *, user: User | None = None, device: Device | None = None) -> DeviceToken:
-    """Store a push address and give it to ``user``, on ``device``; None leaves what was there.
+    """Store a push address, sealed, and give it to ``user``, on ``device``; None leaves what was there.
 
     With a user it moves: a device token belongs to the last one who logged in with it.
     Without one (an app-level session) its owner stays, for nobody has logged in.
@@ -36,10 +40,30 @@ def attach_device_token(token: str, *, user: User | None = None, device: Device 
     changed = [field for field, value in given.items() if value is not None]
     row = DeviceToken.of(token, **given)
     # One upsert, so that two phones that show the same token at once can't both insert it.
+    # A known token is sealed anew, so that it moves to a new SECRET_KEY, even if the old one is lost.
     DeviceToken.objects.bulk_create(
-        [row], update_conflicts=True, unique_fields=["digest"], update_fields=[*changed, "updated_at"]
+        [row], update_conflicts=True, unique_fields=["digest"], update_fields=["sealed_token", *changed, "updated_at"]
     )
     return row
+
+
+def give_device_token(device_token_id: int, *, user: User) -> None:
+    """Give a stored push address to ``user``, whoever had it before. It is not opened."""
+    DeviceToken.objects.filter(pk=device_token_id).update(user=user, updated_at=timezone.now())
+
+
+def push_addresses_of(user: User) -> list[str]:
+    """The push addresses of ``user`` in the clear, for whatever sends pushes. Ask anew for each push.
+
+    An address that no key opens is left out and logged as an error. The others still get their pushes.
+    """
+    addresses = []
+    for held in DeviceToken.objects.filter(user=user).order_by("pk"):
+        try:
+            addresses.append(unseal(held.sealed_token, Purpose.DEVICE_TOKEN))
+        except CannotUnseal as error:
+            logger.error("No push can be sent to device token %s. %s", held.pk, error)
+    return addresses
 
 
 def release_device_token(device_token_id: int, *, user: User | None, device: Device) -> None:

@@ -16,6 +16,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Upper
 
+from users.sealing import Purpose, seal
+
 _OBJECT_ID = re.compile("[0-9a-f]{24}")
 
 
@@ -234,13 +236,15 @@ class DeviceToken(models.Model):
     """The push address (FCM registration token, APNs device token) of a device.
 
     It belongs to one user at a time, the last one who logged in with it, and with `user`
-    NULL to nobody. Whoever sends pushes for a user asks ``DeviceToken.objects.filter(user=…)``.
+    NULL to nobody. It is stored sealed and found by its digest. To send pushes to a user, call
+    `users.devices.push_addresses_of`: no other function opens it.
     """
 
-    MAX_LENGTH = 4096
+    MAX_LENGTH = 4096  # of the token in the clear
 
-    token = models.CharField(max_length=MAX_LENGTH)
-    # A B-tree entry holds 2.7 kB at most, a token may be longer: its digest is what is unique.
+    sealed_token = models.BinaryField(help_text="Encrypted under a key that is derived from SECRET_KEY.")
+    # Unique is the digest, for a B-tree entry holds 2.7 kB at most and a token may be longer. It has no key:
+    # it must stay the same when SECRET_KEY changes, or one token could have two rows and two users.
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
     # Indexed below, and only where there is one: a logout takes the user away, and writes every index anew.
     user = models.ForeignKey(
@@ -267,7 +271,8 @@ class DeviceToken(models.Model):
 
     @classmethod
     def of(cls, token: str, **fields: Any) -> Self:
-        return cls(token=token, digest=cls.digest_of(token), **fields)
+        """An unsaved row for ``token``, sealed."""
+        return cls(sealed_token=seal(token, Purpose.DEVICE_TOKEN), digest=cls.digest_of(token), **fields)
 
 
 class ResetCode(models.Model):

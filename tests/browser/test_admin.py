@@ -9,7 +9,7 @@ from playwright.sync_api import expect, sync_playwright
 from sessions.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, Session
 from tests.browser.chromium import CHROMIUM, launch
-from tests.phones import PASSWORD, Live, ZapPhone
+from tests.phones import PASSWORD, Live, ZapPhone, device_token
 from tests.servers import running_server
 from tests.sessions.staff import make_groups, new_staff
 from users.models import User
@@ -77,7 +77,7 @@ def seed(live):
 
 def test_one_of_a_users_sessions_is_ended_and_the_phones_next_request_is_refused(admin, phones):
     new_staff("Support", name="sven")
-    session = Session.objects.get(device_token__token="push 0")
+    session = Session.objects.get(device_token=device_token("push 0"))
     with browsing(admin, "sven") as page:
         # The first page waits for a name: no click until the user's page.
         page.keyboard.type("ann")
@@ -147,7 +147,7 @@ def test_view_only_staff_see_no_button_and_a_handmade_request_is_forbidden(admin
     viewer = new_staff("Support", name="vera")
     viewer.user_permissions.set(viewer.groups.get().permissions.exclude(codename="end_session"))
     viewer.groups.clear()
-    ann, session = User.objects.get(username="ann"), Session.objects.get(device_token__token="push 0")
+    ann, session = User.objects.get(username="ann"), Session.objects.get(device_token=device_token("push 0"))
     with browsing(admin, "vera") as page:
         page.goto("/admin/user_sessions/session/")
         expect(page.get_by_text("ann", exact=True).first).to_be_visible()

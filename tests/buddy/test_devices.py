@@ -4,7 +4,7 @@ import pytest
 
 from sessions.models import Session
 from tests.bad_input import buddy_error, buddy_success
-from tests.phones import BuddyPhone, InProcess
+from tests.phones import BuddyPhone, InProcess, address_in, pushes_of
 from users.models import Device, DeviceToken
 
 pytestmark = pytest.mark.only("buddy")
@@ -58,9 +58,9 @@ def test_post_devices_stores_all_that_clients_send(new_phone):
 def test_the_push_token_is_called_device_token_by_the_ios_client(new_phone, name):
     phone = new_phone()
     phone.app_token = register(phone, **{name: "push"}).json["result"]["accessToken"]
-    assert DeviceToken.objects.get().token == "push"
+    assert address_in(DeviceToken.objects.get()) == "push"
     phone.sign_up()
-    assert pushes_of(phone) == ["push"]
+    assert pushes_of(phone.user_id) == ["push"]
 
 
 def test_registering_again_with_the_same_unique_id_is_the_same_device_brought_up_to_date(new_phone):
@@ -124,7 +124,7 @@ def test_patch_devices_current_changes_only_what_it_names(new_phone):
     before = buddy_success(change(phone, osVersion="16", tag="t"))
     after = buddy_success(change(phone, appVersion="2"))
     assert after == before | {"appVersion": "2", "lastModified": after["lastModified"]}
-    assert pushes_of(phone) == ["push"]
+    assert pushes_of(phone.user_id) == ["push"]
 
 
 @pytest.mark.parametrize("level", ["app_token", "access_token"])
@@ -154,39 +154,35 @@ def test_an_empty_tag_or_version_takes_the_old_one_away(new_phone):
 # --- push addresses ------------------------------------------------------------------------------
 
 
-def pushes_of(phone):
-    return list(DeviceToken.objects.filter(user_id=phone.user_id).values_list("token", flat=True))
-
-
 @pytest.mark.parametrize("name", ["pushToken", "pushtoken", "DeviceToken"])
 def test_a_new_push_token_that_the_user_brings_takes_the_old_ones_place(new_phone, name):
     phone = new_phone(device_token="old").sign_up()
     assert change(phone, **{name: "new"}).status == 200
-    assert pushes_of(phone) == ["new"]
-    assert list(Device.objects.get().device_tokens.values_list("token", flat=True)) == ["new"]
+    assert pushes_of(phone.user_id) == ["new"]
+    assert [address_in(held) for held in Device.objects.get().device_tokens.all()] == ["new"]
     phone.log_out()
-    assert pushes_of(phone) == []
+    assert pushes_of(phone.user_id) == []
     phone.log_in(phone.username)  # with the registration's token
-    assert pushes_of(phone) == ["new"]
+    assert pushes_of(phone.user_id) == ["new"]
 
 
 def test_a_new_push_token_of_a_device_where_nobody_is_logged_in_is_the_next_users(new_phone):
     phone = new_phone(device_token="old")
     phone.register_device()
     assert phone.call("PATCH", "/devices/current", {"pushToken": "new"}, token=phone.app_token).status == 200
-    assert list(Device.objects.get().device_tokens.values_list("token", flat=True)) == ["new"]
+    assert [address_in(held) for held in Device.objects.get().device_tokens.all()] == ["new"]
     phone.sign_up()
-    assert pushes_of(phone) == ["new"]
+    assert pushes_of(phone.user_id) == ["new"]
 
 
 def test_an_empty_push_token_takes_the_token_away(new_phone):
     phone = new_phone(device_token="push").sign_up()
     assert change(phone, pushToken="").status == 200
-    assert pushes_of(phone) == []
+    assert pushes_of(phone.user_id) == []
     assert not Device.objects.get().device_tokens.exists()
     phone.log_out()
     phone.log_in(phone.username)
-    assert pushes_of(phone) == []
+    assert pushes_of(phone.user_id) == []
 
 
 def test_knowing_a_unique_id_does_not_bring_a_strangers_pushes_onto_ones_phone(new_phone):
@@ -196,14 +192,14 @@ def test_knowing_a_unique_id_does_not_bring_a_strangers_pushes_onto_ones_phone(n
     stranger = BuddyPhone(InProcess(), device_token="his", unique_id="known", **credentials)
     stranger.register_device()
     phone.log_in(phone.username)
-    assert pushes_of(phone) == ["hers"]
+    assert pushes_of(phone.user_id) == ["hers"]
 
 
 def test_an_app_level_session_cannot_take_a_push_address_from_a_user_on_another_device(new_phone):
     phone, stranger = new_phone(device_token="hers").sign_up(), new_phone()
     stranger.register_device()
     stranger.call("PATCH", "/devices/current", {"pushToken": "hers"}, token=stranger.app_token)
-    assert pushes_of(phone) == ["hers"]
+    assert pushes_of(phone.user_id) == ["hers"]
 
 
 # --- levels of token -----------------------------------------------------------------------------

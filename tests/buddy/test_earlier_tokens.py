@@ -4,16 +4,12 @@ import pytest
 
 from sessions.models import EndReason, Session
 from tests.bad_input import buddy_error, buddy_success
-from tests.phones import PASSWORD, BuddyPhone, InProcess, new_name
-from users.models import Device, DeviceToken
+from tests.phones import PASSWORD, BuddyPhone, InProcess, new_name, pushes_of
+from users.models import Device
 
 pytestmark = pytest.mark.only("buddy")
 INVALID_TOKEN = (401, "AuthAccessTokenInvalid")
 NOT_YOURS = (403, "ObjectPermissionDenied")
-
-
-def pushes_of(phone):
-    return list(DeviceToken.objects.filter(user_id=phone.user_id).values_list("token", flat=True))
 
 
 def patch(phone, token, **fields):
@@ -44,7 +40,7 @@ def anna(thief):
 def test_an_earlier_app_level_token_cannot_move_the_push_address_of_who_is_logged_in(thief, anna, token):
     for address in ("his", ""):
         assert buddy_error(patch(thief, getattr(thief, token), pushToken=address)) == NOT_YOURS
-    assert pushes_of(anna) == ["hers"]
+    assert pushes_of(anna.user_id) == ["hers"]
 
 
 def test_an_earlier_app_level_token_reads_nothing_of_who_is_logged_in_or_was(thief, anna):
@@ -69,17 +65,17 @@ def test_an_earlier_app_level_token_logs_in_beside_who_is_logged_in_and_ends_not
     assert answer["id"] == thief.user_id
     assert thief.me(answer["accessToken"]).status == 200
     assert anna.me().status == 200
-    assert pushes_of(anna) == ["hers"]
-    assert pushes_of(thief) == []
+    assert pushes_of(anna.user_id) == ["hers"]
+    assert pushes_of(thief.user_id) == []
 
 
 def test_a_thief_who_logs_in_beside_her_does_not_leave_his_address_for_her_next_login(thief, anna):
     token = buddy_success(log_in(thief, thief.kept, thief.username))["accessToken"]
     assert patch(thief, token, pushToken="his").status == 200
-    assert pushes_of(thief) == ["his"]
+    assert pushes_of(thief.user_id) == ["his"]
     anna.log_out()
     assert buddy_success(log_in(anna, anna.app_token, anna.username))["id"] == anna.user_id
-    assert "his" not in pushes_of(anna)
+    assert "his" not in pushes_of(anna.user_id)
 
 
 def test_a_thief_who_registers_with_her_unique_id_changes_nothing_that_she_sees(thief, anna):
@@ -91,7 +87,7 @@ def test_a_thief_who_registers_with_her_unique_id_changes_nothing_that_she_sees(
     assert buddy_error(patch(stranger, stranger.app_token, pushToken="his", tag="his")) == NOT_YOURS
     stranger.sign_up()
     assert anna.me().status == 200
-    assert pushes_of(anna) == ["hers"]
+    assert pushes_of(anna.user_id) == ["hers"]
     after = buddy_success(patch(anna, anna.access_token))
     assert after == before | {"lastModified": after["lastModified"]}
     assert Device.objects.count() == 1
@@ -101,7 +97,7 @@ def test_who_logs_out_can_move_the_address_of_the_empty_phone_again(thief, anna)
     fresh = buddy_success(anna.log_out())["accessToken"]
     assert patch(anna, fresh, pushToken="moved").status == 200
     assert buddy_success(log_in(anna, fresh, anna.username))["id"] == anna.user_id
-    assert pushes_of(anna) == ["moved"]
+    assert pushes_of(anna.user_id) == ["moved"]
 
 
 def test_a_second_login_of_the_same_user_ends_the_session_that_the_client_did_not_show(anna):
@@ -109,7 +105,7 @@ def test_a_second_login_of_the_same_user_ends_the_session_that_the_client_did_no
     assert buddy_success(log_in(anna, kept, anna.username))["id"] == anna.user_id
     assert buddy_error(anna.me(stolen)) == INVALID_TOKEN
     assert Session.objects.filter(user=anna.user_id, end_reason=EndReason.SUPERSEDED).count() == 1
-    assert pushes_of(anna) == ["hers"]
+    assert pushes_of(anna.user_id) == ["hers"]
 
 
 def test_a_second_login_that_carries_the_users_token_keeps_it(anna):
@@ -124,12 +120,12 @@ def test_a_new_push_address_of_the_user_is_there_again_after_a_login_with_the_to
     assert patch(anna, anna.access_token, pushToken="rotated").status == 200
     anna.log_out()
     assert buddy_success(log_in(anna, anna.app_token, anna.username))["id"] == anna.user_id
-    assert pushes_of(anna) == ["rotated"]
+    assert pushes_of(anna.user_id) == ["rotated"]
 
 
 def test_another_users_login_with_her_own_token_takes_her_place_and_the_pushes(new_phone, anna):
     ben = new_phone(app_id=anna.app_id, app_key=anna.app_key).sign_up(new_name())
     assert buddy_success(log_in(anna, anna.access_token, ben.username))["id"] == ben.user_id
     assert buddy_error(anna.me()) == INVALID_TOKEN
-    assert pushes_of(anna) == []
-    assert pushes_of(ben) == ["hers"]
+    assert pushes_of(anna.user_id) == []
+    assert pushes_of(ben.user_id) == ["hers"]

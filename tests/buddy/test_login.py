@@ -14,15 +14,11 @@ from sessions.models import EndReason, Session
 from sessions.origin import Origin
 from sessions.tokens import AnyAccessToken
 from tests.bad_input import buddy_error, buddy_success
-from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name
-from users.models import DeviceToken, User
+from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name, pushes_of
+from users.models import User
 
 pytestmark = pytest.mark.only("buddy")
 INVALID_TOKEN = (401, "AuthAccessTokenInvalid")
-
-
-def pushes_of(phone):
-    return list(DeviceToken.objects.filter(user_id=phone.user_id).values_list("token", flat=True))
 
 
 @pytest.fixture
@@ -137,7 +133,7 @@ def test_a_user_of_the_other_dialect_logs_in_by_user_name_in_any_case_and_not_by
 def test_a_login_brings_the_users_pushes_to_the_device(ready):
     zap = ZapPhone(InProcess()).sign_up()
     ready.log_in(zap.username)
-    assert pushes_of(zap) == ["push"]
+    assert pushes_of(zap.user_id) == ["push"]
 
 
 def test_a_login_over_a_users_token_ends_the_session_that_it_takes_the_place_of(new_phone):
@@ -148,7 +144,7 @@ def test_a_login_over_a_users_token_ends_the_session_that_it_takes_the_place_of(
     assert phone.call("POST", "/users/login", body, token=first).status == 200
     assert buddy_error(phone.me(first)) == INVALID_TOKEN
     assert Session.objects.get(user_id=phone.user_id).end_reason == EndReason.SUPERSEDED
-    assert pushes_of(other) == ["push"]
+    assert pushes_of(other.user_id) == ["push"]
 
 
 def test_a_failed_login_over_a_users_token_leaves_it_good(new_phone):
@@ -167,7 +163,7 @@ def test_a_session_that_ended_while_the_password_was_checked_opens_no_other(new_
     end_sessions(Session.objects.filter(pk=current.pk), actor=None, reason=EndReason.STAFF)
     with pytest.raises(SessionEnded):
         log_in_on_device(user, current=current, origin=Origin())
-    assert pushes_of(phone) == []
+    assert pushes_of(phone.user_id) == []
 
 
 def test_a_push_address_that_was_taken_away_meanwhile_does_not_come_back_with_the_login(new_phone):
@@ -179,7 +175,7 @@ def test_a_push_address_that_was_taken_away_meanwhile_does_not_come_back_with_th
     )
     assert phone.call("PATCH", "/devices/current", {"pushToken": ""}, token=phone.app_token).status == 200
     log_in_on_device(user, current=current, origin=Origin())
-    assert pushes_of(phone) == []
+    assert pushes_of(phone.user_id) == []
 
 
 def test_who_logs_in_again_with_their_own_token_goes_on_with_the_same_session(new_phone, settings):
@@ -192,7 +188,7 @@ def test_who_logs_in_again_with_their_own_token_goes_on_with_the_same_session(ne
         assert phone.me(first).status == phone.me().status == 200
         session = Session.objects.get(user_id=phone.user_id)
         assert session.expires_at == session.created_at + timedelta(days=10) + settings.SESSION_LIFETIME
-        assert pushes_of(phone) == ["push"]
+        assert pushes_of(phone.user_id) == ["push"]
         assert phone.log_out().status == 200
         assert buddy_error(phone.me(first)) == buddy_error(phone.me()) == INVALID_TOKEN
 
@@ -205,4 +201,4 @@ def test_who_logs_in_again_after_a_cut_off_gets_a_new_session(new_phone):
     assert buddy_error(phone.me(first)) == INVALID_TOKEN
     assert phone.me().status == 200
     assert Session.objects.filter(user_id=phone.user_id, ended_at=None).count() == 1
-    assert pushes_of(phone) == ["push"]
+    assert pushes_of(phone.user_id) == ["push"]

@@ -4,16 +4,12 @@ import pytest
 
 from sessions.models import EndReason, Session
 from tests.bad_input import UUID, buddy_error, buddy_success
-from tests.phones import BuddyPhone, InProcess
-from users.models import Device, DeviceToken
+from tests.phones import BuddyPhone, InProcess, device_token, pushes_of
+from users.models import Device
 
 pytestmark = pytest.mark.only("buddy")
 INVALID_TOKEN = (401, "AuthAccessTokenInvalid")
 NO_USER = (403, "AuthUserAccessTokenRequired")
-
-
-def pushes_of(phone):
-    return list(DeviceToken.objects.filter(user_id=phone.user_id).values_list("token", flat=True))
 
 
 def test_post_logout_as_in_the_seed_document_answers_access_token_and_access_token_expires(new_phone):
@@ -40,12 +36,12 @@ def test_a_logout_ends_the_session_of_the_user_level_token_and_no_other(new_phon
 
 def test_after_a_logout_the_push_token_is_the_users_no_more_and_the_device_keeps_it(new_phone):
     phone = new_phone(device_token="push").sign_up()
-    assert pushes_of(phone) == ["push"]
+    assert pushes_of(phone.user_id) == ["push"]
     phone.app_token = buddy_success(phone.log_out())["accessToken"]
-    held = DeviceToken.objects.get(token="push")
+    held = device_token("push")
     assert (held.user_id, held.device) == (None, Device.objects.get())
     phone.log_in(phone.username)
-    assert pushes_of(phone) == ["push"]
+    assert pushes_of(phone.user_id) == ["push"]
 
 
 def test_the_fresh_app_level_token_is_for_the_same_app_and_device(new_phone):
@@ -77,7 +73,7 @@ def test_a_logout_with_an_app_level_token_answers_user_access_token_required_and
     before = Session.objects.count()
     assert buddy_error(phone.call("POST", "/users/me/logout", token=phone.app_token)) == NO_USER
     assert phone.me().status == 200
-    assert pushes_of(phone) == ["push"]
+    assert pushes_of(phone.user_id) == ["push"]
     assert Session.objects.count() == before
     assert phone.log_in(phone.username).status == 200  # the app-level token is as good as before
 

@@ -7,8 +7,8 @@ import time_machine
 
 from sessions.models import EndReason, Session
 from tests.bad_input import buddy_success
-from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, reset_code_in, work_of
-from users.models import DeviceToken, ResetCode, User
+from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, all_pushes, reset_code_in, work_of
+from users.models import ResetCode, User
 
 pytestmark = pytest.mark.only("buddy")
 NEW = "another-pass-2"
@@ -149,7 +149,7 @@ def test_patch_users_password_ends_all_of_the_users_sessions_in_both_dialects(an
     assert zap.refresh().status == 401
     ended = Session.objects.exclude(ended_at=None).values_list("end_reason", "ended_by")
     assert list(ended) == [(EndReason.PASSWORD_CHANGED, ann.user_id)] * 3
-    assert list(DeviceToken.objects.exclude(user=None).values_list("token", flat=True)) == ["other"]
+    assert all_pushes() == ["other"]
     assert ann.call("PATCH", "/devices/current", {}, token=ann.app_token).status == 200
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from sessions.models import EndReason, Session
 from tests.bad_input import buddy_error, buddy_success
-from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name, promote
+from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, all_pushes, new_name, promote
 from users.models import Device, DeviceToken, ResetCode, User
 
 pytestmark = pytest.mark.only("buddy")
@@ -182,7 +182,7 @@ def test_a_delete_ends_all_sessions_of_both_dialects_with_the_reason_and_their_p
     assert zap.refresh().status == 401
     ended = Session.objects.filter(user=phone.user_id)
     assert set(ended.values_list("end_reason", "ended_by")) == {(EndReason.USER_DELETED, phone.user_id)}
-    assert list(DeviceToken.objects.exclude(user=None).values_list("token", flat=True)) == ["other"]
+    assert all_pushes() == ["other"]
 
 
 def test_after_a_delete_the_device_goes_on_with_its_app_level_token(new_phone):

@@ -16,8 +16,8 @@ from tests.clients.client import (
     Result,
     log_out_elsewhere,
 )
-from tests.phones import PASSWORD, InProcess, new_name, reset_code_in
-from users.models import Device, DeviceToken, User
+from tests.phones import PASSWORD, InProcess, device_token, new_name, reset_code_in
+from users.models import Device, User
 
 unsigned_and_signed = pytest.mark.parametrize("app", [False, True], ids=["unsigned", "signed"], indirect=True)
 REGISTRATION = ("POST", "/devices", 201)
@@ -185,7 +185,7 @@ def test_a_forgotten_password_is_reset_before_the_login(phone, mailoutbox):
 
 def test_the_users_pushes_stop_with_the_logout_and_come_back_with_the_login(phone):
     assert phone.set_push_token("gcm").value["uniqueId"] == phone.android_id
-    pushed_to = DeviceToken.objects.get(token="gcm")
+    pushed_to = device_token("gcm")
     assert pushed_to.user_id == phone.user_id
     phone.log_out()
     pushed_to.refresh_from_db()
@@ -200,14 +200,14 @@ def test_a_phone_that_registers_anew_brings_its_push_token(phone):
     log_out_elsewhere(phone.user_id)
     phone.call("GET", "/users/me")
     phone.log_in("ann", PASSWORD)
-    assert DeviceToken.objects.get(token="gcm").user_id == phone.user_id
+    assert device_token("gcm").user_id == phone.user_id
 
 
 def test_no_push_token_leaves_the_pushes_as_they_are_and_an_empty_one_stops_them(phone):
     phone.set_push_token("gcm")
     for token, user_id in [(None, phone.user_id), ("", None)]:
         assert not phone.set_push_token(token).error
-        assert DeviceToken.objects.get(token="gcm").user_id == user_id
+        assert device_token("gcm").user_id == user_id
 
 
 def test_what_other_services_have_is_no_reason_to_log_anybody_out(phone):

@@ -15,8 +15,8 @@ from tests.clients.client import (
     log_out_elsewhere,
 )
 from tests.clients.dotnet import DotNetApp, to_user
-from tests.phones import PASSWORD, new_name, promote, reset_code_in
-from users.models import CrashReport, Device, DeviceToken, User
+from tests.phones import PASSWORD, device_token, new_name, promote, reset_code_in
+from users.models import CrashReport, Device, User
 
 unsigned_and_signed = pytest.mark.parametrize("app", [False, True], ids=["unsigned", "signed"], indirect=True)
 REGISTRATION = ("POST", "/devices", 201)
@@ -179,7 +179,7 @@ def test_the_users_pushes_stop_with_the_logout_and_come_back_with_the_login(desk
     user_id = desktop.user_id
     device = desktop.update_device("wns").value
     assert (device["uniqueid"], device["isproduction"]) == (desktop.unique_id, True)
-    pushed_to = DeviceToken.objects.get(token="wns")
+    pushed_to = device_token("wns")
     assert pushed_to.user_id == user_id
     for change, owner in [(desktop.log_out, None), (lambda: desktop.log_in("ann", PASSWORD), user_id)]:
         assert not change().error

@@ -15,8 +15,8 @@ from tests.clients.client import (
     log_out_elsewhere,
 )
 from tests.clients.ios import NO_INTERNET, IOSApp
-from tests.phones import PASSWORD, new_name, reset_code_in
-from users.models import Device, DeviceToken, User
+from tests.phones import PASSWORD, device_token, new_name, reset_code_in
+from users.models import Device, User
 
 unsigned_and_signed = pytest.mark.parametrize("app", [False, True], ids=["unsigned", "signed"], indirect=True)
 START = [("POST", "/devices", 201), ("PATCH", "/devices/current", 200)]
@@ -206,7 +206,7 @@ def test_a_password_that_is_reset_while_logged_in_logs_out_and_lets_in_again(pho
 def test_the_users_pushes_stop_with_the_logout_and_come_back_with_the_login(phone):
     user_id = User.objects.get().pk
     assert phone.set_push_token("apns").value["uniqueId"] == phone.vendor_id
-    pushed_to = DeviceToken.objects.get(token="apns")
+    pushed_to = device_token("apns")
     assert pushed_to.user_id == user_id
     for change, owner in [(phone.log_out, None), (lambda: phone.log_in("ann", PASSWORD), user_id)]:
         assert not change().error
@@ -219,4 +219,4 @@ def test_a_phone_that_registers_anew_brings_its_push_token_under_its_other_name(
     log_out_elsewhere(User.objects.get().pk)
     phone.call("GET", "users/me")
     phone.log_in("ann", PASSWORD)
-    assert DeviceToken.objects.get(token="apns").user == User.objects.get()
+    assert device_token("apns").user == User.objects.get()

@@ -15,8 +15,8 @@ from tests.clients.client import (
 )
 from tests.clients.python import PythonScript
 from tests.commands.terminal import manage
-from tests.phones import PASSWORD, new_name, reset_code_in
-from users.models import Device, DeviceToken
+from tests.phones import PASSWORD, device_token, new_name, reset_code_in
+from users.models import Device
 
 REGISTRATION = ("POST", "/devices", 201)
 
@@ -164,7 +164,7 @@ def test_a_forgotten_password_is_reset_before_the_login(script, mailoutbox):
 def test_the_users_pushes_stop_with_the_logout_that_the_server_is_told_of(script):
     device = script.patch("/devices/current", {"pushToken": "a topic", "isProduction": False})["result"]
     assert (device["uniqueId"], device["isProduction"]) == ("345052807169", False)
-    pushed_to = DeviceToken.objects.get(token="a topic")
+    pushed_to = device_token("a topic")
     assert pushed_to.user_id == script.user_id
     script.post("/users/me/logout", {})
     script.log_out()

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from sessions.models import EndReason, Session
 from tests.live.test_races import at_once
-from tests.phones import PASSWORD, Live
+from tests.phones import PASSWORD, Live, device_token
 from tests.servers import running_server
-from users.models import DeviceToken, User
+from users.models import User
 
 pytestmark = pytest.mark.only("zap")
 NEW_PASSWORD = "another-horse-2"
@@ -36,8 +36,8 @@ def test_a_server_that_starts_ends_what_has_timed_out_meanwhile(phone_kind, serv
     with running_server():
         ended = wait_for(lambda: Session.objects.exclude(ended_at=None).first())
     assert (ended.user_id, ended.end_reason) == (late.user_id, EndReason.EXPIRED)
-    assert DeviceToken.objects.get(token="late").user is None
-    assert DeviceToken.objects.get(token="live").user_id == live.user_id
+    assert device_token("late").user is None
+    assert device_token("live").user_id == live.user_id
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from sessions.models import EndReason, Session
 from tests.environment import ROOT
 from tests.live.refusals import TRIES, accepted_of
-from tests.phones import PASSWORD, BuddyPhone, Live, Phone, ZapPhone, promote
+from tests.phones import PASSWORD, BuddyPhone, Live, Phone, ZapPhone, address_in, device_token, promote, pushes_of
 from tests.servers import test_environment
 from tests.sessions.staff import LIST, make_groups, new_staff, user_url
 from users.clients import create_app
@@ -51,7 +51,7 @@ class Ann:
         return self.phone.user_id
 
     def session_of(self, phone: Phone) -> Session:
-        return Session.objects.get(user=self.id, device_token__token=phone.device_token)
+        return Session.objects.get(user=self.id, device_token=device_token(phone.device_token))
 
 
 @pytest.fixture
@@ -206,8 +206,8 @@ def let_every_worker_accept(*phones: Phone) -> None:
 
 
 def ended(ann: Ann) -> list[tuple[str, str]]:
-    rows = Session.objects.filter(user=ann.id).exclude(ended_at=None).order_by("device_token__token")
-    return list(rows.values_list("device_token__token", "end_reason"))
+    rows = Session.objects.filter(user=ann.id).exclude(ended_at=None).select_related("device_token")
+    return sorted((address_in(row.device_token), row.end_reason) for row in rows)
 
 
 @through(ALL)
@@ -229,5 +229,5 @@ def test_no_worker_accepts_a_sessions_tokens_and_all_accept_the_others_once_it_h
     door(ann)
     assert accepted_of(ann.phone) == 0
     let_every_worker_accept(ann.tablet)
-    assert list(DeviceToken.objects.filter(user=ann.id).values_list("token", flat=True)) == ["tablet"]
+    assert pushes_of(ann.id) == ["tablet"]
     assert ended(ann) == [("phone", reason)]

@@ -9,7 +9,7 @@ import pytest
 
 from sessions.models import Session
 from sessions.tokens import RefreshToken
-from tests.phones import PASSWORD, Live
+from tests.phones import PASSWORD, Live, device_token
 from tests.servers import running_server
 from users.models import App, DeviceToken
 
@@ -88,7 +88,7 @@ def test_a_login_that_races_a_logout_never_leaves_the_token_with_the_one_who_lef
         assert anna.log_in(anna.username).status == 200
         logout, login = at_once(anna.log_out, lambda: ben.log_in(ben.username))
         assert (logout.status, login.status) == (200, 200)
-        assert DeviceToken.objects.get(token="shared").user_id == ben.user_id
+        assert device_token("shared").user_id == ben.user_id
         assert ben.me().status == 200
         ben.log_out()
 

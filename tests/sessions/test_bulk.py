@@ -24,6 +24,7 @@ from sessions.origin import Origin
 from sessions.selection import Selection, SelectionError
 from tests.bad_input.database import undone
 from tests.locks import is_waited_for
+from tests.phones import device_token
 from tests.sessions.population import NOW, TICK, filters, is_meant, make_population, new_session
 from users.models import App, DeviceToken, User
 
@@ -219,7 +220,7 @@ def test_tokens_are_refused_before_their_rows_are_swept_and_those_of_a_new_login
     assert phone.me().status == 200
     sweep(run)
     assert phone.me().status == 200
-    assert not DeviceToken.objects.get(token="push").user
+    assert not device_token("push").user
 
 
 def test_a_session_from_before_the_order_is_refused_and_one_from_after_is_not_whatever_their_times(db, clock):

@@ -10,8 +10,8 @@ from django.db import connection
 
 from sessions.models import EndReason, Session
 from tests.bad_input import zap_error, zap_fields, zap_success
-from tests.phones import PASSWORD, BuddyPhone, InProcess, new_name, reset_code_in, work_of
-from users.models import DeviceToken, ResetCode, User
+from tests.phones import PASSWORD, BuddyPhone, InProcess, all_pushes, new_name, reset_code_in, work_of
+from users.models import ResetCode, User
 
 pytestmark = pytest.mark.only("zap")
 NEW = "another-pass-2"
@@ -286,7 +286,7 @@ def test_a_reset_ends_all_of_the_users_sessions_in_both_dialects(ann, new_phone,
     assert ann.refresh().status == tablet.refresh().status == 401
     ended = Session.objects.exclude(ended_at=None).values_list("end_reason", "ended_by")
     assert list(ended) == [(EndReason.PASSWORD_CHANGED, ann.user_id)] * 3
-    assert list(DeviceToken.objects.exclude(user=None).values_list("token", flat=True)) == ["other"]
+    assert all_pushes() == ["other"]
 
 
 def test_a_reset_verifies_the_email_that_the_code_was_mailed_to(ann, new_code):

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tests.bad_input import zap_error, zap_fields, zap_success
-from tests.phones import PASSWORD, new_name, promote, work_of
-from users.models import App, DeviceToken, User
+from tests.phones import PASSWORD, new_name, promote, pushes_of, work_of
+from users.models import App, User
 
 pytestmark = pytest.mark.only("zap")
 
@@ -63,8 +63,7 @@ def test_a_device_token_may_come_with_a_login_and_becomes_the_users(new_phone, d
     phone = new_phone().sign_up()
     login = {"identity": phone.username, "password": PASSWORD, "deviceToken": device_token}
     zap_success(phone.call("POST", "/v1/login", login))
-    held = DeviceToken.objects.filter(user=phone.user_id).values_list("token", flat=True)
-    assert list(held) == ([device_token] if device_token else [])
+    assert pushes_of(phone.user_id) == ([device_token] if device_token else [])
 
 
 @pytest.mark.parametrize("is_app", ["true", True])

@@ -7,7 +7,7 @@ import time_machine
 
 from sessions.models import EndReason, Session
 from tests.bad_input import zap_error, zap_fields
-from tests.phones import SEED_DEVICE_TOKEN, promote
+from tests.phones import SEED_DEVICE_TOKEN, device_token, promote, pushes_of
 from users.models import DeviceToken, User
 
 pytestmark = pytest.mark.only("zap")
@@ -73,8 +73,7 @@ def test_a_logout_detaches_the_device_token_so_that_no_push_for_the_user_goes_th
     phone, tablet = new_phone(device_token="phone").sign_up(), new_phone(device_token="tablet")
     tablet.log_in(phone.username)
     assert put_logout(phone, phone.user_id, "phone").status == 200
-    pushes = DeviceToken.objects.filter(user=phone.user_id).values_list("token", flat=True)
-    assert list(pushes) == ["tablet"]
+    assert pushes_of(phone.user_id) == ["tablet"]
 
 
 def test_a_device_token_that_is_not_known_ends_the_callers_session_and_changes_nothing_else(new_phone):
@@ -84,15 +83,15 @@ def test_a_device_token_that_is_not_known_ends_the_callers_session_and_changes_n
     assert put_logout(phone, phone.user_id, "never seen").status == 200
     assert phone.me().status == 401
     assert other.me().status == 200
-    assert DeviceToken.objects.get(token="other").user_id == phone.user_id
-    assert not DeviceToken.objects.filter(token="never seen").exists()
+    assert device_token("other").user_id == phone.user_id
+    assert DeviceToken.objects.count() == 2
 
 
 def test_a_device_token_that_belongs_to_somebody_else_stays_with_them(new_phone):
     phone, other = new_phone(device_token="mine").sign_up(), new_phone(device_token="theirs").sign_up()
     assert put_logout(phone, phone.user_id, "theirs").status == 200
     assert other.me().status == 200
-    assert DeviceToken.objects.get(token="theirs").user_id == other.user_id
+    assert device_token("theirs").user_id == other.user_id
 
 
 @pytest.mark.parametrize(
@@ -126,7 +125,7 @@ def test_another_users_id_is_a_403_and_an_unknown_id_answers_the_same(new_phone,
     assert [zap_error(answer) for answer in answers] == [(403, "permission_denied")] * 3
     assert len({answer.text for answer in answers}) == 1
     assert phone.me().status == other.me().status == 200
-    assert DeviceToken.objects.get(token="theirs").user_id == other.user_id
+    assert device_token("theirs").user_id == other.user_id
 
 
 def test_staff_put_ends_that_users_sessions_on_the_device_token_and_staff_stay_logged_in(new_phone, staff):
@@ -137,7 +136,7 @@ def test_staff_put_ends_that_users_sessions_on_the_device_token_and_staff_stay_l
     assert tablet.me().status == staff.me().status == 200
     ended = Session.objects.exclude(ended_at=None).get()
     assert (ended.end_reason, ended.ended_by_id) == (EndReason.STAFF, staff.user_id)
-    assert DeviceToken.objects.get(token="phone").user_id is None
+    assert device_token("phone").user_id is None
 
 
 def test_staff_get_ends_all_of_that_users_sessions(new_phone, staff):
@@ -152,7 +151,7 @@ def test_staff_get_ends_all_of_that_users_sessions(new_phone, staff):
 def test_staff_leave_a_device_token_that_is_not_that_users_alone(new_phone, staff):
     phone, other = new_phone(device_token="mine").sign_up(), new_phone(device_token="theirs").sign_up()
     assert put_logout(staff, phone.user_id, "theirs").status == 200
-    assert DeviceToken.objects.get(token="theirs").user_id == other.user_id
+    assert device_token("theirs").user_id == other.user_id
     assert other.me().status == phone.me().status == 200
 
 
@@ -204,7 +203,7 @@ def test_a_session_that_has_ended_stays_ended_for_anything_a_second_logout_inclu
         assert zap_error(ended.ask(method, path, body)) == (401, "session_ended"), (method, path)
     assert zap_error(ended.refresh()) == (401, "session_ended")
     assert phone.me().json["data"]["name"] == ""
-    assert DeviceToken.objects.get(token="phone").user_id == phone.user_id
+    assert device_token("phone").user_id == phone.user_id
 
 
 def test_an_expired_token_of_a_live_session_can_log_out_its_own_id_and_nothing_else(new_phone, staff, settings):

@@ -7,8 +7,8 @@ import time_machine
 
 from sessions.models import EndReason, Session
 from tests.bad_input import zap_error, zap_fields, zap_success
-from tests.phones import PASSWORD, BuddyPhone, InProcess, promote, reset_code_in
-from users.models import DeviceToken, User
+from tests.phones import PASSWORD, BuddyPhone, InProcess, promote, pushes_of, reset_code_in
+from users.models import User
 
 pytestmark = pytest.mark.only("zap")
 NEW = "another-pass-2"
@@ -43,8 +43,7 @@ def test_change_password_keeps_the_callers_session_and_ends_all_others_of_both_d
     assert (phone.refresh().status, tablet.refresh().status) == (200, 401)
     ended = Session.objects.exclude(ended_at=None).values_list("end_reason", "ended_by")
     assert list(ended) == [(EndReason.PASSWORD_CHANGED, phone.user_id)] * 2
-    pushes = DeviceToken.objects.filter(user=phone.user_id).values_list("token", flat=True)
-    assert list(pushes) == ["phone"]
+    assert pushes_of(phone.user_id) == ["phone"]
 
 
 def test_change_password_is_for_ones_own_id_only_whoever_asks(new_phone):

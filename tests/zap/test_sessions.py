@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from sessions.models import EndReason, Session
 from tests.bad_input import zap_error, zap_fields, zap_success
-from tests.phones import PASSWORD, BuddyPhone, InProcess, promote
+from tests.phones import PASSWORD, BuddyPhone, InProcess, device_token, promote, pushes_of
 from users.models import DeviceToken, User
 
 pytestmark = pytest.mark.only("zap")
@@ -103,7 +103,7 @@ def test_whether_a_session_has_a_device_token_is_told_and_never_which(logged_in)
     assert [session["hasDeviceToken"] for session in listed(phone)] == [True, True, True]
     assert '"push"' not in phone.last.text
     buddy.call("PATCH", "/devices/current", {"pushToken": ""}, token=buddy.access_token)
-    DeviceToken.objects.filter(token="tablet").update(user=None)
+    DeviceToken.objects.filter(pk=device_token("tablet").pk).update(user=None)
     assert [session["hasDeviceToken"] for session in listed(phone)] == [False, False, True]
 
 
@@ -143,15 +143,15 @@ def test_a_user_ends_one_of_their_sessions_be_it_of_the_other_dialect(logged_in)
     assert len(listed(phone)) == 2
     ended = Session.objects.get(pk=of_buddy)
     assert (ended.end_reason, ended.ended_by_id) == (EndReason.LOGOUT, phone.user_id)
-    assert DeviceToken.objects.get(token="push").user_id is None
+    assert device_token("push").user_id is None
 
 
 def test_a_session_ended_by_its_id_is_dead_with_its_refresh_token_and_gets_no_push(logged_in):
     phone, tablet, _ = logged_in
     zap_success(end_one(phone, phone.user_id, session_of(tablet)))
     assert tablet.me().status == tablet.refresh().status == 401
-    assert DeviceToken.objects.get(token="tablet").user_id is None
-    assert DeviceToken.objects.get(token="phone").user_id == phone.user_id
+    assert device_token("tablet").user_id is None
+    assert device_token("phone").user_id == phone.user_id
 
 
 def test_a_user_may_end_the_very_session_that_they_call_with(logged_in):
@@ -213,7 +213,7 @@ def test_scope_this_ends_this_session_others_the_others_and_all_all(logged_in, n
     assert answers_of(phone, tablet, buddy) == answers
     assert (tablet.refresh().status, phone.refresh().status) == (answers[1], answers[0])
     assert stranger.me().status == 200
-    pushes = {row.token for row in DeviceToken.objects.filter(user=phone.user_id)}
+    pushes = set(pushes_of(phone.user_id))
     live = zip(("phone", "tablet", "push"), answers, strict=True)
     assert pushes == {token for token, status in live if status == 200}
     reasons = Session.objects.exclude(ended_at=None).values_list("end_reason", "ended_by")
@@ -224,7 +224,7 @@ def test_a_buddy_phone_goes_on_with_its_app_level_token_after_scope_all(logged_i
     phone, _, buddy = logged_in
     end_scope(phone, phone.user_id, "all")
     assert buddy.log_in(phone.username).status == 200
-    assert DeviceToken.objects.get(token="push").user_id == phone.user_id
+    assert device_token("push").user_id == phone.user_id
 
 
 def test_scope_others_with_no_others_ends_nothing(new_phone):

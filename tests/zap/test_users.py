@@ -5,7 +5,7 @@ import time_machine
 
 from sessions.models import EndReason, Session
 from tests.bad_input import zap_error, zap_fields, zap_success
-from tests.phones import PASSWORD, BuddyPhone, InProcess, new_name, promote
+from tests.phones import PASSWORD, BuddyPhone, InProcess, all_pushes, new_name, promote
 from users.models import DeviceToken, User
 
 pytestmark = pytest.mark.only("zap")
@@ -208,7 +208,7 @@ def test_a_delete_ends_all_sessions_of_both_dialects_with_the_reason_and_their_p
     assert phone.refresh().status == tablet.refresh().status == 401
     ended = Session.objects.filter(user=phone.user_id)
     assert set(ended.values_list("end_reason", "ended_by")) == {(EndReason.USER_DELETED, phone.user_id)}
-    assert list(DeviceToken.objects.exclude(user=None).values_list("token", flat=True)) == ["other"]
+    assert all_pushes() == ["other"]
 
 
 def test_delete_of_anothers_id_is_a_403_and_an_unknown_id_answers_the_same(new_phone):
