@@ -12,6 +12,7 @@ from sessions.models import BulkRun
 from sessions.origin import Origin
 from sessions.passwords import password_change
 from users.models import User
+from users.permissions import Act, may
 
 LAST_RUNS = 6
 
@@ -34,9 +35,9 @@ class SessionsAdminSite(UnfoldAdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The dashboard, as far as they may see what is behind it."""
         user, shown = cast(User, request.user), dict[str, Any]()
-        if user.has_perm("user_sessions.view_session"):
+        if may(user, Act.SEE_SESSIONS):
             shown["figures"] = dashboard()
-        if user.has_perm("user_sessions.view_bulkrun"):
+        if may(user, Act.SEE_RUNS):
             shown["runs"] = BulkRun.objects.select_related("actor")[:LAST_RUNS]
         return super().index(request, {**(extra_context or {}), **shown})
 

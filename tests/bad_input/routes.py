@@ -101,7 +101,7 @@ ROUTES = [
         optional=("username", "email", "phoneNumber", "name"),
         token="access_token",
         for_others="users.change_user",
-        within=f"{_ZAP}.change_user",
+        within=f"{_ZAP}.change_account",
     ),
     Route(
         *(ZAP, "delete", "DELETE", "/v1/users/{own}"),
@@ -208,7 +208,7 @@ ROUTES = [
         optional=("username", "firstName", "lastName", "tag"),
         token="access_token",
         for_others="users.change_user",
-        within=f"{_BUDDY}.change_user",
+        within=f"{_BUDDY}.change_account",
     ),
     Route(
         *(BUDDY, "delete", "DELETE", "/users/me"),
