@@ -4,14 +4,14 @@ from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from unfold.sites import UnfoldAdminSite
 
 from sessions.dashboard import dashboard
 from sessions.models import BulkRun
-from sessions.origin import Origin
-from sessions.passwords import password_change
+from sessions.own_password import OwnPasswordView
 from users.models import User
+from users.permissions import Act, may
 
 LAST_RUNS = 6
 
@@ -34,13 +34,15 @@ class SessionsAdminSite(UnfoldAdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The dashboard, as far as they may see what is behind it."""
         user, shown = cast(User, request.user), dict[str, Any]()
-        if user.has_perm("user_sessions.view_session"):
+        if may(user, Act.SEE_SESSIONS):
             shown["figures"] = dashboard()
-        if user.has_perm("user_sessions.view_bulkrun"):
+        if may(user, Act.SEE_RUNS):
             shown["runs"] = BulkRun.objects.select_related("actor")[:LAST_RUNS]
         return super().index(request, {**(extra_context or {}), **shown})
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        user = cast(User, request.user)
-        with password_change(User.objects.filter(pk=user.pk), actor=user, origin=Origin.of(request)):
-            return super().password_change(request, extra_context)
+        request.current_app = self.name
+        context = {**self.each_context(request), **(extra_context or {})}
+        done = reverse("admin:password_change_done", current_app=self.name)
+        view = OwnPasswordView.as_view(success_url=done, extra_context=context)
+        return cast(HttpResponse, view(request))

@@ -17,10 +17,10 @@ from sessions.errors import SessionEnded
 from sessions.models import USER_AGENT_LENGTH, BulkRun, EndReason, Session
 from sessions.origin import Origin
 from sessions.prepared import Statement, Value
-from users.accounts import END_SESSION, get_user_to_change
+from users.accounts import get_user_to_change
 from users.clock import database_now
-from users.errors import NotYours
 from users.models import DeviceToken, User
+from users.permissions import Act, endable_by, require
 
 logger = logging.getLogger("zapauth.sessions")
 
@@ -152,7 +152,7 @@ def log_out_user(user_id: str, *, actor: User, device_token: str | None = None, 
 
     Raises: NotYours, UserNotFound (that only to staff who may end sessions).
     """
-    user = get_user_to_change(user_id, actor=actor, permission=END_SESSION)
+    user = get_user_to_change(user_id, actor=actor, act=Act.END_SESSIONS)
     sessions = Session.objects.filter(user=user)
     if device_token is None:
         end_sessions_as_staff(sessions, actor=actor, origin=origin)
@@ -164,12 +164,9 @@ def log_out_user(user_id: str, *, actor: User, device_token: str | None = None, 
 
 
 def end_sessions_as_staff(sessions: QuerySet[Session], *, actor: User, origin: Origin | None = None) -> set[UUID]:
-    """End those of ``sessions`` that a member of staff may end: a superuser's only superusers may.
+    """End those of ``sessions`` that ``actor``, a member of staff, may end.
 
     Returns: the ids of the sessions that this very call ended. Raises: NotYours.
     """
-    if not actor.has_perm(END_SESSION):
-        raise NotYours
-    if not actor.is_superuser:
-        sessions = sessions.exclude(user__is_superuser=True)
-    return end_sessions(sessions, actor=actor, reason=EndReason.STAFF, origin=origin)
+    require(actor, Act.END_SESSIONS)
+    return end_sessions(sessions.filter(endable_by(actor)), actor=actor, reason=EndReason.STAFF, origin=origin)

@@ -11,9 +11,10 @@ from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
 from sessions.timeouts import end_timed_out
-from users.accounts import END_SESSION, get_user_to_change, get_user_to_read
+from users.accounts import get_user_to_change, get_user_to_read
 from users.clock import database_now
 from users.models import User
+from users.permissions import Act
 
 
 def live_sessions_of(user_id: str, *, actor: User) -> list[Session]:
@@ -21,7 +22,7 @@ def live_sessions_of(user_id: str, *, actor: User) -> list[Session]:
 
     Raises: NotYours, UserNotFound (that only to staff who may see sessions).
     """
-    user = get_user_to_read(user_id, actor=actor, permission="user_sessions.view_session")
+    user = get_user_to_read(user_id, actor=actor, act=Act.SEE_SESSIONS)
     sessions = Session.objects.filter(user=user, ended_at=None).select_related("app", "user", "device", "device_token")
     now = database_now()
     return [session for session in sessions.order_by("-created_at", "-pk") if session.refusal(now) is None]
@@ -43,7 +44,7 @@ def log_out_scope(user_id: str, scope: Scope, *, current: Session, actor: User, 
     Raises: NotYours, UserNotFound; SessionEnded, when the caller's own was to end and another request
         was quicker.
     """
-    user = get_user_to_change(user_id, actor=actor, permission=END_SESSION)
+    user = get_user_to_change(user_id, actor=actor, act=Act.END_SESSIONS)
     own = user.pk == current.user_id
     sessions = _open_sessions_of(user)
     if scope is Scope.THIS:
@@ -60,7 +61,7 @@ def log_out_scope(user_id: str, scope: Scope, *, current: Session, actor: User, 
 
 def log_out_session(user_id: str, session_id: str, *, actor: User, origin: Origin) -> None:
     """End one session of that user. Raises: NotYours, UserNotFound, SessionNotFound."""
-    user = get_user_to_change(user_id, actor=actor, permission=END_SESSION)
+    user = get_user_to_change(user_id, actor=actor, act=Act.END_SESSIONS)
     try:
         key = UUID(session_id)
     except ValueError:

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from sessions.background import after_answer
 from sessions.logout import end_sessions
-from sessions.mail import mail_reset_code
+from sessions.mail import mail_reset_code, tell_of_change
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
 from users.credentials import (
@@ -19,9 +19,12 @@ from users.credentials import (
     find_user_by_username,
     forgive_failures,
 )
-from users.errors import EmailMismatch, NotYours, WrongPassword
+from users.errors import EmailMismatch, EmailMissing, NotYours, WrongPassword
 from users.models import User
+from users.permissions import Act, require
+from users.record import record_act
 from users.reset_codes import check_code, count_request, forget_code, issue_code, use_up
+from users.throttling import Allowance, count_attempt
 
 
 @contextmanager
@@ -31,7 +34,7 @@ def password_change(
     """Wrap what may set the passwords of ``users``: with those that it sets, their sessions end but for ``keep``.
 
     Their reset codes are dead, too. One transaction: the password is not changed without the
-    sessions being ended, nor the other way.
+    sessions being ended, nor the other way. Users whose password somebody else sets are told by mail.
     """
     with transaction.atomic():
         before = dict(users.values_list("pk", "password"))
@@ -42,8 +45,10 @@ def password_change(
         if keep is not None:
             sessions = sessions.exclude(pk=keep)
         end_sessions(sessions, actor=actor, reason=EndReason.PASSWORD_CHANGED, origin=origin)
-        for pk in changed:
-            forget_code(pk)
+        for user in User.objects.filter(pk__in=changed):
+            forget_code(user.pk)
+            if actor is None or actor.pk != user.pk:
+                tell_of_change(user.email, ["password"], by_staff=True)
 
 
 def change_own_password(
@@ -66,10 +71,18 @@ def change_own_password(
         raise EmailMismatch
     if not check_own_password(actor, old_password, ip=origin.ip):
         raise WrongPassword
-    whose = User.objects.filter(pk=actor.pk)
-    with password_change(whose, actor=actor, origin=origin, keep=current.pk):
+    set_own_password(actor, new_password, origin=origin, keep=current.pk)
+
+
+def set_own_password(user: User, new_password: str, *, origin: Origin, keep: UUID | None = None) -> None:
+    """Set the password of ``user``, who has shown the old one. Their sessions end but for ``keep``.
+
+    Raises: WrongPassword, when the old one was changed meanwhile: then nothing changes.
+    """
+    whose = User.objects.filter(pk=user.pk)
+    with password_change(whose, actor=user, origin=origin, keep=keep):
         # Compare and set: of two changes at once the second has the wrong old password.
-        if not whose.filter(password=actor.password).update(password=make_password(new_password)):
+        if not whose.filter(password=user.password).update(password=make_password(new_password)):
             raise WrongPassword
 
 
@@ -82,6 +95,21 @@ def ask_for_reset_code(identity: str, *, by_name_only: bool = False, origin: Ori
     """
     count_request(identity, ip=origin.ip)
     after_answer(_send_reset_code, identity, by_name_only)
+
+
+def send_reset_code(user: User, *, actor: User, note: str = "") -> None:
+    """Mail a reset code to ``user`` on behalf of staff, after the answer; on record.
+
+    It counts for what ``actor`` may send, and not for what may be asked for in the name of ``user``.
+
+    Raises: NotYours, EmailMissing, TooManyAttempts. Then nothing is mailed.
+    """
+    require(actor, Act.SEND_RESET, user)
+    if not user.email:
+        raise EmailMissing
+    count_attempt(Allowance("reset_staff", actor.pk))
+    record_act(user, actor=actor, text=f"Sent a reset code. {note}".strip())
+    transaction.on_commit(lambda: after_answer(_mail_code, user))
 
 
 def reset_password(identity: str, *, code: str, new_password: str, by_name_only: bool = False, origin: Origin) -> None:
@@ -110,4 +138,8 @@ def _find_active(identity: str, by_name_only: bool) -> User | None:
 def _send_reset_code(identity: str, by_name_only: bool) -> None:
     user = _find_active(identity, by_name_only)
     if user and user.email:
-        mail_reset_code(user, issue_code(user))
+        _mail_code(user)
+
+
+def _mail_code(user: User) -> None:
+    mail_reset_code(user, issue_code(user))

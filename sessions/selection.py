@@ -19,6 +19,7 @@ from django.db.models import GenericIPAddressField, Lookup, Q, QuerySet
 
 from sessions.models import Session
 from users.models import Device, DeviceToken, User, is_object_id
+from users.permissions import NOT_OF_SUPERUSERS
 
 
 class SelectionError(ValueError):
@@ -113,7 +114,7 @@ class Selection:
         if self.search is not None:
             yield matching(self.search)
         if self.spare_superusers:
-            yield Q(user=None) | Q(user__is_superuser=False)
+            yield NOT_OF_SUPERUSERS
 
     @property
     def cuts_off(self) -> bool:

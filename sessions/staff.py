@@ -14,12 +14,12 @@ from sessions.models import BulkRun, EndReason
 from sessions.origin import Origin
 from sessions.runs import carry_out
 from sessions.selection import Selection, SelectionError
-from users.accounts import END_SESSION, get_user_to_change
+from users.accounts import get_user_to_change
 from users.errors import NotYours
 from users.models import User
+from users.permissions import Act, may, spares_superusers
+from users.record import record_act
 
-END_ALL_SESSIONS = "user_sessions.end_all_sessions"
-CHANGE_USER = "users.change_user"
 # Sessions; as many as are ended within a second.
 AT_ONCE = 5000
 # Their ids are written down with the run.
@@ -32,7 +32,7 @@ class ReasonMissing(Exception):
 
 def as_far_as_allowed(selection: Selection, *, actor: User) -> Selection:
     """Without the sessions of superusers, which superusers end."""
-    return selection if actor.is_superuser else replace(selection, spare_superusers=True)
+    return replace(selection, spare_superusers=True) if spares_superusers(actor) else selection
 
 
 def everywhere(selection: Selection) -> Selection | None:
@@ -51,7 +51,8 @@ def everywhere(selection: Selection) -> Selection | None:
 
 
 def may_end(found: Preview, *, actor: User) -> bool:
-    return actor.has_perm(END_ALL_SESSIONS if found.is_of_many else END_SESSION)
+    """Whether ``actor`` may end what ``found`` shows, without the sessions that `as_far_as_allowed` leaves out."""
+    return may(actor, Act.END_MANY if found.is_of_many else Act.END_SESSIONS)
 
 
 def end_as_staff(
@@ -79,13 +80,11 @@ def end_as_staff(
 
 @transaction.atomic
 def disable_user(user_id: str, *, actor: User, origin: Origin, note: str) -> BulkRun:
-    """Disable the account and end all that it is logged in with.
+    """Disable the account and end all that it is logged in with; on record.
 
     Raises: NotYours, UserNotFound.
     """
-    if not actor.has_perm(END_SESSION):
-        raise NotYours
-    user = get_user_to_change(user_id, actor=actor, permission=CHANGE_USER)
+    user = get_user_to_change(user_id, actor=actor, act=Act.DISABLE_USER)
     # Locked by it: a login that is under way sees it, or is seen by what follows.
     User.objects.filter(pk=user.pk).update(is_active=False)
     found = Preview(Selection(users=(user.pk,)))
@@ -93,6 +92,7 @@ def disable_user(user_id: str, *, actor: User, origin: Origin, note: str) -> Bul
     for _ in sweep_run(run, reason=EndReason.USER_DISABLED):
         pass
     run.refresh_from_db()
+    record_act(user, actor=actor, text=f"Disabled; bulk run {run.pk}. {note}".strip())
     return run
 
 

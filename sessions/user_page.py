@@ -6,9 +6,9 @@ from django.core.paginator import Page, Paginator
 
 from sessions.artefacts import Artefact, artefacts_of
 from sessions.models import Refusal, Session
-from users.accounts import END_SESSION
 from users.clock import database_now
 from users.models import DeviceToken, User
+from users.permissions import Act, may_as_staff
 
 MOST_SHOWN = 50
 ENDED_PER_PAGE = 20
@@ -35,6 +35,7 @@ class UserPage:
     device_tokens: list[DeviceToken]
     may_end: bool
     may_disable: bool
+    may_send_reset: bool
 
     @property
     def nobody_can_act(self) -> bool:
@@ -54,23 +55,7 @@ def user_page(user: User, *, actor: User, ended_page: str | None = None) -> User
         ended=Paginator(ended.order_by("-ended_at", "-pk"), ENDED_PER_PAGE).get_page(ended_page),
         artefacts=artefacts_of(user),
         device_tokens=list(DeviceToken.objects.filter(user=user).select_related("device").order_by("-updated_at")),
-        may_end=may_end_sessions_of(user, actor=actor),
-        may_disable=may_disable(user, actor=actor),
-    )
-
-
-def may_end_sessions_of(user: User, *, actor: User) -> bool:
-    return actor.has_perm(END_SESSION) and (actor.is_superuser or not user.is_superuser)
-
-
-def may_disable(user: User, *, actor: User) -> bool:
-    """As `users.accounts.get_user_to_change` has it; nobody disables themselves."""
-    protected = user.is_superuser or user.is_staff
-    return (
-        user.is_active
-        and user.deleted_at is None
-        and user.pk != actor.pk
-        and may_end_sessions_of(user, actor=actor)
-        and actor.has_perm("users.change_user")
-        and (actor.is_superuser or not protected)
+        may_end=may_as_staff(actor, Act.END_SESSIONS, user),
+        may_disable=user.is_active and may_as_staff(actor, Act.DISABLE_USER, user),
+        may_send_reset=user.is_active and may_as_staff(actor, Act.SEND_RESET, user),
     )

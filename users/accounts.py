@@ -10,12 +10,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from users.errors import IdentityTaken, NotYours, RegistrationClosed, UserNotFound
+from users.errors import IdentityTaken, RegistrationClosed, UserNotFound
 from users.models import User, is_object_id
+from users.permissions import Act, may, require
 from users.reset_codes import forget_code
-
-# Ending sessions takes nothing over, so it may be done to other staff, too.
-END_SESSION = "user_sessions.end_session"
 
 
 def register_user(
@@ -35,35 +33,26 @@ def register_user(
         return User.objects.create_user(username, password, ip_addresses=known_ips, **fields)
 
 
-def get_user_to_read(user_id: str, *, actor: User, permission: str) -> User:
-    """The actor's own, or another user, deleted or not, if ``actor`` is staff with that permission.
+def get_user_to_read(user_id: str, *, actor: User, act: Act) -> User:
+    """The user of that id, deleted or not, if ``actor`` may do ``act`` to them.
 
     Raises: NotYours (the same for known and unknown), UserNotFound (only to staff).
     """
-    return actor if user_id == actor.pk else _of_another(User.objects.all(), user_id, actor, permission)
+    return _get_target(User.objects.all(), user_id, actor, act)
 
 
-def get_user_to_change(user_id: str, *, actor: User, permission: str) -> User:
-    """The actor's own, or another user, if ``actor`` is staff with that permission.
-
-    A superuser's account is for superusers only, and staff are changed and deleted by superusers
-    only: who could give another an email of their own could take over what that one may do.
+def get_user_to_change(user_id: str, *, actor: User, act: Act) -> User:
+    """The user of that id, unless deleted, if ``actor`` may do ``act`` to them.
 
     Raises: NotYours (the same for known and unknown), UserNotFound (only to staff).
     """
-    if user_id == actor.pk:
-        return actor
-    user = _of_another(User.objects.filter(deleted_at=None), user_id, actor, permission)
-    protected = user.is_superuser or (user.is_staff and permission != END_SESSION)
-    if protected and not actor.is_superuser:
-        raise NotYours
-    return user
+    return _get_target(User.objects.filter(deleted_at=None), user_id, actor, act)
 
 
 def users_visible_to(actor: User) -> QuerySet[User]:
     """Themselves; all users for staff who may see them. The deleted ones are left out."""
     users = User.objects.filter(deleted_at=None)
-    return users if actor.has_perm("users.view_user") else users.filter(pk=actor.pk)
+    return users if may(actor, Act.SEE_USER) else users.filter(pk=actor.pk)
 
 
 def find_users(
@@ -73,8 +62,7 @@ def find_users(
 
     Raises: NotYours, when ``actor`` may not see users.
     """
-    if not actor.has_perm("users.view_user"):
-        raise NotYours
+    require(actor, Act.SEE_USER)
     users = users_visible_to(actor)
     if since is not None:
         users = users.filter(created_at__gte=since)
@@ -103,12 +91,15 @@ def change_user(user: User, **fields: Any) -> None:
         setattr(user, name, value)
 
 
-def _of_another(users: QuerySet[User], user_id: str, actor: User, permission: str) -> User:
-    if not actor.has_perm(permission):
-        raise NotYours
+def _get_target(users: QuerySet[User], user_id: str, actor: User, act: Act) -> User:
+    if user_id == actor.pk:
+        require(actor, act, actor)
+        return actor
+    require(actor, act)  # before the look-up, so that others learn nothing about which ids exist
     user = users.filter(pk=user_id).first() if is_object_id(user_id) else None
     if user is None:
         raise UserNotFound
+    require(actor, act, user)
     return user
 
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, StackedInline
 from unfold.views import ChangeList
 
+from users.admin_forms import SavesChanges
 from users.admin_lists import BoundedList, BoundedPaginator
 from users.models import App, CrashReport, Device, DeviceToken, RefusedLogin, is_object_id
 
@@ -38,14 +39,14 @@ class ReadOnly(NoDelete):
 
 
 @admin.register(App)
-class AppAdmin(NoDelete):
+class AppAdmin(SavesChanges, NoDelete):
     """Apps are made by `manage.py createapp`, which shows the key once."""
 
     when_empty = "Make one with: manage.py createapp NAME"
 
     list_display = ["name", "id", "is_active", "created_at"]
-    # The name, too: settings name ZAP's app by it.
-    readonly_fields = ["name", "id", "created_at"]
+    # Settings name ZAP's app by its name. A cut-off moves by an order to end sessions only.
+    readonly_fields = ["name", "id", "sessions_valid_after", "created_at"]
     fields = [
         *("name", "id", "is_active", "sessions_valid_after"),
         *("session_lifetime", "idle_timeout", "sessions_per_user", "created_at"),

@@ -49,6 +49,10 @@ class EmailMismatch(UsersError):
     """The email that a change of the password names is not the user's."""
 
 
+class EmailMissing(UsersError):
+    """The user has no email that a code could be mailed to."""
+
+
 class CodeInvalid(UsersError):
     """No such code now: wrong, used, expired, tried too often, or of nobody. The same on purpose."""
 

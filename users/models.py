@@ -16,6 +16,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Upper
 
+from users.permissions import is_acting_staff
 from users.sealing import Purpose, seal
 
 _OBJECT_ID = re.compile("[0-9a-f]{24}")
@@ -176,6 +177,14 @@ class User(AbstractBaseUser, PermissionsMixin):
             # The order of both dialects' lists.
             models.Index(F("created_at").desc(), F("id").desc(), condition=Q(deleted_at=None), name="user_newest"),
         ]
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Whether they are staff and have that permission. Without `is_staff` a permission allows nothing."""
+        return is_acting_staff(self) and super().has_perm(perm, obj)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """Whether they are staff and have any permission in that app."""
+        return is_acting_staff(self) and super().has_module_perms(app_label)
 
     def get_full_name(self) -> str:
         return self.name or f"{self.first_name} {self.last_name}".strip()

@@ -3,10 +3,12 @@
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from users.permissions import Act, may
 
-def _item(title: str, icon: str, view: str, permission: str | None = None) -> dict[str, object]:
+
+def _item(title: str, icon: str, view: str, act: Act | None = None) -> dict[str, object]:
     item: dict[str, object] = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{view}")}
-    return item | ({"permission": lambda request: request.user.has_perm(permission)} if permission else {})
+    return item | ({"permission": lambda request: may(request.user, act)} if act else {})
 
 
 UNFOLD = {
@@ -38,26 +40,26 @@ UNFOLD = {
                 "title": "Who is logged in",
                 "separator": True,
                 "items": [
-                    _item("Sessions", "key", "user_sessions_session_changelist", "user_sessions.view_session"),
-                    _item("Users", "person", "users_user_changelist", "users.view_user"),
-                    _item("Explain a token", "troubleshoot", "explain", "user_sessions.view_session"),
-                    _item("Bulk runs", "logout", "user_sessions_bulkrun_changelist", "user_sessions.view_bulkrun"),
-                    _item("Refused logins", "front_hand", "users_refusedlogin_changelist", "users.view_refusedlogin"),
+                    _item("Sessions", "key", "user_sessions_session_changelist", Act.SEE_SESSIONS),
+                    _item("Users", "person", "users_user_changelist", Act.SEE_USER),
+                    _item("Explain a token", "troubleshoot", "explain", Act.EXPLAIN),
+                    _item("Bulk runs", "logout", "user_sessions_bulkrun_changelist", Act.SEE_RUNS),
+                    _item("Refused logins", "front_hand", "users_refusedlogin_changelist", Act.SEE_REFUSED_LOGINS),
                 ],
             },
             {
                 "title": "With what",
                 "separator": True,
                 "items": [
-                    _item("Apps", "apps", "users_app_changelist", "users.view_app"),
-                    _item("Devices", "smartphone", "users_device_changelist", "users.view_device"),
-                    _item("Device tokens", "notifications", "users_devicetoken_changelist", "users.view_devicetoken"),
+                    _item("Apps", "apps", "users_app_changelist", Act.SEE_APPS),
+                    _item("Devices", "smartphone", "users_device_changelist", Act.SEE_DEVICES),
+                    _item("Device tokens", "notifications", "users_devicetoken_changelist", Act.SEE_DEVICE_TOKENS),
                 ],
             },
             {
                 "title": "Staff",
                 "separator": True,
-                "items": [_item("Groups", "groups", "auth_group_changelist", "auth.view_group")],
+                "items": [_item("Groups", "groups", "auth_group_changelist", Act.SEE_GROUPS)],
             },
         ],
     },

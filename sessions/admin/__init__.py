@@ -1,4 +1,4 @@
-"""The admin, by page. What it orders is decided in `sessions.staff`."""
+"""The admin, by page. `users.permissions` decides who may do what; `sessions.staff` carries orders out."""
 
 from sessions.admin import groups, runs, sessions, users
 

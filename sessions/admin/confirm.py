@@ -40,36 +40,40 @@ class WhyForm(forms.Form):
         required=False, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "inputmode": "numeric"})
     )
 
-    def __init__(self, *args: Any, found: Preview, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, found: Preview | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.found = found
         if self.wants_reason:
             self.fields["note"].required = True
         if self.wants_count:
             self.fields["typed"].required = True
-            self.fields["typed"].label = f"Type {found.count} to go on"
+            self.fields["typed"].label = f"Type {self._count} to go on"
         else:
             del self.fields["typed"]
 
     @property
     def wants_reason(self) -> bool:
-        return self.found.is_of_many
+        return self.found is not None and self.found.is_of_many
 
     @property
     def wants_count(self) -> bool:
         """As the command does: of many sessions somebody has to know the number."""
-        return self.found.count > settings.BULK_CONFIRM_OVER
+        return self._count > settings.BULK_CONFIRM_OVER
+
+    @property
+    def _count(self) -> int:
+        return self.found.count if self.found is not None else 0
 
     def clean_typed(self) -> str:
         typed: str = self.cleaned_data["typed"]
-        if typed.replace(",", "").strip() != str(self.found.count):
-            raise forms.ValidationError(f"That is not {self.found.count}.")
+        if typed.replace(",", "").strip() != str(self._count):
+            raise forms.ValidationError(f"That is not {self._count}.")
         return typed
 
 
 @dataclass(frozen=True)
 class Question:
-    """What staff are asked before it is done."""
+    """What staff are asked before it is done. ``is_harmless``: it takes nothing away from anybody."""
 
     title: str
     button: str
@@ -78,6 +82,7 @@ class Question:
     happens: list[str]
     token: str = ""
     icon: str = "logout"
+    is_harmless: bool = False
     hidden: dict[str, str] = field(default_factory=dict)
 
 
@@ -91,10 +96,10 @@ def ask(
         "question": question,
         "form": form,
         "found": found,
-        "words": in_words(found.selection),
-        "sample": found.sample(SAMPLE),
-        "more": max(0, found.count - SAMPLE),
     }
+    if found is not None:
+        sample = {"sample": found.sample(SAMPLE), "more": max(0, found.count - SAMPLE)}
+        context |= {"words": in_words(found.selection), **sample}
     request.current_app = site.name
     response = TemplateResponse(request, "sessions/confirm.html", context, status=status)
     response["Cache-Control"] = "no-store"

@@ -10,7 +10,9 @@ from django.template.response import TemplateResponse
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from sessions.admin.confirm import actor_of
 from sessions.explain import explain
+from users.permissions import Act, may
 
 
 class TokenForm(forms.Form):
@@ -32,7 +34,7 @@ class TokenForm(forms.Form):
 @sensitive_post_parameters("token")
 def explain_view(request: HttpRequest) -> HttpResponse:
     """It comes in the body, never in the URL; the answer has what it says, and not the token itself."""
-    if not request.user.has_perm("user_sessions.view_session"):
+    if not may(actor_of(request), Act.EXPLAIN):
         raise PermissionDenied
     form = TokenForm(request.POST or None)
     if request.method == "GET":  # later on it would scroll the answer out of sight

@@ -6,16 +6,19 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from sessions.admin.confirm import actor_of
 from users.credentials import find_user_by_identity
 from users.models import User, is_object_id
+from users.permissions import Act, may
 
 
 def find_view(request: HttpRequest) -> HttpResponse:
     """To the page of the user who is named so to the letter; of anything else, to the sessions that match."""
-    if not request.user.has_perm("user_sessions.view_session"):
+    actor = actor_of(request)
+    if not may(actor, Act.SEE_SESSIONS):
         raise PermissionDenied
     term = request.GET.get("q", "").strip()
-    user = _user(term) if request.user.has_perm("users.view_user") else None
+    user = _user(term) if may(actor, Act.SEE_USER) else None
     if user is not None:
         return HttpResponseRedirect(reverse("admin:users_user_change", args=[user.pk]))
     return HttpResponseRedirect(f"{reverse('admin:user_sessions_session_changelist')}?{urlencode({'q': term})}")

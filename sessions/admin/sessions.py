@@ -20,10 +20,10 @@ from sessions.models import Session
 from sessions.origin import Origin
 from sessions.selection import Selection, SelectionError, matching
 from sessions.staff import ReasonMissing, as_far_as_allowed, end_as_staff, everywhere, may_end
-from users.accounts import END_SESSION
 from users.admin import ReadOnly
 from users.clock import DatabaseNow, database_now
 from users.errors import NotYours
+from users.permissions import Act, may, may_as_staff
 
 LIST = "admin:user_sessions_session_changelist"
 
@@ -84,7 +84,7 @@ class SessionAdmin(ReadOnly):
         return (queryset.filter(matching(search_term)) if search_term.strip() else queryset), False
 
     def has_end_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(END_SESSION)
+        return may(actor_of(request), Act.END_SESSIONS)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
@@ -100,7 +100,7 @@ class SessionAdmin(ReadOnly):
         session = self.get_object(request, object_id)
         extra: dict[str, Any] = {"title": "Session"}
         if session is not None:
-            extra |= {"session": session, "state": state_of(session), "may_end": may_end_session(request, session)}
+            extra |= {"session": session, "state": state_of(session), "may_end": _may_end(request, session)}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **extra})
 
     @admin.action(description="Log out selected", permissions=["end"])
@@ -154,8 +154,9 @@ class SessionAdmin(ReadOnly):
         found = _found(request, chosen, whole_users=whole_users)
         if found is None:
             return _nothing_left(request)
-        form = WhyForm(request.POST, found=replace(found, seen=count))
-        question = _bulk_question(form.found, token, back=reverse(LIST), whole_users=whole_users)
+        found = replace(found, seen=count)
+        form = WhyForm(request.POST, found=found)
+        question = _bulk_question(found, token, back=reverse(LIST), whole_users=whole_users)
         if not form.is_valid():
             return ask(request, self.admin_site, question, form)
         try:
@@ -174,7 +175,7 @@ class SessionAdmin(ReadOnly):
         session = Session.objects.select_related("user", "app", "device").filter(pk=session_id).first()
         if session is None:
             raise Http404
-        if not may_end_session(request, session):
+        if not _may_end(request, session):
             raise PermissionDenied
         actor = actor_of(request)
         back = reverse("admin:users_user_change", args=[session.user_id]) if session.user_id else reverse(LIST)
@@ -197,10 +198,8 @@ def state_of(session: Session) -> str:
     return "refused" if session.refusal(session.checked_at) else "live"
 
 
-def may_end_session(request: HttpRequest, session: Session) -> bool:
-    actor = actor_of(request)
-    spared = session.user is not None and session.user.is_superuser and not actor.is_superuser
-    return actor.has_perm(END_SESSION) and not spared
+def _may_end(request: HttpRequest, session: Session) -> bool:
+    return may_as_staff(actor_of(request), Act.END_SESSIONS, session.user)
 
 
 def _is_uuid(text: str) -> bool:

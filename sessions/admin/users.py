@@ -5,31 +5,36 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import UserChangeForm
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from sessions.accounts import change_account
 from sessions.admin.confirm import Question, WhyForm, actor_of, ask
 from sessions.bulk import Preview
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
-from sessions.passwords import password_change
+from sessions.passwords import send_reset_code
 from sessions.selection import Selection
 from sessions.staff import disable_user, end_as_staff
-from sessions.user_page import may_disable, may_end_sessions_of, user_page
+from sessions.user_page import user_page
 from users.admin import NoDelete
+from users.admin_forms import SavesChanges, changed_columns
+from users.errors import EmailMissing, TooManyAttempts
 from users.models import User, is_object_id
+from users.permissions import Act, closed_fields, may, may_as_staff
 
-# Who could set these could make themselves anything.
-_POWERS = ["is_staff", "is_superuser", "groups", "user_permissions"]
+_UNIQUE = {"username": "username__iexact", "email": "email__iexact", "phone_number": "phone_number"}
 
 
 class UserForm(UserChangeForm):
-    """Empty is absent: of NULLs there may be many, of empty strings only one."""
+    """Takes what is empty for absent: of NULLs there may be many, of empty strings only one."""
+
+    password = None  # type: ignore[assignment]  # nobody sees its hash, and nobody chooses it for somebody else
 
     def clean_email(self) -> str | None:
         return self.cleaned_data.get("email") or None
@@ -37,9 +42,18 @@ class UserForm(UserChangeForm):
     def clean_phone_number(self) -> str | None:
         return self.cleaned_data.get("phone_number") or None
 
+    def clean(self) -> None:
+        """Say which field is taken. Django can't: the constraints hold for users who are not deleted."""
+        super().clean()
+        others = User.objects.filter(deleted_at=None).exclude(pk=self.instance.pk)
+        for field, lookup in _UNIQUE.items():
+            value = self.cleaned_data.get(field)
+            if value and others.filter(**{lookup: value}).exists():
+                self.add_error(field, "Another user has it already.")
+
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
+class UserAdmin(SavesChanges, DjangoUserAdmin, NoDelete):  # type: ignore[misc]
     when_empty = "Users appear when they register; staff can add some here."
     list_display = ["username", "email", "name", "role", "state", "registered"]
     list_filter = ["is_staff", "is_active"]
@@ -48,12 +62,21 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
     ordering = ["-created_at", "-pk"]
     sortable_by = ()
     form = UserForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
+    add_form = UserForm
     change_form_template = "sessions/user.html"
-    readonly_fields = ["id", "ip_addresses", "last_login", "created_at", "updated_at", "deleted_at"]
+    readonly_fields = ["id", "email_verified", "ip_addresses", "last_login", "created_at", "updated_at", "deleted_at"]
+    add_fieldsets = [
+        (
+            None,
+            {
+                "fields": ["username", "email", "name"],
+                "description": "Nobody chooses a password for somebody else. With an email, the user is mailed a code"
+                " to set their own.",
+            },
+        )
+    ]
     fieldsets = [
-        (None, {"fields": ["username", "password", "id"]}),
+        (None, {"fields": ["username", "id"]}),
         (
             "Person",
             {
@@ -63,7 +86,13 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
                 ]
             },
         ),
-        ("Permissions", {"classes": ["collapse"], "fields": ["is_active", *_POWERS]}),
+        (
+            "Permissions",
+            {
+                "classes": ["collapse"],
+                "fields": ["is_active", "is_staff", "is_superuser", "groups", "user_permissions"],
+            },
+        ),
         (
             "Record",
             {
@@ -99,32 +128,41 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
         found = Q(username__istartswith=term) | Q(email__istartswith=term) | Q(phone_number=term)
         return queryset.filter(found), False
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return may(actor_of(request), Act.ADD_USER)
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # As `users.accounts.get_user_to_change` has it: staff are changed by superusers only.
-        protected = obj is not None and (obj.is_staff or obj.is_superuser)
-        return super().has_change_permission(request, obj) and (not protected or actor_of(request).is_superuser)
+        return may_as_staff(actor_of(request), Act.CHANGE_USER, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        fields = [*super().get_readonly_fields(request, obj)]
-        return fields if actor_of(request).is_superuser else [*fields, *_POWERS]
+        closed = closed_fields(actor_of(request), obj) if obj is not None else []
+        return [*super().get_readonly_fields(request, obj), *closed]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)  # in the transaction that the admin has opened
-        if change and not obj.is_active:
-            sessions, actor = Session.objects.filter(user=obj), actor_of(request)
+        """Save in the transaction that the admin has opened."""
+        if not change:
+            obj.set_unusable_password()
+            super().save_model(request, obj, form, change)
+            self._send_reset(request, obj)
+            return
+        actor, fields = actor_of(request), changed_columns(form)
+        if fields:
+            # As it was before the form: its old email is told.
+            change_account(User.objects.get(pk=obj.pk), actor=actor, on_record=False, **fields)
+        if fields.get("is_active") is False:
+            sessions = Session.objects.filter(user=obj)
             end_sessions(sessions, actor=actor, reason=EndReason.USER_DISABLED, origin=Origin.of(request))
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        changed = password_change(User.objects.filter(pk=id), actor=actor_of(request), origin=Origin.of(request))
-        with changed:
-            return super().user_change_password(request, id, form_url)
+        """Not found: staff send a reset code, and change their own password on another page."""
+        raise Http404
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         user = self.get_object(request, object_id)
         extra: dict[str, Any] = {}
-        if user is not None and request.user.has_perm("user_sessions.view_session"):
+        if user is not None and may(actor_of(request), Act.SEE_SESSIONS):
             extra["of_user"] = user_page(user, actor=actor_of(request), ended_page=request.GET.get("ended_page"))
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **extra})
 
@@ -133,13 +171,14 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
         return [
             path("<str:user_id>/log-out/", wrap(self.log_out_view), name="users_user_log_out"),
             path("<str:user_id>/disable/", wrap(self.disable_view), name="users_user_disable"),
+            path("<str:user_id>/send-reset/", wrap(self.send_reset_view), name="users_user_send_reset"),
             *super().get_urls(),
         ]
 
     def log_out_view(self, request: HttpRequest, user_id: str) -> HttpResponse:
         """End all sessions of that user: asks first, then does it."""
         user, actor = self._user(user_id), actor_of(request)
-        if not may_end_sessions_of(user, actor=actor):
+        if not may_as_staff(actor, Act.END_SESSIONS, user):
             raise PermissionDenied
         found, back = Preview(Selection(users=(user.pk,))), reverse("admin:users_user_change", args=[user.pk])
         form = WhyForm(request.POST or None, found=found)
@@ -164,14 +203,13 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
         if not user.is_active:
             messages.warning(request, "The account is disabled already.")
             return HttpResponseRedirect(back)
-        if not may_disable(user, actor=actor):
+        if not may_as_staff(actor, Act.DISABLE_USER, user):
             raise PermissionDenied
         found = Preview(Selection(users=(user.pk,)))
         form = WhyForm(request.POST or None, found=found)
         if request.method == "POST" and form.is_valid():
             note = form.cleaned_data["note"]
             run = disable_user(user.pk, actor=actor, origin=Origin.of(request), note=note)
-            self.log_change(request, user, f"Disabled; bulk run {run.pk}. {note}".strip())
             ended = f"{run.ended:,} session{'' if run.ended == 1 else 's'} ended."
             messages.success(request, f"{user.username} is disabled. {ended}")
             return HttpResponseRedirect(back)
@@ -184,6 +222,47 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
             f"Disable {user.username}?", "Disable and end all", request.path, back, happens, icon="block"
         )
         return ask(request, self.admin_site, question, form)
+
+    def send_reset_view(self, request: HttpRequest, user_id: str) -> HttpResponse:
+        """Mail that user a reset code: asks first, then does it."""
+        user, actor = self._user(user_id), actor_of(request)
+        back = reverse("admin:users_user_change", args=[user.pk])
+        if not may_as_staff(actor, Act.SEND_RESET, user):
+            raise PermissionDenied
+        if not user.is_active:
+            messages.warning(request, "The account is disabled. A reset code would not work.")
+            return HttpResponseRedirect(back)
+        form = WhyForm(request.POST or None)
+        if not user.email or (request.method == "POST" and form.is_valid()):
+            self._send_reset(request, user, note=form.cleaned_data["note"] if user.email else "")
+            return HttpResponseRedirect(back)
+        happens = [
+            f"A code is mailed to {user.email}. It sets a new password, once.",
+            "The password stays as it is until somebody uses the code. Then all sessions of the user end.",
+            "You do not see the code.",
+        ]
+        question = Question(
+            f"Send {user.username} a reset code?",
+            "Send a reset code",
+            request.path,
+            back,
+            happens,
+            icon="lock_reset",
+            is_harmless=True,
+        )
+        return ask(request, self.admin_site, question, form)
+
+    def _send_reset(self, request: HttpRequest, user: User, *, note: str = "") -> None:
+        try:
+            send_reset_code(user, actor=actor_of(request), note=note)
+        except EmailMissing:
+            messages.warning(request, f"{user.username} has no email. No reset code was sent.")
+        except TooManyAttempts as error:
+            minutes = -(-error.retry_after // 60)
+            told = f"You have sent too many reset codes. None was sent to {user.username}. Try again in {minutes} min."
+            messages.error(request, told)
+        else:
+            messages.success(request, f"A reset code is on its way to {user.email}.")
 
     def _user(self, user_id: str) -> User:
         user = User.objects.filter(pk=user_id).first() if is_object_id(user_id) else None

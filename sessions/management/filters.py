@@ -119,6 +119,12 @@ def duration(text: str) -> timedelta:
     return time
 
 
+def find_named(name: str) -> User | None:
+    """The user of that name or id; deleted users have no name any more."""
+    found = _by_name([name]) if "\0" not in name else {}
+    return User.objects.filter(pk=found[name]).first() if name in found else None
+
+
 def _names_in(paths: list[str] | None) -> list[str] | None:
     return None if paths is None else [name for path in paths for name in _names_of(path)]
 

@@ -115,7 +115,7 @@ ROUTES = [
         optional=("username", "email", "phoneNumber", "name"),
         token="access_token",
         for_others="users.change_user",
-        within=f"{_ZAP}.change_user",
+        within=f"{_ZAP}.change_account",
     ),
     Route(
         *(ZAP, "delete", "DELETE", "/v1/users/{own}"),
@@ -230,7 +230,7 @@ ROUTES = [
         optional=("username", "firstName", "lastName", "tag"),
         token="access_token",
         for_others="users.change_user",
-        within=f"{_BUDDY}.change_user",
+        within=f"{_BUDDY}.change_account",
     ),
     Route(
         *(BUDDY, "delete", "DELETE", "/users/me"),

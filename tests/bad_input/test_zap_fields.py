@@ -143,8 +143,9 @@ def test_what_only_staff_may_set_is_ignored_from_others_however_it_is_spelt(good
 
 @pytest.mark.parametrize("name", ["register", "change"])
 def test_a_role_id_is_a_text_or_a_whole_number_and_anything_else_is_refused_from_staff(good, phone, subtests, name):
-    User.objects.filter(pk=phone.user_id).update(is_superuser=True)
-    call, untouched = good(name).but(token=phone.access_token), Untouched()
+    User.objects.filter(pk=phone.user_id).update(is_superuser=True, is_staff=True)
+    call, other = good(name).but(token=phone.access_token), User.objects.exclude(pk=phone.user_id)[0]
+    call, untouched = call.but(path=call.path.replace(phone.user_id, other.pk)), Untouched()
     bad = [*NO_TEXT, *UNSTORABLE, 0.5, 1e-300, 1e300, 10**64, -(10**64), 10**4000, "x" * 65]
     for role_id in bad:
         with subtests.test(role_id=repr(role_id)[:30]), undone():

@@ -113,6 +113,33 @@ def test_all_of_a_users_sessions_are_ended_and_nobody_can_act_as_a_disabled_one(
     assert phones.other.me().status == 200
 
 
+def test_a_saved_form_leaves_alone_what_others_changed_and_a_reset_code_is_sent(admin, phones):
+    new_staff("Operators", name="olga")
+    ann = User.objects.get(username="ann")
+    with browsing(admin, "olga") as page:
+        page.goto(f"/admin/users/user/{ann.pk}/change/")
+        # Meanwhile she changes it herself.
+        assert phones.tablet.ask("PUT", f"/v1/users/{ann.pk}", {"email": "new@example.org"}).status == 200
+        page.locator("[name=name]").fill("Ann Lee")
+        page.get_by_role("button", name="Save and continue editing").click()
+        expect(page.get_by_text("was changed successfully")).to_be_visible()
+        expect(page.locator("[name=email]")).to_have_value("new@example.org")
+        expect(page.locator("[name=name]")).to_have_value("Ann Lee")
+        page.get_by_role("link", name="Send a reset code").click()
+        page.get_by_label("Reason").fill("On the phone, ticket 12")
+        page.get_by_role("button", name="Send a reset code").click()
+        expect(page.get_by_text("A reset code is on its way to new@example.org.")).to_be_visible()
+        page.goto("/admin/password_change/")
+        for field, text in (
+            ("old_password", "wrong-pass-1"),
+            ("new_password1", "battery-2"),
+            ("new_password2", "battery-2"),
+        ):
+            page.locator(f"[name={field}]").fill(text)
+        page.get_by_role("button", name="Change password").click()
+        expect(page.get_by_text("Your old password was entered incorrectly")).to_be_visible()
+
+
 def test_all_that_match_are_logged_out_and_not_only_those_of_the_page(admin, phones):
     new_staff("Operators", name="olga")
     seed(1200)

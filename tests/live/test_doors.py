@@ -101,11 +101,6 @@ def untick_active_in_the_admin(ann: Ann) -> None:
     ann.admin.send(user_url(ann.id), {"username": "ann"}, status=302)
 
 
-def set_a_password_in_the_admin(ann: Ann) -> None:
-    form = {"password1": NEW, "password2": NEW, "usable_password": "true"}
-    ann.admin.send(f"/admin/users/user/{ann.id}/password/", form, status=302)
-
-
 def confirm_a_list(ann: Ann, action: str, path: str, *, across: bool) -> None:
     chosen = {
         "action": action,
@@ -185,7 +180,6 @@ ALL = [
     (log_out_everywhere_in_the_admin, EndReason.STAFF),
     (log_out_by_command, EndReason.OPERATOR),
     (log_out_everywhere_by_the_api, EndReason.LOGOUT),
-    (set_a_password_in_the_admin, EndReason.PASSWORD_CHANGED),
     (change_the_password_by_command, EndReason.PASSWORD_CHANGED),
     (change_ones_own_password, EndReason.PASSWORD_CHANGED),
     (reset_the_password_by_a_code, EndReason.PASSWORD_CHANGED),

@@ -1,5 +1,6 @@
 """Staff at the admin, in this process: who they are, and what they click."""
 
+from html.parser import HTMLParser
 from importlib import import_module
 from typing import Any
 
@@ -73,6 +74,48 @@ def confirm(browser: Client, page: Any, **answers: str) -> Any:
 
 def user_url(user_id: str, what: str = "change") -> str:
     return reverse(f"admin:users_user_{what}", args=[user_id])
+
+
+class _Form(HTMLParser):
+    """The fields of the admin's form, as a browser would send them unchanged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: dict[str, list[str]] = {}
+        self.is_in, self.named = False, ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        has = dict(attrs)
+        name = has.get("name") or ""
+        if tag == "form":
+            self.is_in = (has.get("id") or "").endswith("_form")
+        if not self.is_in:
+            return
+        if tag == "input" and name and has.get("type") != "submit":
+            if has.get("type") != "checkbox" or "checked" in has:
+                self.sent.setdefault(name, []).append(has.get("value") or ("on" if "checked" in has else ""))
+        elif tag in ("select", "textarea"):
+            self.named = name
+            if tag == "textarea":
+                self.sent[name] = [""]
+        elif tag == "option" and "selected" in has:
+            self.sent.setdefault(self.named, []).append(has.get("value") or "")
+
+    def handle_data(self, data: str) -> None:
+        if self.is_in and self.lasttag == "textarea" and self.named:
+            self.sent[self.named] = [data.lstrip("\n")]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("select", "textarea"):
+            self.named = ""
+        self.is_in = self.is_in and tag != "form"
+
+
+def open_form(browser: Client, url: str) -> dict[str, list[str]]:
+    """What the form of that page sends when nobody changes it."""
+    form = _Form()
+    form.feed(browser.get(url).content.decode())
+    return form.sent
 
 
 def told(page: Any) -> str:

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from sessions.models import EndReason, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
+from tests.sessions.staff import open_form
 from users.models import App, User
 
 
@@ -26,14 +27,6 @@ def browser(boss):
     page = client.post(reverse("admin:login"), {"username": "BOSS", "password": PASSWORD, "next": "/admin/"})
     assert page.status_code == 302
     return client
-
-
-def form_of(browser, url):
-    """The values that the page's form would send unchanged."""
-    form = browser.get(url).context["adminform"].form
-    values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
-    sent = {name: "" if value is None else value for name, value in values.items() if value is not False}
-    return {name: value for name, value in sent.items() if name != "password"}
 
 
 def test_every_model_has_a_list_that_opens_with_rows_in_it(browser):
@@ -63,7 +56,7 @@ def test_no_page_shows_a_push_address_or_a_key(browser):
 def test_disabling_a_user_ends_their_sessions(browser):
     phone = ZapPhone(InProcess()).sign_up()
     url = reverse("admin:users_user_change", args=[phone.user_id])
-    saved = browser.post(url, {name: value for name, value in form_of(browser, url).items() if name != "is_active"})
+    saved = browser.post(url, {name: value for name, value in open_form(browser, url).items() if name != "is_active"})
     assert saved.status_code == 302
     assert phone.me().status == 401
     assert Session.objects.get(user_id=phone.user_id).end_reason == EndReason.USER_DISABLED
@@ -72,19 +65,19 @@ def test_disabling_a_user_ends_their_sessions(browser):
 def test_changing_a_user_otherwise_leaves_them_logged_in(browser):
     phone = ZapPhone(InProcess()).sign_up()
     url = reverse("admin:users_user_change", args=[phone.user_id])
-    assert browser.post(url, form_of(browser, url) | {"name": "Ann"}).status_code == 302
+    assert browser.post(url, open_form(browser, url) | {"name": "Ann"}).status_code == 302
     assert phone.me().json["data"]["name"] == "Ann"
 
 
-@pytest.mark.parametrize("new", ["another-pass-2", "x"])
-def test_a_password_set_by_staff_ends_the_users_sessions_unless_it_is_refused(browser, new):
+@pytest.mark.parametrize("whose", ["another's", "one's own"])
+def test_there_is_no_page_to_set_a_password_by_id_for_superusers_neither(browser, boss, whose):
     phone = ZapPhone(InProcess()).sign_up()
-    url = reverse("admin:auth_user_password_change", args=[phone.user_id])
-    passwords = {"password1": new, "password2": new if new != "x" else "y"}
-    browser.post(url, passwords | {"usable_password": "true"})
-    assert phone.me().status == (401 if new != "x" else 200)
-    reasons = {"another-pass-2": EndReason.PASSWORD_CHANGED, "x": ""}
-    assert Session.objects.get(user_id=phone.user_id).end_reason == reasons[new]
+    user_id = {"another's": phone.user_id, "one's own": boss.pk}[whose]
+    url, before = f"/admin/users/user/{user_id}/password/", User.objects.get(pk=user_id).password
+    passwords = {"password1": "another-pass-2", "password2": "another-pass-2", "usable_password": "true"}
+    assert browser.get(url).status_code == browser.post(url, passwords).status_code == 404
+    assert User.objects.get(pk=user_id).password == before
+    assert phone.me().status == 200
 
 
 def test_staff_who_change_their_own_password_are_logged_out_of_everything_else(browser, boss):

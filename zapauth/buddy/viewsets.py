@@ -8,15 +8,16 @@ from django.http import HttpResponse
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from sessions.accounts import delete_user
+from sessions.accounts import change_account, delete_user
 from sessions.devices import change_device, log_out_of_device, open_device_session
 from sessions.login import log_in_on_device, sign_up_on_device
 from sessions.passwords import ask_for_reset_code, reset_password
-from users.accounts import change_user, get_user_to_change, get_user_to_read, users_visible_to
+from users.accounts import get_user_to_change, get_user_to_read, users_visible_to
 from users.clients import get_app_by_key, shared_secret_of
 from users.crash_reports import keep_crash_report
 from users.credentials import get_user_by_username
 from users.models import is_object_id
+from users.permissions import Act
 from zapauth.buddy import envelope, errors
 from zapauth.buddy.authentication import BuddyAuthentication, UserLevel
 from zapauth.buddy.envelope import device_json, grant_json, user_json
@@ -151,12 +152,12 @@ class OneUserViewSet(BuddyViewSet):
 
     def retrieve(self, request: Request, user_id: str) -> HttpResponse:
         self.read(BuddyInput)
-        user = get_user_to_read(self._id(user_id), actor=self.user, permission="users.view_user")
+        user = get_user_to_read(self._id(user_id), actor=self.user, act=Act.SEE_USER)
         return self.success(user_json(user))
 
     def update(self, request: Request, user_id: str) -> HttpResponse:
-        given = self.read(UserChangeInput)
-        change_user(get_user_to_change(self._id(user_id), actor=self.user, permission="users.change_user"), **given)
+        user = get_user_to_change(self._id(user_id), actor=self.user, act=Act.CHANGE_USER)
+        change_account(user, actor=self.user, **self.read(UserChangeInput))
         return self.success(True)
 
     def destroy(self, request: Request, user_id: str) -> HttpResponse:

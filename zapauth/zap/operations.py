@@ -139,8 +139,8 @@ OPERATIONS: dict[str, Operation] = {
         tag=USERS,
         summary="Change a user",
         description=_OWN_OR_STAFF.format("users.change_user")
-        + " What is not in the body stays. A phone number or name that is null is taken away. Staff and superusers are"
-        " changed by superusers only.",
+        + " What is not in the body stays. A phone number or name that is null is taken away. Staff, superusers"
+        " and holders of any permission are changed by superusers only. `roleId` of oneself is ignored.",
         takes=StaffUserChangeInput,
         given={"name": "Ann Example", "phoneNumber": None},
         answers=ref("ZapUser"),
@@ -152,8 +152,8 @@ OPERATIONS: dict[str, Operation] = {
         tag=USERS,
         summary="Delete a user",
         description=_OWN_OR_STAFF.format("users.delete_user")
-        + " All their sessions end; name, email and phone number are free again. Staff and superusers are deleted by"
-        " superusers only.",
+        + " All their sessions end; name, email and phone number are free again. Staff,"
+        " superusers and holders of any permission are deleted by superusers only.",
         answers=constant("User deleted successfully"),
         example="User deleted successfully",
         raises=_OF_ANOTHER,
@@ -299,8 +299,8 @@ NOTES: dict[str, Schema] = {
     "identity": {"description": "Email, user name or phone number."},
     "deviceToken": {"description": "The push address of the device (FCM registration token, APNs device token)."},
     "roleId": {
-        "description": "An opaque text of at most 64 characters; a whole number is taken as its digits. Ignored,"
-        " whatever it is, unless staff send it."
+        "description": "An opaque text of at most 64 characters; a whole number is taken as its digits. Staff set it"
+        " for others; else it is ignored."
     },
     "otp": {"description": "The code that was mailed; a number will do."},
     "scope": {"description": "`this`: the session of the token. `others`: all but this one. `all`."},

@@ -8,15 +8,16 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from sessions.accounts import delete_user
+from sessions.accounts import change_account, delete_user
 from sessions.login import log_in_with_refresh
 from sessions.logout import log_out, log_out_user
 from sessions.of_user import Scope, live_sessions_of, log_out_scope, log_out_session
 from sessions.passwords import ask_for_reset_code, change_own_password, reset_password
 from sessions.refresh import refresh
-from users.accounts import change_user, find_users, get_user_to_change, get_user_to_read, register_user
+from users.accounts import find_users, get_user_to_change, get_user_to_read, register_user
 from users.clients import get_zap_app
 from users.credentials import get_user_by_identity
+from users.permissions import Act, may
 from zapauth.dialect import DialectViewSet, read_query, validate
 from zapauth.zap import errors
 from zapauth.zap.authentication import LogoutAuthentication, OptionalAuthentication, ZapAuthentication
@@ -57,7 +58,7 @@ class UserViewSet(ZapViewSet):
         return [OptionalAuthentication() if self.request.method == "POST" else ZapAuthentication()]
 
     def create(self, request: Request) -> HttpResponse:
-        is_staff = request.auth is not None and self.user.has_perm("users.add_user")
+        is_staff = may(request.user, Act.ADD_USER)
         given = self.read(StaffRegistrationInput if is_staff else RegistrationInput)
         user = register_user(by_staff=is_staff, ip=self.origin.ip, **given)
         return success(user_json(user), status=201)
@@ -72,13 +73,12 @@ class UserViewSet(ZapViewSet):
         return success(own_user_json(self.user))
 
     def retrieve(self, request: Request, user_id: str) -> HttpResponse:
-        return success(user_json(get_user_to_read(user_id, actor=self.user, permission="users.view_user")))
+        return success(user_json(get_user_to_read(user_id, actor=self.user, act=Act.SEE_USER)))
 
     def update(self, request: Request, user_id: str) -> HttpResponse:
-        is_staff = self.user.has_perm("users.change_user")
-        given = self.read(StaffUserChangeInput if is_staff else UserChangeInput)
-        user = get_user_to_change(user_id, actor=self.user, permission="users.change_user")
-        change_user(user, **given)
+        user = get_user_to_change(user_id, actor=self.user, act=Act.CHANGE_USER)
+        given = self.read(StaffUserChangeInput if may(self.user, Act.SET_ROLE, user) else UserChangeInput)
+        change_account(user, actor=self.user, **given)
         return success(user_json(user))
 
     def destroy(self, request: Request, user_id: str) -> HttpResponse:

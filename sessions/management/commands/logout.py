@@ -14,13 +14,16 @@ from django.template.defaultfilters import pluralize
 
 from sessions.bulk import Preview, SelectionGrown, find_interrupted, start_run, sweep_run
 from sessions.live import live_sessions
-from sessions.management.filters import add_filters, selection_of
+from sessions.management.filters import add_filters, find_named, selection_of
 from sessions.management.operators import GROWN, INTERRUPTED, NOT_CONFIRMED, WRONG, OperatorCommand, shown
 from sessions.management.progress import progress
 from sessions.models import BulkRun, Session
 from sessions.selection import SelectionError
+from sessions.staff import as_far_as_allowed, may_end
 from sessions.words import in_one_line
 from users.clock import database_now
+from users.models import User
+from users.permissions import is_acting_staff
 
 SAMPLE = 5
 
@@ -34,6 +37,12 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_filters(parser)
+        parser.add_argument(
+            "--as",
+            metavar="STAFF",
+            dest="staff",
+            help="order it as that member of staff, by user name or id: within what they may do, on record as theirs",
+        )
         parser.add_argument("--reason", metavar="TEXT", default="", help="why; needed for more than one user")
         parser.add_argument("--dry-run", action="store_true", help="show what would end, and change nothing")
         parser.add_argument("--confirm", metavar="DIGEST", help="the digest of the dry run")
@@ -41,11 +50,16 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.as_json = options["json"]
+        actor = None if options["staff"] is None else _member_of_staff(options["staff"])
         try:
-            found = Preview(selection_of(options))
+            selection = selection_of(options)
         except SelectionError as error:
             raise CommandError(str(error), returncode=WRONG) from error
-        interrupted = find_interrupted(found.selection, source=BulkRun.Source.COMMAND)
+        found = Preview(selection if actor is None else as_far_as_allowed(selection, actor=actor))
+        if actor is not None and not may_end(found, actor=actor):
+            whom = "many users' sessions at once" if found.is_of_many else "other users' sessions"
+            raise CommandError(f"--as: {shown(actor.username)} may not end {whom}.", returncode=WRONG)
+        interrupted = find_interrupted(found.selection, source=BulkRun.Source.COMMAND, actor=actor)
         if options["dry_run"]:
             self._show(found, interrupted)
             return
@@ -65,6 +79,7 @@ class Command(OperatorCommand):
                 source=BulkRun.Source.COMMAND,
                 note=note,
                 expected=expected,
+                actor=actor,
                 operator=_operator(),
             )
         except SelectionGrown as error:
@@ -177,6 +192,16 @@ class Command(OperatorCommand):
     def _say(self, **facts: Any) -> None:
         self.stdout.write(json.dumps(facts))
         self.stdout.flush()  # who reads it waits for it
+
+
+def _member_of_staff(name: str) -> User:
+    """Raises: CommandError, when nobody has that name or id, or they are not staff."""
+    user = find_named(name)
+    if user is None:
+        raise CommandError(f"--as: there is no user {name[:50]!r}.", returncode=WRONG)
+    if not is_acting_staff(user):
+        raise CommandError(f"--as: {shown(user.username)} is not staff.", returncode=WRONG)
+    return user
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -1,0 +1,53 @@
+"""The admin's page on which staff change their own password."""
+
+from typing import Any, cast
+
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import PasswordChangeView
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse, HttpResponseRedirect
+from unfold.forms import AdminOwnPasswordChangeForm
+
+from sessions.origin import Origin
+from sessions.passwords import set_own_password
+from users.credentials import check_own_password
+from users.errors import TooManyAttempts, WrongPassword
+from users.models import User
+
+
+class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    """Counts a wrong old password as a failed login. After too many, no password is checked."""
+
+    def __init__(self, *args: Any, ip: str | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ip = ip
+
+    def clean_old_password(self) -> str:
+        old: str = self.cleaned_data["old_password"]
+        try:
+            is_right = check_own_password(self.user, old, ip=self.ip)
+        except TooManyAttempts as error:
+            minutes = -(-error.retry_after // 60)
+            raise ValidationError(f"Too many attempts. Try again in {minutes} min.", code="too_many") from error
+        if not is_right:
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return old
+
+
+class OwnPasswordView(PasswordChangeView):
+    form_class = OwnPasswordForm
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "ip": Origin.of(self.request).ip}
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        user = cast(User, self.request.user)
+        try:
+            set_own_password(user, form.cleaned_data["new_password1"], origin=Origin.of(self.request))
+        except WrongPassword:
+            form.add_error("old_password", form.error_messages["password_incorrect"])
+            return self.form_invalid(form)
+        user.refresh_from_db(fields=["password"])
+        update_session_auth_hash(self.request, user)
+        return HttpResponseRedirect(self.get_success_url())

@@ -1,0 +1,143 @@
+"""Who may do what to whom: the rules as a table, and that every door asks for them."""
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, Permission
+from django.utils import timezone
+
+from tests.sessions.staff import new_staff
+from users.errors import NotYours
+from users.models import User
+from users.permissions import Act, closed_fields, endable_by, is_protected, may, may_as_staff, require
+
+# For each role, the targets that it may do the act to. A dot stands in the place of a target that it may not.
+# S: oneself. u: a user. p: a user with a permission. m: a member of staff. s: a superuser. d: a deleted user.
+TABLE = {
+    # act                 anonymous   user        former      support     operator    superuser   disabled
+    Act.SEE_USER:        (". .....", "S .....", "S .....", "S upmsd", "S upmsd", "S upmsd", ". ....."),
+    Act.SEE_SESSIONS:    (". .....", "S .....", "S .....", "S upmsd", "S upmsd", "S upmsd", ". ....."),
+    Act.END_SESSIONS:    (". .....", "S .....", "S .....", "S upm.d", "S upm.d", "S upmsd", ". ....."),
+    Act.CHANGE_USER:     (". .....", "S .....", "S .....", "S .....", "S u....", "S upms.", ". ....."),
+    Act.DELETE_USER:     (". .....", "S .....", "S .....", "S .....", "S .....", "S upms.", ". ....."),
+    Act.DISABLE_USER:    (". .....", ". .....", ". .....", ". .....", ". u....", ". upms.", ". ....."),
+    Act.SET_ROLE:        (". .....", ". .....", ". .....", ". .....", ". u....", ". upms.", ". ....."),
+    Act.SEND_RESET:      (". .....", ". .....", ". .....", ". .....", ". u....", ". upms.", ". ....."),
+    Act.CHANGE_POWERS:   (". .....", ". .....", ". .....", ". .....", ". .....", ". upms.", ". ....."),
+}  # fmt: skip
+# Acts on nobody in particular: "+" where the role may.
+WITHOUT_TARGET = {
+    # act                     anonymous, user, former, support, operator, superuser, disabled
+    Act.SEE_USER:             "...+++.",
+    Act.SEE_SESSIONS:         "...+++.",
+    Act.END_SESSIONS:         "...+++.",
+    Act.EXPLAIN:              "...+++.",
+    Act.SEE_RUNS:             "...+++.",
+    Act.SEE_REFUSED_LOGINS:   "...+++.",
+    Act.SEE_APPS:             "...+++.",
+    Act.SEE_DEVICES:          "...+++.",
+    Act.SEE_DEVICE_TOKENS:    "...+++.",
+    Act.END_MANY:             "....++.",
+    Act.CHANGE_USER:          "....++.",
+    Act.DISABLE_USER:         "....++.",
+    Act.SET_ROLE:             "....++.",
+    Act.SEND_RESET:           "....++.",
+    Act.ADD_USER:             ".....+.",
+    Act.DELETE_USER:          ".....+.",
+    Act.SEE_GROUPS:           ".....+.",
+    Act.CHANGE_POWERS:        ".....+.",
+}  # fmt: skip
+ROLES = ("anonymous", "user", "former operator", "support", "operator", "superuser", "disabled superuser")
+
+
+@pytest.fixture
+def roles(db):
+    former = new_staff("Operators", name="former")
+    User.objects.filter(pk=former.pk).update(is_staff=False)
+    disabled = new_staff(name="disabled")
+    User.objects.filter(pk=disabled.pk).update(is_active=False)
+    people = (
+        AnonymousUser(),
+        User.objects.create_user("user"),
+        User.objects.get(pk=former.pk),
+        new_staff("Support", name="support"),
+        new_staff("Operators", name="operator"),
+        new_staff(name="superuser"),
+        User.objects.get(pk=disabled.pk),
+    )
+    return dict(zip(ROLES, people, strict=True))
+
+
+@pytest.fixture
+def targets(db):
+    """The others, by their letters in the table."""
+    holder = User.objects.create_user("holder")
+    holder.user_permissions.add(Permission.objects.get(codename="view_device"))
+    return {
+        "u": User.objects.create_user("ann"),
+        "p": holder,
+        "m": User.objects.create_user("colleague", is_staff=True),
+        "s": User.objects.create_superuser("boss"),
+        "d": User.objects.create_user("gone", deleted_at=timezone.now()),
+    }
+
+
+@pytest.mark.parametrize("act", TABLE)
+def test_who_may_do_what_to_whom(roles, targets, act):
+    found = tuple(
+        ("S " if isinstance(actor, User) and may(actor, act, actor) else ". ")
+        + "".join(letter if may(actor, act, target) else "." for letter, target in targets.items())
+        for actor in roles.values()
+    )
+    assert dict(zip(ROLES, found, strict=True)) == dict(zip(ROLES, TABLE[act], strict=True))
+
+
+@pytest.mark.parametrize("act", WITHOUT_TARGET)
+def test_who_may_do_what_at_all(roles, act):
+    assert "".join("+" if may(actor, act) else "." for actor in roles.values()) == WITHOUT_TARGET[act]
+    assert not may(None, act)
+
+
+def test_the_tables_have_every_act():
+    assert set(TABLE) | set(WITHOUT_TARGET) == set(Act)
+
+
+def test_staff_act_as_staff_on_themselves_as_on_any_other_member_of_staff(roles):
+    operator, boss = roles["operator"], roles["superuser"]
+    assert not may_as_staff(operator, Act.CHANGE_USER, operator)
+    assert may_as_staff(boss, Act.CHANGE_USER, boss)
+    assert not may_as_staff(roles["user"], Act.SEE_USER, roles["user"])
+
+
+def test_whoever_holds_a_permission_is_protected_be_it_by_a_group_and_while_disabled(roles):
+    former = roles["former operator"]
+    assert is_protected(former)
+    former.is_active = False
+    assert is_protected(former)
+    assert not is_protected(roles["user"])
+
+
+def test_nobody_changes_their_own_powers_role_or_activity(roles, targets):
+    every = {"is_staff", "is_superuser", "groups", "user_permissions", "role_id", "is_active"}
+    for actor in roles.values():
+        if isinstance(actor, User):
+            assert set(closed_fields(actor, actor)) == every
+    assert set(closed_fields(roles["operator"], targets["u"])) == every - {"role_id", "is_active"}
+    assert closed_fields(roles["superuser"], targets["s"]) == []
+
+
+def test_require_refuses_what_may_does_not_allow(roles, targets):
+    require(roles["operator"], Act.CHANGE_USER, targets["u"])
+    with pytest.raises(NotYours):
+        require(roles["operator"], Act.CHANGE_USER, targets["m"])
+
+
+def test_sessions_of_superusers_are_left_out_for_everybody_else(roles):
+    assert endable_by(roles["superuser"]) != endable_by(roles["operator"])
+
+
+def test_a_permission_without_is_staff_is_worth_nothing_even_to_django(roles):
+    former = roles["former operator"]
+    assert former.get_all_permissions()
+    assert not former.has_perm("users.view_user")
+    assert not former.has_module_perms("users")
+    former.is_superuser = True
+    assert not former.has_perm("users.view_user")

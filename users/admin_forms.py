@@ -1,0 +1,41 @@
+"""Forms of the admin that save what somebody changed, and nothing else."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+
+class SavesChanges(ModelAdmin):
+    """Leaves alone what nobody changed in the form.
+
+    Others may write the same row at any time. A form that saved every field would undo their work: a new password,
+    a cut-off, an account that was disabled. So the form carries along what it showed (`show_hidden_initial`), and
+    saves the fields that differ from that.
+    """
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        # A script may send the fields alone. They are compared with the row, then.
+        carries = request.method != "POST" or any(name.startswith("initial-") for name in request.POST)
+        for field in form.base_fields.values():
+            field.show_hidden_initial = change and carries
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            super().save_model(request, obj, form, change)
+        elif fields := changed_columns(form):
+            now = [field.name for field in obj._meta.concrete_fields if getattr(field, "auto_now", False)]
+            obj.save(update_fields=[*fields, *now])
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        if change:
+            form.cleaned_data = {name: form.cleaned_data[name] for name in form.changed_data}
+        super().save_related(request, form, formsets, change)
+
+
+def changed_columns(form: Any) -> dict[str, Any]:
+    """The new values of the changed fields that are columns of the model's own table."""
+    columns = {field.name for field in form._meta.model._meta.concrete_fields}
+    return {name: form.cleaned_data[name] for name in form.changed_data if name in columns}

@@ -1,0 +1,29 @@
+"""The record of what staff change on an account: Django's own log of the admin, for every door."""
+
+from collections.abc import Iterable
+
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+
+from users.models import User
+
+
+def record_change(user: User, *, actor: User, fields: Iterable[str]) -> None:
+    """Write down that ``actor`` changed those fields of ``user``. The values are not kept."""
+    names = [field.replace("_", " ") for field in fields]
+    _write(user, actor, CHANGE, [{"changed": {"fields": names}}])
+
+
+def record_act(user: User, *, actor: User, text: str) -> None:
+    """Write down what ``actor`` did to ``user``, in words."""
+    _write(user, actor, CHANGE, text)
+
+
+def record_deletion(user: User, *, actor: User) -> None:
+    """Write down that ``actor`` deleted ``user``."""
+    _write(user, actor, DELETION, "")
+
+
+def _write(user: User, actor: User, flag: int, message: str | list[dict[str, dict[str, list[str]]]]) -> None:
+    LogEntry.objects.log_actions(
+        user_id=actor.pk, queryset=[user], action_flag=flag, change_message=message, single_object=True
+    )
