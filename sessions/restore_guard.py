@@ -65,6 +65,7 @@ def read_file(path: Path) -> Seen | None:
 
 def write_file(path: Path, seen: Seen) -> None:
     """Replace the file as a whole, on the disk, readable by its owner only. Raises: OSError."""
+    path.parent.mkdir(exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
             file.write(json.dumps({"number": seen.number, "at": seen.at.isoformat()}))
@@ -83,10 +84,7 @@ def write_file(path: Path, seen: Seen) -> None:
 
 
 class RestoreGuard:
-    """One server's side of it. Without a path the mark is counted, and nothing is compared.
-
-    The mark is counted even then: its time says how old a backup is.
-    """
+    """One server's side of it. Without a path it does nothing."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -95,11 +93,12 @@ class RestoreGuard:
 
     def start(self) -> None:
         """Compare with the file and count. Raises: CannotBeServed."""
-        if self._path is not None:
-            self._seen = read_file(self._path)
+        if self._path is None:
+            return
+        self._seen = read_file(self._path)
         had_file = self._seen is not None
         self.count()
-        if self._path is not None and not had_file and self._seen is not None and self._seen.number > 1:
+        if not had_file and self._seen is not None and self._seen.number > 1:
             logger.warning("%s is new: a backup restored before this start is not noticed here", self._path)
 
     def count(self) -> None:
@@ -107,20 +106,22 @@ class RestoreGuard:
 
         Raises: CannotBeServed; psycopg.Error, when the database can't be reached.
         """
-        counted = _count(None if self._path is None else self._seen)
         if self._path is None:
             return
-        self._seen = counted
+        self._seen = _count(self._seen)
         try:
-            write_file(self._path, counted)
+            write_file(self._path, self._seen)
         except OSError as error:
-            if not self._warned:
-                logger.warning(
-                    "%s (RESTORE_GUARD) can't be written: %s. The next start will not notice a restored backup",
-                    self._path,
-                    error.strerror,
-                )
-            self._warned = True
+            self._warn(error)
+
+    def _warn(self, error: OSError) -> None:
+        if not self._warned:
+            logger.warning(
+                "%s (RESTORE_GUARD) can't be written: %s. The next start will not notice a restored backup",
+                self._path,
+                error.strerror,
+            )
+        self._warned = True
 
 
 def _count(seen: Seen | None) -> Seen:

@@ -21,6 +21,7 @@ class Installation:
     def __init__(self, data: Path) -> None:
         self.data = data
         self.guard = data / "restore_guard"
+        self.programs = _Server(data).programs
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -70,10 +71,9 @@ class Installation:
 
     def postgres(self, program: str, *words: str | Path) -> str:
         """One of PostgreSQL's own client programs, of the same version as the server."""
-        folder = _Server(self.data).programs
         host = ["--host", str(socket_folder(self.data)), "--username", "postgres"]
         done = subprocess.run(
-            [folder / program, *host, *words], capture_output=True, text=True, timeout=60, check=False
+            [self.programs / program, *host, *words], capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -1,14 +1,20 @@
 """A backup is restored, by PostgreSQL's own programs: nobody who had been logged out is logged in again."""
 
+import os
+import re
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.environment import ROOT
 from tests.live.installation import Installation, lines_of
 from tests.phones import PASSWORD, ZapPhone
-from zapauth.embedded_postgres import running
+from zapauth import local_secrets
+from zapauth.embedded_postgres import running, socket_folder
 
 SINCE = "2026-01-01T00:00Z"
 # Who is refused after the restore, each for a reason of their own.
@@ -135,3 +141,47 @@ def test_the_record_names_each_of_them(story):
     assert ("user_disabled", ids["disabled"]) in kinds
     assert ("password_changed", ids["changed"]) in kinds
     assert sum(line["kind"] == "session" and line["reason"] == "logout" for line in lines) == 3
+
+
+def scripts(folder):
+    """The shell scripts of docs/backup.md by name, for the folders of this test."""
+    text = (ROOT / "docs/backup.md").read_text()
+    blocks = re.findall(r"^```sh\n(#!/bin/sh\n# (\w+\.sh)\b.+?)^```$", text, re.S | re.M)
+    paths = {"/backup/": f"{folder}/", "/mnt/elsewhere/": f"{folder}/", "/srv/zapauth": str(ROOT)}
+    for text, name in blocks:
+        for path, here in {**paths, ".venv/bin/python": sys.executable}.items():
+            text = text.replace(path, here)
+        yield name, text
+
+
+def test_the_scripts_of_the_documentation_make_backups_and_records_that_join(story, tmp_path):
+    story.at.restore(story.backup)
+    assert story.at.manage("restored", "--ended", str(story.record)).returncode == 0
+    secrets = {
+        "SECRET_KEY": local_secrets.secret_key(story.at.data),
+        "SIGNING_KEYS": local_secrets.signing_keys(story.at.data),
+        "DATABASE_URL": f"postgres://postgres@/zapauth?host={socket_folder(story.at.data)}",
+        "PATH": f"{story.at.programs}:{os.environ['PATH']}",
+    }
+    named = dict(scripts(tmp_path))
+
+    def script(name):
+        subprocess.run(["sh", "-c", named[name]], env=story.at.environment(**secrets), check=True, timeout=60)
+
+    with story.at.serving():
+        first, second = story.at.zap_phone("first"), story.at.zap_phone("second")
+        script("backup.sh")
+        assert first.log_out().status == 200
+        script("ended.sh")
+        script("backup.sh")
+        assert second.log_out().status == 200
+        script("ended.sh")
+    backup = min(tmp_path.glob("*.dump"))
+    records = sorted(tmp_path.glob("*.ended"))
+    assert len(records) == 2
+    story.at.restore(backup)
+    done = story.at.manage("restored", "--ended", "-", stdin="".join(path.read_text() for path in records))
+    assert done.returncode == 0, done.stderr
+    with story.at.serving():
+        assert (first.me().status, second.me().status) == (401, 401)
+        assert story.phones["stays zap"].me().status == 200
