@@ -4,9 +4,10 @@ FROM python:3.13-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0
 WORKDIR /app
 
-# By number in USER below, so that an orchestrator can see that it is not root.
+# By number in USER below, so that an orchestrator can see that it is not root. A new volume on the home folder
+# belongs to the user, as the folder does: RESTORE_GUARD can be written there.
 RUN groupadd --gid 10001 zapauth \
-    && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin zapauth
+    && useradd --uid 10001 --gid 10001 --create-home --home-dir /var/lib/zapauth --shell /usr/sbin/nologin zapauth
 
 # One list for development and for here; the embedded PostgreSQL and the test suite stay behind.
 # All the rest comes as wheels: there is no compiler to get rid of, hence no second stage.

@@ -81,7 +81,7 @@ _LEFT_OUT = {
     Session: {"ip", "user_agent", "platform"}
     | {"ended_by_id", "ended_ip", "ended_request_id", "end_reason", "bulk_run_id"},
     App: {"key_hash", "created_at"},
-    User: {"password"},
+    User: {"password", "password_changed_at"},
 }
 
 

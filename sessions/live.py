@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db.models import F, Q, QuerySet
 
-from sessions.models import Session
+from sessions.models import Refusal, Session
 from sessions.timeouts import not_idle_since
 
 
@@ -22,3 +22,11 @@ def live_sessions(sessions: QuerySet[Session], *, now: datetime) -> QuerySet[Ses
         app__is_active=True,
         app_epoch=F("app__session_epoch"),
     )
+
+
+# The sessions that an order refuses, ended or not: `Session._is_cut_off` in SQL.
+CUT_OFF = {
+    Refusal.APP_CUT_OFF: ~Q(app_epoch=F("app__session_epoch")) | Q(created_at__lte=F("app__sessions_valid_after")),
+    Refusal.USER_CUT_OFF: Q(user__isnull=False)
+    & (~Q(user_epoch=F("user__session_epoch")) | Q(created_at__lte=F("user__sessions_valid_after"))),
+}

@@ -29,6 +29,7 @@ class EndReason(models.TextChoices):
     IDLE = "idle", "it was not used for too long"
     OVER_LIMIT = "over_limit", "the user opened more than the app allows"
     REFRESH_REUSED = "refresh_reused", "a used refresh token came back"
+    RESTORED = "restored", "a backup was restored"
 
 
 class Refusal(StrEnum):
@@ -234,3 +235,25 @@ class Figure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.day} {self.label}: {self.count}"
+
+
+class Mark(models.Model):
+    """How far this database has come. One row; `sessions.restore_guard` has what it is for.
+
+    Running servers count it up, so a copy that was made earlier has a lower number.
+    """
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
+    number = models.BigIntegerField(default=0)
+    at = models.DateTimeField(help_text="The database's time when it was counted up last.")
+    pruned_before = models.DateTimeField(
+        null=True, blank=True, help_text="Sessions that ended before that have been deleted."
+    )
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="mark_is_one_row")]
+
+    def __str__(self) -> str:
+        return f"mark {self.number}, {self.at:%Y-%m-%d %H:%M:%S} UTC"

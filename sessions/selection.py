@@ -60,6 +60,8 @@ class Selection:
     seen_after: datetime | None = None
     idle_for: timedelta | None = None
     search: str | None = None
+    # Not a filter, either: what a record of endings named, which `sessions.restored` reads.
+    record: str | None = None
     # Not a filter that anybody asks for: what staff who are none themselves may end.
     spare_superusers: bool = False
 
@@ -113,6 +115,8 @@ class Selection:
             yield Q(last_seen_at__lte=now - self.idle_for)
         if self.search is not None:
             yield matching(self.search)
+        if self.record is not None:
+            yield Q(pk__in=())
         if self.spare_superusers:
             yield NOT_OF_SUPERUSERS
 

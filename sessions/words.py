@@ -63,6 +63,8 @@ def _words(selection: Selection) -> Iterator[tuple[str, str]]:
         yield "Not used for", _duration(selection.idle_for)
     if selection.search is not None:
         yield "Search", f"“{selection.search}”"
+    if selection.record is not None:
+        yield "Record of endings", selection.record
     if selection.spare_superusers:
         yield "Left out", "superusers"
 

@@ -9,7 +9,7 @@ import secrets
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
-from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.auth.models import BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -17,6 +17,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Upper
 
 from users.permissions import is_acting_staff
+from users.rehash import RehashingUser
 from users.sealing import Purpose, seal
 
 _OBJECT_ID = re.compile("[0-9a-f]{24}")
@@ -113,7 +114,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(username, password, **fields | {"is_staff": True, "is_superuser": True})
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(RehashingUser, PermissionsMixin):
     """A person. `name`, `role_id` and `phone_number` are ZAP's words; gender, tag and the like are Buddy's."""
 
     class Gender(models.TextChoices):
@@ -153,6 +154,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         blank=True,
         help_text="Sessions opened at or before this instant are refused: an order about a past instant.",
     )
+    # Set by the database when `password` changes, unless the same password is only hashed anew.
+    password_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -59,6 +59,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from granian.log import LogLevels
     from granian.server import Server
 
+    from sessions.restore_guard import CannotBeServed, RestoreGuard, Watcher
     from sessions.timeouts import Sweeper
     from zapauth import demo as demonstration
 
@@ -73,6 +74,11 @@ def _serve(*, demo: bool, reload: bool) -> None:
     except psycopg.OperationalError as error:
         raise _CannotServe(f"the database can't be reached: {error}") from error
     call_command("migrate", verbosity=0, interactive=False)
+    guard = RestoreGuard(settings.RESTORE_GUARD)
+    try:
+        guard.start()
+    except CannotBeServed as error:
+        raise _CannotServe(str(error)) from error
     prepared = demonstration.prepare() if demo else None
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
     text = demonstration.banner(prepared, url=f"http://{host}:{settings.PORT}")
@@ -102,12 +108,16 @@ def _serve(*, demo: bool, reload: bool) -> None:
         reload_paths=[settings.BASE_DIR / name for name in ("zapauth", "sessions", "users")] if reload else None,
     )
     server.on_startup(lambda: print(text, flush=True))
-    sweeper = Sweeper()
+    sweeper, watcher = Sweeper(), Watcher(guard)
     sweeper.start()
+    watcher.start()
     try:
         server.serve()
     finally:
+        watcher.stop()
         sweeper.stop()
+        if watcher.restored is not None:
+            raise _CannotServe(str(watcher.restored))
 
 
 def _check_address_is_free(host: str, port: int) -> None:

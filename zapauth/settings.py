@@ -20,6 +20,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).resolve()
 DATABASE_URL = env.str("DATABASE_URL", default="")
 IS_LOCAL = not DATABASE_URL
+# A file that must not be in the database's backups; None: no file, so that a restored backup is not noticed.
+_guard = env.str("RESTORE_GUARD", default="").strip()
+RESTORE_GUARD = None if _guard.lower() == "off" else Path(_guard or DATA_DIR / "restore_guard").resolve()
 
 
 def _secret(name: str, how: str) -> str:

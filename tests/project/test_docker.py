@@ -174,6 +174,17 @@ def test_the_database_is_postgresql_18_on_a_named_volume_where_18_keeps_its_data
     assert "postgres" in composition()["volumes"]
 
 
+def test_the_restore_guard_is_on_a_volume_of_its_own_that_the_user_of_the_image_can_write(image):
+    web = composition()["services"]["web"]
+    (volume,) = web["volumes"]
+    name, _, folder = volume.partition(":")
+    assert Path(web["environment"]["RESTORE_GUARD"]).parent == Path(folder)
+    assert name in composition()["volumes"]
+    (useradd,) = (call for call in image.calls if call[0] == "useradd")
+    assert "--create-home" in useradd
+    assert useradd[useradd.index("--home-dir") + 1] == folder
+
+
 def test_the_service_waits_for_the_database_and_each_has_a_health_check():
     postgres, web = (composition()["services"][name] for name in ("postgres", "web"))
     assert postgres["healthcheck"]["test"][:2] == ["CMD", "pg_isready"]
@@ -279,6 +290,7 @@ def test_the_steps_of_the_dockerfile_make_a_server_that_answers_is_healthy_and_s
     port = free_port()
     environment = web_environment(dotenv) | {
         "DATABASE_URL": test_database_url(),
+        "RESTORE_GUARD": "off",
         "PORT": str(port),
         "PYTHONPATH": str(tmp_path),
     }

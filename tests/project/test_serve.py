@@ -215,3 +215,11 @@ def test_a_wrong_setting_is_an_error_that_names_it(data, settings, wrong, said, 
     assert failed.returncode == 1
     assert said in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "path"), [({}, "{data}/restore_guard"), ({"RESTORE_GUARD": "off"}, None), ({"RESTORE_GUARD": "/g"}, "/g")]
+)
+def test_the_restore_guards_file_is_in_the_data_folder_unless_it_is_elsewhere_or_off(data, given, path):
+    shown = run("-c", "from zapauth import settings; print(settings.RESTORE_GUARD)", data=data, **given)
+    assert shown.stdout.strip() == str(path and path.format(data=data))

@@ -40,7 +40,7 @@ HELP = 'Encrypted under a key that is derived from SECRET_KEY.'
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0015_refusals_are_kept'),
+        ('users', '0016_password_changed_at'),
     ]
 
     operations = [

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -80,11 +81,11 @@ class Command(OperatorCommand):
                 note=note,
                 expected=expected,
                 actor=actor,
-                operator=_operator(),
+                operator=operator_name(),
             )
         except SelectionGrown as error:
             raise CommandError(f"{error}. Nothing was changed; look again with --dry-run.", returncode=GROWN) from error
-        self._sweep(run)
+        self._sweep(run, sweep_run(run))
 
     def _show(self, found: Preview, interrupted: BulkRun | None) -> None:
         """The preview, which is a contract: the digest stands for these filters and this count."""
@@ -144,7 +145,7 @@ class Command(OperatorCommand):
             raise CommandError("Not confirmed; nothing was changed.", returncode=NOT_CONFIRMED)
         return found.count
 
-    def _sweep(self, run: BulkRun) -> None:
+    def _sweep(self, run: BulkRun, counts: Iterator[int]) -> None:
         if run.ended:
             self._tell(f"going on with {_of(run)}")
         if run.cut_off:
@@ -160,7 +161,7 @@ class Command(OperatorCommand):
         before = {number: signal.signal(number, stop) for number in _SIGNALS}
         tell = (lambda ended: self._say(ended=ended, of=run.expected)) if self.as_json else None
         try:
-            for _ in progress(sweep_run(run), total=run.expected, label="ended", tell=tell):
+            for _ in progress(counts, total=run.expected, label="ended", tell=tell):
                 if stopped:
                     break
         except KeyboardInterrupt:
@@ -226,7 +227,8 @@ def _line(session: Session) -> dict[str, Any]:
     }
 
 
-def _operator() -> str:
+def operator_name() -> str:
+    """Who calls the command: user@host."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

@@ -11,6 +11,7 @@ from sessions.management.filters import duration
 from sessions.management.operators import OperatorCommand
 from sessions.management.progress import progress
 from sessions.prune import prunable, prune
+from sessions.restore_guard import note_pruned
 from users.clock import database_now
 
 
@@ -32,7 +33,10 @@ class Command(OperatorCommand):
         keep = options["keep"] or settings.SESSION_RETENTION
         tell = (lambda _: None) if options["json"] else None
         deleted = {}
-        for what in prunable(ended_before=database_now() - keep):
+        ended_before = database_now() - keep
+        if not options["dry_run"]:
+            note_pruned(ended_before)
+        for what in prunable(ended_before=ended_before):
             deleted[what.kind] = total = what.rows.count()
             if total and not options["dry_run"]:
                 deleted[what.kind] = max(progress(prune(what), total=total, label=what.kind, tell=tell), default=0)

@@ -1,0 +1,217 @@
+"""Noticing a restored backup: a mark in the database, and a copy of it in a file beside the database.
+
+A server counts the mark up while it runs, first in the database, then in its file. So the database's number
+is never lower than that of any server's file, unless the database's content is an older copy. In such a copy
+sessions are open that have ended since: a server that sees one does not serve. docs/backup.md says what then.
+"""
+
+import json
+import logging
+import os
+import signal
+import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import psycopg
+from django.conf import settings
+from django.db import connection, transaction
+
+from sessions.models import Mark
+from users.clock import database_now
+
+logger = logging.getLogger("zapauth.sessions")
+
+EVERY = timedelta(seconds=10)
+# When the database can't be reached: it may come back with a backup's content.
+AGAIN = timedelta(seconds=1)
+SECONDS_TO_CONNECT = 5
+# More than all servers together count in a lifetime, so that the new mark is above every server's file.
+_JUMP = 10**9
+
+
+class CannotBeServed(Exception):
+    """The text says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a server's file says: the mark that it counted last, and when."""
+
+    number: int
+    at: datetime
+
+
+def read_file(path: Path) -> Seen | None:
+    """The file's content; None: there is no such file. Raises: CannotBeServed."""
+    try:
+        facts = json.loads(path.read_bytes())
+        number, at = facts["number"], datetime.fromisoformat(facts["at"])
+        if type(number) is not int or at.tzinfo is None:
+            raise ValueError
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not what a server wrote"
+        raise CannotBeServed(
+            f"{path} (RESTORE_GUARD) can't be read: {why}. It tells whether a backup was restored. "
+            "If none was, delete the file. If one was: docs/backup.md"
+        ) from error
+    return Seen(number, at)
+
+
+def write_file(path: Path, seen: Seen) -> None:
+    """Replace the file as a whole, on the disk, readable by its owner only. Raises: OSError."""
+    path.parent.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        try:
+            file.write(json.dumps({"number": seen.number, "at": seen.at.isoformat()}))
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(file.name, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(file.name)
+            raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+class RestoreGuard:
+    """One server's side of it. Without a path it does nothing."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._seen: Seen | None = None
+        self._warned = False
+
+    def start(self) -> None:
+        """Compare with the file and count. Raises: CannotBeServed."""
+        if self._path is None:
+            return
+        self._seen = read_file(self._path)
+        had_file = self._seen is not None
+        self.count()
+        if not had_file and self._seen is not None and self._seen.number > 1:
+            logger.warning("%s is new: a backup restored before this start is not noticed here", self._path)
+
+    def count(self) -> None:
+        """Count the mark up, unless the database is older than what this server has seen.
+
+        Raises: CannotBeServed; psycopg.Error, when the database can't be reached.
+        """
+        if self._path is None:
+            return
+        self._seen = _count(self._seen)
+        try:
+            write_file(self._path, self._seen)
+        except OSError as error:
+            self._warn(error)
+
+    def _warn(self, error: OSError) -> None:
+        if not self._warned:
+            logger.warning(
+                "%s (RESTORE_GUARD) can't be written: %s. The next start will not notice a restored backup",
+                self._path,
+                error.strerror,
+            )
+        self._warned = True
+
+
+def _count(seen: Seen | None) -> Seen:
+    parameters = connection.get_connection_params() | {"connect_timeout": SECONDS_TO_CONNECT}
+    # Not of the pool, which waits longer and longer before it connects again.
+    with psycopg.connect(**parameters) as link:
+        # The file must never be ahead of what the database keeps after a crash.
+        link.execute("SET LOCAL synchronous_commit = on")
+        link.execute(
+            "INSERT INTO user_sessions_mark (id, number, at) VALUES (1, 0, clock_timestamp()) ON CONFLICT DO NOTHING"
+        )
+        row = link.execute("SELECT number, at FROM user_sessions_mark WHERE id = 1 FOR UPDATE").fetchone()
+        if row is None or (seen is not None and row[0] < seen.number):
+            raise CannotBeServed(_what_happened(row, seen))
+        row = link.execute(
+            "UPDATE user_sessions_mark SET number = number + 1, at = clock_timestamp() RETURNING number, at"
+        ).fetchone()
+        assert row is not None  # noqa: S101  # it is locked
+    return Seen(*row)
+
+
+def _what_happened(row: tuple[int, datetime] | None, seen: Seen | None) -> str:
+    has = f"mark {row[0]} of {row[1]:%Y-%m-%d %H:%M:%S} UTC" if row and row[0] else "no mark"
+    saw = f"mark {seen.number} of {seen.at:%Y-%m-%d %H:%M:%S} UTC" if seen else "one"
+    return f"""a backup was restored: the database is older than what this server has seen.
+  The database has {has}; this server has seen {saw} ({settings.RESTORE_GUARD}).
+  Who logged out in between is logged in again there. So nothing is served until you run one of
+    manage.py restored --ended FILE   end what a record of endings names (manage.py ended); others stay logged in
+    manage.py restored                refuse everything that was opened before: everybody has to log in again
+  docs/backup.md has the steps. If this is another database on purpose, give it a file of its own: RESTORE_GUARD."""
+
+
+class Watcher(threading.Thread):
+    """Counts every few seconds until it is told to stop, and once more then.
+
+    When a backup is restored while the server runs, `restored` says so, and the process is interrupted as by Ctrl-C.
+    """
+
+    def __init__(self, guard: RestoreGuard) -> None:
+        super().__init__(name="restore guard", daemon=True)
+        self._guard = guard
+        self._stopped = threading.Event()
+        self.restored: CannotBeServed | None = None
+
+    def run(self) -> None:
+        wait = EVERY
+        while self.restored is None:
+            stopped = self._stopped.wait(wait.total_seconds())
+            wait = self._count()
+            if stopped:
+                return
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def _count(self) -> timedelta:
+        """Returns when to count again."""
+        try:
+            self._guard.count()
+        except CannotBeServed as error:
+            self.restored = error
+        except Exception as error:
+            logger.debug("the mark was not counted: %s", error)
+            return AGAIN
+        return EVERY
+
+    def stop(self) -> None:
+        """Returns when the mark has been counted, or can't be for some seconds."""
+        self._stopped.set()
+        self.join(2 * SECONDS_TO_CONNECT)
+
+
+def mark() -> Mark | None:
+    """The database's mark; None: no server has ever served it."""
+    return Mark.objects.filter(pk=Mark.ONLY, number__gt=0).first()
+
+
+@transaction.atomic
+def set_mark_above(seen: Seen | None) -> int:
+    """Let servers start again: the mark is above ``seen`` and above every server's file. Returns: the mark."""
+    Mark.objects.get_or_create(pk=Mark.ONLY, defaults={"at": database_now()})
+    found = Mark.objects.select_for_update().get(pk=Mark.ONLY)
+    found.number = max(found.number, seen.number if seen else 0) + _JUMP
+    found.at = database_now()
+    found.save()
+    return found.number
+
+
+@transaction.atomic
+def note_pruned(ended_before: datetime) -> None:
+    """Remember that sessions which ended before then are deleted: no record of their endings can be exported."""
+    Mark.objects.get_or_create(pk=Mark.ONLY, defaults={"at": database_now()})
+    found = Mark.objects.select_for_update().get(pk=Mark.ONLY)
+    found.pruned_before = max(found.pruned_before or ended_before, ended_before)
+    found.save(update_fields=["pruned_before"])
