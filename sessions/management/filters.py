@@ -6,7 +6,6 @@ import sys
 from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from itertools import islice
 from typing import Any
 
@@ -15,6 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from sessions.selection import LONGEST_IDLE, Selection, SelectionError
+from users.addresses import plain_network
 from users.models import App, DeviceToken, User, is_object_id
 
 # The options' names, as argparse has them.
@@ -199,7 +199,7 @@ def _apps(names: list[str] | None) -> tuple[str, ...] | None:
 
 def _network(text: str) -> str:
     try:
-        return str(ip_network(text))
+        return plain_network(text)
     except ValueError as error:
         raise SelectionError(f"--ip: {error}.") from error
 
