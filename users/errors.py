@@ -1,5 +1,7 @@
 """What can be wrong about a user, an app or a device. Each dialect words these in its own way."""
 
+from collections.abc import Sequence
+
 
 class UsersError(Exception):
     """Base of this module's errors."""
@@ -31,6 +33,15 @@ class IdentityTaken(UsersError):
     def __init__(self, field: str) -> None:
         super().__init__(field)
         self.field = field
+
+
+class PasswordRefused(UsersError):
+    """The new password in `field` ("password" or "new_password") is not good enough. `reasons` are sentences."""
+
+    def __init__(self, field: str, reasons: Sequence[str]) -> None:
+        super().__init__(field)
+        self.field = field
+        self.reasons = list(reasons)
 
 
 class NotYours(UsersError):

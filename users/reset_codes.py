@@ -49,16 +49,21 @@ def issue_code(user: User, *, purpose: Purpose = Purpose.RESET) -> str:
     return " ".join(code[start : start + _GROUP] for start in range(0, DIGITS, _GROUP))
 
 
-def check_code(
-    user: User | None, code: str, *, identity: str, ip: str | None, purpose: Purpose = Purpose.RESET
-) -> None:
+def count_try(identity: str, *, ip: str | None) -> tuple[Allowance, ...]:
+    """Count that a code is tried, before it is compared. Returns what the attempt was counted against.
+
+    Do not call it inside a transaction: a rollback would forget the attempt. Raises: TooManyAttempts.
+    """
+    allowances = Allowance("reset_try", identity_of(identity)), Allowance("reset_address", network_of(ip))
+    count_attempt(*allowances)
+    return allowances
+
+
+def check_code(user: User | None, code: str, *, purpose: Purpose = Purpose.RESET) -> None:
     """Compare ``code`` with the user's; None stands for an identity that nobody has, at the same cost.
 
-    Each call counts as an attempt. Do not call it inside a transaction: a rollback would forget the attempt.
-
-    Raises: CodeInvalid, TooManyAttempts.
+    Raises: CodeInvalid.
     """
-    count_attempt(Allowance("reset_try", identity_of(identity)), Allowance("reset_address", network_of(ip)))
     with connection.cursor() as cursor:
         cursor.execute(_LIVE_DIGEST, (user.pk if user else "", purpose))
         row = cursor.fetchone()

@@ -61,6 +61,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
 
     from sessions.timeouts import Sweeper
     from zapauth import demo as demonstration
+    from zapauth.database_log import warn_of_revealing_settings
 
     _check_address_is_free(settings.HOST, settings.PORT)
     try:
@@ -72,6 +73,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
         psycopg.connect(**connection.get_connection_params()).close()
     except psycopg.OperationalError as error:
         raise _CannotServe(f"the database can't be reached: {error}") from error
+    warn_of_revealing_settings()
     call_command("migrate", verbosity=0, interactive=False)
     prepared = demonstration.prepare() if demo else None
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST

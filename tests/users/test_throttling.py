@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from django.core.management import call_command
 
-from tests.phones import PASSWORD, new_name, reset_code_in
+from tests.phones import PASSWORD, new_name, promote, reset_code_in, work_of
 from users.models import Throttle, User
 from users.throttling import forget_past, identity_of, network_of
 
@@ -266,3 +266,38 @@ def test_what_is_kept_names_nobody_and_is_forgotten(new_phone, clock):
     clock.shift(timedelta(hours=2))
     forget_past()
     assert not Throttle.objects.exists()
+
+
+def sign_up(phone, password=PASSWORD, **where):
+    body = {"username": new_name(), "email": f"{new_name()}@example.org", "password": password}
+    return call(phone, "POST", "/v1/users" if phone.dialect == "zap" else "/users", body, **where)
+
+
+def test_users_are_registered_so_often_from_one_address_and_no_more(new_phone, clock, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"register": (3, 3600)}
+    phone = new_phone()
+    assert {sign_up(phone).status for _ in range(3)} <= {200, 201}
+    refused = work_of(lambda: sign_up(phone))
+    assert_throttled(phone.last, phone.dialect, 3600)
+    assert refused.hashes == 0
+    assert sign_up(phone, ip="192.0.2.2").status in (200, 201)
+    clock.shift(timedelta(hours=1))
+    assert sign_up(phone).status in (200, 201)
+
+
+def test_a_registration_that_fails_counts(new_phone, clock, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"register": (2, 3600)}
+    phone = new_phone()
+    body = {"username": "ann_lee", "email": "ann@example.org", "password": PASSWORD}
+    path = "/v1/users" if phone.dialect == "zap" else "/users"
+    statuses = [call(phone, "POST", path, body).status for _ in range(3)]
+    assert statuses == {"zap": [201, 422, 429], "buddy": [200, 400, 429]}[phone.dialect]
+
+
+@pytest.mark.only("zap")
+def test_staff_register_as_many_users_as_they_like(new_phone, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"register": (1, 3600)}
+    staff = promote(new_phone().sign_up(), "users.add_user")
+    for _ in range(3):
+        body = {"username": new_name(), "email": f"{new_name()}@example.org", "password": PASSWORD}
+        assert staff.ask("POST", "/v1/users", body).status == 201

@@ -7,6 +7,7 @@ from users.errors import (
     CodeInvalid,
     IdentityTaken,
     NotYours,
+    PasswordRefused,
     RegistrationClosed,
     TooManyAttempts,
     UserNotFound,
@@ -31,6 +32,7 @@ DEVICES, USERS, LOGIN, PASSWORDS, SERVICE = (
 
 _ANY_TOKEN = "With a token of either level."
 _USER_TOKEN = "With a user-level token."
+_TOO_SHORT = "This password is too short. It must contain at least 8 characters."
 _OF_ANOTHER = (IdInvalid(), NotYours(), UserNotFound())
 
 # Of the second seed document.
@@ -102,7 +104,12 @@ OPERATIONS: dict[str, Operation] = {
         given={"username": "ann", "password": PASSWORD, "email": "ann@example.org"},
         answers=ref("BuddyLoggedInUser"),
         example=_USER | _GRANT,
-        raises=[IdentityTaken("username"), RegistrationClosed()],
+        raises=[
+            RegistrationClosed(),
+            PasswordRefused("password", [_TOO_SHORT]),
+            IdentityTaken("username"),
+            TooManyAttempts(300),
+        ],
         links=_AS_USER | {"logIn": _LOG_IN},
     ),
     "GET /users": Operation(
@@ -224,7 +231,7 @@ OPERATIONS: dict[str, Operation] = {
         given={"userName": "ann", "resetCode": "3f9a 1c07 b2e4", "newPassword": "battery-staple-2"},
         answers=constant(True),
         example=True,
-        raises=[CodeInvalid(), TooManyAttempts(300)],
+        raises=[PasswordRefused("new_password", [_TOO_SHORT]), CodeInvalid(), TooManyAttempts(300)],
     ),
     "GET /service/ping": Operation(
         id="buddyPing",

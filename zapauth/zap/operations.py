@@ -11,6 +11,7 @@ from users.errors import (
     EmailMismatch,
     IdentityTaken,
     NotYours,
+    PasswordRefused,
     RegistrationClosed,
     TooManyAttempts,
     UserNotFound,
@@ -33,6 +34,8 @@ from zapauth.zap.shapes import COUNT
 
 USERS, LOGIN, LOGOUT, PASSWORDS = "ZAP: users", "ZAP: login", "ZAP: logout", "ZAP: passwords"
 
+_TOO_SHORT = "This password is too short. It must contain at least 8 characters."
+_REFUSED = PasswordRefused("new_password", [_TOO_SHORT])
 _TAKEN = (IdentityTaken("username"), IdentityTaken("email"), IdentityTaken("phone_number"))
 _OF_ANOTHER = (NotYours(), UserNotFound())
 _OWN_OR_STAFF = "One's own, or staff who may (`{}`): to others an unknown id is as forbidden as somebody else's."
@@ -92,7 +95,7 @@ OPERATIONS: dict[str, Operation] = {
         status=201,
         answers=ref("ZapUser"),
         example=_USER | {"iPAddress": []},
-        raises=[RegistrationClosed(), *_TAKEN],
+        raises=[RegistrationClosed(), PasswordRefused("password", [_TOO_SHORT]), *_TAKEN, TooManyAttempts(300)],
         links={
             "logIn": link(
                 "zapLogIn", body={"identity": "$response.body#/data/username", "password": "$request.body#/password"}
@@ -258,7 +261,7 @@ OPERATIONS: dict[str, Operation] = {
         },
         answers=constant("Password updated successfully"),
         example="Password updated successfully",
-        raises=[NotYours(), EmailMismatch(), WrongPassword(), TooManyAttempts(300)],
+        raises=[NotYours(), EmailMismatch(), _REFUSED, WrongPassword(), TooManyAttempts(300)],
     ),
     "POST /v1/otp/forgotPassword": Operation(
         id="zapAskForResetCode",
@@ -281,7 +284,7 @@ OPERATIONS: dict[str, Operation] = {
         given={"identity": "ann@example.org", "otp": "3f9a 1c07 b2e4", "newPassword": "battery-staple-2"},
         answers=constant("Password updated successfully"),
         example="Password updated successfully",
-        raises=[CodeInvalid(), TooManyAttempts(300)],
+        raises=[_REFUSED, CodeInvalid(), TooManyAttempts(300)],
     ),
 }
 

@@ -57,7 +57,7 @@ class UserViewSet(ZapViewSet):
     def create(self, request: Request) -> HttpResponse:
         is_staff = request.auth is not None and self.user.has_perm("users.add_user")
         given = self.read(StaffRegistrationInput if is_staff else RegistrationInput)
-        user = register_user(by_staff=is_staff, **given)
+        user = register_user(ip=self.origin.ip, by_staff=is_staff, **given)
         return success(user_json(user), status=201)
 
     def list(self, request: Request) -> HttpResponse:
