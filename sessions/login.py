@@ -21,7 +21,7 @@ from sessions.origin import Origin
 from sessions.policy import session_lifetime, sessions_per_user
 from sessions.timeouts import end_timed_out
 from sessions.tokens import AppAccessToken, RefreshToken, SessionToken, UserAccessToken
-from users.accounts import register_user
+from users.accounts import admit_user, create_user
 from users.clock import database_now
 from users.devices import attach_device_token, give_device_token
 from users.errors import BadCredentials
@@ -107,14 +107,15 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
     return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
-@transaction.atomic
 def sign_up_on_device(*, current: Session, origin: Origin, **fields: Any) -> tuple[User, Grant]:
     """Register a user and log them in on the device of ``current``: both or neither.
 
-    Raises: IdentityTaken, RegistrationClosed, SessionEnded.
+    Raises: IdentityTaken, PasswordRefused, RegistrationClosed, TooManyAttempts, SessionEnded.
     """
-    user = register_user(ip=origin.ip, **fields)
-    return user, log_in_on_device(user, current=current, origin=origin)
+    admit_user(ip=origin.ip, **fields)
+    with transaction.atomic():
+        user = create_user(**fields, ip=origin.ip)
+        return user, log_in_on_device(user, current=current, origin=origin)
 
 
 def sessions_on_device(session: Session) -> QuerySet[Session]:

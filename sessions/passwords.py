@@ -19,12 +19,13 @@ from users.credentials import (
     find_user_by_username,
     forgive_failures,
 )
-from users.errors import EmailMismatch, EmailMissing, NotYours, WrongPassword
+from users.errors import EmailMismatch, EmailMissing, NotYours, PasswordRefused, WrongPassword
 from users.models import User
+from users.password_policy import check_new_password
 from users.permissions import Act, require
 from users.record import record_act
-from users.reset_codes import check_code, count_request, forget_code, issue_code, use_up
-from users.throttling import Allowance, count_attempt
+from users.reset_codes import check_code, count_request, count_try, forget_code, issue_code, use_up
+from users.throttling import Allowance, count_attempt, take_back
 
 
 @contextmanager
@@ -63,12 +64,13 @@ def change_own_password(
 ) -> None:
     """Change the caller's password. Their session goes on, all of their others end.
 
-    Raises: NotYours, EmailMismatch, WrongPassword, TooManyAttempts: then nothing changes.
+    Raises: NotYours, EmailMismatch, PasswordRefused, WrongPassword, TooManyAttempts: then nothing changes.
     """
     if user_id != actor.pk:
         raise NotYours
     if (email or "").upper() != (actor.email or "").upper():
         raise EmailMismatch
+    check_new_password(new_password, user=actor, field="new_password")
     if not check_own_password(actor, old_password, ip=origin.ip):
         raise WrongPassword
     set_own_password(actor, new_password, origin=origin, keep=current.pk)
@@ -117,11 +119,21 @@ def reset_password(identity: str, *, code: str, new_password: str, by_name_only:
 
     Whoever has the code reads the user's mail: their email is verified by that.
 
-    Raises: CodeInvalid, TooManyAttempts.
+    A password that is refused leaves the code good, and does not count as an attempt. Whether it is like the
+    user's name is looked at only when the code was right: before, that would tell a stranger about the user.
+
+    Raises: PasswordRefused, CodeInvalid, TooManyAttempts.
     """
+    check_new_password(new_password, field="new_password")
     user = _find_active(identity, by_name_only)
-    check_code(user, code, identity=identity, ip=origin.ip)
+    attempt = count_try(identity, ip=origin.ip)
+    check_code(user, code)
     assert user is not None  # noqa: S101  # or its code would not have been right
+    try:
+        check_new_password(new_password, user=user, field="new_password")
+    except PasswordRefused:
+        take_back(*attempt)
+        raise
     whose = User.objects.filter(pk=user.pk)
     with password_change(whose, actor=user, origin=origin):
         use_up(user, code)

@@ -18,6 +18,7 @@ from uuid import UUID
 from django.db.models import GenericIPAddressField, Lookup, Q, QuerySet
 
 from sessions.models import Session
+from users.addresses import plain_network
 from users.models import Device, DeviceToken, User, is_object_id
 from users.permissions import NOT_OF_SUPERUSERS
 
@@ -193,7 +194,7 @@ def _uuid(text: str) -> UUID | None:
 
 def _network(text: str) -> str | None:
     try:
-        return str(ip_network(text, strict=False))
+        return plain_network(text, strict=False)
     except ValueError:
         return None
 

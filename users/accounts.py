@@ -3,34 +3,53 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.utils import timezone
 
 from users.errors import IdentityTaken, RegistrationClosed, UserNotFound
 from users.models import User, is_object_id
+from users.password_policy import check_new_password
 from users.permissions import Act, may, require
 from users.reset_codes import forget_code
+from users.throttling import Allowance, count_attempt, network_of
 
 
-def register_user(
-    *, username: str, password: str, by_staff: bool = False, ip: str | None = None, **fields: Any
-) -> User:
-    """Create a user; the database decides who was first, so two at once can't both win.
+def register_user(*, ip: str | None = None, by_staff: bool = False, **fields: Any) -> User:
+    """Create a user with these ``fields`` (username, password and others), for a caller from ``ip``.
 
-    ``ip`` is the caller's address. It becomes the user's first one, unless staff register somebody else.
+    Raises: what `admit_user` and `create_user` raise.
+    """
+    admit_user(ip=ip, by_staff=by_staff, **fields)
+    return create_user(ip=None if by_staff else ip, **fields)
 
-    Raises: IdentityTaken, when the user name, email or phone number is another user's;
-        RegistrationClosed, when settings leave it to staff.
+
+def admit_user(*, password: str, ip: str | None, by_staff: bool = False, **fields: Any) -> None:
+    """Check that a user may be created, before anything slow is done. Counts as an attempt, but for staff.
+
+    Do not call it inside a transaction: a rollback would forget the attempt.
+
+    Raises: RegistrationClosed, when settings leave it to staff; PasswordRefused; TooManyAttempts.
     """
     if not (settings.REGISTRATION_OPEN or by_staff):
         raise RegistrationClosed
-    known_ips = [ip] if ip and not by_staff else []
-    with _one_of_each():
-        return User.objects.create_user(username, password, ip_addresses=known_ips, **fields)
+    check_new_password(password, user=User(**fields))
+    if not by_staff:
+        count_attempt(Allowance("register", network_of(ip)))
+
+
+def create_user(*, username: str, password: str, ip: str | None = None, **fields: Any) -> User:
+    """Create a user, who registered from ``ip``.
+
+    Raises: IdentityTaken, when the user name, email or phone number is another user's.
+    """
+    with _one_of_each(username=User.normalize_username(username), **fields):
+        return User.objects.create_user(username, password, ip_addresses=[ip] if ip else [], **fields)
 
 
 def get_user_to_read(user_id: str, *, actor: User, act: Act) -> User:
@@ -82,7 +101,7 @@ def change_user(user: User, **fields: Any) -> None:
     if fields.get("email", user.email) != user.email:
         fields["email_verified"] = False
     fields["updated_at"] = timezone.now()
-    with _one_of_each():
+    with _one_of_each(besides=user.pk, **fields):
         if not User.objects.filter(pk=user.pk, deleted_at=None).update(**fields):
             raise UserNotFound
         if "email_verified" in fields:
@@ -104,13 +123,41 @@ def _get_target(users: QuerySet[User], user_id: str, actor: User, act: Act) -> U
 
 
 @contextmanager
-def _one_of_each() -> Iterator[None]:
-    """One user for each user name, email and phone number. Raises: IdentityTaken; all is taken back."""
+def _one_of_each(*, besides: str = "", **fields: Any) -> Iterator[None]:
+    """A transaction that gives a user (``besides``: which one) these ``fields``.
+
+    It asks first whether another user has them, so that the database has no error to log. When two requests
+    ask at once, the unique constraints decide.
+
+    Raises: IdentityTaken; all is taken back.
+    """
     try:
         with transaction.atomic():
+            if taken := _find_taken(besides=besides, **fields):
+                raise IdentityTaken(taken)
             yield
     except IntegrityError as error:
         constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None) or ""
         if constraint.startswith("user_") and constraint.endswith("_taken"):
             raise IdentityTaken(constraint.removeprefix("user_").removesuffix("_taken")) from error
         raise
+
+
+def _find_taken(
+    *,
+    besides: str,
+    username: str | None = None,
+    email: str | None = None,
+    phone_number: str | None = None,
+    **others: Any,
+) -> str | None:
+    """The first of the three that another user has, compared as the unique constraints compare. One statement."""
+    rules = {"username": Q(username__iexact=username)} if username else {}
+    rules |= {"email": Q(email__iexact=email)} if email else {}
+    rules |= {"phone_number": Q(phone_number=phone_number)} if phone_number else {}
+    if not rules:
+        return None
+    same = [ExpressionWrapper(rule, BooleanField()) for rule in rules.values()]
+    users = User.objects.filter(reduce(or_, rules.values()), deleted_at=None).exclude(pk=besides)
+    found = list(users.values_list(*same))
+    return next((name for place, name in enumerate(rules) if any(row[place] for row in found)), None)

@@ -1,5 +1,7 @@
 """What can be wrong about a user, an app or a device. Each dialect words these in its own way."""
 
+from collections.abc import Sequence
+
 
 class UsersError(Exception):
     """Base of this module's errors."""
@@ -33,6 +35,15 @@ class IdentityTaken(UsersError):
         self.field = field
 
 
+class PasswordRefused(UsersError):
+    """The new password in `field` ("password" or "new_password") is not good enough. `reasons` are sentences."""
+
+    def __init__(self, field: str, reasons: Sequence[str]) -> None:
+        super().__init__(field)
+        self.field = field
+        self.reasons = list(reasons)
+
+
 class NotYours(UsersError):
     """It belongs to somebody else, and the caller may not act for them."""
 
@@ -54,7 +65,7 @@ class EmailMissing(UsersError):
 
 
 class CodeInvalid(UsersError):
-    """No such code now: wrong, used, expired, tried too often, or of nobody. The same on purpose."""
+    """No such code now: wrong, used, expired, or of nobody. The same on purpose."""
 
 
 class TooManyAttempts(UsersError):

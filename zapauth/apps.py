@@ -7,6 +7,9 @@ class ZapAuthConfig(AppConfig):
 
     name = "zapauth"
 
+    def ready(self) -> None:
+        from zapauth import database_log  # noqa: F401  # registers its check
+
 
 class AdminConfig(apps.AdminConfig):
     default_site = "sessions.admin_site.SessionsAdminSite"

@@ -23,6 +23,13 @@ from typing import IO, Any
 
 NAME = "zapauth"
 SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
+# What requests send stays out of the server's log. An error's own message is still written.
+QUIET = {
+    "log_min_error_statement": "panic",  # not the statement of an error
+    "log_error_verbosity": "terse",  # not its detail, such as the values that are taken
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+}
 _LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432")
 
 
@@ -115,7 +122,9 @@ class _Server:
             self._psql(f"CREATE DATABASE {NAME}")
 
     def _launch(self, *, patience: int = 20) -> None:
-        options = f"-h '' -k '{_quoted(self.sockets)}' -c shared_buffers={_shared_buffers()}MB"
+        settings = {"shared_buffers": f"{_shared_buffers()}MB", **QUIET}
+        chosen = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        options = f"-h '' -k '{_quoted(self.sockets)}' {chosen}"
         try:
             # -t: recovery after a crash may take its time.
             self._run("pg_ctl", "start", "-w", "-t", "300", "-s", "-D", self.folder, "-l", self.log, "-o", options)

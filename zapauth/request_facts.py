@@ -5,10 +5,11 @@ import re
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
-from ipaddress import ip_address
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
+
+from users.addresses import plain_address
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -62,8 +63,4 @@ def _client_ip(request: HttpRequest) -> str | None:
         hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
         if len(hops) >= proxies:
             address = hops[-proxies]
-    try:
-        # Without the zone of RFC 4007 (`fe80::1%eth0`): it means something on one machine only.
-        return str(ip_address(address.partition("%")[0]))
-    except ValueError:
-        return None
+    return plain_address(address)

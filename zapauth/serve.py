@@ -62,6 +62,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from sessions.restore_guard import CannotBeServed, RestoreGuard, Watcher
     from sessions.timeouts import Sweeper
     from zapauth import demo as demonstration
+    from zapauth.database_log import warn_of_revealing_settings
 
     _check_address_is_free(settings.HOST, settings.PORT)
     try:
@@ -73,6 +74,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
         psycopg.connect(**connection.get_connection_params()).close()
     except psycopg.OperationalError as error:
         raise _CannotServe(f"the database can't be reached: {error}") from error
+    warn_of_revealing_settings()
     call_command("migrate", verbosity=0, interactive=False)
     guard = RestoreGuard(settings.RESTORE_GUARD)
     try:

@@ -122,10 +122,11 @@ THROTTLE_RATES = _rates(
         "login_address": (300, 15 * 60),  # from one address, which a whole office may share
         "reset": (5, 60 * 60),  # codes mailed to one identity
         "reset_staff": (30, 60 * 60),  # codes mailed by one member of staff
-        "reset_try": (20, 60 * 60),  # codes tried for one identity; each has five tries by itself
+        "reset_try": (20, 60 * 60),  # codes tried for one identity
         "reset_address": (60, 60 * 60),  # both of them, from one address
         "device": (600, 60 * 60),  # registrations from one address
         "crash_report": (60, 60 * 60),  # of one device
+        "register": (60, 60 * 60),  # users registered from one address
     },
 )
 
@@ -211,6 +212,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = ["users.credentials.UserBackend"]
+PASSWORD_MIN_LENGTH = _int("PASSWORD_MIN_LENGTH", 8, at_least=8)  # NIST SP 800-63B §3.1.1.2
+_VALIDATION = "django.contrib.auth.password_validation"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"{_VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": PASSWORD_MIN_LENGTH}},
+    {"NAME": f"{_VALIDATION}.CommonPasswordValidator"},
+    {
+        "NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ["username", "name", "first_name", "last_name", "email"]},
+    },
+]
 PASSWORD_HASHERS = ["users.credentials.OwaspArgon2", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 # User names are unique among those not deleted, in any case of letters: by a constraint that this
 # check can't see.

@@ -6,7 +6,6 @@ import sys
 from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_network
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -16,6 +15,7 @@ from django.db.models import Q
 
 from sessions.models import Session
 from sessions.selection import LONGEST_IDLE, Selection, SelectionError
+from users.addresses import plain_network
 from users.clock import database_now
 from users.models import App, DeviceToken, User, is_object_id
 
@@ -230,7 +230,7 @@ def _named(texts: list[str]) -> str:
 
 def _network(text: str) -> str:
     try:
-        return str(ip_network(text))
+        return plain_network(text)
     except ValueError as error:
         raise SelectionError(f"--ip: {error}.") from error
 

@@ -8,10 +8,10 @@ from django.db import connection, models, transaction
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from sessions.models import Session
-from users.models import App, CrashReport, Device, DeviceToken, ResetCode, User
+from users.models import App, CrashReport, Device, DeviceToken, OneTimeCode, User
 
 # Not `Throttle`, which is there to change.
-_WATCHED = (App, User, Device, CrashReport, DeviceToken, ResetCode, Session, OutstandingToken, BlacklistedToken)
+_WATCHED = (App, User, Device, CrashReport, DeviceToken, OneTimeCode, Session, OutstandingToken, BlacklistedToken)
 
 
 def everything(*, but: type[models.Model] | None = None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import time_machine
 
 from sessions.keys import new_private_key_pem
 from tests.bad_input import failing
-from tests.phones import InProcess, ZapPhone, promote, work_of
+from tests.phones import PASSWORD, InProcess, ZapPhone, promote, work_of
 from users.clients import create_app
 from users.models import App, Device, User
 from zapauth.buddy import errors
@@ -247,7 +247,7 @@ def test_item_does_not_exist_0x301_is_a_404_for_an_unknown_object(new_phone, met
 
 def test_item_already_exists_0x302_is_a_400_for_a_user_name_that_is_taken_in_any_case(new_phone):
     phone, other = new_phone().sign_up("Ann"), new_phone().sign_up()
-    again = phone.call("POST", "/users", {"username": "aNN", "password": "pw"}, token=phone.app_token)
+    again = phone.call("POST", "/users", {"username": "aNN", "password": PASSWORD}, token=phone.app_token)
     assert error_of(again) == (400, "ItemAlreadyExists", 770)
     assert error_of(other.ask("PATCH", "/users/me", {"username": "aNN"})) == (400, "ItemAlreadyExists", 770)
     assert User.objects.count() == 2
@@ -267,7 +267,7 @@ def test_object_permission_denied_0x303_is_a_403_where_registration_is_closed(ne
     settings.REGISTRATION_OPEN = False
     phone = new_phone()
     phone.register_device()
-    refused = phone.call("POST", "/users", {"username": "ann", "password": "pw"}, token=phone.app_token)
+    refused = phone.call("POST", "/users", {"username": "ann", "password": PASSWORD}, token=phone.app_token)
     assert error_of(refused) == (403, "ObjectPermissionDenied", 771)
     assert not User.objects.exists()
 

@@ -34,7 +34,7 @@ def sid_of(token):
 
 
 def sign_up(phone, **fields):
-    person = {"username": new_name(), "password": "pw"}
+    person = {"username": new_name(), "password": PASSWORD}
     return phone.call("POST", "/users", person | fields, token=phone.app_token)
 
 
@@ -59,7 +59,7 @@ def test_post_users_answers_the_user_with_access_token_and_access_token_expires(
         **{name: user[name] for name in ("created", "lastModified", "lastLogin", "accessToken", "accessTokenExpires")},
     }
     assert ready.me(user["accessToken"]).json["result"]["id"] == stored.pk
-    assert stored.check_password("pw")
+    assert stored.check_password(PASSWORD)
 
 
 def test_a_user_has_the_documented_fields_and_no_other(ready):
@@ -79,7 +79,7 @@ def test_a_user_has_the_documented_fields_and_no_other(ready):
 
 def test_what_a_form_leaves_empty_is_left_out(ready):
     empty = ["email", "gender", "dateOfBirth", "firstName", "tag", "location"]
-    body = {"username": new_name(), "password": "pw"} | dict.fromkeys(empty, "")
+    body = {"username": new_name(), "password": PASSWORD} | dict.fromkeys(empty, "")
     headers = {"Authorization": f"Buddy {ready.app_token}", "Content-Type": "application/x-www-form-urlencoded"}
     user = ready.send("POST", "/users", headers=headers, content=urlencode(body)).json["result"]
     assert not user.keys() & set(empty)
@@ -102,14 +102,14 @@ def test_a_value_of_the_wrong_form_is_refused_and_makes_no_user(ready, field, va
 
 def test_a_user_signs_up_with_a_users_token_as_well_which_ends(ready):
     first = buddy_success(sign_up(ready))["accessToken"]
-    second = ready.call("POST", "/users", {"username": new_name(), "password": "pw"}, token=first)
+    second = ready.call("POST", "/users", {"username": new_name(), "password": PASSWORD}, token=first)
     assert buddy_success(ready.me(buddy_success(second)["accessToken"]))
     assert buddy_error(ready.me(first)) == INVALID_TOKEN
 
 
 def test_nobody_signs_up_or_logs_in_without_a_token(ready):
     for path in ("/users", "/users/login"):
-        body = {"username": "ann", "password": "pw"}
+        body = {"username": "ann", "password": PASSWORD}
         assert buddy_error(ready.call("POST", path, body)) == INVALID_TOKEN
     assert not User.objects.exists()
 

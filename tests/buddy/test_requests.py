@@ -207,7 +207,7 @@ DATES = {
 def test_dates_of_birth_come_as_wire_dates_as_iso_8601_and_as_androids(new_phone, given, milliseconds):
     phone = new_phone()
     phone.register_device()
-    body = {"username": new_name(), "password": "pw", "dateOfBirth": given}
+    body = {"username": new_name(), "password": PASSWORD, "dateOfBirth": given}
     user = phone.call("POST", "/users", body, token=phone.app_token).json["result"]
     assert user["dateOfBirth"] == f"/Date({milliseconds})/"
     phone.access_token = user["accessToken"]

@@ -1,5 +1,6 @@
 """What must hold for every answer: schemathesis' own checks, and what it doesn't know of our dialects."""
 
+import re
 from typing import Any
 
 from schemathesis import Case, CheckContext, Response
@@ -88,10 +89,13 @@ def checks_for(caller: Caller) -> list[Any]:
 
 
 def _is_refused_by_a_rule(case: Case, response: Response) -> bool:
-    """Well-formed, but of something taken, or of a session that is not one of that user's: `{"scope": "this"}`."""
+    """Well-formed, but of something taken, a poor password, or a session that is not one of that user's:
+    `{"scope": "this"}`.
+    """
     answer = response.json()
+    poor = re.search("password: .* too (common|similar)", answer.get("message", ""), re.IGNORECASE) is not None
     this = isinstance(case.body, dict) and case.body.get("scope") == "this" and "scope" in answer.get("errors", ())
-    return response.status_code == 422 or answer.get("error") == "ItemAlreadyExists" or this
+    return response.status_code == 422 or answer.get("error") == "ItemAlreadyExists" or this or poor
 
 
 def _failure(case: Case, title: str, message: str) -> Failure:

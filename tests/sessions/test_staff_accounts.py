@@ -13,7 +13,7 @@ from sessions.admin.users import UserAdmin
 from tests.phones import PASSWORD, InProcess, ZapPhone, new_name, promote, reset_code_in
 from tests.sessions.staff import LIST, browser_of, make_groups, new_staff, open_form, told, user_url
 from users.admin import AppAdmin
-from users.models import App, ResetCode, User
+from users.models import App, OneTimeCode, User
 
 NEW = "battery-staple-2"
 
@@ -97,7 +97,9 @@ def test_a_deletion_by_staff_is_on_record_and_ones_own_is_not(new_phone):
 
 def test_the_admin_tells_the_old_address_too_and_the_new_one_is_not_verified(operator, mailoutbox, after_commit):
     ann = User.objects.create_user("ann", PASSWORD, email="ann@example.org", email_verified=True)
-    ResetCode.objects.create(user=ann, digest=b"x", created_at=datetime.now(UTC), expires_at=datetime.now(UTC))
+    OneTimeCode.objects.create(
+        user=ann, purpose="reset", digest=b"x", created_at=datetime.now(UTC), expires_at=datetime.now(UTC)
+    )
     form = open_form(operator, user_url(ann.pk)) | {"email": "new@example.org", "email_verified": "on"}
     with after_commit():
         assert operator.post(user_url(ann.pk), form).status_code == 302
@@ -105,7 +107,7 @@ def test_the_admin_tells_the_old_address_too_and_the_new_one_is_not_verified(ope
     assert (mail.to, "the email of your" in mail.body) == (["ann@example.org"], True)
     ann.refresh_from_db()
     assert (ann.email, ann.email_verified) == ("new@example.org", False)
-    assert not ResetCode.objects.exists()
+    assert not OneTimeCode.objects.exists()
     assert LogEntry.objects.get().get_change_message() == "Changed Email."
 
 
@@ -156,7 +158,7 @@ def test_a_user_without_an_email_gets_no_code_and_staff_are_told_so(operator, ma
 def test_a_disabled_user_gets_no_code(operator):
     ann = User.objects.create_user("ann", PASSWORD, email="ann@example.org", is_active=False)
     assert "disabled" in told(send_reset(operator, ann))
-    assert not ResetCode.objects.exists()
+    assert not OneTimeCode.objects.exists()
 
 
 def test_codes_that_staff_send_count_for_the_staff_and_not_for_the_user(operator, settings, mailoutbox, after_commit):

@@ -1,7 +1,6 @@
 """Too many attempts: who is refused, in which words, for how long, and who is not."""
 
 import json
-import re
 from datetime import timedelta
 from io import StringIO
 
@@ -9,7 +8,7 @@ import pytest
 import time_machine
 from django.core.management import call_command
 
-from tests.phones import PASSWORD, new_name
+from tests.phones import PASSWORD, new_name, promote, reset_code_in, work_of
 from users.models import Throttle, User
 from users.throttling import forget_past, identity_of, network_of
 
@@ -201,7 +200,7 @@ def test_who_reset_the_password_logs_in_at_once_however_often_they_failed_before
         "buddy": ("userName", "resetCode", ("POST", "/users/password"), ("PATCH", "/users/password")),
     }[phone.dialect]
     call(phone, *ask, {name: phone.username})
-    mailed = re.search(r"[0-9]{8}", mailoutbox[0].body)[0]
+    mailed = reset_code_in(mailoutbox[0])
     assert call(phone, *reset, {name: phone.username, code: mailed, "newPassword": "another-pass-1"}).status == 200
     assert log_in(phone, phone.username, "another-pass-1").status == 200
 
@@ -210,10 +209,10 @@ def test_reset_codes_are_not_guessed_by_asking_for_new_ones(new_phone, clock, se
     phone = new_phone().sign_up()
     User.objects.update(email="ann@example.org")
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset_address": (100, 3600)}
-    body = {"identity": phone.username, "otp": "00000000", "newPassword": "another-pass-1"}
+    body = {"identity": phone.username, "otp": "0000 0000 000a", "newPassword": "another-pass-1"}
     path, method, refused = "/v1/forgotPassword", "POST", 422
     if phone.dialect == "buddy":
-        body = {"userName": phone.username, "resetCode": "00000000", "newPassword": "another-pass-1"}
+        body = {"userName": phone.username, "resetCode": "0000 0000 000a", "newPassword": "another-pass-1"}
         path, method, refused = "/users/password", "PATCH", 401
     assert [call(phone, method, path, body).status for _ in range(5)] == [refused] * 4 + [429]
     assert_throttled(phone.last, phone.dialect, 3600)
@@ -267,3 +266,38 @@ def test_what_is_kept_names_nobody_and_is_forgotten(new_phone, clock):
     clock.shift(timedelta(hours=2))
     forget_past()
     assert not Throttle.objects.exists()
+
+
+def sign_up(phone, password=PASSWORD, **where):
+    body = {"username": new_name(), "email": f"{new_name()}@example.org", "password": password}
+    return call(phone, "POST", "/v1/users" if phone.dialect == "zap" else "/users", body, **where)
+
+
+def test_users_are_registered_so_often_from_one_address_and_no_more(new_phone, clock, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"register": (3, 3600)}
+    phone = new_phone()
+    assert {sign_up(phone).status for _ in range(3)} <= {200, 201}
+    refused = work_of(lambda: sign_up(phone))
+    assert_throttled(phone.last, phone.dialect, 3600)
+    assert refused.hashes == 0
+    assert sign_up(phone, ip="192.0.2.2").status in (200, 201)
+    clock.shift(timedelta(hours=1))
+    assert sign_up(phone).status in (200, 201)
+
+
+def test_a_registration_that_fails_counts(new_phone, clock, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"register": (2, 3600)}
+    phone = new_phone()
+    body = {"username": "ann_lee", "email": "ann@example.org", "password": PASSWORD}
+    path = "/v1/users" if phone.dialect == "zap" else "/users"
+    statuses = [call(phone, "POST", path, body).status for _ in range(3)]
+    assert statuses == {"zap": [201, 422, 429], "buddy": [200, 400, 429]}[phone.dialect]
+
+
+@pytest.mark.only("zap")
+def test_staff_register_as_many_users_as_they_like(new_phone, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"register": (1, 3600)}
+    staff = promote(new_phone().sign_up(), "users.add_user")
+    for _ in range(3):
+        body = {"username": new_name(), "email": f"{new_name()}@example.org", "password": PASSWORD}
+        assert staff.ask("POST", "/v1/users", body).status == 201

@@ -36,7 +36,7 @@ DROP FUNCTION users_keep_refusals();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0011_crash_reports'),
+        ('users', '0013_longer_codes'),
     ]
 
     operations = [migrations.RunSQL(FUNCTION + TRIGGERS, UNDO)]

@@ -12,6 +12,7 @@ from users.errors import (
     CodeInvalid,
     IdentityTaken,
     NotYours,
+    PasswordRefused,
     RegistrationClosed,
     TooManyAttempts,
     UserNotFound,
@@ -94,6 +95,12 @@ def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
     if isinstance(error, IdentityTaken):
         name, number = ITEM_ALREADY_EXISTS
         message = f"There is a user with this {error.field} already."
+        return envelope.failure(request, status=400, error=name, number=number, message=message)
+    if isinstance(error, PasswordRefused):
+        # Well-formed, but not one of the values that are accepted: the table's "out of range".
+        name, number = PARAMETER_OUT_OF_RANGE
+        parameter = {"new_password": "newPassword"}.get(error.field, error.field)
+        message = f"{parameter}: {error.reasons[0]}"
         return envelope.failure(request, status=400, error=name, number=number, message=message)
     for kind, status, (name, number), message in _WORDS:
         if isinstance(error, kind):

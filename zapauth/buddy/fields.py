@@ -47,6 +47,10 @@ class Password(Text):
         super().__init__(trim_whitespace=False, max_length=128, **options)
 
 
+class NewPassword(Password):
+    """A password that somebody chooses. Whether it is good enough, `users.password_policy` says."""
+
+
 class Gender(serializers.Field):
     default_error_messages = {"invalid": "Gender is male or female."}
 

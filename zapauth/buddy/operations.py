@@ -8,6 +8,7 @@ from users.errors import (
     CodeInvalid,
     IdentityTaken,
     NotYours,
+    PasswordRefused,
     RegistrationClosed,
     TooManyAttempts,
     UserNotFound,
@@ -34,6 +35,7 @@ DEVICES, USERS, LOGIN, PASSWORDS, SERVICE = (
 
 _ANY_TOKEN = "With a token of either level."
 _USER_TOKEN = "With a user-level token."
+_TOO_SHORT = "This password is too short. It must contain at least 8 characters."
 _OF_ANOTHER = (IdInvalid(), NotYours(), UserNotFound())
 
 # Of the second seed document.
@@ -120,7 +122,12 @@ OPERATIONS: dict[str, Operation] = {
         given={"username": "ann", "password": PASSWORD, "email": "ann@example.org"},
         answers=ref("BuddyLoggedInUser"),
         example=_USER | _GRANT,
-        raises=[IdentityTaken("username"), RegistrationClosed()],
+        raises=[
+            RegistrationClosed(),
+            PasswordRefused("password", [_TOO_SHORT]),
+            IdentityTaken("username"),
+            TooManyAttempts(300),
+        ],
         links=_AS_USER | {"logIn": _LOG_IN},
     ),
     "GET /users": Operation(
@@ -238,12 +245,12 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyResetPassword",
         tag=PASSWORDS,
         summary="Set a new password by the code",
-        description=_ANY_TOKEN + " All sessions of the user end. A code lives for 15 minutes and takes five tries.",
+        description=_ANY_TOKEN + " All sessions of the user end. A code lives for 10 minutes, and works once.",
         takes=ResetInput,
-        given={"userName": "ann", "resetCode": "31415926", "newPassword": "battery-staple-2"},
+        given={"userName": "ann", "resetCode": "3f9a 1c07 b2e4", "newPassword": "battery-staple-2"},
         answers=constant(True),
         example=True,
-        raises=[CodeInvalid(), TooManyAttempts(300)],
+        raises=[PasswordRefused("new_password", [_TOO_SHORT]), CodeInvalid(), TooManyAttempts(300)],
     ),
     "GET /service/ping": Operation(
         id="buddyPing",
@@ -277,5 +284,7 @@ NOTES: dict[str, Schema] = {
         "format": "buddy-paging-token",
         "description": "Opaque: a `nextToken`, `previousToken` or `currentToken` of an answer.",
     },
-    "resetCode": {"description": "The code that was mailed."},
+    "resetCode": {
+        "description": "The code that was mailed: 12 hexadecimal digits in any case, with blanks or hyphens or without."
+    },
 }

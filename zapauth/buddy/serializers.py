@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from users.models import DeviceToken
-from zapauth.buddy.fields import Date, Description, Gender, Location, Password, Text, Username
+from zapauth.buddy.fields import Date, Description, Gender, Location, NewPassword, Password, Text, Username
 from zapauth.buddy.paging import MOST_PER_PAGE
 from zapauth.dialect import field_errors, made_once, validate
 
@@ -96,7 +96,7 @@ class ProfileInput(BuddyInput):
 
 
 class RegistrationInput(LoginInput, ProfileInput):
-    pass
+    password = NewPassword()
 
 
 class UserChangeInput(ProfileInput):
@@ -114,4 +114,4 @@ class ResetRequestInput(BuddyInput):
 
 class ResetInput(ResetRequestInput):
     resetcode = Text(source="reset_code", max_length=64)
-    newpassword = Password(source="new_password")
+    newpassword = NewPassword(source="new_password")

@@ -26,6 +26,7 @@ from users.errors import (
     EmailMismatch,
     IdentityTaken,
     NotYours,
+    PasswordRefused,
     RegistrationClosed,
     TooManyAttempts,
     UserNotFound,
@@ -74,6 +75,9 @@ def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
     if isinstance(error, IdentityTaken):
         field = {"phone_number": "phoneNumber"}.get(error.field, error.field)
         return _refused(field, f"{error.field}_taken", f"This {field} is already taken.")
+    if isinstance(error, PasswordRefused):
+        field = {"new_password": "newPassword"}.get(error.field, error.field)
+        return _invalid(ValidationError({field: error.reasons}))
     if type(error) in _RULES:
         return _refused(*_RULES[type(error)])
     for kind, status, code, message in _WORDS:

@@ -142,4 +142,4 @@ class CodeField(OpenApiSerializerFieldExtension):
     target_class = "zapauth.zap.serializers.Code"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
-        return {"type": ["string", "integer"], "pattern": "[^ ]"}
+        return {"type": "string", "pattern": "[^ ]"}

@@ -11,6 +11,7 @@ from users.errors import (
     EmailMismatch,
     IdentityTaken,
     NotYours,
+    PasswordRefused,
     RegistrationClosed,
     TooManyAttempts,
     UserNotFound,
@@ -33,6 +34,8 @@ from zapauth.zap.shapes import COUNT
 
 USERS, LOGIN, LOGOUT, PASSWORDS = "ZAP: users", "ZAP: login", "ZAP: logout", "ZAP: passwords"
 
+_TOO_SHORT = "This password is too short. It must contain at least 8 characters."
+_REFUSED = PasswordRefused("new_password", [_TOO_SHORT])
 _TAKEN = (IdentityTaken("username"), IdentityTaken("email"), IdentityTaken("phone_number"))
 _OF_ANOTHER = (NotYours(), UserNotFound())
 _OWN_OR_STAFF = "One's own, or staff who may (`{}`): to others an unknown id is as forbidden as somebody else's."
@@ -98,7 +101,7 @@ OPERATIONS: dict[str, Operation] = {
         status=201,
         answers=ref("ZapUser"),
         example=_USER | {"roleId": None},
-        raises=[RegistrationClosed(), *_TAKEN],
+        raises=[RegistrationClosed(), PasswordRefused("password", [_TOO_SHORT]), *_TAKEN, TooManyAttempts(300)],
         links={
             "logIn": link(
                 "zapLogIn", body={"identity": "$response.body#/data/username", "password": "$request.body#/password"}
@@ -268,7 +271,7 @@ OPERATIONS: dict[str, Operation] = {
         },
         answers=constant("Password updated successfully"),
         example="Password updated successfully",
-        raises=[NotYours(), EmailMismatch(), WrongPassword(), TooManyAttempts(300)],
+        raises=[NotYours(), EmailMismatch(), _REFUSED, WrongPassword(), TooManyAttempts(300)],
     ),
     "POST /v1/otp/forgotPassword": Operation(
         id="zapAskForResetCode",
@@ -286,12 +289,12 @@ OPERATIONS: dict[str, Operation] = {
         id="zapResetPassword",
         tag=PASSWORDS,
         summary="Set a new password by the code",
-        description="All sessions of the user end. A code lives for 15 minutes and takes five tries.",
+        description="All sessions of the user end. A code lives for 10 minutes, and works once.",
         takes=ResetInput,
-        given={"identity": "ann@example.org", "otp": "31415926", "newPassword": "battery-staple-2"},
+        given={"identity": "ann@example.org", "otp": "3f9a 1c07 b2e4", "newPassword": "battery-staple-2"},
         answers=constant("Password updated successfully"),
         example="Password updated successfully",
-        raises=[CodeInvalid(), TooManyAttempts(300)],
+        raises=[_REFUSED, CodeInvalid(), TooManyAttempts(300)],
     ),
 }
 
@@ -302,7 +305,9 @@ NOTES: dict[str, Schema] = {
         "description": "An opaque text of at most 64 characters; a whole number is taken as its digits. Staff set it"
         " for others; else it is ignored."
     },
-    "otp": {"description": "The code that was mailed; a number will do."},
+    "otp": {
+        "description": "The code that was mailed: 12 hexadecimal digits in any case, with blanks or hyphens or without."
+    },
     "scope": {"description": "`this`: the session of the token. `others`: all but this one. `all`."},
     "bodyLimit": {"description": "Users on a page."},
     "pageLimit": {"description": "The number of the page that is meant."},

@@ -60,7 +60,7 @@ class UserViewSet(ZapViewSet):
     def create(self, request: Request) -> HttpResponse:
         is_staff = may(request.user, Act.ADD_USER)
         given = self.read(StaffRegistrationInput if is_staff else RegistrationInput)
-        user = register_user(by_staff=is_staff, ip=self.origin.ip, **given)
+        user = register_user(ip=self.origin.ip, by_staff=is_staff, **given)
         return success(user_json(user), status=201)
 
     def list(self, request: Request) -> HttpResponse:
