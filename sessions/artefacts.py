@@ -5,15 +5,13 @@ from datetime import datetime
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session as BrowserSession
-from django.db.models import Q
 from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from sessions.live import live_sessions
 from sessions.models import Session
 from users.clock import database_now
-from users.models import DeviceToken, ResetCode, User
-from users.reset_codes import TRIES
+from users.models import DeviceToken, OneTimeCode, User
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,7 @@ def _pushes(user: User) -> list[Artefact]:
 
 
 def _codes(user: User) -> list[Artefact]:
-    still_good = Q(user=user, expires_at__gt=database_now(), tries__lt=TRIES)
     if user.deleted_at is not None or not user.is_active:
         return []
-    return [
-        Artefact("reset code", "sets a new password", code.expires_at) for code in ResetCode.objects.filter(still_good)
-    ]
+    codes = OneTimeCode.objects.filter(user=user, purpose=OneTimeCode.Purpose.RESET, expires_at__gt=database_now())
+    return [Artefact("reset code", "sets a new password", code.expires_at) for code in codes]

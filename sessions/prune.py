@@ -12,7 +12,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from sessions.models import Session
 from users.clock import database_now
-from users.models import ResetCode, Throttle
+from users.models import OneTimeCode, Throttle
 
 BATCH = 2000
 # What has expired is kept for that long: the clock of whoever prunes may be ahead of a server's, and to that
@@ -43,7 +43,7 @@ def prunable(*, ended_before: datetime) -> list[Prunable]:
             Session.objects.filter(~Exists(opened.filter(stays)), ended_at__lt=ended_before),
             ~Exists(opened),
         ),
-        Prunable("reset codes", ResetCode.objects.filter(expires_at__lte=expired)),
+        Prunable("reset codes", OneTimeCode.objects.filter(expires_at__lte=expired)),
         Prunable("throttles", Throttle.objects.filter(resets_at__lte=expired)),
         Prunable("browser sessions", BrowserSession.objects.filter(expire_date__lte=expired)),
     ]

@@ -50,7 +50,7 @@ class EmailMismatch(UsersError):
 
 
 class CodeInvalid(UsersError):
-    """No such code now: wrong, used, expired, tried too often, or of nobody. The same on purpose."""
+    """No such code now: wrong, used, expired, or of nobody. The same on purpose."""
 
 
 class TooManyAttempts(UsersError):

@@ -241,20 +241,26 @@ class DeviceToken(models.Model):
         return cls(token=token, digest=cls.digest_of(token), **fields)
 
 
-class ResetCode(models.Model):
-    """The one-time code that lets a user choose a new password: their newest, and no other.
+class OneTimeCode(models.Model):
+    """A code that was mailed to a user. Each user has one for each purpose: the newest.
 
-    `users.reset_codes` alone reads and writes it.
+    Only `users.reset_codes` reads and writes it.
     """
 
-    user = models.OneToOneField(User, primary_key=True, on_delete=models.CASCADE, related_name="reset_code")
+    class Purpose(models.TextChoices):
+        RESET = "reset", "choose a new password"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, db_index=False, related_name="+")
+    purpose = models.CharField(max_length=20, choices=Purpose.choices)
     digest = models.BinaryField(max_length=32, editable=False)
-    tries = models.PositiveSmallIntegerField(default=0, help_text="How often a code was compared with it.")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
 
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "purpose"], name="one_time_code_per_purpose")]
+
     def __str__(self) -> str:
-        return f"reset code of {self.user_id}"
+        return f"code of {self.user_id} to {self.get_purpose_display()}"
 
 
 class Throttle(models.Model):

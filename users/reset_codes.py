@@ -1,74 +1,95 @@
-"""One-time codes for a forgotten password (OWASP Forgot Password Cheat Sheet; NIST SP 800-63B §4.2.1)."""
+"""One-time codes sent by mail (OWASP Forgot Password Cheat Sheet; NIST SP 800-63B §4.2.1).
+
+A code serves one purpose of one user. It has 48 random bits: wrong guesses can't find it, so they need not
+kill it either, and a stranger can't take a user's code away by guessing.
+"""
 
 import hmac
+import re
 import secrets
 from datetime import timedelta
 
-from django.db import connection, transaction
-from django.utils import timezone
+from django.db import connection
 from django.utils.crypto import salted_hmac
 
+from users.clock import database_now
 from users.errors import CodeInvalid
-from users.models import ResetCode, User
+from users.models import OneTimeCode, User
 from users.throttling import Allowance, count_attempt, identity_of, network_of
 
-LIFETIME = timedelta(minutes=15)
-TRIES = 5
-DIGITS = 8
+LIFETIME = timedelta(minutes=10)
+DIGITS = 12
+_GROUP = 4
+_BETWEEN_GROUPS = re.compile(r"[\s-]+")
+Purpose = OneTimeCode.Purpose
 
-_SPEND_TRY = """
-UPDATE users_resetcode SET tries = tries + 1
- WHERE user_id = %s AND tries < %s AND expires_at > %s
-RETURNING digest
+_LIVE_DIGEST = """
+SELECT digest FROM users_onetimecode WHERE user_id = %s AND purpose = %s AND expires_at > clock_timestamp()
 """
 
 
 def count_request(identity: str, *, ip: str | None) -> None:
-    """Before a code is asked for, whoever that may be. Raises: TooManyAttempts."""
+    """Count that a code is asked for, whoever that identity means. Raises: TooManyAttempts."""
     count_attempt(Allowance("reset", identity_of(identity)), Allowance("reset_address", network_of(ip)))
 
 
-def issue_code(user: User) -> str:
-    """A new code for ``user``, of 8 digits; the one before it is dead."""
-    # Never with a zero in front, which is lost on whoever takes it for a number.
-    code = str(10 ** (DIGITS - 1) + secrets.randbelow(9 * 10 ** (DIGITS - 1)))
-    now = timezone.now()
-    facts = {"digest": _digest(user, code), "tries": 0, "created_at": now, "expires_at": now + LIFETIME}
-    ResetCode.objects.update_or_create(user=user, defaults=facts)
-    return code
+def issue_code(user: User, *, purpose: Purpose = Purpose.RESET) -> str:
+    """Make a new code and return it as it is mailed, `3f9a 1c07 b2e4`. The one before it is dead."""
+    code = _random_code()
+    now = database_now()
+    row = OneTimeCode(
+        user=user, purpose=purpose, digest=_digest(user, code, purpose), created_at=now, expires_at=now + LIFETIME
+    )
+    OneTimeCode.objects.bulk_create(
+        [row],
+        update_conflicts=True,
+        unique_fields=["user", "purpose"],
+        update_fields=["digest", "created_at", "expires_at"],
+    )
+    return " ".join(code[start : start + _GROUP] for start in range(0, DIGITS, _GROUP))
 
 
-def check_code(user: User | None, code: str, *, identity: str, ip: str | None) -> None:
-    """Compare ``code`` with the user's, at the price of one of its tries; None for an unknown identity.
+def check_code(
+    user: User | None, code: str, *, identity: str, ip: str | None, purpose: Purpose = Purpose.RESET
+) -> None:
+    """Compare ``code`` with the user's; None stands for an identity that nobody has, at the same cost.
 
-    Raises: CodeInvalid, TooManyAttempts. Not to be called inside of a transaction, for the price is
-    to be paid even then.
+    Each call counts as an attempt. Do not call it inside a transaction: a rollback would forget the attempt.
+
+    Raises: CodeInvalid, TooManyAttempts.
     """
-    with transaction.atomic(durable=True):
-        # Both in one commit, so that known and unknown take one each: it is the slow part.
-        count_attempt(Allowance("reset_try", identity_of(identity)), Allowance("reset_address", network_of(ip)))
-        with connection.cursor() as cursor:
-            cursor.execute(_SPEND_TRY, (user.pk if user else "", TRIES, timezone.now()))
-            row = cursor.fetchone()
-    if user is None or row is None or not hmac.compare_digest(bytes(row[0]), _digest(user, code)):
+    count_attempt(Allowance("reset_try", identity_of(identity)), Allowance("reset_address", network_of(ip)))
+    with connection.cursor() as cursor:
+        cursor.execute(_LIVE_DIGEST, (user.pk if user else "", purpose))
+        row = cursor.fetchone()
+    if user is None or row is None or not hmac.compare_digest(bytes(row[0]), _digest(user, code, purpose)):
         raise CodeInvalid
 
 
-def use_up(user: User, code: str) -> None:
-    """Delete the user's code: of two at once that both found it right, one.
+def use_up(user: User, code: str, *, purpose: Purpose = Purpose.RESET) -> None:
+    """Delete the code. When two requests found it right at once, only one of them gets past this.
 
     Raises: CodeInvalid, when it is gone or another has taken its place.
     """
-    if not ResetCode.objects.filter(user=user, digest=_digest(user, code)).delete()[0]:
+    codes = OneTimeCode.objects.filter(user=user, purpose=purpose, digest=_digest(user, code, purpose))
+    if not codes.delete()[0]:
         raise CodeInvalid
 
 
 def forget_code(user_id: str) -> None:
-    """No code of that user opens anything any more."""
-    ResetCode.objects.filter(user=user_id).delete()
+    """Delete the user's codes, whatever they are for."""
+    OneTimeCode.objects.filter(user=user_id).delete()
 
 
-def _digest(user: User, code: str) -> bytes:
-    # Eight digits are guessed in no time from a plain hash: a key that the database never holds
-    # stands before that. With the user in it, a code is worth nothing for another.
-    return salted_hmac("users.reset_codes", f"{user.pk}\0{code}", algorithm="sha256").digest()
+def _random_code() -> str:
+    # A code of digits only, or like 12345678901e2, could be taken for a number on its way.
+    while not set(code := secrets.token_hex(DIGITS // 2)) & set("abcdf"):
+        pass
+    return code
+
+
+def _digest(user: User, code: str, purpose: Purpose) -> bytes:
+    # The key is not in the database, so a stolen database does not help to guess a code. The user and the
+    # purpose are in the digest, so a code is worth nothing for another user or purpose.
+    typed = _BETWEEN_GROUPS.sub("", code).lower()
+    return salted_hmac("users.reset_codes", f"{user.pk}\0{purpose}\0{typed}", algorithm="sha256").digest()

@@ -118,7 +118,7 @@ THROTTLE_RATES = _rates(
         "login_anywhere": (100, 60 * 60),  # of one identity; NIST SP 800-63B §5.2.2 allows a hundred
         "login_address": (300, 15 * 60),  # from one address, which a whole office may share
         "reset": (5, 60 * 60),  # codes mailed to one identity
-        "reset_try": (20, 60 * 60),  # codes tried for one identity; each has five tries by itself
+        "reset_try": (20, 60 * 60),  # codes tried for one identity
         "reset_address": (60, 60 * 60),  # both of them, from one address
         "device": (600, 60 * 60),  # registrations from one address
     },

@@ -8,10 +8,10 @@ from django.db import connection, models, transaction
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from sessions.models import Session
-from users.models import App, Device, DeviceToken, ResetCode, User
+from users.models import App, Device, DeviceToken, OneTimeCode, User
 
 # Not `Throttle`, which is there to change.
-_WATCHED = (App, User, Device, DeviceToken, ResetCode, Session, OutstandingToken, BlacklistedToken)
+_WATCHED = (App, User, Device, DeviceToken, OneTimeCode, Session, OutstandingToken, BlacklistedToken)
 
 
 def everything(*, but: type[models.Model] | None = None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 from sessions.models import EndReason, Session
 from tests.bad_input import buddy_error, buddy_success
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name, promote
-from users.models import Device, DeviceToken, ResetCode, User
+from users.models import Device, DeviceToken, OneTimeCode, User
 
 pytestmark = pytest.mark.only("buddy")
 DENIED = (403, "ObjectPermissionDenied")
@@ -117,10 +117,10 @@ def test_patch_of_another_email_makes_it_unverified_and_a_mailed_code_worthless(
     patch(phone, email="ann@example.org")
     phone.ask("POST", "/users/password", {"userName": phone.username})
     User.objects.update(email_verified=True)
-    assert ResetCode.objects.count() == 1
+    assert OneTimeCode.objects.count() == 1
     buddy_success(patch(phone, email="ann@example.com"))
     assert User.objects.get().email_verified is False
-    assert not ResetCode.objects.exists()
+    assert not OneTimeCode.objects.exists()
 
 
 def test_patch_of_another_id_is_for_staff_who_may_change_users(new_phone):

@@ -5,9 +5,9 @@ from typing import Any
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from sessions.models import BulkRun, Session
-from users.models import App, DeviceToken, ResetCode, User
+from users.models import App, DeviceToken, OneTimeCode, User
 
-_MODELS = (App, User, Session, BulkRun, DeviceToken, ResetCode, OutstandingToken, BlacklistedToken)
+_MODELS = (App, User, Session, BulkRun, DeviceToken, OneTimeCode, OutstandingToken, BlacklistedToken)
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:

@@ -16,7 +16,7 @@ from sessions.models import Session
 from tests.commands.records import everything
 from tests.commands.terminal import manage
 from tests.phones import BuddyPhone, InProcess, ZapPhone
-from users.models import ResetCode, Throttle, User
+from users.models import OneTimeCode, Throttle, User
 from users.reset_codes import issue_code
 
 DAY = timedelta(days=1)
@@ -135,7 +135,7 @@ def test_codes_throttles_and_browser_sessions_go_a_day_after_they_expired(ann):
         assert pruned() == {}
     with travel(timezone.now() + timedelta(hours=25)):
         assert pruned() == {"resetCodes": 1, "throttles": 1, "browserSessions": 1}
-    assert not ResetCode.objects.exists()
+    assert not OneTimeCode.objects.exists()
 
 
 @pytest.fixture

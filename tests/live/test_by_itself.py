@@ -60,7 +60,7 @@ def mailing_server(_mailing_server, mails, transactional_db):
 
 def code_in(mails: Path) -> str:
     text = wait_for(lambda: "".join(mail.read_text() for mail in mails.iterdir()))
-    return re.search(r"^ {4}([0-9]{8})$", text, re.MULTILINE)[1]
+    return re.search(r"^ {4}([0-9a-f]{4} [0-9a-f]{4} [0-9a-f]{4})$", text, re.MULTILINE)[1]
 
 
 def test_a_password_is_reset_by_the_code_that_was_mailed(phone_kind, mailing_server, mails):

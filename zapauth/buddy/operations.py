@@ -219,9 +219,9 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyResetPassword",
         tag=PASSWORDS,
         summary="Set a new password by the code",
-        description=_ANY_TOKEN + " All sessions of the user end. A code lives for 15 minutes and takes five tries.",
+        description=_ANY_TOKEN + " All sessions of the user end. A code lives for 10 minutes, and works once.",
         takes=ResetInput,
-        given={"userName": "ann", "resetCode": "31415926", "newPassword": "battery-staple-2"},
+        given={"userName": "ann", "resetCode": "3f9a 1c07 b2e4", "newPassword": "battery-staple-2"},
         answers=constant(True),
         example=True,
         raises=[CodeInvalid(), TooManyAttempts(300)],
@@ -252,5 +252,7 @@ NOTES: dict[str, Schema] = {
         "format": "buddy-paging-token",
         "description": "Opaque: a `nextToken`, `previousToken` or `currentToken` of an answer.",
     },
-    "resetCode": {"description": "The code that was mailed."},
+    "resetCode": {
+        "description": "The code that was mailed: 12 hexadecimal digits in any case, with blanks or hyphens or without."
+    },
 }

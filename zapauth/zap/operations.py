@@ -276,9 +276,9 @@ OPERATIONS: dict[str, Operation] = {
         id="zapResetPassword",
         tag=PASSWORDS,
         summary="Set a new password by the code",
-        description="All sessions of the user end. A code lives for 15 minutes and takes five tries.",
+        description="All sessions of the user end. A code lives for 10 minutes, and works once.",
         takes=ResetInput,
-        given={"identity": "ann@example.org", "otp": "31415926", "newPassword": "battery-staple-2"},
+        given={"identity": "ann@example.org", "otp": "3f9a 1c07 b2e4", "newPassword": "battery-staple-2"},
         answers=constant("Password updated successfully"),
         example="Password updated successfully",
         raises=[CodeInvalid(), TooManyAttempts(300)],
@@ -289,7 +289,9 @@ NOTES: dict[str, Schema] = {
     "identity": {"description": "Email, user name or phone number."},
     "deviceToken": {"description": "The push address of the device (FCM registration token, APNs device token)."},
     "roleId": {"description": "A whole number of at most 40 digits. Ignored, whatever it is, unless staff sends it."},
-    "otp": {"description": "The code that was mailed; a number will do."},
+    "otp": {
+        "description": "The code that was mailed: 12 hexadecimal digits in any case, with blanks or hyphens or without."
+    },
     "scope": {"description": "`this`: the session of the token. `others`: all but this one. `all`."},
     "bodyLimit": {"description": "Users on a page."},
     "pageLimit": {"description": "The number of the page that is meant."},

@@ -178,7 +178,7 @@ class ResetRequestInput(serializers.Serializer):
 
 
 class Code(serializers.CharField):
-    """A string, or the number that it looks like."""
+    """A string. A number is taken, too, and is a wrong code."""
 
 
 class ResetInput(serializers.Serializer):
