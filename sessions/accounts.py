@@ -1,29 +1,91 @@
-"""Deleting a user: softly, and with all that they are logged in with."""
+"""Registering, changing and deleting a user. Each act tells the user by mail, after the commit."""
+
+from typing import Any
 
 from django.db import transaction
 
+from sessions.background import after_commit
 from sessions.logout import end_sessions
+from sessions.mail import AccountChange, mail_account_changed
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
-from users.accounts import get_user_to_change
+from sessions.reauthentication import require_recent_password
+from sessions.verification import send_email_code
+from users.accounts import change_user, columns_to_change, get_user_to_change, register_user
 from users.clock import database_now
 from users.errors import UserNotFound
 from users.models import DeviceToken, User
-from users.reset_codes import forget_code
+from users.reset_codes import count_request, forget_code
+
+# A change of one of these columns needs a recent password, and the user is told of it.
+IDENTIFYING = {"email", "new_email", "username", "phone_number"}
 
 
 @transaction.atomic
-def delete_user(user_id: str, *, actor: User, origin: Origin) -> None:
+def register(*, by_staff: bool = False, **fields: Any) -> User:
+    """Create a user, and mail a code to their email so that they can verify it.
+
+    Raises: IdentityTaken, RegistrationClosed.
+    """
+    user = register_user(by_staff=by_staff, **fields)
+    after_commit(send_email_code, user.pk)
+    return user
+
+
+def change_account(user: User, *, current: Session, password: str | None = None, origin: Origin, **fields: Any) -> None:
+    """Change those fields of ``user``, whom the caller may change.
+
+    A new email counts for log-in and reset when it is verified: a code for that is mailed to it. Until then
+    the one before it stays, which is told of the change.
+
+    Args: current: the caller's session. password: the caller's, for a change of what identifies the user.
+
+    Raises: ReauthenticationRequired, TooManyAttempts, IdentityTaken, UserNotFound: then nothing changes.
+    """
+    columns = columns_to_change(user, **fields)
+    if IDENTIFYING & columns.keys():
+        require_recent_password(current, password=password, ip=origin.ip)
+    address, set_email = user.email, columns.get("new_email") or columns.get("email")
+    if set_email:
+        count_request(set_email, ip=origin.ip)
+    with transaction.atomic():
+        change_user(user, **columns)
+        if set_email:
+            after_commit(send_email_code, user.pk)
+        mail_account_changed(address, *_told(columns), by_staff=user.pk != current.user_id)
+
+
+def delete_user(user_id: str, *, actor: User, current: Session, password: str | None = None, origin: Origin) -> None:
     """Mark the user as deleted; their name, email and phone number are free, all their sessions end.
 
     The row stays, for the record points at it.
 
-    Raises: NotYours, UserNotFound.
+    Args: current: the session of ``actor``. password: theirs, too.
+
+    Raises: NotYours, UserNotFound, ReauthenticationRequired, TooManyAttempts.
     """
     user = get_user_to_change(user_id, actor=actor, permission="users.delete_user")
+    require_recent_password(current, password=password, ip=origin.ip)
+    with transaction.atomic():
+        _delete(user, actor=actor, origin=origin)
+
+
+def _delete(user: User, *, actor: User, origin: Origin) -> None:
     now = database_now()
     if not User.objects.filter(pk=user.pk, deleted_at=None).update(deleted_at=now, updated_at=now):
         raise UserNotFound
     end_sessions(Session.objects.filter(user=user), actor=actor, reason=EndReason.USER_DELETED, origin=origin)
     DeviceToken.objects.filter(user=user).update(user=None, updated_at=now)
     forget_code(user.pk)
+    mail_account_changed(user.email, AccountChange.DELETED, by_staff=user.pk != actor.pk)
+
+
+def _told(columns: dict[str, Any]) -> list[AccountChange]:
+    told = []
+    if "new_email" in columns:
+        told.append(AccountChange.EMAIL_ASKED if columns["new_email"] else AccountChange.EMAIL_KEPT)
+    if "username" in columns:
+        told.append(AccountChange.USERNAME)
+    if "phone_number" in columns:
+        told.append(AccountChange.PHONE_NUMBER)
+    return told

@@ -40,6 +40,18 @@ class UserTokenRequired(SessionsError):
     code = "user_token_required"
 
 
+class ReauthenticationRequired(SessionsError):
+    """This act needs the user's password, and the session's log-in was too long ago."""
+
+    code = "reauthentication_required"
+
+
+class WrongPasswordGiven(ReauthenticationRequired):
+    """The password that came along with such an act is not the user's."""
+
+    code = "wrong_password"
+
+
 class SessionNotFound(SessionsError):
     """That user has no live session of this id."""
 

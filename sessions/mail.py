@@ -1,28 +1,86 @@
-"""What users are told by mail: a code they asked for, a login from a device that is new."""
+"""What users are told by mail.
+
+A mail may reach a stranger, for anybody can register with anybody's address. So no mail says anything that
+a client supplied: no name, no device model, no user agent, no other address. A link in one of these would be mailed in
+our name.
+"""
+
+from datetime import datetime
+from enum import StrEnum
 
 from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
 
+from sessions.background import after_commit
 from sessions.models import Session
+from users.clock import database_now
 from users.models import User
-from users.reset_codes import LIFETIME
+from users.reset_codes import LIFETIME, Purpose, address_for
+
+# The words of ua-parser for these, and of Buddy's clients. Any other word may be a client's own.
+SYSTEMS = {"iOS", "Android", "Windows", "Mac OS X", "Linux", "Ubuntu", "Chrome OS"}
+
+
+class AccountChange(StrEnum):
+    """What has changed in an account, as its user is told."""
+
+    EMAIL_ASKED = "Another email address was set. It takes the place of this one when it is verified."
+    EMAIL_KEPT = "The change to another email address was taken back."
+    EMAIL = "Another email address has taken the place of this one."
+    USERNAME = "The user name was changed."
+    PHONE_NUMBER = "The phone number was changed."
+    PASSWORD = "The password was changed. All other log-ins have ended."
+    DELETED = "The account was deleted."
+
+
+# After these, no code for a new password is mailed to the address any more.
+_ADDRESS_GONE = {AccountChange.EMAIL, AccountChange.DELETED}
 
 
 def mail_reset_code(user: User, code: str) -> None:
-    minutes = int(LIFETIME.total_seconds() // 60)
-    _send(user, "reset_code", f"Your {settings.SERVICE_NAME} reset code", code=code, minutes=minutes)
+    """Mail the code that sets a new password to the user's email."""
+    _mail_code(user, Purpose.RESET, "Your {} reset code", code)
+
+
+def mail_email_code(user: User, code: str) -> None:
+    """Mail the code that verifies the user's latest email to that email."""
+    _mail_code(user, Purpose.EMAIL, "Verify your email for {}", code)
+
+
+def mail_account_changed(address: str | None, *changes: AccountChange, by_staff: bool = False) -> None:
+    """Tell a user what has changed in their account, and what to do if it was not them.
+
+    The mail goes after the commit of the transaction at hand, and not at all without an address or a change.
+
+    Args: address: the user's email before the change. by_staff: somebody else made it, for the service.
+    """
+    if address and changes:
+        after_commit(_send_account_changed, address, changes, database_now(), by_staff)
 
 
 def mail_new_device(session: Session) -> None:
-    """Tell the session's user, if they have an email. ``session`` has its `user`, `app` and `device` loaded."""
+    """Tell the session's user, if they have an email. ``session`` has its `user` and `app` loaded."""
     user = session.user
     if user is not None and user.email:
-        _send(user, "new_device", f"New login to your {settings.SERVICE_NAME} account", session=session)
+        system = session.platform if session.platform in SYSTEMS else None
+        subject = f"New login to your {settings.SERVICE_NAME} account"
+        _send(user.email, "new_device", subject, session=session, system=system)
 
 
-def _send(user: User, template: str, subject: str, **context: object) -> None:
-    text = render_to_string(
-        f"user_sessions/mail/{template}.txt", {"user": user, "service": settings.SERVICE_NAME, **context}
-    )
-    send_mail(subject, text, None, [user.email or ""])
+def _send_account_changed(address: str, changes: tuple[AccountChange, ...], at: datetime, by_staff: bool) -> None:
+    subject = f"Your {settings.SERVICE_NAME} account has changed"
+    context = {"changes": [change.value for change in changes], "at": at, "by_staff": by_staff}
+    still_works = _ADDRESS_GONE.isdisjoint(changes)
+    _send(address, "account_changed", subject, still_works=still_works, **context)
+
+
+def _mail_code(user: User, purpose: Purpose, subject: str, code: str) -> None:
+    minutes = int(LIFETIME.total_seconds() // 60)
+    address = address_for(user, purpose)
+    _send(address, f"{purpose.value}_code", subject.format(settings.SERVICE_NAME), code=code, minutes=minutes)
+
+
+def _send(address: str, template: str, subject: str, **context: object) -> None:
+    text = render_to_string(f"user_sessions/mail/{template}.txt", {"service": settings.SERVICE_NAME, **context})
+    send_mail(subject, text, None, [address])

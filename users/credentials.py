@@ -12,6 +12,10 @@ from users.models import RefusedLogin, User
 from users.refused_logins import count_refused
 from users.throttling import Allowance, count_attempt, identity_of, network_of, take_back
 
+# Strangers may set the same new email, so that there could be very many.
+MOST_TO_VERIFY = 10
+
+
 class OwaspArgon2(Argon2PasswordHasher):
     """Argon2id with 19 MiB and two passes (OWASP Password Storage Cheat Sheet).
 
@@ -41,6 +45,17 @@ def find_user_by_identity(identity: str) -> User | None:
     # One statement whoever it finds, so that its time says nothing.
     found = User.objects.filter(named | owned, deleted_at=None)
     return found.order_by(Case(When(verified, then=0), When(named, then=1), default=2)).first()
+
+
+def find_users_to_verify(identity: str) -> list[User]:
+    """The users who may mean to verify their email by that email, phone number or user name.
+
+    Several users may have set the same new email, of whom the first one to verify it gets it. A code
+    tells which of them is meant. The ones who changed something last come first.
+    """
+    waiting = Q(new_email__iexact=identity) | _owned(identity) | _named(identity)
+    found = User.objects.filter(waiting, deleted_at=None, is_active=True)
+    return list(found.order_by("-updated_at")[:MOST_TO_VERIFY])
 
 
 def _named(identity: str) -> Q:

@@ -49,6 +49,10 @@ class EmailMismatch(UsersError):
     """The email that a change of the password names is not the user's."""
 
 
+class NoSmsGateway(UsersError):
+    """A code was to be sent to a phone number, and only mail can be sent."""
+
+
 class CodeInvalid(UsersError):
     """No such code now: wrong, used, expired, or of nobody. The same on purpose."""
 

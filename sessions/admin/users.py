@@ -51,7 +51,7 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     change_form_template = "sessions/user.html"
-    readonly_fields = ["id", "ip_addresses", "last_login", "created_at", "updated_at", "deleted_at"]
+    readonly_fields = ["id", "new_email", "ip_addresses", "last_login", "created_at", "updated_at", "deleted_at"]
     fieldsets = [
         (None, {"fields": ["username", "password", "id"]}),
         (
@@ -59,7 +59,7 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
             {
                 "fields": [
                     *("name", "first_name", "last_name", "email", "email_verified"),
-                    *("phone_number", "role_id", "tag"),
+                    *("new_email", "phone_number", "role_id", "tag"),
                 ]
             },
         ),
@@ -109,6 +109,8 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
         return fields if actor_of(request).is_superuser else [*fields, *_POWERS]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if change and "email" in form.changed_data:
+            obj.new_email = None  # or it could take the place of what staff have set
         super().save_model(request, obj, form, change)  # in the transaction that the admin has opened
         if change and not obj.is_active:
             sessions, actor = Session.objects.filter(user=obj), actor_of(request)

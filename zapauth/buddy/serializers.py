@@ -75,6 +75,12 @@ class DeviceInput(DeviceChangeInput):
     uniqueid = Text(source="unique_id", required=False, allow_blank=True, max_length=255)
 
 
+class ConfirmedInput(BuddyInput):
+    """An act that needs the caller's password, if their log-in was too long ago."""
+
+    password = Password(required=False)
+
+
 class LoginInput(BuddyInput):
     username = Username(max_length=150)
     password = Password()
@@ -93,7 +99,7 @@ class RegistrationInput(LoginInput, ProfileInput):
     pass
 
 
-class UserChangeInput(ProfileInput):
+class UserChangeInput(ConfirmedInput, ProfileInput):
     username = Username(max_length=150, required=False)
 
 

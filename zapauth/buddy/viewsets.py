@@ -8,11 +8,11 @@ from django.http import HttpResponse
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from sessions.accounts import delete_user
+from sessions.accounts import change_account, delete_user
 from sessions.devices import change_device, log_out_of_device, open_device_session
 from sessions.login import log_in_on_device, sign_up_on_device
 from sessions.passwords import ask_for_reset_code, reset_password
-from users.accounts import change_user, get_user_to_change, get_user_to_read, users_visible_to
+from users.accounts import get_user_to_change, get_user_to_read, users_visible_to
 from users.clients import get_app_by_key, shared_secret_of
 from users.credentials import get_user_by_username
 from users.models import is_object_id
@@ -23,6 +23,7 @@ from zapauth.buddy.openapi import BuddySchema
 from zapauth.buddy.paging import PER_PAGE, PagingToken, paged_json
 from zapauth.buddy.serializers import (
     BuddyInput,
+    ConfirmedInput,
     DeviceChangeInput,
     DeviceInput,
     LoginInput,
@@ -147,13 +148,14 @@ class OneUserViewSet(BuddyViewSet):
         return self.success(user_json(user))
 
     def update(self, request: Request, user_id: str) -> HttpResponse:
-        given = self.read(UserChangeInput)
-        change_user(get_user_to_change(self._id(user_id), actor=self.user, permission="users.change_user"), **given)
+        user = get_user_to_change(self._id(user_id), actor=self.user, permission="users.change_user")
+        change_account(user, current=self.session, origin=self.origin, **self.read(UserChangeInput))
         return self.success(True)
 
     def destroy(self, request: Request, user_id: str) -> HttpResponse:
-        self.read(BuddyInput)
-        delete_user(self._id(user_id), actor=self.user, origin=self.origin)
+        password = self.read(ConfirmedInput).get("password")
+        user_id = self._id(user_id)
+        delete_user(user_id, actor=self.user, current=self.session, password=password, origin=self.origin)
         return self.success(True)
 
     def logout(self, request: Request) -> HttpResponse:
