@@ -1,12 +1,19 @@
 """An email counts when it is verified, by a code that was mailed to it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 
 import pytest
 import time_machine
+from django.db import connection
 
+from sessions.origin import Origin
+from sessions.passwords import reset_password
+from sessions.verification import verify_email
 from tests.bad_input import zap_error, zap_fields, zap_success
 from tests.phones import PASSWORD, InProcess, ZapPhone, new_name, reset_code_in, work_of, wrong_code
+from users.errors import CodeInvalid
 from users.models import OneTimeCode, User
 from users.reset_codes import LIFETIME, Purpose, issue_code
 
@@ -177,6 +184,35 @@ def test_an_email_that_staff_set_waits_to_be_verified_and_the_one_before_it_is_t
     assert emails_of(ann) == (own(ann), NEW, True)
     assert [mail.to for mail in mailoutbox] == [[NEW], [own(ann)]]
     assert "our staff changed your ZapAuth account" in mailoutbox[1].body
+
+
+@pytest.mark.only("zap")
+@pytest.mark.django_db(transaction=True)
+def test_a_verification_and_a_reset_at_once_do_not_wait_for_each_other(new_phone, settings):
+    settings.THROTTLING = False
+    user = User.objects.create_user("ann", PASSWORD, email="ann@example.org", new_email=NEW)
+    for _ in range(10):
+        User.objects.update(email="ann@example.org", new_email=NEW)
+        user.refresh_from_db()
+        codes, barrier = (issue_code(user, purpose=Purpose.EMAIL), issue_code(user)), Barrier(2)
+
+        def at_once(call, *args, barrier=barrier, **more):
+            barrier.wait()
+            try:
+                call("ann", *args, origin=Origin(), **more)
+                return True
+            except CodeInvalid:
+                return False
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(2) as pool:
+            verified = pool.submit(at_once, verify_email, code=codes[0])
+            was_reset = pool.submit(at_once, reset_password, code=codes[1], new_password="another-pass-2")
+        # Whichever came first killed the other one's code.
+        assert {verified.result(), was_reset.result()} == {True, False}
+        user.refresh_from_db()
+        assert (user.email, user.new_email) == (NEW if verified.result() else "ann@example.org", None)
 
 
 # --- registering ---------------------------------------------------------------------------------
