@@ -1,50 +1,106 @@
-"""Changing and deleting users: who may, what ends with it, who is told of it."""
+"""Registering, changing and deleting a user: what ends with it, who is told of it, what is on record."""
 
 from typing import Any
 
 from django.db import transaction
 
+from sessions.background import after_commit
 from sessions.logout import end_sessions
-from sessions.mail import tell_of_change
+from sessions.mail import AccountChange, mail_account_changed
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
-from users.accounts import change_user, get_user_to_change
+from sessions.reauthentication import require_recent_password
+from sessions.verification import send_email_code
+from users.accounts import admit_user, change_user, columns_to_change, create_user, get_user_to_change
 from users.clock import database_now
 from users.errors import UserNotFound
 from users.models import DeviceToken, User
 from users.permissions import Act
 from users.record import record_change, record_deletion
-from users.reset_codes import forget_code
+from users.reset_codes import count_request, forget_code
+
+# A change of one of these columns needs a recent password, and the user is told of it.
+IDENTIFYING = {"email", "new_email", "username", "phone_number"}
+
+
+def register(*, ip: str | None, by_staff: bool = False, **fields: Any) -> User:
+    """Create a user for a caller from ``ip``, and mail a code to their email so that they can verify it.
+
+    Raises: IdentityTaken, PasswordRefused, RegistrationClosed, TooManyAttempts.
+    """
+    admit_user(ip=ip, by_staff=by_staff, **fields)
+    return create_account(ip=None if by_staff else ip, **fields)
 
 
 @transaction.atomic
-def change_account(user: User, *, actor: User, on_record: bool = True, **fields: Any) -> None:
-    """Change those fields. A change by staff is on record, and the user is told at the address they had before.
+def create_account(**fields: Any) -> User:
+    """Create a user who was admitted, and mail a code to their email. Raises: IdentityTaken."""
+    user = create_user(**fields)
+    after_commit(send_email_code, user.pk)
+    return user
 
-    The caller has asked `users.permissions` whether ``actor`` may.
 
-    Args: on_record: False, when the caller writes the record, as the admin does.
+def change_account(user: User, *, current: Session, password: str | None = None, origin: Origin, **fields: Any) -> None:
+    """Change those fields of ``user``, whom the caller may change. A change by staff is on record.
+
+    A new email counts for log-in and reset when it is verified: a code for that is mailed to it. Until then
+    the one before it stays, which is told of the change.
+
+    Args: current: the caller's session. password: the caller's, for a change of what identifies the user.
+
+    Raises: ReauthenticationRequired, TooManyAttempts, IdentityTaken, UserNotFound: then nothing changes.
+    """
+    columns = columns_to_change(user, **fields)
+    if IDENTIFYING & columns.keys():
+        require_recent_password(current, password=password, ip=origin.ip)
+    address, set_email = user.email, columns.get("new_email") or columns.get("email")
+    if set_email:
+        count_request(set_email, ip=origin.ip)
+    changed = [name for name, value in columns.items() if getattr(user, name) != value]
+    by_staff = user.pk != current.user_id
+    with transaction.atomic():
+        change_user(user, **columns)
+        if set_email:
+            after_commit(send_email_code, user.pk)
+        if by_staff and changed and current.user is not None:
+            record_change(user, actor=current.user, fields=changed)
+        mail_account_changed(address, *_told(columns), by_staff=by_staff)
+
+
+@transaction.atomic
+def change_in_admin(user: User, **columns: Any) -> None:
+    """Store what staff changed in the admin, whose own log has it on record. The user is told at the email they had.
+
+    Staff set the email itself. Nobody has verified it then.
 
     Raises: IdentityTaken, UserNotFound. Then nothing changes.
     """
-    address, changed = user.email, [name for name, value in fields.items() if getattr(user, name) != value]
-    change_user(user, **fields)
-    if actor.pk == user.pk or not changed:
-        return
-    if on_record:
-        record_change(user, actor=actor, fields=changed)
-    tell_of_change(address, changed, by_staff=True)
+    address = user.email
+    if columns.get("email", address) != address:
+        # An email that waits for its code could take the place of the one that staff have set.
+        columns |= {"email_verified": False, "new_email": None}
+        forget_code(user.pk)
+    told = _told(columns)
+    change_user(user, **columns)
+    mail_account_changed(address, *told, by_staff=True)
 
 
-@transaction.atomic
-def delete_user(user_id: str, *, actor: User, origin: Origin) -> None:
+def delete_user(user_id: str, *, actor: User, current: Session, password: str | None = None, origin: Origin) -> None:
     """Mark the user as deleted; their name, email and phone number are free, all their sessions end.
 
     The row stays, for the record points at it. A deletion by staff is on record.
 
-    Raises: NotYours, UserNotFound.
+    Args: current: the session of ``actor``. password: theirs, too.
+
+    Raises: NotYours, UserNotFound, ReauthenticationRequired, TooManyAttempts.
     """
     user = get_user_to_change(user_id, actor=actor, act=Act.DELETE_USER)
+    require_recent_password(current, password=password, ip=origin.ip)
+    with transaction.atomic():
+        _delete(user, actor=actor, origin=origin)
+
+
+def _delete(user: User, *, actor: User, origin: Origin) -> None:
     now = database_now()
     if not User.objects.filter(pk=user.pk, deleted_at=None).update(deleted_at=now, updated_at=now):
         raise UserNotFound
@@ -53,3 +109,17 @@ def delete_user(user_id: str, *, actor: User, origin: Origin) -> None:
     forget_code(user.pk)
     if actor.pk != user.pk:
         record_deletion(user, actor=actor)
+    mail_account_changed(user.email, AccountChange.DELETED, by_staff=user.pk != actor.pk)
+
+
+def _told(columns: dict[str, Any]) -> list[AccountChange]:
+    told = []
+    if "new_email" in columns and "email" in columns:
+        told.append(AccountChange.EMAIL)
+    elif "new_email" in columns:
+        told.append(AccountChange.EMAIL_ASKED if columns["new_email"] else AccountChange.EMAIL_KEPT)
+    if "username" in columns:
+        told.append(AccountChange.USERNAME)
+    if "phone_number" in columns:
+        told.append(AccountChange.PHONE_NUMBER)
+    return told

@@ -10,7 +10,7 @@ from contextvars import copy_context
 from threading import BoundedSemaphore
 from typing import Any
 
-from django.db import connections
+from django.db import connections, transaction
 
 logger = logging.getLogger("zapauth.background")
 
@@ -36,6 +36,11 @@ def after_answer(job: Callable[..., None], *args: Any, takes_long: bool = False)
             _places.release()
 
     (_start_long if takes_long else _start)(run)
+
+
+def after_commit(job: Callable[..., None], *args: Any) -> None:
+    """The same, once the transaction at hand is committed; if it is rolled back, never."""
+    transaction.on_commit(lambda: after_answer(job, *args))
 
 
 def _start(run: Callable[[], None]) -> None:

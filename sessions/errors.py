@@ -46,6 +46,18 @@ class DeviceInUse(SessionsError):
     code = "device_in_use"
 
 
+class ReauthenticationRequired(SessionsError):
+    """This act needs the user's password, and the session's log-in was too long ago."""
+
+    code = "reauthentication_required"
+
+
+class WrongPasswordGiven(ReauthenticationRequired):
+    """The password that came along with such an act is not the user's."""
+
+    code = "wrong_password"
+
+
 class SessionNotFound(SessionsError):
     """That user has no live session of this id."""
 

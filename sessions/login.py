@@ -10,7 +10,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from ua_parser import parse_os
 
-from sessions.background import after_answer
+from sessions.accounts import create_account
+from sessions.background import after_commit
 from sessions.errors import SessionEnded
 from sessions.live import live_sessions
 from sessions.logout import end_sessions
@@ -21,7 +22,7 @@ from sessions.origin import Origin
 from sessions.policy import session_lifetime, sessions_per_user
 from sessions.timeouts import end_timed_out
 from sessions.tokens import AppAccessToken, RefreshToken, SessionToken, UserAccessToken
-from users.accounts import admit_user, create_user
+from users.accounts import admit_user
 from users.clock import database_now
 from users.devices import attach_device_token, give_device_token
 from users.errors import BadCredentials
@@ -114,7 +115,7 @@ def sign_up_on_device(*, current: Session, origin: Origin, **fields: Any) -> tup
     """
     admit_user(ip=origin.ip, **fields)
     with transaction.atomic():
-        user = create_user(**fields, ip=origin.ip)
+        user = create_account(ip=origin.ip, **fields)
         return user, log_in_on_device(user, current=current, origin=origin)
 
 
@@ -216,7 +217,7 @@ def _open(session: Session, origin: Origin) -> datetime:
         over = Session.objects.filter(pk__in=too_many)
         end_sessions(over, actor=None, reason=EndReason.OVER_LIMIT, origin=origin)
     if tell:
-        transaction.on_commit(lambda: after_answer(mail_new_device, session))
+        after_commit(mail_new_device, session)
     return opened_at
 
 

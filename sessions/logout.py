@@ -17,6 +17,7 @@ from sessions.errors import SessionEnded
 from sessions.models import USER_AGENT_LENGTH, BulkRun, EndReason, Session
 from sessions.origin import Origin
 from sessions.prepared import Statement, Value
+from sessions.reauthentication import require_recent_password
 from users.accounts import get_user_to_change
 from users.clock import database_now
 from users.models import DeviceToken, User
@@ -146,21 +147,33 @@ def _tell(count: int, order: dict[str, Value]) -> None:
         logger.log(*told)
 
 
-@transaction.atomic
-def log_out_user(user_id: str, *, actor: User, device_token: str | None = None, origin: Origin | None = None) -> None:
+def log_out_user(
+    user_id: str,
+    *,
+    actor: User,
+    current: Session,
+    device_token: str | None = None,
+    password: str | None = None,
+    origin: Origin,
+) -> None:
     """On behalf of staff: end that user's sessions, or only those bound to ``device_token``.
 
-    Raises: NotYours, UserNotFound (that only to staff who may end sessions).
+    Args: current: the session of ``actor``. password: theirs, too.
+
+    Raises: NotYours, UserNotFound (that only to staff who may end sessions), ReauthenticationRequired,
+        TooManyAttempts.
     """
     user = get_user_to_change(user_id, actor=actor, act=Act.END_SESSIONS)
+    require_recent_password(current, password=password, ip=origin.ip)
     sessions = Session.objects.filter(user=user)
     if device_token is None:
         end_sessions_as_staff(sessions, actor=actor, origin=origin)
         return
     digest = DeviceToken.digest_of(device_token)
-    end_sessions_as_staff(sessions.filter(device_token__digest=digest), actor=actor, origin=origin)
-    # It may be that user's with no open session to show for it.
-    DeviceToken.objects.filter(digest=digest, user=user).update(user=None, updated_at=database_now())
+    with transaction.atomic():
+        end_sessions_as_staff(sessions.filter(device_token__digest=digest), actor=actor, origin=origin)
+        # It may be that user's with no open session to show for it.
+        DeviceToken.objects.filter(digest=digest, user=user).update(user=None, updated_at=database_now())
 
 
 def end_sessions_as_staff(sessions: QuerySet[Session], *, actor: User, origin: Origin | None = None) -> set[UUID]:

@@ -1,56 +1,87 @@
-"""What users are told by mail: a reset code, a login from a device that is new, a change of their account."""
+"""What users are told by mail.
 
-from collections.abc import Collection, Sequence
+A mail may reach a stranger, for anybody can register with anybody's address. So no mail says anything that
+a client supplied: no name, no device model, no user agent, no other address. A link in one of these would be mailed in
+our name.
+"""
+
+from datetime import datetime
+from enum import StrEnum
 
 from django.conf import settings
 from django.core.mail import send_mail
-from django.db import transaction
 from django.template.loader import render_to_string
 
-from sessions.background import after_answer
+from sessions.background import after_commit
 from sessions.models import Session
+from users.clock import database_now
 from users.models import User
-from users.reset_codes import LIFETIME
+from users.reset_codes import LIFETIME, Purpose, address_for
+
+# The words of ua-parser for these, and of Buddy's clients. Any other word may be a client's own.
+SYSTEMS = {"iOS", "Android", "Windows", "Mac OS X", "Linux", "Ubuntu", "Chrome OS"}
+
+
+class AccountChange(StrEnum):
+    """What has changed in an account, as its user is told."""
+
+    EMAIL_ASKED = "Another email address was set. It takes the place of this one when it is verified."
+    EMAIL_KEPT = "The change to another email address was taken back."
+    EMAIL = "Another email address has taken the place of this one."
+    USERNAME = "The user name was changed."
+    PHONE_NUMBER = "The phone number was changed."
+    PASSWORD = "The password was changed. All other log-ins have ended."
+    DELETED = "The account was deleted."
+
+
+# After these, no code for a new password is mailed to the address any more.
+_ADDRESS_GONE = {AccountChange.EMAIL, AccountChange.DELETED}
 
 # The fields that identify a user or let them in, as mails call them.
 _TOLD = {"username": "user name", "email": "email", "phone_number": "phone number", "password": "password"}
 
 
 def mail_reset_code(user: User, code: str) -> None:
-    minutes = int(LIFETIME.total_seconds() // 60)
-    subject = f"Your {settings.SERVICE_NAME} reset code"
-    _send(user.email or "", "reset_code", subject, user=user, code=code, minutes=minutes)
+    """Mail the code that sets a new password to the user's email."""
+    _mail_code(user, Purpose.RESET, "Your {} reset code", code)
+
+
+def mail_email_code(user: User, code: str) -> None:
+    """Mail the code that verifies the user's latest email to that email."""
+    _mail_code(user, Purpose.EMAIL, "Verify your email for {}", code)
+
+
+def mail_account_changed(address: str | None, *changes: AccountChange, by_staff: bool = False) -> None:
+    """Tell a user what has changed in their account, and what to do if it was not them.
+
+    The mail goes after the commit of the transaction at hand, and not at all without an address or a change.
+
+    Args: address: the user's email before the change. by_staff: somebody else made it, for the service.
+    """
+    if address and changes:
+        after_commit(_send_account_changed, address, changes, database_now(), by_staff)
 
 
 def mail_new_device(session: Session) -> None:
-    """Tell the session's user, if they have an email. ``session`` has its `user`, `app` and `device` loaded."""
+    """Tell the session's user, if they have an email. ``session`` has its `user` and `app` loaded."""
     user = session.user
     if user is not None and user.email:
+        system = session.platform if session.platform in SYSTEMS else None
         subject = f"New login to your {settings.SERVICE_NAME} account"
-        _send(user.email, "new_device", subject, user=user, session=session)
+        _send(user.email, "new_device", subject, session=session, system=system)
 
 
-def tell_of_change(address: str | None, fields: Collection[str], *, by_staff: bool = False) -> None:
-    """Mail `mail_account_changed` once the transaction has been committed and the request answered.
-
-    Nothing is mailed without an address, nor when ``fields`` has none that identifies the user or lets them in.
-    """
-    what = [words for field, words in _TOLD.items() if field in fields]
-    if address and what:
-        transaction.on_commit(lambda: after_answer(mail_account_changed, address, what, by_staff))
+def _send_account_changed(address: str, changes: tuple[AccountChange, ...], at: datetime, by_staff: bool) -> None:
+    subject = f"Your {settings.SERVICE_NAME} account has changed"
+    context = {"changes": [change.value for change in changes], "at": at, "by_staff": by_staff}
+    still_works = _ADDRESS_GONE.isdisjoint(changes)
+    _send(address, "account_changed", subject, still_works=still_works, **context)
 
 
-def mail_account_changed(address: str, what: Sequence[str], by_staff: bool) -> None:
-    """Tell ``address`` that ``what``, such as the email, of the account was changed.
-
-    The mail repeats nothing that a client supplied: somebody else may have written that.
-
-    Args: address: where the user was reached before the change.
-    """
-    *others, last = what
-    context = {"what": f"{', '.join(others)} and {last}" if others else last, "verb": "were" if others else "was"}
-    subject = f"Your {settings.SERVICE_NAME} account was changed"
-    _send(address, "account_changed", subject, by_staff=by_staff, **context)
+def _mail_code(user: User, purpose: Purpose, subject: str, code: str) -> None:
+    minutes = int(LIFETIME.total_seconds() // 60)
+    address = address_for(user, purpose)
+    _send(address, f"{purpose.value}_code", subject.format(settings.SERVICE_NAME), code=code, minutes=minutes)
 
 
 def _send(address: str, template: str, subject: str, **context: object) -> None:

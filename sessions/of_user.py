@@ -10,6 +10,7 @@ from sessions.errors import SessionEnded, SessionNotFound
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
+from sessions.reauthentication import require_recent_password
 from sessions.timeouts import end_timed_out
 from users.accounts import get_user_to_change, get_user_to_read
 from users.clock import database_now
@@ -36,15 +37,21 @@ class Scope(StrEnum):
     ALL = "all"
 
 
-def log_out_scope(user_id: str, scope: Scope, *, current: Session, actor: User, origin: Origin) -> int:
+def log_out_scope(
+    user_id: str, scope: Scope, *, current: Session, actor: User, password: str | None = None, origin: Origin
+) -> int:
     """End the sessions of that user in ``scope``, in whatever app; how many this call ended.
 
     Of another user's, seen by staff, all are others; none is this one.
 
-    Raises: NotYours, UserNotFound; SessionEnded, when the caller's own was to end and another request
-        was quicker.
+    Args: current: the session of ``actor``. password: theirs, to end others than ``current``.
+
+    Raises: NotYours, UserNotFound, ReauthenticationRequired, TooManyAttempts; SessionEnded, when the
+        caller's own was to end and another request was quicker.
     """
     user = get_user_to_change(user_id, actor=actor, act=Act.END_SESSIONS)
+    if scope is not Scope.THIS:
+        require_recent_password(current, password=password, ip=origin.ip)
     own = user.pk == current.user_id
     sessions = _open_sessions_of(user)
     if scope is Scope.THIS:
@@ -59,13 +66,22 @@ def log_out_scope(user_id: str, scope: Scope, *, current: Session, actor: User, 
     return len(ended)
 
 
-def log_out_session(user_id: str, session_id: str, *, actor: User, origin: Origin) -> None:
-    """End one session of that user. Raises: NotYours, UserNotFound, SessionNotFound."""
+def log_out_session(
+    user_id: str, session_id: str, *, current: Session, actor: User, password: str | None = None, origin: Origin
+) -> None:
+    """End one session of that user.
+
+    Args: current: the session of ``actor``. password: theirs, to end another one than ``current``.
+
+    Raises: NotYours, UserNotFound, SessionNotFound, ReauthenticationRequired, TooManyAttempts.
+    """
     user = get_user_to_change(user_id, actor=actor, act=Act.END_SESSIONS)
     try:
         key = UUID(session_id)
     except ValueError:
         raise SessionNotFound from None
+    if key != current.pk:
+        require_recent_password(current, password=password, ip=origin.ip)
     reason = EndReason.LOGOUT if user.pk == actor.pk else EndReason.STAFF
     if not end_sessions(_open_sessions_of(user).filter(pk=key), actor=actor, reason=reason, origin=origin):
         raise SessionNotFound

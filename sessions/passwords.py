@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from sessions.background import after_answer
 from sessions.logout import end_sessions
-from sessions.mail import mail_reset_code, tell_of_change
+from sessions.mail import AccountChange, mail_account_changed, mail_reset_code
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
 from users.credentials import (
@@ -34,22 +34,24 @@ def password_change(
 ) -> Iterator[None]:
     """Wrap what may set the passwords of ``users``: with those that it sets, their sessions end but for ``keep``.
 
-    Their reset codes are dead, too. One transaction: the password is not changed without the
-    sessions being ended, nor the other way. Users whose password somebody else sets are told by mail.
+    Their codes are dead, too, and a new email that is not verified yet is dropped: whoever took the account
+    may have set it. They are told by mail. One transaction: the password is not changed without the
+    sessions being ended, nor the other way.
     """
     with transaction.atomic():
         before = dict(users.values_list("pk", "password"))
         yield
-        after = User.objects.filter(pk__in=before).values_list("pk", "password")
-        changed = [pk for pk, password in after if password != before[pk]]
+        after = User.objects.filter(pk__in=before).values_list("pk", "password", "email")
+        changed = {pk: email for pk, password, email in after if password != before[pk]}
         sessions = Session.objects.filter(user__in=changed)
         if keep is not None:
             sessions = sessions.exclude(pk=keep)
         end_sessions(sessions, actor=actor, reason=EndReason.PASSWORD_CHANGED, origin=origin)
-        for user in User.objects.filter(pk__in=changed):
-            forget_code(user.pk)
-            if actor is None or actor.pk != user.pk:
-                tell_of_change(user.email, ["password"], by_staff=True)
+        User.objects.filter(pk__in=changed).update(new_email=None)
+        for pk, email in changed.items():
+            forget_code(pk)
+            by_staff = actor is None or actor.pk != pk
+            mail_account_changed(email, AccountChange.PASSWORD, by_staff=by_staff)
 
 
 def change_own_password(
@@ -68,7 +70,8 @@ def change_own_password(
     """
     if user_id != actor.pk:
         raise NotYours
-    if (email or "").upper() != (actor.email or "").upper():
+    known = [address.upper() for address in (actor.email, actor.new_email) if address] or [""]
+    if (email or "").upper() not in known:
         raise EmailMismatch
     check_new_password(new_password, user=actor, field="new_password")
     if not check_own_password(actor, old_password, ip=origin.ip):
@@ -136,8 +139,9 @@ def reset_password(identity: str, *, code: str, new_password: str, by_name_only:
         raise
     whose = User.objects.filter(pk=user.pk)
     with password_change(whose, actor=user, origin=origin):
-        use_up(user, code)
+        # The user's row is locked before their codes, here and wherever an email is verified.
         whose.update(password=make_password(new_password), email_verified=True)
+        use_up(user, code)
         # They are here because they knew no password: nobody is to wait until that is forgotten.
         forgive_failures(user, ip=origin.ip)
 

@@ -116,6 +116,20 @@ def new_phone(phone_kind: type, db: None) -> Callable:
     return lambda **options: phone_kind(InProcess(), **options)
 
 
+@pytest.fixture
+def commits(monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any) -> None:
+    """What waits for a commit happens at the end of each request of a phone, as on a server."""
+    from tests.phones import InProcess
+
+    send = InProcess.__call__
+
+    def send_and_commit(*args: Any, **options: Any) -> Any:
+        with django_capture_on_commit_callbacks(execute=True):
+            return send(*args, **options)
+
+    monkeypatch.setattr(InProcess, "__call__", send_and_commit)
+
+
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What this process does after an answer, it does before: threads would not see a test's transaction."""

@@ -12,11 +12,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.utils import timezone
 
-from users.errors import IdentityTaken, RegistrationClosed, UserNotFound
+from users.errors import CodeInvalid, IdentityTaken, RegistrationClosed, UserNotFound
 from users.models import User, is_object_id
 from users.password_policy import check_new_password
 from users.permissions import Act, may, require
-from users.reset_codes import forget_code
 from users.throttling import Allowance, count_attempt, network_of
 
 
@@ -91,23 +90,54 @@ def find_users(
     return list(users.order_by("-created_at", "-pk")[start : start + per_page]), users.count()
 
 
-def change_user(user: User, **fields: Any) -> None:
-    """Change those fields. With another email, nobody has verified it, and no code was mailed to it.
+def columns_to_change(user: User, **fields: Any) -> dict[str, Any]:
+    """The columns of ``user`` that change when clients set ``fields``, with their new values.
 
-    Raises: IdentityTaken; UserNotFound, when they were deleted meanwhile. Then nothing changes.
+    An email that is there stays until another one is verified: that one becomes `new_email`. What
+    identifies the user and is set to its present value does not change, so it is left out.
     """
     if "username" in fields:
         fields["username"] = User.normalize_username(fields["username"])
-    if fields.get("email", user.email) != user.email:
-        fields["email_verified"] = False
-    fields["updated_at"] = timezone.now()
-    with _one_of_each(besides=user.pk, **fields):
-        if not User.objects.filter(pk=user.pk, deleted_at=None).update(**fields):
+    for name in ("username", "phone_number"):
+        if name in fields and fields[name] == getattr(user, name):
+            del fields[name]
+    email = fields.pop("email", user.latest_email)
+    if email == user.latest_email:
+        return fields
+    if user.email is None:
+        return fields | {"email": email, "email_verified": False}
+    return fields | {"new_email": None if email == user.email else email}
+
+
+def change_user(user: User, **columns: Any) -> None:
+    """Store those columns.
+
+    Raises: IdentityTaken; UserNotFound, when they were deleted meanwhile. Then nothing changes.
+    """
+    columns["updated_at"] = timezone.now()
+    if (new_email := columns.get("new_email")) and _has_another(user, new_email):
+        raise IdentityTaken("email")
+    with _one_of_each(besides=user.pk, **columns):
+        if not User.objects.filter(pk=user.pk, deleted_at=None).update(**columns):
             raise UserNotFound
-        if "email_verified" in fields:
-            forget_code(user.pk)
-    for name, value in fields.items():
+    for name, value in columns.items():
         setattr(user, name, value)
+
+
+def adopt_latest_email(user: User) -> None:
+    """Make the latest email of ``user``, who has shown that they read it, the one that counts.
+
+    Raises: IdentityTaken, when another user has it by now; CodeInvalid, when it is no longer their latest.
+    """
+    as_seen = User.objects.filter(pk=user.pk, email=user.email, new_email=user.new_email, deleted_at=None)
+    columns = {"email": user.latest_email, "new_email": None, "email_verified": True, "updated_at": timezone.now()}
+    with _one_of_each(besides=user.pk, email=columns["email"]):
+        if not as_seen.update(**columns):
+            raise CodeInvalid
+
+
+def _has_another(user: User, email: str) -> bool:
+    return User.objects.filter(email__iexact=email, deleted_at=None).exclude(pk=user.pk).exists()
 
 
 def _get_target(users: QuerySet[User], user_id: str, actor: User, act: Act) -> User:

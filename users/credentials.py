@@ -12,6 +12,9 @@ from users.models import RefusedLogin, User
 from users.refused_logins import count_refused
 from users.throttling import Allowance, count_attempt, identity_of, network_of, take_back
 
+# Strangers may set the same new email, so that there could be very many.
+MOST_TO_VERIFY = 10
+
 
 class OwaspArgon2(Argon2PasswordHasher):
     """Argon2id with 19 MiB and two passes (OWASP Password Storage Cheat Sheet).
@@ -33,14 +36,34 @@ def find_user_by_username(username: str) -> User | None:
 def find_user_by_identity(identity: str) -> User | None:
     """The user of that email, phone number or user name.
 
-    What looks like an email means its owner before it means a user of that name: else
-    somebody could take another's email for a user name and catch their logins.
+    A verified email comes first: nobody catches its owner's log-ins by taking it for a user name. Then
+    comes a user name: nobody catches its owner's log-ins by claiming it as an email or a phone number,
+    which anybody can do without verifying it.
     """
-    owner = Q(phone_number=identity) if identity.startswith("+") else Q(email__iexact=identity)
-    named = Q(username__iexact=User.normalize_username(identity))
+    named, owned = _named(identity), _owned(identity)
+    verified = Q(email__iexact=identity, email_verified=True)
     # One statement whoever it finds, so that its time says nothing.
-    found = User.objects.filter(owner | named, deleted_at=None)
-    return found.order_by(Case(When(owner, then=0), default=1)).first()
+    found = User.objects.filter(named | owned, deleted_at=None)
+    return found.order_by(Case(When(verified, then=0), When(named, then=1), default=2)).first()
+
+
+def find_users_to_verify(identity: str) -> list[User]:
+    """The users who may mean to verify their email by that email, phone number or user name.
+
+    Several users may have set the same new email, of whom the first one to verify it gets it. A code
+    tells which of them is meant. The ones who changed something last come first.
+    """
+    waiting = Q(new_email__iexact=identity) | _owned(identity) | _named(identity)
+    found = User.objects.filter(waiting, deleted_at=None, is_active=True)
+    return list(found.order_by("-updated_at")[:MOST_TO_VERIFY])
+
+
+def _named(identity: str) -> Q:
+    return Q(username__iexact=User.normalize_username(identity))
+
+
+def _owned(identity: str) -> Q:
+    return Q(phone_number=identity) if identity.startswith("+") else Q(email__iexact=identity)
 
 
 def get_user_by_username(username: str, password: str, *, ip: str | None) -> User:

@@ -64,6 +64,10 @@ class EmailMissing(UsersError):
     """The user has no email that a code could be mailed to."""
 
 
+class NoSmsGateway(UsersError):
+    """A code was to be sent to a phone number, and only mail can be sent."""
+
+
 class CodeInvalid(UsersError):
     """No such code now: wrong, used, expired, or of nobody. The same on purpose."""
 

@@ -127,6 +127,13 @@ class User(RehashingUser, PermissionsMixin):
     email = models.EmailField(max_length=320, null=True, blank=True)
     phone_number = models.CharField(max_length=16, null=True, blank=True)
     email_verified = models.BooleanField(default=False)
+    new_email = models.EmailField(
+        max_length=320,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Takes the place of the email when it is verified; until then it opens nothing.",
+    )
 
     name = models.CharField(max_length=150, blank=True)
     first_name = models.CharField(max_length=150, blank=True)
@@ -179,6 +186,7 @@ class User(RehashingUser, PermissionsMixin):
         indexes = [
             # The order of both dialects' lists.
             models.Index(F("created_at").desc(), F("id").desc(), condition=Q(deleted_at=None), name="user_newest"),
+            models.Index(Upper("new_email"), condition=Q(new_email__isnull=False), name="user_new_email"),
         ]
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
@@ -188,6 +196,15 @@ class User(RehashingUser, PermissionsMixin):
     def has_module_perms(self, app_label: str) -> bool:
         """Whether they are staff and have any permission in that app."""
         return is_acting_staff(self) and super().has_module_perms(app_label)
+
+    @property
+    def latest_email(self) -> str | None:
+        """The address that was set last, verified or not. Clients see this one."""
+        return self.new_email or self.email
+
+    @property
+    def is_latest_email_verified(self) -> bool:
+        return self.email_verified and self.new_email is None
 
     def get_full_name(self) -> str:
         return self.name or f"{self.first_name} {self.last_name}".strip()
@@ -295,6 +312,7 @@ class OneTimeCode(models.Model):
 
     class Purpose(models.TextChoices):
         RESET = "reset", "choose a new password"
+        EMAIL = "email", "verify an email"
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, db_index=False, related_name="+")
     purpose = models.CharField(max_length=20, choices=Purpose.choices)

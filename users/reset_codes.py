@@ -7,6 +7,7 @@ kill it either, and a stranger can't take a user's code away by guessing.
 import hmac
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import connection
@@ -23,8 +24,9 @@ _GROUP = 4
 _BETWEEN_GROUPS = re.compile(r"[\s-]+")
 Purpose = OneTimeCode.Purpose
 
-_LIVE_DIGEST = """
-SELECT digest FROM users_onetimecode WHERE user_id = %s AND purpose = %s AND expires_at > clock_timestamp()
+_LIVE_DIGESTS = """
+SELECT user_id, digest FROM users_onetimecode
+ WHERE user_id = ANY(%s) AND purpose = %s AND expires_at > clock_timestamp()
 """
 
 
@@ -64,11 +66,18 @@ def check_code(user: User | None, code: str, *, purpose: Purpose = Purpose.RESET
 
     Raises: CodeInvalid.
     """
+    find_by_code([user] if user else [], code, purpose=purpose)
+
+
+def find_by_code(users: Sequence[User], code: str, *, purpose: Purpose) -> User:
+    """The one of ``users`` that ``code`` was mailed to. Raises: CodeInvalid."""
     with connection.cursor() as cursor:
-        cursor.execute(_LIVE_DIGEST, (user.pk if user else "", purpose))
-        row = cursor.fetchone()
-    if user is None or row is None or not hmac.compare_digest(bytes(row[0]), _digest(user, code, purpose)):
-        raise CodeInvalid
+        cursor.execute(_LIVE_DIGESTS, ([user.pk for user in users], purpose))
+        digests = {user_id: bytes(digest) for user_id, digest in cursor.fetchall()}
+    for user in users:
+        if user.pk in digests and hmac.compare_digest(digests[user.pk], _digest(user, code, purpose)):
+            return user
+    raise CodeInvalid
 
 
 def use_up(user: User, code: str, *, purpose: Purpose = Purpose.RESET) -> None:
@@ -79,6 +88,11 @@ def use_up(user: User, code: str, *, purpose: Purpose = Purpose.RESET) -> None:
     codes = OneTimeCode.objects.filter(user=user, purpose=purpose, digest=_digest(user, code, purpose))
     if not codes.delete()[0]:
         raise CodeInvalid
+
+
+def address_for(user: User, purpose: Purpose) -> str:
+    """The address that the user's code for ``purpose`` is mailed to; empty for a user who has none."""
+    return (user.latest_email if purpose == Purpose.EMAIL else user.email) or ""
 
 
 def forget_code(user_id: str) -> None:
@@ -99,7 +113,9 @@ def _random_code() -> str:
 
 
 def _digest(user: User, code: str, purpose: Purpose) -> bytes:
-    # The key is not in the database, so a stolen database does not help to guess a code. The user and the
-    # purpose are in the digest, so a code is worth nothing for another user or purpose.
+    # The key is not in the database, so a stolen database does not help to guess a code. The user, the
+    # purpose and the address are in the digest, so a code is worth nothing for another user or purpose, and
+    # nothing once another address has taken the place of the one that it was mailed to.
     typed = _BETWEEN_GROUPS.sub("", code).lower()
-    return salted_hmac("users.reset_codes", f"{user.pk}\0{purpose}\0{typed}", algorithm="sha256").digest()
+    facts = f"{user.pk}\0{purpose}\0{address_for(user, purpose)}\0{typed}"
+    return salted_hmac("users.reset_codes", facts, algorithm="sha256").digest()

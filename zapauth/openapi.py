@@ -178,8 +178,8 @@ class DialectSchema(AutoSchema):
         return [{"name": name, "in": "query", **described[name], "schema": properties[name]} for name in properties]
 
     def _body(self, operation: Operation) -> Schema | None:
-        # A body of a DELETE has no meaning that all agree on (RFC 9110 §9.3.5): Buddy reads one that nobody needs.
-        if operation.takes is None or self.method in ("GET", "DELETE"):
+        # A DELETE may have a body, though not all agree on its meaning (RFC 9110 §9.3.5): nobody has to send one.
+        if operation.takes is None or self.method == "GET":
             return None
         schema = self.parameters_of(operation.takes)
         name = self.prefix + operation.takes.__name__.removeprefix("Staff").removeprefix(self.prefix)

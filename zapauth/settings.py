@@ -101,6 +101,8 @@ ACCESS_TOKEN_LIFETIME = _seconds("ACCESS_TOKEN_LIFETIME", timedelta(minutes=15))
 SESSION_LIFETIME = _seconds("SESSION_LIFETIME", timedelta(days=30))  # NIST SP 800-63B §4.1.3, AAL1
 SESSION_IDLE_TIMEOUT = _seconds("SESSION_IDLE_TIMEOUT", timedelta(days=14), at_least=0)
 SESSIONS_PER_USER = _int("SESSIONS_PER_USER", 0)
+# How long after the log-in an act that could take the account over needs no password.
+REAUTHENTICATION_WINDOW = _seconds("REAUTHENTICATION_WINDOW", timedelta(minutes=10))
 APP_SESSION_LIFETIME = _seconds("APP_SESSION_LIFETIME", timedelta(days=90))
 ROTATE_REFRESH_TOKENS = _bool("ROTATE_REFRESH_TOKENS", default=False)
 REFRESH_GRACE = _seconds("REFRESH_GRACE", timedelta(seconds=30), at_least=0)
@@ -120,7 +122,7 @@ THROTTLE_RATES = _rates(
         "login": (10, 15 * 60),  # of one identity from one address
         "login_anywhere": (100, 60 * 60),  # of one identity; NIST SP 800-63B §5.2.2 allows a hundred
         "login_address": (300, 15 * 60),  # from one address, which a whole office may share
-        "reset": (5, 60 * 60),  # codes mailed to one identity
+        "reset": (5, 60 * 60),  # codes mailed to one identity, to reset a password or to verify an email
         "reset_staff": (30, 60 * 60),  # codes mailed by one member of staff
         "reset_try": (20, 60 * 60),  # codes tried for one identity
         "reset_address": (60, 60 * 60),  # both of them, from one address

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
-from sessions.accounts import change_account
+from sessions.accounts import change_in_admin
 from sessions.admin.confirm import Question, WhyForm, actor_of, ask
 from sessions.bulk import Preview
 from sessions.logout import end_sessions
@@ -64,7 +64,16 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, NoDelete):  # type: ignore[misc]
     form = UserForm
     add_form = UserForm
     change_form_template = "sessions/user.html"
-    readonly_fields = ["id", "email_verified", "ip_addresses", "last_login", "created_at", "updated_at", "deleted_at"]
+    readonly_fields = [
+        "id",
+        "email_verified",
+        "new_email",
+        "ip_addresses",
+        "last_login",
+        "created_at",
+        "updated_at",
+        "deleted_at",
+    ]
     add_fieldsets = [
         (
             None,
@@ -82,7 +91,7 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, NoDelete):  # type: ignore[misc]
             {
                 "fields": [
                     *("name", "first_name", "last_name", "email", "email_verified"),
-                    *("phone_number", "role_id", "tag"),
+                    *("new_email", "phone_number", "role_id", "tag"),
                 ]
             },
         ),
@@ -148,7 +157,7 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, NoDelete):  # type: ignore[misc]
         actor, fields = actor_of(request), changed_columns(form)
         if fields:
             # As it was before the form: its old email is told.
-            change_account(User.objects.get(pk=obj.pk), actor=actor, on_record=False, **fields)
+            change_in_admin(User.objects.get(pk=obj.pk), **fields)
         if fields.get("is_active") is False:
             sessions = Session.objects.filter(user=obj)
             end_sessions(sessions, actor=actor, reason=EndReason.USER_DISABLED, origin=Origin.of(request))

@@ -180,15 +180,16 @@ def _by_email(names: list[str]) -> dict[str, str]:
 
 
 def _by_any(names: list[str]) -> dict[str, str]:
-    # An email is its owner's, even if somebody has taken it for a user name.
-    return _by_name(names) | _by_email([name for name in names if "@" in name])
+    # As `users.credentials.find_user_by_identity`: a verified email, then a user name, then any email.
+    emails = [name for name in names if "@" in name]
+    return _by_email(emails) | _by_name(names) | _column("email", emails, only="u.email_verified")
 
 
-def _column(field: str, names: list[str]) -> dict[str, str]:
+def _column(field: str, names: list[str], *, only: str = "true") -> dict[str, str]:
     # The database folds both sides, as its unique index does; Python's "ß" becomes another text.
     statement = f"""
         SELECT given, u.id FROM unnest(%s::text[]) given
-          JOIN users_user u ON UPPER(u."{field}") = UPPER(given) AND u.deleted_at IS NULL
+          JOIN users_user u ON UPPER(u."{field}") = UPPER(given) AND u.deleted_at IS NULL AND {only}
     """  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(statement, (names,))

@@ -11,7 +11,7 @@ from tests.bad_input.genuine import Genuine
 from tests.phones import InProcess, Phone, Reply, new_name, promote
 from users.clients import create_app
 from users.models import User
-from users.reset_codes import issue_code
+from users.reset_codes import Purpose, issue_code
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
@@ -111,5 +111,6 @@ def new_phone(dialect: Dialect) -> Any:
 
 
 def give_code(phone: Any) -> None:
-    """Have a reset code sent to the phone's user."""
-    phone.code = issue_code(User.objects.get(pk=phone.user_id))
+    """Have codes sent to the phone's user."""
+    user = User.objects.get(pk=phone.user_id)
+    phone.code, phone.email_code = issue_code(user), issue_code(user, purpose=Purpose.EMAIL)

@@ -22,7 +22,7 @@ def _zap_person(phone: Any) -> dict[str, Any]:
 
 def _zap_change(phone: Any) -> dict[str, Any]:
     given = _zap_person(phone)
-    return {name: given[name] for name in ("username", "email", "phoneNumber", "name", "roleId")}
+    return {name: given[name] for name in ("username", "email", "phoneNumber", "name", "roleId", "password")}
 
 
 def _zap_login(phone: Any) -> dict[str, Any]:
@@ -51,6 +51,14 @@ def _profile(phone: Any) -> dict[str, Any]:
     return names | {"gender": "female", "dateOfBirth": "/Date(636595200000)/", "tag": "t", "location": "1,2"}
 
 
+def _buddy_change(phone: Any) -> dict[str, Any]:
+    return _profile(phone) | {"password": PASSWORD}
+
+
+def _confirmed(phone: Any) -> dict[str, Any]:
+    return {"password": PASSWORD}
+
+
 # What is neither text nor number is taken for left out in these of Buddy's.
 DESCRIPTIVE = {
     "model",
@@ -73,7 +81,7 @@ ROUTES = [
         required=("username", "email", "password"),
         optional=("phoneNumber", "name"),
         optional_token=True,
-        within=f"{_ZAP}.register_user",
+        within=f"{_ZAP}.register",
     ),
     Route(
         *(ZAP, "login", "POST", "/v1/login", _zap_login),
@@ -112,13 +120,23 @@ ROUTES = [
     ),
     Route(
         *(ZAP, "change", "PUT", "/v1/users/{own}", _zap_change),
-        optional=("username", "email", "phoneNumber", "name"),
+        optional=("username", "email", "phoneNumber", "name", "password"),
         token="access_token",
         for_others="users.change_user",
         within=f"{_ZAP}.change_account",
     ),
     Route(
-        *(ZAP, "delete", "DELETE", "/v1/users/{own}"),
+        *(ZAP, "change phone", "PUT", "/v1/users/updatePhone/{own}"),
+        lambda _: {"phoneNumber": "+4915112345678", "password": PASSWORD},
+        required=("phoneNumber",),
+        optional=("password",),
+        token="access_token",
+        for_others="users.change_user",
+        within=f"{_ZAP}.change_account",
+    ),
+    Route(
+        *(ZAP, "delete", "DELETE", "/v1/users/{own}", _confirmed),
+        optional=("password",),
         token="access_token",
         for_others="users.delete_user",
         within="sessions.accounts.forget_code",
@@ -127,6 +145,7 @@ ROUTES = [
         *(ZAP, "logout", "PUT", "/v1/users/logout/{own}"),
         lambda _: {"deviceToken": "mine"},
         required=("deviceToken",),
+        optional=("password",),
         token="access_token",
         takes_expired=True,
         for_others="user_sessions.end_session",
@@ -147,15 +166,17 @@ ROUTES = [
         within=f"{_ZAP}.live_sessions_of",
     ),
     Route(
-        *(ZAP, "end session", "DELETE", "/v1/users/{own}/sessions/{session}"),
+        *(ZAP, "end session", "DELETE", "/v1/users/{own}/sessions/{session}", _confirmed),
+        optional=("password",),
         token="access_token",
         for_others="user_sessions.end_session",
         within=f"{_ZAP}.log_out_session",
     ),
     Route(
         *(ZAP, "log out sessions", "POST", "/v1/users/{own}/sessions/logout"),
-        lambda _: {"scope": "others"},
+        lambda _: {"scope": "others", "password": PASSWORD},
         required=("scope",),
+        optional=("password",),
         token="access_token",
         for_others="user_sessions.end_session",
         within=f"{_ZAP}.log_out_scope",
@@ -177,6 +198,24 @@ ROUTES = [
         lambda phone: {"identity": phone.username, "otp": phone.code, "newPassword": NEW_PASSWORD},
         required=("identity", "otp", "newPassword"),
         within=f"{_ZAP}.reset_password",
+    ),
+    Route(
+        *(ZAP, "ask for an email code", "POST", "/v1/otp"),
+        lambda phone: {"email": f"{phone.username}@example.org", "userId": phone.user_id},
+        required=("email", "userId"),
+        within=f"{_ZAP}.ask_for_email_code",
+    ),
+    Route(
+        *(ZAP, "ask for an email code again", "POST", "/v1/otp/resend"),
+        lambda phone: {"email": f"{phone.username}@example.org"},
+        required=("email",),
+        within=f"{_ZAP}.ask_for_email_code_again",
+    ),
+    Route(
+        *(ZAP, "verify", "POST", "/v1/otp/verify"),
+        lambda phone: {"identity": phone.username, "otp": phone.email_code},
+        required=("identity", "otp"),
+        within=f"{_ZAP}.verify_email",
     ),
     # -------------------------------------------------------------------------------------------
     Route(
@@ -201,7 +240,7 @@ ROUTES = [
     ),
     Route(
         *(BUDDY, "sign up", "POST", "/users"),
-        lambda phone: _profile(phone) | {"password": PASSWORD},
+        _buddy_change,
         required=("username", "password"),
         optional=("firstName", "lastName", "tag"),
         token="app_token",
@@ -226,7 +265,7 @@ ROUTES = [
         within="sessions.authentication.get_live_session",
     ),
     Route(
-        *(BUDDY, "change", "PATCH", "/users/me", _profile),
+        *(BUDDY, "change", "PATCH", "/users/me", _buddy_change),
         optional=("username", "firstName", "lastName", "tag"),
         token="access_token",
         for_others="users.change_user",
@@ -234,7 +273,7 @@ ROUTES = [
     ),
     Route(
         *(BUDDY, "delete", "DELETE", "/users/me"),
-        lambda _: {"location": "1,2"},
+        lambda _: {"location": "1,2", "password": PASSWORD},
         token="access_token",
         for_others="users.delete_user",
         within="sessions.accounts.forget_code",

@@ -27,7 +27,7 @@ UNKNOWN = {
         *("/v1/%ED%A0%80", "/v1/€", "/v1/" + "x" * 50_000, "/v1/devices", "/v1/users/me/logout", "/v1/%2e%2e/"),
         *("/v1/users/{own}//", "/v1/users/{own}/x", "/v1/users/{own}/Sessions", "/v1/users/{own}/sessions//"),
         *("/v1/users/{own}/sessions/x/y", "/v1/users/{own}/sessions/logout/x", "/v1/users//sessions"),
-        *("/v1/changepassword", "/v1/changePassword%00", "/v1/changePassword%0A", "/v1/otp", "/v1/otp/"),
+        *("/v1/changepassword", "/v1/changePassword%00", "/v1/changePassword%0A", "/v1/otp/x", "/v1/otp//"),
         *("/v1/forgotPassword%20", "/v1/otp//forgotPassword", "/v1/otp/forgotPassword/x", "/v1/sessions"),
     ],
     BUDDY: [

@@ -5,7 +5,7 @@ import pytest
 from sessions.models import EndReason, Session
 from tests.bad_input import buddy_error, buddy_success
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, all_pushes, new_name, promote
-from users.models import Device, DeviceToken, OneTimeCode, User
+from users.models import Device, DeviceToken, User
 
 pytestmark = pytest.mark.only("buddy")
 DENIED = (403, "ObjectPermissionDenied")
@@ -117,15 +117,17 @@ def test_patch_does_not_change_a_password_or_rights(new_phone):
     assert phone.log_in(phone.username).status == 200
 
 
-def test_patch_of_another_email_makes_it_unverified_and_a_mailed_code_worthless(new_phone):
+def test_patch_of_another_email_is_answered_at_once_and_counts_when_it_is_verified(new_phone):
     phone = new_phone().sign_up()
     patch(phone, email="ann@example.org")
-    phone.ask("POST", "/users/password", {"userName": phone.username})
     User.objects.update(email_verified=True)
-    assert OneTimeCode.objects.count() == 1
     buddy_success(patch(phone, email="ann@example.com"))
-    assert User.objects.get().email_verified is False
-    assert not OneTimeCode.objects.exists()
+    assert buddy_success(get(phone))["email"] == "ann@example.com"
+    user = User.objects.get()
+    assert (user.email, user.new_email, user.email_verified) == ("ann@example.org", "ann@example.com", True)
+    buddy_success(patch(phone, email="ann@example.org"))
+    user = User.objects.get()
+    assert (user.email, user.new_email, user.email_verified) == ("ann@example.org", None, True)
 
 
 def test_patch_of_another_id_is_for_staff_who_may_change_users(new_phone):

@@ -132,11 +132,15 @@ def test_of_two_files_both_count_and_other_filters_narrow(people, tmp_path):
     assert logged_out(people) == {"ann"}
 
 
-def test_an_email_in_a_file_is_its_owners_even_if_somebody_took_it_for_a_name(people, tmp_path):
+@pytest.mark.parametrize(("verified", "whom"), [(True, "ann"), (False, "cleo")])
+def test_an_email_in_a_file_is_its_owners_if_they_verified_it_even_if_somebody_took_it_for_a_name(
+    people, tmp_path, verified, whom
+):
     User.objects.filter(username="cleo").update(username="ann@example.org")
+    User.objects.filter(username="ann").update(email_verified=verified)
     (tmp_path / "leaked").write_text("ann@example.org\n")
     assert manage("logout --from-file", str(tmp_path / "leaked")).code == 0
-    assert logged_out(people) == {"ann"}
+    assert logged_out(people) == {whom}
 
 
 def test_a_name_is_folded_as_the_database_folds_it(people):

@@ -267,3 +267,13 @@ def test_a_script_sees_by_the_exit_code_whether_anybody_can():
     User.objects.update(is_active=False)
     assert shell("manage whocan ann").code == 1
     assert shell("manage whocan bob").code == 2
+
+
+@pytest.mark.parametrize("claim", [{"email": "bo@example.org"}, {"phone_number": "+491"}])
+def test_an_identity_that_nobody_verified_does_not_hide_a_user_of_that_name(ann, claim):
+    (name,) = claim.values()
+    User.objects.filter(pk=ann.user_id).update(username=name)
+    User.objects.create_user("thief", **claim)
+    assert "access tokens" in manage(f"whocan {name}").out
+    User.objects.filter(username="thief").update(email_verified=True)
+    assert ("access tokens" in manage(f"whocan {name}").out) is ("email" not in claim)

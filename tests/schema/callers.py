@@ -23,7 +23,7 @@ from sessions.tokens import AnyAccessToken
 from tests.phones import PASSWORD
 from users.clients import NewApp, create_app, get_zap_app
 from users.models import User
-from users.reset_codes import issue_code
+from users.reset_codes import Purpose, issue_code
 from zapauth.buddy.signatures import request_signature
 
 # Each request is made by one who may, and by one of the others, whose turn it is.
@@ -171,6 +171,8 @@ AIMS: dict[str, Callable[[User, NewApp], dict[str, Any]]] = {
     "zapRefresh": lambda user, _: {"refreshToken": zap_login(user).refresh_token},
     "zapChangePassword": lambda user, _: {"userId": user.pk, "email": user.email, "oldPassword": PASSWORD},
     "zapResetPassword": lambda user, _: {"identity": user.email, "otp": issue_code(user)},
+    "zapAskForEmailCode": lambda user, _: {"email": user.email, "userId": user.pk},
+    "zapVerifyEmail": lambda user, _: {"identity": user.email, "otp": issue_code(user, purpose=Purpose.EMAIL)},
     "buddyRegisterDevice": lambda _, app: {"appId": app.app.pk, "appKey": app.key},
     "buddyRegister": lambda _user, _app: _newcomer(),
     "buddyLogIn": lambda user, _: {"username": user.username, "password": PASSWORD},

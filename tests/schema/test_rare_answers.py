@@ -4,6 +4,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from sessions.devices import open_device_session
+from sessions.models import Session
 from sessions.origin import Origin
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
 from tests.schema.document import document
@@ -43,6 +44,19 @@ ATTEMPTS = {
         "oldPassword": PASSWORD,
         "newPassword": NEW_PASSWORD,
     },
+    "POST /v1/otp": lambda phone: {"email": "ann@example.org", "userId": phone.user_id},
+    "POST /v1/otp/resend": lambda phone: {"username": phone.username},
+    "POST /v1/otp/verify": lambda phone: {"identity": phone.username, "otp": "1"},
+    "PUT /v1/users/{id}": lambda _: {"username": "another", "password": PASSWORD},
+    "PUT /v1/users/updatePhone/{id}": lambda _: {"phoneNumber": "+49", "password": PASSWORD},
+    "PUT /v1/users/logout/{id}": lambda _: {"deviceToken": "x", "password": PASSWORD},
+    "DELETE /v1/users/{id}": lambda _: {"password": PASSWORD},
+    "POST /v1/users/{id}/sessions/logout": lambda _: {"scope": "others", "password": PASSWORD},
+    "DELETE /v1/users/{id}/sessions/{sid}": lambda _: {"password": PASSWORD},
+    "PATCH /users/{id}": lambda _: {"username": "another", "password": PASSWORD},
+    "PATCH /users/me": lambda _: {"username": "another", "password": PASSWORD},
+    "DELETE /users/{id}": lambda _: {"password": PASSWORD},
+    "DELETE /users/me": lambda _: {"password": PASSWORD},
     "POST /devices": lambda phone: {"appId": phone.app_id, "appKey": phone.app_key, "platform": "Test"},
     "POST /devices/current/crashreports": lambda _: {"stackTrace": "at Main()"},
     "POST /users/login": lambda phone: {"username": phone.username, "password": PASSWORD},
@@ -61,14 +75,46 @@ def test_the_operations_that_count_attempts_are_those_that_have_a_429():
     assert limited == ATTEMPTS.keys()
 
 
+@pytest.fixture
+def ask_late(zap, buddy):
+    """Make a call whose password is looked at: the log-in is too long ago, and the call is about another user."""
+
+    def ask(operation, body):
+        method, path = operation.split()
+        phone, other = (zap, buddy) if path.startswith("/v1/") else (buddy, zap)
+        User.objects.filter(pk=phone.user_id).update(is_staff=True, is_superuser=True)
+        Session.objects.update(authenticated_at=None)
+        ids = {"id": other.user_id, "sid": Session.objects.get(user=other.user_id).pk}
+        reply = phone.ask(method, path.format(**ids), body(phone))
+        assert conforms(reply, method, path)
+        return reply
+
+    return ask
+
+
 @pytest.mark.parametrize("operation", ATTEMPTS)
-def test_too_many_attempts_are_answered_as_documented(operation, zap, buddy, settings):
+def test_too_many_attempts_are_answered_as_documented(operation, ask_late, settings):
     settings.THROTTLE_RATES = dict.fromkeys(settings.THROTTLE_RATES, (0, 60))
-    method, path = operation.split()
-    phone = zap if path.startswith("/v1/") else buddy
-    reply = phone.ask(method, path, ATTEMPTS[operation](phone))
-    assert reply.status == 429
-    assert conforms(reply, method, path)
+    assert ask_late(operation, ATTEMPTS[operation]).status == 429
+
+
+CONFIRMED = [operation for operation in ATTEMPTS if "/users/" in operation and "word" not in operation]
+
+
+@pytest.mark.parametrize("operation", [each for each in CONFIRMED if not each.endswith("/login")])
+def test_a_missing_and_a_wrong_password_are_answered_as_documented(operation, ask_late):
+    missing = ask_late(operation, lambda phone: ATTEMPTS[operation](phone) | {"password": None})
+    wrong = ask_late(operation, lambda phone: ATTEMPTS[operation](phone) | {"password": "wrong"})
+    assert (missing.status, wrong.status) == ((403, 422) if "/v1/" in operation else (403, 403))
+
+
+def test_a_web_logout_of_another_user_long_after_the_log_in_is_answered_as_documented(ask_late):
+    assert ask_late("GET /v1/users/logout/{id}", lambda _: None).status == 403
+
+
+def test_a_phone_number_for_a_code_is_answered_as_documented(ask_late):
+    for path, more in (("/v1/otp", {"userId": "x"}), ("/v1/otp/resend", {})):
+        assert ask_late(f"POST {path}", lambda _, more=more: {"phoneNumber": "+49", **more}).status == 422
 
 
 def test_a_closed_registration_is_answered_as_documented(zap, buddy, settings):

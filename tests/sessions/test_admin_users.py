@@ -184,6 +184,13 @@ def test_whoever_is_named_to_the_letter_on_the_first_page_is_one_step_away(suppo
     assert found.headers["location"] == user_url(ann.pk)
 
 
+def test_an_email_that_nobody_verified_does_not_hide_a_user_of_that_name_on_the_first_page(supporter):
+    ann = User.objects.create_user("ann@example.org")
+    User.objects.create_user("thief", email="ann@example.org")
+    found = supporter.get("/admin/find/", {"q": "ann@example.org"})
+    assert found.headers["location"] == user_url(ann.pk)
+
+
 @pytest.mark.parametrize("said", ["127.0.0.1", "an", "push-address", "nobody & none", "", "\0"])
 def test_whatever_else_is_looked_for_on_the_first_page_is_looked_for_among_the_sessions(supporter, said):
     BuddyPhone(InProcess(), device_token="push-address").sign_up("ann")

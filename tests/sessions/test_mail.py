@@ -1,5 +1,6 @@
 """What users are told by mail of their logins."""
 
+import itertools
 import logging
 from datetime import timedelta
 
@@ -7,6 +8,7 @@ import pytest
 import time_machine
 
 from sessions import background
+from tests.phones import PASSWORD, ZapPhone, reset_code_in
 from users.models import User
 
 AGENT = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) TheApp/7"
@@ -51,8 +53,9 @@ def test_a_login_on_a_new_device_is_told_by_mail(ann, new_phone, log_in, mailout
     assert mail.to == ["ann@example.org"]
     assert mail.subject == "New login to your ZapAuth account"
     platform = {"zap": "iOS", "buddy": "Android"}[ann.dialect]
-    for fact in ("Hello Ann", "2026-03-01 12:34 UTC", platform, "127.0.0.1", AGENT):
+    for fact in ("Hello,", "2026-03-01 12:34 UTC", f"System   {platform}", "127.0.0.1"):
         assert fact in mail.body
+    assert "TheApp" not in mail.body
 
 
 def test_a_login_on_a_known_device_is_no_news(ann, new_phone, log_in, mailoutbox):
@@ -115,3 +118,120 @@ def test_sessions_know_their_platform(new_phone, db):
     session = User.objects.get().login_sessions.get()
     assert session.platform == {"zap": "iOS", "buddy": "Android"}[phone.dialect]
     assert session.expires_at - session.created_at == timedelta(days=30)
+
+
+# --- what mails say --------------------------------------------------------------------------------
+
+LINK = "http://evil.example/x"
+
+
+@pytest.fixture
+def eve(new_phone, settings, commits):
+    """Eve, who puts a link wherever a client may put a word, on a phone that sends one as its user agent."""
+    settings.NEW_DEVICE_MAIL = True
+    phone = new_phone()
+    send, numbers = phone.send, itertools.count()
+
+    def send_with_links(*args, headers=None, **rest):
+        of_phone = {"User-Agent": f"{LINK} Android {next(numbers)}", "X-Request-ID": "evil"}
+        return send(*args, headers=(headers or {}) | of_phone, **rest)
+
+    phone.send = send_with_links
+    return phone
+
+
+def sign_up_with_links(eve):
+    names = {"firstName": LINK, "lastName": LINK, "name": LINK, "tag": LINK}
+    person = {"username": "eve_evil", "email": "victim@example.org", "password": PASSWORD}
+    if eve.dialect == "zap":
+        assert eve.call("POST", "/v1/users", person | names).status == 201
+        eve.log_in("eve_evil")
+        return
+    register_with_links(eve, "one")
+    person |= {"username": f"{LINK} evil"}
+    made = eve.call("POST", "/users", person | names, token=eve.app_token).json["result"]
+    eve.username, eve.access_token, eve.user_id = person["username"], made["accessToken"], made["id"]
+
+
+def register_with_links(eve, unique_id):
+    device = {"platform": LINK, "model": LINK, "osVersion": LINK, "appVersion": LINK, "uniqueId": unique_id}
+    made = eve.call("POST", "/devices", {"appId": eve.app_id, "appKey": eve.app_key} | device)
+    eve.app_token = made.json["result"]["accessToken"]
+
+
+def ask_for_everything(eve, mailoutbox):
+    """Have a mail of each kind sent."""
+    zap = ZapPhone(eve.send)
+    if eve.dialect == "buddy":
+        register_with_links(eve, "two")
+    else:
+        eve.device_token = LINK
+    assert eve.log_in(eve.username).status == 200
+    method, path = ("PUT", f"/v1/users/{eve.user_id}") if eve.dialect == "zap" else ("PATCH", "/users/me")
+    new_name = "evil_2" if eve.dialect == "zap" else f"{LINK} 2"
+    for change in ({"username": new_name}, {"email": "evil@example.com"}):
+        assert eve.ask(method, path, change).status == 200
+    eve.username = new_name
+    assert zap.call("PUT", f"/v1/users/updatePhone/{eve.user_id}", {"phoneNumber": "+49666"}).status == 401
+    assert zap.log_in(eve.username).status == 200
+    assert zap.ask("PUT", f"/v1/users/updatePhone/{zap.user_id}", {"phoneNumber": "+49666"}).status == 200
+    zap.call("POST", "/v1/otp/forgotPassword", {"identity": eve.username})
+    reset = {"identity": eve.username, "otp": reset_code_in(mailoutbox[-1]), "newPassword": PASSWORD}
+    assert zap.call("POST", "/v1/forgotPassword", reset).status == 200
+    zap.log_in(eve.username)
+    assert zap.ask("PUT", f"/v1/users/{zap.user_id}", {"email": "evil@example.com"}).status == 200
+    verify = {"identity": eve.username, "otp": reset_code_in(mailoutbox[-2])}
+    assert zap.call("POST", "/v1/otp/verify", verify).status == 200
+    assert zap.ask("DELETE", f"/v1/users/{zap.user_id}").status == 200
+
+
+def test_no_mail_says_anything_that_a_client_supplied(eve, mailoutbox):
+    sign_up_with_links(eve)
+    ask_for_everything(eve, mailoutbox)
+    subjects = {
+        *("Verify your email for ZapAuth", "New login to your ZapAuth account", "Your ZapAuth account has changed"),
+        "Your ZapAuth reset code",
+    }
+    assert {mail.subject for mail in mailoutbox} == subjects
+    told = "".join(mail.body for mail in mailoutbox)
+    for each in ("Another email address was set", "has taken the place", "user name", "phone number", "password was"):
+        assert each in told
+    assert "The account was deleted" in told
+    for mail in mailoutbox:
+        assert mail.body.startswith("Hello,\n")
+        for word in ("evil", "http", "+49666", "victim@", LINK):
+            assert word not in f"{mail.subject} {mail.body}".lower(), mail.body
+
+
+def test_a_change_that_identifies_the_user_is_told_with_what_to_do(ann, commits, mailoutbox):
+    zap = ZapPhone(ann.send)
+    zap.log_in(ann.username)
+    mailoutbox.clear()
+    with time_machine.travel("2026-03-01T12:34:56Z", tick=False):
+        zap.log_in(ann.username)
+        changes = {"username": "ann_lee", "phoneNumber": "+491"}
+        assert zap.ask("PUT", f"/v1/users/{zap.user_id}", changes).status == 200
+    (mail,) = mailoutbox
+    assert mail.to == ["ann@example.org"]
+    for words in ("2026-03-01 at 12:34 UTC", "The user name was changed.", "The phone number was changed."):
+        assert words in mail.body
+    assert "If it was not you, set a new password at once" in mail.body
+    assert "this address, for it still works" in mail.body
+
+
+def test_after_a_deletion_no_new_password_is_promised(ann, commits, mailoutbox):
+    path = "/users/me" if ann.dialect == "buddy" else f"/v1/users/{ann.user_id}"
+    assert ann.ask("DELETE", path).status == 200
+    (mail,) = mailoutbox
+    assert "The account was deleted." in mail.body
+    assert "tell the people who run ZapAuth" in mail.body
+
+
+def test_nothing_is_told_of_what_does_not_identify_the_user_or_does_not_change(ann, commits, mailoutbox):
+    zap = ZapPhone(ann.send)
+    zap.log_in(ann.username)
+    mailoutbox.clear()
+    zap.ask(
+        "PUT", f"/v1/users/{zap.user_id}", {"name": "Ann Lee", "username": ann.username, "email": "ann@example.org"}
+    )
+    assert mailoutbox == []

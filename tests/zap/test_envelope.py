@@ -40,6 +40,7 @@ def answers(new_phone, mailoutbox):
         ask(staff, "GET", "/v1/users")
         ask(phone, "GET", "/v1/users/:user_id", **own)
         ask(phone, "PUT", "/v1/users/:user_id", {"name": "Ann Lee"}, **own)
+        ask(phone, "PUT", "/v1/users/updatePhone/:user_id", {"phoneNumber": "+49"}, **own)
         other.log_in(name)
         listed = ask(phone, "GET", "/v1/users/:user_id/sessions", **own)["data"]["sessionData"]
         session = next(session["id"] for session in listed if not session["current"])
@@ -51,6 +52,10 @@ def answers(new_phone, mailoutbox):
         ask(nobody, "POST", "/v1/otp/forgotPassword", {"identity": name})
         reset = {"identity": name, "otp": reset_code_in(mailoutbox[-1]), "newPassword": PASSWORD}
         ask(nobody, "POST", "/v1/forgotPassword", reset)
+        ask(nobody, "POST", "/v1/otp", {"email": person["email"], "userId": own["user_id"]})
+        ask(nobody, "POST", "/v1/otp/resend", {"username": name})
+        verify = {"identity": name, "otp": reset_code_in(mailoutbox[-1])}
+        ask(nobody, "POST", "/v1/otp/verify", verify)
         for method, route in [("GET", "/v1/users/logout/:user_id"), ("DELETE", "/v1/users/:user_id")]:
             phone.log_in(name)
             ask(phone, method, route, **own)

@@ -12,6 +12,7 @@ from sessions.models import EndReason, Session
 from tests.bad_input import zap_error, zap_fields, zap_success
 from tests.phones import PASSWORD, BuddyPhone, InProcess, all_pushes, new_name, reset_code_in, work_of, wrong_code
 from users.models import OneTimeCode, User
+from users.reset_codes import Purpose, issue_code
 
 pytestmark = pytest.mark.only("zap")
 NEW = "another-pass-2"
@@ -241,7 +242,22 @@ def test_a_code_is_worthless_once_its_user_is_disabled_or_deleted(ann, new_code,
 def test_a_code_is_worthless_once_the_email_that_it_was_mailed_to_is_not_the_users_any_more(ann, new_code):
     code = new_code()
     zap_success(ann.ask("PUT", f"/v1/users/{ann.user_id}", {"email": "new@example.org"}))
+    verifying = issue_code(User.objects.get(pk=ann.user_id), purpose=Purpose.EMAIL)
+    zap_success(ann.call("POST", "/v1/otp/verify", {"identity": "ann_lee", "otp": verifying}))
     assert zap_fields(reset(ann, code)) == INVALID
+    # Nor does the mere change of the address in the database leave it a key.
+    code = new_code()
+    User.objects.filter(pk=ann.user_id).update(email="other@example.org")
+    assert zap_fields(reset(ann, code)) == INVALID
+
+
+def test_a_code_is_good_as_long_as_a_new_email_waits_to_be_verified_and_drops_it(ann, new_code):
+    code = new_code()
+    zap_success(ann.ask("PUT", f"/v1/users/{ann.user_id}", {"email": "new@example.org"}))
+    zap_success(reset(ann, code))
+    assert User.objects.values_list("email", "new_email", "email_verified").get(pk=ann.user_id) == (
+        *("ann_lee@example.org", None, True),
+    )
 
 
 @pytest.mark.parametrize("field", ["identity", "otp", "newPassword"])

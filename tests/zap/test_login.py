@@ -49,13 +49,25 @@ def test_an_email_may_stand_in_the_place_of_the_identity(new_phone):
     assert zap_fields(neither) == (400, "invalid_request", ["identity"])
 
 
-def test_an_email_means_its_owner_not_somebody_who_took_it_for_a_user_name(new_phone):
+def test_a_verified_email_means_its_owner_not_somebody_who_took_it_for_a_user_name(new_phone):
     owner = new_phone().sign_up()
+    User.objects.update(email_verified=True)
     email = f"{owner.username}@example.org"
     User.objects.create_user(email, "another-pass-1")
     answer = owner.call("POST", "/v1/login", {"identity": email, "password": PASSWORD})
     assert answer.json["data"]["data"]["id"] == owner.user_id
     assert owner.call("POST", "/v1/login", {"identity": email, "password": "another-pass-1"}).status == 401
+
+
+@pytest.mark.parametrize(
+    ("name", "claim"),
+    [("ann@example.org", {"email": "ann@example.org"}), ("+4915112345678", {"phone_number": "+4915112345678"})],
+)
+def test_an_email_or_a_phone_number_that_nobody_verified_does_not_hide_a_user_of_that_name(new_phone, name, claim):
+    ann = User.objects.create_user(name, PASSWORD)
+    User.objects.create_user("thief", "another-pass-1", **claim)
+    answer = new_phone().call("POST", "/v1/login", {"identity": name, "password": PASSWORD})
+    assert zap_success(answer)["id"] == ann.pk
 
 
 @pytest.mark.parametrize("device_token", ["", None, "phone"])

@@ -66,7 +66,7 @@ def user_json(user: User) -> dict[str, Any]:
         userName=user.username,
         firstName=user.first_name,
         lastName=user.last_name,
-        email=user.email,
+        email=user.latest_email,
         gender=user.gender.capitalize(),
         dateOfBirth=time_json(user.date_of_birth),
         lastLogin=time_json(user.last_login),

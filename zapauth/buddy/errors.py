@@ -4,7 +4,15 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import MethodNotAllowed, NotFound, ParseError, UnsupportedMediaType, ValidationError
 
-from sessions.errors import DeviceInUse, SessionEnded, TokenExpired, TokenInvalid, TokenMissing, UserTokenRequired
+from sessions.errors import (
+    DeviceInUse,
+    ReauthenticationRequired,
+    SessionEnded,
+    TokenExpired,
+    TokenInvalid,
+    TokenMissing,
+    UserTokenRequired,
+)
 from users.errors import (
     AccountDisabled,
     BadAppCredentials,
@@ -64,6 +72,12 @@ _WORDS: tuple[tuple[type[Exception], int, tuple[str, int], str], ...] = (
     (BadCredentials, 401, AUTH_BAD_USERNAME_OR_PASSWORD, "The user name or password is wrong."),
     (CodeInvalid, 401, AUTH_FAILED, "The reset code is wrong, used or expired."),
     (UserTokenRequired, 403, AUTH_USER_ACCESS_TOKEN_REQUIRED, "This call needs a user: log in first."),
+    (
+        ReauthenticationRequired,
+        403,
+        AUTH_USER_ACCESS_TOKEN_REQUIRED,
+        "This call needs the password: send it along, or log in again.",
+    ),
     (AccountDisabled, 403, AUTH_USER_ACCOUNT_DISABLED, "This account is disabled."),
     (RegistrationClosed, 403, OBJECT_PERMISSION_DENIED, "Registration is closed; ask for an account."),
     (DeviceInUse, 403, OBJECT_PERMISSION_DENIED, "A user is logged in on this device; only their token changes it."),

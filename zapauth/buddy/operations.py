@@ -1,6 +1,6 @@
 """Buddy's routes, in words: what the code does not say of them."""
 
-from sessions.errors import DeviceInUse
+from sessions.errors import DeviceInUse, ReauthenticationRequired
 from users.errors import (
     AccountDisabled,
     BadAppCredentials,
@@ -17,6 +17,7 @@ from users.models import CrashReport
 from zapauth.buddy.errors import IdInvalid
 from zapauth.buddy.serializers import (
     BuddyInput,
+    ConfirmedInput,
     CrashReportInput,
     DeviceChangeInput,
     DeviceInput,
@@ -37,6 +38,17 @@ _ANY_TOKEN = "With a token of either level."
 _USER_TOKEN = "With a user-level token."
 _TOO_SHORT = "This password is too short. It must contain at least 8 characters."
 _OF_ANOTHER = (IdInvalid(), NotYours(), UserNotFound())
+# Of what needs a recent password.
+_UNCONFIRMED = (ReauthenticationRequired(), TooManyAttempts(300))
+_CONFIRMED = (
+    " {} needs a log-in of this session within the last ten minutes (`REAUTHENTICATION_WINDOW`), or the caller's"
+    " `password` along with it."
+)
+_ANOTHER_NAME = (
+    " Another email is answered from now on, and a code is mailed to it. It resets the password once that code has been"
+    " given to `POST /v1/otp/verify`; until then the email before it does, which is told of the change."
+    + _CONFIRMED.format("Another email or user name")
+)
 
 # Of the second seed document.
 _EXPIRES = "/Date(1423002218900)/"
@@ -117,7 +129,8 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyRegister",
         tag=USERS,
         summary="Register, and log in",
-        description=_ANY_TOKEN,
+        description=_ANY_TOKEN + " With an email, a code is mailed to it: `POST /v1/otp/verify`, a route of ZAP's that"
+        " takes no token, verifies the email by it, `POST /v1/otp/resend` mails another one.",
         takes=RegistrationInput,
         given={"username": "ann", "password": PASSWORD, "email": "ann@example.org"},
         answers=ref("BuddyLoggedInUser"),
@@ -157,21 +170,22 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyChangeOwnUser",
         tag=USERS,
         summary="Change oneself",
-        description=_USER_TOKEN,
+        description=_USER_TOKEN + _ANOTHER_NAME,
         takes=UserChangeInput,
         given=_CHANGES,
         answers=constant(True),
         example=True,
-        raises=[IdentityTaken("username")],
+        raises=[IdentityTaken("username"), *_UNCONFIRMED],
     ),
     "DELETE /users/me": Operation(
         id="buddyDeleteOwnUser",
         tag=USERS,
         summary="Delete oneself",
-        description=_USER_TOKEN + " All sessions end, and the name is free again.",
-        takes=BuddyInput,
+        description=_USER_TOKEN + " All sessions end, and the name is free again." + _CONFIRMED.format("It"),
+        takes=ConfirmedInput,
         answers=constant(True),
         example=True,
+        raises=_UNCONFIRMED,
     ),
     "GET /users/{id}": Operation(
         id="buddyGetUser",
@@ -187,22 +201,24 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyChangeUser",
         tag=USERS,
         summary="Change a user",
-        description=_USER_TOKEN + " One's own id, or staff with `users.change_user`.",
+        description=_USER_TOKEN + " One's own id, or staff with `users.change_user`." + _ANOTHER_NAME,
         takes=UserChangeInput,
         given=_CHANGES,
         answers=constant(True),
         example=True,
-        raises=[*_OF_ANOTHER, IdentityTaken("username")],
+        raises=[*_OF_ANOTHER, IdentityTaken("username"), *_UNCONFIRMED],
     ),
     "DELETE /users/{id}": Operation(
         id="buddyDeleteUser",
         tag=USERS,
         summary="Delete a user",
-        description=_USER_TOKEN + " One's own id, or staff with `users.delete_user`. All sessions of the user end.",
-        takes=BuddyInput,
+        description=_USER_TOKEN
+        + " One's own id, or staff with `users.delete_user`. All sessions of the user end."
+        + _CONFIRMED.format("It"),
+        takes=ConfirmedInput,
         answers=constant(True),
         example=True,
-        raises=_OF_ANOTHER,
+        raises=[*_OF_ANOTHER, *_UNCONFIRMED],
     ),
     "POST /users/login": Operation(
         id="buddyLogIn",

@@ -81,6 +81,12 @@ class CrashReportInput(BuddyInput):
     methodname = Description(source="method_name")
 
 
+class ConfirmedInput(BuddyInput):
+    """An act that needs the caller's password, if their log-in was too long ago."""
+
+    password = Password(required=False)
+
+
 class LoginInput(BuddyInput):
     username = Username(max_length=150)
     password = Password()
@@ -99,7 +105,7 @@ class RegistrationInput(LoginInput, ProfileInput):
     password = NewPassword()
 
 
-class UserChangeInput(ProfileInput):
+class UserChangeInput(ConfirmedInput, ProfileInput):
     username = Username(max_length=150, required=False)
 
 

@@ -25,6 +25,7 @@ from zapauth.buddy.openapi import BuddySchema
 from zapauth.buddy.paging import PER_PAGE, PagingToken, paged_json
 from zapauth.buddy.serializers import (
     BuddyInput,
+    ConfirmedInput,
     CrashReportInput,
     DeviceChangeInput,
     DeviceInput,
@@ -157,12 +158,13 @@ class OneUserViewSet(BuddyViewSet):
 
     def update(self, request: Request, user_id: str) -> HttpResponse:
         user = get_user_to_change(self._id(user_id), actor=self.user, act=Act.CHANGE_USER)
-        change_account(user, actor=self.user, **self.read(UserChangeInput))
+        change_account(user, current=self.session, origin=self.origin, **self.read(UserChangeInput))
         return self.success(True)
 
     def destroy(self, request: Request, user_id: str) -> HttpResponse:
-        self.read(BuddyInput)
-        delete_user(self._id(user_id), actor=self.user, origin=self.origin)
+        password = self.read(ConfirmedInput).get("password")
+        user_id = self._id(user_id)
+        delete_user(user_id, actor=self.user, current=self.session, password=password, origin=self.origin)
         return self.success(True)
 
     def logout(self, request: Request) -> HttpResponse:

@@ -47,11 +47,11 @@ def user_json(user: User) -> dict[str, Any]:
         "id": user.pk,
         "name": user.get_full_name(),
         "username": user.username,
-        "email": user.email,
+        "email": user.latest_email,
         "phoneNumber": user.phone_number,
         "roleId": user.role_id,
         "iPAddress": user.ip_addresses,
-        "emailVerified": user.email_verified,
+        "emailVerified": user.is_latest_email_verified,
         "createdAt": time_json(user.created_at),
         "updatedAt": time_json(user.updated_at),
     }

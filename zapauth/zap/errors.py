@@ -11,12 +11,14 @@ from rest_framework.exceptions import (
 )
 
 from sessions.errors import (
+    ReauthenticationRequired,
     SessionEnded,
     SessionNotFound,
     SessionsError,
     TokenExpired,
     TokenInvalid,
     TokenMissing,
+    WrongPasswordGiven,
 )
 from users.errors import (
     AccountDisabled,
@@ -25,6 +27,7 @@ from users.errors import (
     CodeInvalid,
     EmailMismatch,
     IdentityTaken,
+    NoSmsGateway,
     NotYours,
     PasswordRefused,
     RegistrationClosed,
@@ -48,6 +51,12 @@ _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (AppInactive, 403, "app_inactive", "This app is switched off."),
     (AccountDisabled, 403, "account_disabled", "This account is disabled."),
     (NotYours, 403, "permission_denied", "You may not do this for another user."),
+    (
+        ReauthenticationRequired,
+        403,
+        "reauthentication_required",
+        "This needs the password: send it along, or log in again.",
+    ),
     (RegistrationClosed, 403, "registration_closed", "Registration is closed; ask the staff for an account."),
     (UserNotFound, 404, "not_found", "There is no such user."),
     (SessionNotFound, 404, "not_found", "That user has no live session of this id."),
@@ -64,6 +73,12 @@ _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
 _RULES: dict[type[Exception], tuple[str, str, str]] = {
     EmailMismatch: ("email", "email_mismatch", "This is not the email of the user."),
     WrongPassword: ("oldPassword", "wrong_password", "This is not the old password."),
+    WrongPasswordGiven: ("password", "wrong_password", "This is not the password."),
+    NoSmsGateway: (
+        "phoneNumber",
+        "no_sms_gateway",
+        "A code can't be sent to a phone number, for there is no SMS gateway. It can be mailed to an email.",
+    ),
     CodeInvalid: ("otp", "invalid_code", "The code is wrong, used or expired."),
 }
 

@@ -15,8 +15,15 @@ from zapauth.operations import OBJECT_ID, OBJECT_ID_SCHEMA, Operation, Schema, c
 from zapauth.zap import envelope
 from zapauth.zap.authentication import OptionalAuthentication
 from zapauth.zap.operations import NOTES, OPERATIONS
-from zapauth.zap.serializers import LoginInput
+from zapauth.zap.serializers import CodeAgainInput, CodeInput, LoginInput
 from zapauth.zap.shapes import SHAPES
+
+# The fields of which one at least is needed.
+_ONE_OF: dict[type[Serializer], tuple[str, ...]] = {
+    LoginInput: ("identity", "email"),
+    CodeInput: ("email", "phoneNumber"),
+    CodeAgainInput: ("email", "phoneNumber", "username"),
+}
 
 
 class ZapSchema(DialectSchema):
@@ -52,8 +59,8 @@ class ZapSchema(DialectSchema):
 
     def parameters_of(self, takes: type[Serializer]) -> Schema:
         schema = super().parameters_of(takes)
-        if takes is LoginInput:
-            schema["anyOf"] = [{"required": ["identity"]}, {"required": ["email"]}]
+        if takes in _ONE_OF:
+            schema["anyOf"] = [{"required": [name]} for name in _ONE_OF[takes]]
         return schema
 
     def success(self, operation: Operation, request: HttpRequest) -> HttpResponse:

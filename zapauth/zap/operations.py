@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from sessions.errors import SessionEnded, SessionNotFound, TokenExpired, TokenInvalid
+from sessions.errors import (
+    ReauthenticationRequired,
+    SessionEnded,
+    SessionNotFound,
+    TokenExpired,
+    TokenInvalid,
+    WrongPasswordGiven,
+)
 from users.errors import (
     AccountDisabled,
     AppInactive,
@@ -10,6 +17,7 @@ from users.errors import (
     CodeInvalid,
     EmailMismatch,
     IdentityTaken,
+    NoSmsGateway,
     NotYours,
     PasswordRefused,
     RegistrationClosed,
@@ -19,9 +27,13 @@ from users.errors import (
 )
 from zapauth.operations import OBJECT_ID, PASSWORD, TOKEN, Operation, Schema, closed, constant, link, ref
 from zapauth.zap.serializers import (
+    CodeAgainInput,
+    CodeInput,
+    ConfirmedInput,
     LoginInput,
     LogoutInput,
     PasswordChangeInput,
+    PhoneChangeInput,
     RefreshInput,
     ResetInput,
     ResetRequestInput,
@@ -29,15 +41,23 @@ from zapauth.zap.serializers import (
     StaffRegistrationInput,
     StaffUserChangeInput,
     UserListInput,
+    VerificationInput,
 )
 from zapauth.zap.shapes import COUNT
 
 USERS, LOGIN, LOGOUT, PASSWORDS = "ZAP: users", "ZAP: login", "ZAP: logout", "ZAP: passwords"
+EMAILS = "ZAP: emails"
 
 _TOO_SHORT = "This password is too short. It must contain at least 8 characters."
 _REFUSED = PasswordRefused("new_password", [_TOO_SHORT])
 _TAKEN = (IdentityTaken("username"), IdentityTaken("email"), IdentityTaken("phone_number"))
 _OF_ANOTHER = (NotYours(), UserNotFound())
+# Of what needs a recent password.
+_UNCONFIRMED = (ReauthenticationRequired(), WrongPasswordGiven(), TooManyAttempts(300))
+_CONFIRMED = (
+    " {} needs a log-in of this session within the last ten minutes (`REAUTHENTICATION_WINDOW`), or the caller's"
+    " `password` along with it."
+)
 _OWN_OR_STAFF = "One's own, or staff who may (`{}`): to others an unknown id is as forbidden as somebody else's."
 
 # Of the first seed document.
@@ -74,7 +94,6 @@ _LOGGED_OUT: dict[str, Any] = {
     "tag": LOGOUT,
     "answers": constant("Logout Successfull"),
     "example": "Logout Successfull",
-    "raises": _OF_ANOTHER,
 }
 
 
@@ -95,7 +114,7 @@ OPERATIONS: dict[str, Operation] = {
         tag=USERS,
         summary="Register",
         description="Without a token; staff with `users.add_user` register others, and may when registration is closed."
-        " `referralCode` may come along and changes nothing.",
+        " `referralCode` may come along and changes nothing. A code to verify the email is mailed to it.",
         takes=StaffRegistrationInput,
         given={"username": "ann", "email": "ann@example.org", "password": PASSWORD, "phoneNumber": "+15550100"},
         status=201,
@@ -142,24 +161,41 @@ OPERATIONS: dict[str, Operation] = {
         tag=USERS,
         summary="Change a user",
         description=_OWN_OR_STAFF.format("users.change_user")
-        + " What is not in the body stays. A phone number or name that is null is taken away. Staff, superusers"
-        " and holders of any permission are changed by superusers only. `roleId` of oneself is ignored.",
+        + " What is not in the body stays. A phone number or name that is null is taken away. Staff, superusers and"
+        " holders of any permission are changed by superusers only. `roleId` of oneself is ignored. Another email"
+        " is answered from now on, with `emailVerified` false, and a code is"
+        " mailed to it. It counts for log-in and reset once `POST /v1/otp/verify` has been given that code. Until then"
+        " the email before it counts, and is told of the change. A new password drops one that is not verified yet."
+        + _CONFIRMED.format("Another email, user name or phone number"),
         takes=StaffUserChangeInput,
         given={"name": "Ann Example", "phoneNumber": None},
         answers=ref("ZapUser"),
         example=_USER | {"phoneNumber": None},
-        raises=[*_OF_ANOTHER, *_TAKEN],
+        raises=[*_OF_ANOTHER, *_TAKEN, *_UNCONFIRMED],
+        links={"verifyEmail": link("zapVerifyEmail", body={"identity": "$response.body#/data/email"})},
+    ),
+    "PUT /v1/users/updatePhone/{id}": Operation(
+        id="zapUpdatePhone",
+        tag=USERS,
+        summary="Change a phone number",
+        description=_OWN_OR_STAFF.format("users.change_user") + _CONFIRMED.format("Another phone number"),
+        takes=PhoneChangeInput,
+        given={"phoneNumber": "+15550100"},
+        answers=ref("ZapUser"),
+        example=_USER,
+        raises=[*_OF_ANOTHER, IdentityTaken("phone_number"), *_UNCONFIRMED],
     ),
     "DELETE /v1/users/{id}": Operation(
         id="zapDeleteUser",
         tag=USERS,
         summary="Delete a user",
         description=_OWN_OR_STAFF.format("users.delete_user")
-        + " All their sessions end; name, email and phone number are free again. Staff,"
-        " superusers and holders of any permission are deleted by superusers only.",
+        + " All their sessions end; name, email and phone number are free again. Staff, superusers and"
+        " holders of any permission are deleted by superusers only." + _CONFIRMED.format("It"),
+        takes=ConfirmedInput,
         answers=constant("User deleted successfully"),
         example="User deleted successfully",
-        raises=_OF_ANOTHER,
+        raises=[*_OF_ANOTHER, *_UNCONFIRMED],
     ),
     "POST /v1/login": Operation(
         id="zapLogIn",
@@ -212,16 +248,19 @@ OPERATIONS: dict[str, Operation] = {
         summary="Log out of a device",
         description="Of one's own id: this session ends, every other session of the user on that device token, and the"
         " user's pushes to it. A token that has merely expired will do. Of another id, by staff with"
-        " `user_sessions.end_session`: that user's sessions on that device token.",
+        " `user_sessions.end_session`: that user's sessions on that device token." + _CONFIRMED.format("The latter"),
         takes=LogoutInput,
         given={"deviceToken": _DEVICE_TOKEN},
+        raises=[*_OF_ANOTHER, *_UNCONFIRMED],
         **_LOGGED_OUT,
     ),
     "GET /v1/users/logout/{id}": Operation(
         id="zapLogOutOfWeb",
         summary="Log out of the web app",
         description="Of one's own id: this session ends. A token that has merely expired will do. Of another id, by"
-        " staff with `user_sessions.end_session`: all sessions of that user.",
+        " staff with `user_sessions.end_session`: all sessions of that user. The latter needs a log-in within the last"
+        " ten minutes.",
+        raises=[*_OF_ANOTHER, ReauthenticationRequired()],
         **_LOGGED_OUT,
     ),
     "GET /v1/users/{id}/sessions": Operation(
@@ -241,27 +280,32 @@ OPERATIONS: dict[str, Operation] = {
         id="zapEndSessions",
         tag=LOGOUT,
         summary="End this session, the others or all",
-        description=_OWN_OR_STAFF.format("user_sessions.end_session") + " Of another user's, `this` is none.",
+        description=_OWN_OR_STAFF.format("user_sessions.end_session")
+        + " Of another user's, `this` is none."
+        + _CONFIRMED.format("Anything but `this`"),
         takes=ScopeInput,
         given={"scope": "others"},
         answers=closed({"ended": COUNT | {"description": "Sessions that this call ended."}}),
         example={"ended": 2},
-        raises=_OF_ANOTHER,
+        raises=[*_OF_ANOTHER, *_UNCONFIRMED],
     ),
     "DELETE /v1/users/{id}/sessions/{sid}": Operation(
         id="zapEndSession",
         tag=LOGOUT,
         summary="End one session",
-        description=_OWN_OR_STAFF.format("user_sessions.end_session"),
+        description=_OWN_OR_STAFF.format("user_sessions.end_session")
+        + _CONFIRMED.format("Any but the session of the token"),
+        takes=ConfirmedInput,
         answers=constant("Session ended successfully"),
         example="Session ended successfully",
-        raises=[*_OF_ANOTHER, SessionNotFound()],
+        raises=[*_OF_ANOTHER, SessionNotFound(), *_UNCONFIRMED],
     ),
     "POST /v1/changePassword": Operation(
         id="zapChangePassword",
         tag=PASSWORDS,
         summary="Change one's own password",
-        description="This session goes on, all others end. `email` is null for a user who has none.",
+        description="This session goes on, all others end. `email` is null for a user who has none; one that is not"
+        " verified yet and the one before it both do, and the former is dropped.",
         takes=PasswordChangeInput,
         given={
             "userId": OBJECT_ID,
@@ -289,12 +333,50 @@ OPERATIONS: dict[str, Operation] = {
         id="zapResetPassword",
         tag=PASSWORDS,
         summary="Set a new password by the code",
-        description="All sessions of the user end. A code lives for 10 minutes, and works once.",
+        description="All sessions of the user end, and a new email that is not verified yet is dropped. A code lives"
+        " for 10 minutes, and works once.",
         takes=ResetInput,
         given={"identity": "ann@example.org", "otp": "3f9a 1c07 b2e4", "newPassword": "battery-staple-2"},
         answers=constant("Password updated successfully"),
         example="Password updated successfully",
         raises=[_REFUSED, CodeInvalid(), TooManyAttempts(300)],
+    ),
+    "POST /v1/otp": Operation(
+        id="zapAskForEmailCode",
+        tag=EMAILS,
+        summary="Have a code mailed to verify an email",
+        description="The answer is the same whether or not that is the email of that user. Buddy has no such route: its"
+        " users verify their emails by these three, too.",
+        takes=CodeInput,
+        given={"email": "ann@example.org", "userId": OBJECT_ID},
+        answers=constant("OTP Generated"),
+        example="OTP Generated",
+        raises=[NoSmsGateway(), TooManyAttempts(300)],
+        links={"verifyEmail": link("zapVerifyEmail", body={"identity": "$request.body#/email"})},
+    ),
+    "POST /v1/otp/resend": Operation(
+        id="zapAskForEmailCodeAgain",
+        tag=EMAILS,
+        summary="Have another code mailed to verify an email",
+        description="The answer is the same whether or not there is such a user. The code before it is dead.",
+        takes=CodeAgainInput,
+        given={"email": "ann@example.org"},
+        answers=constant("OTP ReSent"),
+        example="OTP ReSent",
+        raises=[NoSmsGateway(), TooManyAttempts(300)],
+        links={"verifyEmail": link("zapVerifyEmail", body={"identity": "$request.body#/email"})},
+    ),
+    "POST /v1/otp/verify": Operation(
+        id="zapVerifyEmail",
+        tag=EMAILS,
+        summary="Verify an email by the code",
+        description="The email counts from now on: the one before it, which is told, no longer does. Of two users who"
+        " have set the same email the first one gets it.",
+        takes=VerificationInput,
+        given={"identity": "ann@example.org", "otp": "3f9a 1c07 b2e4"},
+        answers=constant("OTP verified"),
+        example="OTP verified",
+        raises=[CodeInvalid(), IdentityTaken("email"), TooManyAttempts(300)],
     ),
 }
 

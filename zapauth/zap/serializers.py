@@ -53,7 +53,7 @@ class Email(Text):
 class PhoneNumber(Text):
     def __init__(self, **options: Any) -> None:
         pattern = RegexValidator(r"\A\+[0-9]{1,15}\Z", "A phone number is a + and up to 15 digits.")
-        super().__init__(validators=[pattern], allow_null=True, **options)
+        super().__init__(**{"validators": [pattern], "allow_null": True, **options})
 
 
 class RoleId(Text):
@@ -84,7 +84,13 @@ class StaffRegistrationInput(RegistrationInput):
     roleId = RoleId(source="role_id", required=False)
 
 
-class UserChangeInput(serializers.Serializer):
+class ConfirmedInput(serializers.Serializer):
+    """An act that needs the caller's password, if their log-in was too long ago."""
+
+    password = Password(required=False, allow_null=True)
+
+
+class UserChangeInput(ConfirmedInput):
     """What is to change; all else stays. A phone number or name that is null is taken away."""
 
     username = Username(required=False)
@@ -100,6 +106,10 @@ class StaffUserChangeInput(UserChangeInput):
     """With what could raise somebody's rights; from others it is ignored, whatever it is."""
 
     roleId = RoleId(source="role_id", required=False)
+
+
+class PhoneChangeInput(ConfirmedInput):
+    phoneNumber = PhoneNumber(source="phone_number", allow_null=False)
 
 
 class Moment(serializers.Field):
@@ -157,11 +167,11 @@ class RefreshInput(serializers.Serializer):
     refreshToken = Text(source="refresh_token", max_length=4096)
 
 
-class LogoutInput(serializers.Serializer):
+class LogoutInput(ConfirmedInput):
     deviceToken = Text(source="device_token", max_length=DeviceToken.MAX_LENGTH)
 
 
-class ScopeInput(serializers.Serializer):
+class ScopeInput(ConfirmedInput):
     scope = serializers.ChoiceField([scope.value for scope in Scope])
 
     def validate_scope(self, value: str) -> Scope:
@@ -187,3 +197,35 @@ class ResetInput(serializers.Serializer):
     identity = Text(max_length=320)
     otp = Code(max_length=64)
     newPassword = NewPassword(source="new_password")
+
+
+class CodeInput(serializers.Serializer):
+    """Where a code is to be sent."""
+
+    email = Text(required=False, max_length=320)
+    phoneNumber = PhoneNumber(source="phone_number", required=False, allow_null=False)
+    userId = Text(source="user_id", max_length=24)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return _one_given(attrs, "email", "phone_number")
+
+
+class CodeAgainInput(serializers.Serializer):
+    email = Text(required=False, max_length=320)
+    phoneNumber = PhoneNumber(source="phone_number", required=False, allow_null=False)
+    # Of Buddy's users, too, who have other names.
+    username = Text(required=False, max_length=150)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return _one_given(attrs, "email", "phone_number", "username")
+
+
+def _one_given(attrs: dict[str, Any], *names: str) -> dict[str, Any]:
+    if not attrs.keys() & set(names):
+        raise serializers.ValidationError({"email": ["This field is required."]})
+    return attrs
+
+
+class VerificationInput(serializers.Serializer):
+    identity = Text(max_length=320)
+    otp = Code(max_length=64)

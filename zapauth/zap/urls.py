@@ -7,6 +7,7 @@ from zapauth.zap.viewsets import (
     PasswordViewSet,
     SessionViewSet,
     UserViewSet,
+    VerificationViewSet,
 )
 
 _USER = r"(?P<user_id>[^/]+)"
@@ -15,6 +16,7 @@ _USER = r"(?P<user_id>[^/]+)"
 urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^users/?$", UserViewSet.as_view({"post": "create", "get": "list"})),
     re_path(r"^users/token/?$", UserViewSet.as_view({"get": "own"})),
+    re_path(rf"^users/updatePhone/{_USER}/?$", UserViewSet.as_view({"put": "update_phone"})),
     re_path(
         rf"^users/logout/{_USER}/?$",
         LogoutViewSet.as_view({"put": "logout_device", "get": "logout_web", "head": "http_method_not_allowed"}),
@@ -26,6 +28,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^login/?$", LoginViewSet.as_view({"post": "login"})),
     re_path(r"^refresh/?$", LoginViewSet.as_view({"post": "refresh"})),
     re_path(r"^changePassword/?$", PasswordViewSet.as_view({"post": "change"})),
+    re_path(r"^otp/?$", VerificationViewSet.as_view({"post": "ask"})),
+    re_path(r"^otp/resend/?$", VerificationViewSet.as_view({"post": "ask_again"})),
+    re_path(r"^otp/verify/?$", VerificationViewSet.as_view({"post": "verify"})),
     re_path(r"^otp/forgotPassword/?$", ForgottenPasswordViewSet.as_view({"post": "ask"})),
     re_path(r"^forgotPassword/?$", ForgottenPasswordViewSet.as_view({"post": "reset"})),
 ]

@@ -8,15 +8,17 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from sessions.accounts import change_account, delete_user
+from sessions.accounts import change_account, delete_user, register
 from sessions.login import log_in_with_refresh
 from sessions.logout import log_out, log_out_user
 from sessions.of_user import Scope, live_sessions_of, log_out_scope, log_out_session
 from sessions.passwords import ask_for_reset_code, change_own_password, reset_password
 from sessions.refresh import refresh
-from users.accounts import find_users, get_user_to_change, get_user_to_read, register_user
+from sessions.verification import ask_for_email_code, ask_for_email_code_again, verify_email
+from users.accounts import find_users, get_user_to_change, get_user_to_read
 from users.clients import get_zap_app
 from users.credentials import get_user_by_identity
+from users.models import User
 from users.permissions import Act, may
 from zapauth.dialect import DialectViewSet, read_query, validate
 from zapauth.zap import errors
@@ -24,9 +26,13 @@ from zapauth.zap.authentication import LogoutAuthentication, OptionalAuthenticat
 from zapauth.zap.envelope import login_json, own_user_json, session_json, success, user_json
 from zapauth.zap.openapi import ZapSchema
 from zapauth.zap.serializers import (
+    CodeAgainInput,
+    CodeInput,
+    ConfirmedInput,
     LoginInput,
     LogoutInput,
     PasswordChangeInput,
+    PhoneChangeInput,
     RefreshInput,
     RegistrationInput,
     ResetInput,
@@ -36,6 +42,7 @@ from zapauth.zap.serializers import (
     StaffUserChangeInput,
     UserChangeInput,
     UserListInput,
+    VerificationInput,
 )
 
 
@@ -60,7 +67,7 @@ class UserViewSet(ZapViewSet):
     def create(self, request: Request) -> HttpResponse:
         is_staff = may(request.user, Act.ADD_USER)
         given = self.read(StaffRegistrationInput if is_staff else RegistrationInput)
-        user = register_user(ip=self.origin.ip, by_staff=is_staff, **given)
+        user = register(ip=self.origin.ip, by_staff=is_staff, **given)
         return success(user_json(user), status=201)
 
     def list(self, request: Request) -> HttpResponse:
@@ -77,13 +84,19 @@ class UserViewSet(ZapViewSet):
 
     def update(self, request: Request, user_id: str) -> HttpResponse:
         user = get_user_to_change(user_id, actor=self.user, act=Act.CHANGE_USER)
-        given = self.read(StaffUserChangeInput if may(self.user, Act.SET_ROLE, user) else UserChangeInput)
-        change_account(user, actor=self.user, **given)
-        return success(user_json(user))
+        return self._change(user, StaffUserChangeInput if may(self.user, Act.SET_ROLE, user) else UserChangeInput)
+
+    def update_phone(self, request: Request, user_id: str) -> HttpResponse:
+        user = get_user_to_change(user_id, actor=self.user, act=Act.CHANGE_USER)
+        return self._change(user, PhoneChangeInput)
 
     def destroy(self, request: Request, user_id: str) -> HttpResponse:
-        delete_user(user_id, actor=self.user, origin=self.origin)
+        delete_user(user_id, actor=self.user, current=self.session, origin=self.origin, **self.read(ConfirmedInput))
         return success("User deleted successfully")
+
+    def _change(self, user: User, kind: type[Any]) -> HttpResponse:
+        change_account(user, current=self.session, origin=self.origin, **self.read(kind))
+        return success(user_json(user))
 
 
 class LoginViewSet(ZapViewSet):
@@ -105,16 +118,17 @@ class LogoutViewSet(ZapViewSet):
     authentication_classes: Any = [LogoutAuthentication]
 
     def logout_device(self, request: Request, user_id: str) -> HttpResponse:
-        return self._log_out(user_id, device_token=self.read(LogoutInput)["device_token"])
+        return self._log_out(user_id, **self.read(LogoutInput))
 
     def logout_web(self, request: Request, user_id: str) -> HttpResponse:
-        return self._log_out(user_id, device_token=None)
+        return self._log_out(user_id)
 
-    def _log_out(self, user_id: str, *, device_token: str | None) -> HttpResponse:
+    def _log_out(self, user_id: str, *, device_token: str | None = None, password: str | None = None) -> HttpResponse:
         if user_id == self.session.user_id:
             log_out(self.session, device_token=device_token, origin=self.origin)
         else:
-            log_out_user(user_id, actor=self.user, device_token=device_token, origin=self.origin)
+            facts = {"device_token": device_token, "password": password}
+            log_out_user(user_id, actor=self.user, current=self.session, origin=self.origin, **facts)
         return success("Logout Successfull")
 
 
@@ -129,14 +143,16 @@ class SessionViewSet(ZapViewSet):
         return success({"sessionData": shown, "dataCount": len(shown)})
 
     def destroy(self, request: Request, user_id: str, session_id: str) -> HttpResponse:
-        log_out_session(user_id, session_id, actor=self.user, origin=self.origin)
+        given = self.read(ConfirmedInput)
+        log_out_session(user_id, session_id, current=self.session, actor=self.user, origin=self.origin, **given)
         return success("Session ended successfully")
 
     def logout(self, request: Request, user_id: str) -> HttpResponse:
-        scope = self.read(ScopeInput)["scope"]
+        given = self.read(ScopeInput)
+        scope = given.pop("scope")
         if scope is Scope.THIS and user_id != self.session.user_id:
             raise ValidationError({"scope": ["This session is not one of that user's."]})
-        ended = log_out_scope(user_id, scope, current=self.session, actor=self.user, origin=self.origin)
+        ended = log_out_scope(user_id, scope, current=self.session, actor=self.user, origin=self.origin, **given)
         return success({"ended": ended})
 
 
@@ -160,3 +176,22 @@ class ForgottenPasswordViewSet(ZapViewSet):
         given = self.read(ResetInput)
         reset_password(given["identity"], code=given["otp"], new_password=given["new_password"], origin=self.origin)
         return success("Password updated successfully")
+
+
+class VerificationViewSet(ZapViewSet):
+    """For whoever has registered or set another email: no token. Users of Buddy verify theirs here, too."""
+
+    def ask(self, request: Request) -> HttpResponse:
+        given = self.read(CodeInput)
+        ask_for_email_code(email=given.get("email"), user_id=given["user_id"], origin=self.origin)
+        return success("OTP Generated")
+
+    def ask_again(self, request: Request) -> HttpResponse:
+        given = self.read(CodeAgainInput)
+        ask_for_email_code_again(email=given.get("email"), username=given.get("username"), origin=self.origin)
+        return success("OTP ReSent")
+
+    def verify(self, request: Request) -> HttpResponse:
+        given = self.read(VerificationInput)
+        verify_email(given["identity"], code=given["otp"], origin=self.origin)
+        return success("OTP verified")

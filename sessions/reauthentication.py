@@ -1,0 +1,30 @@
+"""A stolen access token is not its user: some acts need the user's password (OWASP ASVS 5.0, 7.5.1).
+
+These acts change what identifies a user, delete an account, or end sessions other than the caller's own.
+"""
+
+from django.conf import settings
+
+from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
+from sessions.models import Session
+from users.credentials import check_own_password
+
+
+def require_recent_password(session: Session, *, password: str | None, ip: str | None) -> None:
+    """Check that the user of ``session`` has shown their password of late, or shows it now.
+
+    It is enough that this session's log-in was at most `REAUTHENTICATION_WINDOW` ago. A ``password`` that
+    comes with the request is good for this request only, and counts as a log-in attempt. Do not call
+    this inside a transaction: a rollback would forget the attempt.
+
+    Args: session: the caller's, as authentication found it, of tokens or of a browser.
+
+    Raises: ReauthenticationRequired, WrongPasswordGiven, TooManyAttempts.
+    """
+    shown_at = session.authenticated_at
+    if shown_at is not None and session.checked_at - shown_at <= settings.REAUTHENTICATION_WINDOW:
+        return
+    if password is None or session.user is None:
+        raise ReauthenticationRequired
+    if not check_own_password(session.user, password, ip=ip):
+        raise WrongPasswordGiven

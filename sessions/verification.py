@@ -1,0 +1,75 @@
+"""Verifying an email: whoever has the code that was mailed to it reads it."""
+
+from django.db import transaction
+
+from sessions.background import after_answer
+from sessions.mail import AccountChange, mail_account_changed, mail_email_code
+from sessions.origin import Origin
+from users.accounts import adopt_latest_email
+from users.credentials import find_user_by_username, find_users_to_verify
+from users.errors import NoSmsGateway
+from users.models import User
+from users.reset_codes import Purpose, count_request, count_try, find_by_code, forget_code, issue_code, use_up
+
+
+def ask_for_email_code(*, email: str | None, user_id: str, origin: Origin) -> None:
+    """Mail a code to ``email``, if it is the latest one of that user.
+
+    Whether it is shows neither in the answer nor in its time.
+
+    Raises: NoSmsGateway, without an email; TooManyAttempts.
+    """
+    if email is None:
+        raise NoSmsGateway
+    count_request(email, ip=origin.ip)
+    after_answer(send_email_code, user_id, email)
+
+
+def ask_for_email_code_again(*, email: str | None, username: str | None, origin: Origin) -> None:
+    """Mail a code to ``email``, if it is the latest one of a user, or else to that of the user of that name.
+
+    Raises: NoSmsGateway, without both; TooManyAttempts.
+    """
+    identity = email or username
+    if identity is None:
+        raise NoSmsGateway
+    count_request(identity, ip=origin.ip)
+    after_answer(_send_again, email, username)
+
+
+def verify_email(identity: str, *, code: str, origin: Origin) -> None:
+    """Verify the latest email of the user of that identity by the code that was mailed to it.
+
+    It takes the place of the email before it, which is told.
+
+    Raises: CodeInvalid, TooManyAttempts; IdentityTaken, when another user has verified it first.
+    """
+    users = find_users_to_verify(identity)
+    count_try(identity, ip=origin.ip)
+    user = find_by_code(users, code, purpose=Purpose.EMAIL)
+    with transaction.atomic():
+        # The user's row is locked first, as by whatever else deletes codes: else two could wait for each other.
+        adopt_latest_email(user)
+        use_up(user, code, purpose=Purpose.EMAIL)
+        if user.new_email:
+            forget_code(user.pk)  # one to reset the password was mailed to the address before
+            mail_account_changed(user.email, AccountChange.EMAIL)
+
+
+def send_email_code(user_id: str, email: str | None = None) -> None:
+    """Mail a code to the latest email of that user, unless it is another one than ``email``."""
+    user = User.objects.filter(pk=user_id, is_active=True, deleted_at=None).first()
+    if user and user.latest_email and (email is None or _is_same(email, user.latest_email)):
+        mail_email_code(user, issue_code(user, purpose=Purpose.EMAIL))
+
+
+def _send_again(email: str | None, username: str | None) -> None:
+    if email is not None:
+        for waiting in find_users_to_verify(email):
+            send_email_code(waiting.pk, email)
+    elif user := find_user_by_username(username or ""):
+        send_email_code(user.pk)
+
+
+def _is_same(one: str, other: str) -> bool:
+    return one.upper() == other.upper()
