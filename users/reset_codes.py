@@ -9,13 +9,16 @@ import re
 import secrets
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection
 from django.utils.crypto import salted_hmac
 
+from users.callers import Caller, KnownPlace
 from users.clock import database_now
 from users.errors import CodeInvalid
 from users.models import OneTimeCode, User
-from users.throttling import Allowance, count_attempt, identity_of, network_of
+from users.refused_logins import RESET_CODES, Reason, count_refused, find_wait
+from users.throttling import Allowance, count_attempt, identity_of
 
 LIFETIME = timedelta(minutes=10)
 DIGITS = 12
@@ -28,9 +31,11 @@ SELECT digest FROM users_onetimecode WHERE user_id = %s AND purpose = %s AND exp
 """
 
 
-def count_request(identity: str, *, ip: str | None) -> None:
-    """Count that a code is asked for, whoever that identity means. Raises: TooManyAttempts."""
-    count_attempt(Allowance("reset", identity_of(identity)), Allowance("reset_address", network_of(ip)))
+def count_request(identity: str, *, user: User | None, caller: Caller) -> None:
+    """Count that a code is asked for; ``user`` is whom the identity means, if anybody. Raises: TooManyAttempts."""
+    if settings.THROTTLING:
+        place = caller.known_place(user)
+        count_attempt(*_allowances("reset", identity, place, caller))
 
 
 def issue_code(user: User, *, purpose: Purpose = Purpose.RESET) -> str:
@@ -49,26 +54,41 @@ def issue_code(user: User, *, purpose: Purpose = Purpose.RESET) -> str:
     return " ".join(code[start : start + _GROUP] for start in range(0, DIGITS, _GROUP))
 
 
-def count_try(identity: str, *, ip: str | None) -> tuple[Allowance, ...]:
-    """Count that a code is tried, before it is compared. Returns what the attempt was counted against.
+def try_code(
+    code: str, *, identity: str, user: User | None, caller: Caller, purpose: Purpose = Purpose.RESET
+) -> tuple[Allowance, ...]:
+    """Compare ``code`` with the user's, at the price of an attempt; None is whom nobody knows, at the same cost.
 
-    Do not call it inside a transaction: a rollback would forget the attempt. Raises: TooManyAttempts.
+    Do not call it inside a transaction: a rollback would forget the attempt.
+
+    Returns: what the attempt counts against. Raises: CodeInvalid, TooManyAttempts.
     """
-    allowances = Allowance("reset_try", identity_of(identity)), Allowance("reset_address", network_of(ip))
-    count_attempt(*allowances)
+    place, allowances = None, tuple[Allowance, ...]()
+    if settings.THROTTLING:
+        place, closed = caller.known_place(user), find_wait(RESET_CODES)
+        if closed and place is None:
+            raise closed
+        allowances = _allowances("reset_try", identity, place, caller)
+        count_attempt(*allowances)
+    if not _is_code_of(user, code, purpose):
+        count_refused(Reason.KNOWN_PLACE if place else Reason.WRONG_CODE)
+        raise CodeInvalid
     return allowances
 
 
-def check_code(user: User | None, code: str, *, purpose: Purpose = Purpose.RESET) -> None:
-    """Compare ``code`` with the user's; None stands for an identity that nobody has, at the same cost.
-
-    Raises: CodeInvalid.
-    """
+def _is_code_of(user: User | None, code: str, purpose: Purpose) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_LIVE_DIGEST, (user.pk if user else "", purpose))
         row = cursor.fetchone()
-    if user is None or row is None or not hmac.compare_digest(bytes(row[0]), _digest(user, code, purpose)):
-        raise CodeInvalid
+    return bool(user and row and hmac.compare_digest(bytes(row[0]), _digest(user, code, purpose)))
+
+
+def _allowances(name: str, identity: str, place: KnownPlace | None, caller: Caller) -> tuple[Allowance, ...]:
+    address = Allowance("reset_address", caller.network)
+    if place is None:
+        return Allowance(name, identity_of(identity)), address
+    # Others may be at the same address; a device is its user's own.
+    return (place.allowance(f"{name}_known"), *([address] if place.is_network else []))
 
 
 def use_up(user: User, code: str, *, purpose: Purpose = Purpose.RESET) -> None:

@@ -29,4 +29,9 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('user', 'purpose'), name='one_time_code_per_purpose')],
             },
         ),
+        migrations.AlterField(
+            model_name='refusedlogin',
+            name='reason',
+            field=models.CharField(choices=[('unknown_user', 'unknown user'), ('wrong_password', 'wrong password'), ('known_place', 'wrong password or code, known place'), ('wrong_code', 'wrong reset code'), ('disabled', 'account disabled'), ('too_many', 'too many attempts')], max_length=20),
+        ),
     ]
