@@ -43,6 +43,8 @@ ATTEMPTS = {
         "oldPassword": PASSWORD,
         "newPassword": NEW_PASSWORD,
     },
+    "POST /v1/users": lambda _: {"username": "new", "email": "new@example.org", "password": PASSWORD},
+    "POST /users": lambda _: {"username": "new", "password": PASSWORD},
     "POST /devices": lambda phone: {"appId": phone.app_id, "appKey": phone.app_key, "platform": "Test"},
     "POST /users/login": lambda phone: {"username": phone.username, "password": PASSWORD},
     "POST /users/password": lambda phone: {"userName": phone.username},
