@@ -9,6 +9,7 @@ from sessions.logout import end_sessions
 from sessions.mail import AccountChange, mail_account_changed
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
+from sessions.places import Place
 from sessions.reauthentication import require_recent_password
 from sessions.verification import send_email_code
 from users.accounts import admit_user, change_user, columns_to_change, create_user, get_user_to_change
@@ -52,10 +53,10 @@ def change_account(user: User, *, current: Session, password: str | None = None,
     """
     columns = columns_to_change(user, **fields)
     if IDENTIFYING & columns.keys():
-        require_recent_password(current, password=password, ip=origin.ip)
+        require_recent_password(current, password=password, origin=origin)
     address, set_email = user.email, columns.get("new_email") or columns.get("email")
     if set_email:
-        count_request(set_email, ip=origin.ip)
+        count_request(set_email, user=user, caller=Place.of(origin, session=current))
     changed = [name for name, value in columns.items() if getattr(user, name) != value]
     by_staff = user.pk != current.user_id
     with transaction.atomic():
@@ -95,7 +96,7 @@ def delete_user(user_id: str, *, actor: User, current: Session, password: str | 
     Raises: NotYours, UserNotFound, ReauthenticationRequired, TooManyAttempts.
     """
     user = get_user_to_change(user_id, actor=actor, act=Act.DELETE_USER)
-    require_recent_password(current, password=password, ip=origin.ip)
+    require_recent_password(current, password=password, origin=origin)
     with transaction.atomic():
         _delete(user, actor=actor, origin=origin)
 

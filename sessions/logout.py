@@ -164,7 +164,7 @@ def log_out_user(
         TooManyAttempts.
     """
     user = get_user_to_change(user_id, actor=actor, act=Act.END_SESSIONS)
-    require_recent_password(current, password=password, ip=origin.ip)
+    require_recent_password(current, password=password, origin=origin)
     sessions = Session.objects.filter(user=user)
     if device_token is None:
         end_sessions_as_staff(sessions, actor=actor, origin=origin)

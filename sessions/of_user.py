@@ -51,7 +51,7 @@ def log_out_scope(
     """
     user = get_user_to_change(user_id, actor=actor, act=Act.END_SESSIONS)
     if scope is not Scope.THIS:
-        require_recent_password(current, password=password, ip=origin.ip)
+        require_recent_password(current, password=password, origin=origin)
     own = user.pk == current.user_id
     sessions = _open_sessions_of(user)
     if scope is Scope.THIS:
@@ -81,7 +81,7 @@ def log_out_session(
     except ValueError:
         raise SessionNotFound from None
     if key != current.pk:
-        require_recent_password(current, password=password, ip=origin.ip)
+        require_recent_password(current, password=password, origin=origin)
     reason = EndReason.LOGOUT if user.pk == actor.pk else EndReason.STAFF
     if not end_sessions(_open_sessions_of(user).filter(pk=key), actor=actor, reason=reason, origin=origin):
         raise SessionNotFound

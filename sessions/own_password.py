@@ -11,6 +11,7 @@ from unfold.forms import AdminOwnPasswordChangeForm
 
 from sessions.origin import Origin
 from sessions.passwords import set_own_password
+from sessions.places import Place
 from users.credentials import check_own_password
 from users.errors import TooManyAttempts, WrongPassword
 from users.models import User
@@ -19,14 +20,14 @@ from users.models import User
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
     """Counts a wrong old password as a failed login. After too many, no password is checked."""
 
-    def __init__(self, *args: Any, ip: str | None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, origin: Origin, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.ip = ip
+        self.origin = origin
 
     def clean_old_password(self) -> str:
         old: str = self.cleaned_data["old_password"]
         try:
-            is_right = check_own_password(self.user, old, ip=self.ip)
+            is_right = check_own_password(self.user, old, caller=Place.of(self.origin))
         except TooManyAttempts as error:
             minutes = -(-error.retry_after // 60)
             raise ValidationError(f"Too many attempts. Try again in {minutes} min.", code="too_many") from error
@@ -39,7 +40,7 @@ class OwnPasswordView(PasswordChangeView):
     form_class = OwnPasswordForm
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        return {**super().get_form_kwargs(), "ip": Origin.of(self.request).ip}
+        return {**super().get_form_kwargs(), "origin": Origin.of(self.request)}
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         user = cast(User, self.request.user)

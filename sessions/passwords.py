@@ -13,6 +13,7 @@ from sessions.logout import end_sessions
 from sessions.mail import AccountChange, mail_account_changed, mail_reset_code
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
+from sessions.places import Place
 from users.credentials import (
     check_own_password,
     find_user_by_identity,
@@ -24,7 +25,7 @@ from users.models import User
 from users.password_policy import check_new_password
 from users.permissions import Act, require
 from users.record import record_act
-from users.reset_codes import check_code, count_request, count_try, forget_code, issue_code, use_up
+from users.reset_codes import count_request, forget_code, issue_code, try_code, use_up
 from users.throttling import Allowance, count_attempt, take_back
 
 
@@ -74,7 +75,7 @@ def change_own_password(
     if (email or "").upper() not in known:
         raise EmailMismatch
     check_new_password(new_password, user=actor, field="new_password")
-    if not check_own_password(actor, old_password, ip=origin.ip):
+    if not check_own_password(actor, old_password, caller=Place.of(origin)):
         raise WrongPassword
     set_own_password(actor, new_password, origin=origin, keep=current.pk)
 
@@ -91,14 +92,18 @@ def set_own_password(user: User, new_password: str, *, origin: Origin, keep: UUI
             raise WrongPassword
 
 
-def ask_for_reset_code(identity: str, *, by_name_only: bool = False, origin: Origin) -> None:
+def ask_for_reset_code(
+    identity: str, *, by_name_only: bool = False, current: Session | None = None, origin: Origin
+) -> None:
     """Mail a reset code to the user of that identity, if there is one who has an email.
 
-    All that depends on it happens after the answer, which takes as long for an unknown identity.
+    All that depends on it happens after the answer, which takes as long for an unknown identity. ``current`` is
+    the session that the call was made with, if any.
 
     Raises: TooManyAttempts.
     """
-    count_request(identity, ip=origin.ip)
+    user = _find_active(identity, by_name_only)
+    count_request(identity, user=user, caller=Place.of(origin, session=current))
     after_answer(_send_reset_code, identity, by_name_only)
 
 
@@ -117,7 +122,15 @@ def send_reset_code(user: User, *, actor: User, note: str = "") -> None:
     transaction.on_commit(lambda: after_answer(_mail_code, user))
 
 
-def reset_password(identity: str, *, code: str, new_password: str, by_name_only: bool = False, origin: Origin) -> None:
+def reset_password(
+    identity: str,
+    *,
+    code: str,
+    new_password: str,
+    by_name_only: bool = False,
+    current: Session | None = None,
+    origin: Origin,
+) -> None:
     """Set a new password by the code that was mailed to the user of that identity; all of their sessions end.
 
     Whoever has the code reads the user's mail: their email is verified by that.
@@ -128,10 +141,8 @@ def reset_password(identity: str, *, code: str, new_password: str, by_name_only:
     Raises: PasswordRefused, CodeInvalid, TooManyAttempts.
     """
     check_new_password(new_password, field="new_password")
-    user = _find_active(identity, by_name_only)
-    attempt = count_try(identity, ip=origin.ip)
-    check_code(user, code)
-    assert user is not None  # noqa: S101  # or its code would not have been right
+    found, caller = _find_active(identity, by_name_only), Place.of(origin, session=current)
+    user, attempt = try_code(code, identity=identity, users=[found] if found else [], caller=caller)
     try:
         check_new_password(new_password, user=user, field="new_password")
     except PasswordRefused:
@@ -143,7 +154,7 @@ def reset_password(identity: str, *, code: str, new_password: str, by_name_only:
         whose.update(password=make_password(new_password), email_verified=True)
         use_up(user, code)
         # They are here because they knew no password: nobody is to wait until that is forgotten.
-        forgive_failures(user, ip=origin.ip)
+        forgive_failures(user, caller=caller)
 
 
 def _find_active(identity: str, by_name_only: bool) -> User | None:

@@ -7,10 +7,12 @@ from django.conf import settings
 
 from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
 from sessions.models import Session
+from sessions.origin import Origin
+from sessions.places import Place
 from users.credentials import check_own_password
 
 
-def require_recent_password(session: Session, *, password: str | None, ip: str | None) -> None:
+def require_recent_password(session: Session, *, password: str | None, origin: Origin) -> None:
     """Check that the user of ``session`` has shown their password of late, or shows it now.
 
     It is enough that this session's log-in was at most `REAUTHENTICATION_WINDOW` ago. A ``password`` that
@@ -26,5 +28,5 @@ def require_recent_password(session: Session, *, password: str | None, ip: str |
         return
     if password is None or session.user is None:
         raise ReauthenticationRequired
-    if not check_own_password(session.user, password, ip=ip):
+    if not check_own_password(session.user, password, caller=Place.of(origin)):
         raise WrongPasswordGiven

@@ -5,11 +5,12 @@ from django.db import transaction
 from sessions.background import after_answer
 from sessions.mail import AccountChange, mail_account_changed, mail_email_code
 from sessions.origin import Origin
+from sessions.places import Place
 from users.accounts import adopt_latest_email
 from users.credentials import find_user_by_username, find_users_to_verify
 from users.errors import NoSmsGateway
 from users.models import User
-from users.reset_codes import Purpose, count_request, count_try, find_by_code, forget_code, issue_code, use_up
+from users.reset_codes import Purpose, count_request, forget_code, issue_code, try_code, use_up
 
 
 def ask_for_email_code(*, email: str | None, user_id: str, origin: Origin) -> None:
@@ -21,7 +22,7 @@ def ask_for_email_code(*, email: str | None, user_id: str, origin: Origin) -> No
     """
     if email is None:
         raise NoSmsGateway
-    count_request(email, ip=origin.ip)
+    count_request(email, user=User.objects.filter(pk=user_id).first(), caller=Place.of(origin))
     after_answer(send_email_code, user_id, email)
 
 
@@ -33,7 +34,8 @@ def ask_for_email_code_again(*, email: str | None, username: str | None, origin:
     identity = email or username
     if identity is None:
         raise NoSmsGateway
-    count_request(identity, ip=origin.ip)
+    user = next(iter(find_users_to_verify(email)), None) if email else find_user_by_username(identity)
+    count_request(identity, user=user, caller=Place.of(origin))
     after_answer(_send_again, email, username)
 
 
@@ -45,8 +47,8 @@ def verify_email(identity: str, *, code: str, origin: Origin) -> None:
     Raises: CodeInvalid, TooManyAttempts; IdentityTaken, when another user has verified it first.
     """
     users = find_users_to_verify(identity)
-    count_try(identity, ip=origin.ip)
-    user = find_by_code(users, code, purpose=Purpose.EMAIL)
+    caller = Place.of(origin)
+    user, _ = try_code(code, identity=identity, users=users, caller=caller, purpose=Purpose.EMAIL)
     with transaction.atomic():
         # The user's row is locked first, as by whatever else deletes codes: else two could wait for each other.
         adopt_latest_email(user)

@@ -1,16 +1,19 @@
 """Is this the password of that user? Asked by both dialects and by the admin's login."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
 from django.db.models import Case, Q, When
 from django.http import HttpRequest
 
+from users.callers import Caller, KnownPlace
 from users.errors import AccountDisabled, BadCredentials, TooManyAttempts
-from users.models import RefusedLogin, User
-from users.refused_logins import count_refused
-from users.throttling import Allowance, count_attempt, identity_of, network_of, take_back
+from users.models import User
+from users.refused_logins import LOGINS, Reason, count_refused, find_wait
+from users.throttling import Allowance, count_attempt, identity_of, take_back
 
 # Strangers may set the same new email, so that there could be very many.
 MOST_TO_VERIFY = 10
@@ -66,84 +69,106 @@ def _owned(identity: str) -> Q:
     return Q(phone_number=identity) if identity.startswith("+") else Q(email__iexact=identity)
 
 
-def get_user_by_username(username: str, password: str, *, ip: str | None) -> User:
+def get_user_by_username(username: str, password: str, *, caller: Caller) -> User:
     """The user of that name (any case), the password having been checked.
 
     Raises: BadCredentials, AccountDisabled, TooManyAttempts.
     """
-    allowances = _count_login(username, ip)
-    return _checked(find_user_by_username(username), password, allowances)
+    return _checked(find_user_by_username(username), username, password, caller)
 
 
-def get_user_by_identity(identity: str, password: str, *, ip: str | None) -> User:
+def get_user_by_identity(identity: str, password: str, *, caller: Caller) -> User:
     """The user of that email, phone number or user name, the password having been checked.
 
     Raises: BadCredentials, AccountDisabled, TooManyAttempts.
     """
-    allowances = _count_login(identity, ip)
-    return _checked(find_user_by_identity(identity), password, allowances)
+    return _checked(find_user_by_identity(identity), identity, password, caller)
 
 
-def check_own_password(user: User, password: str, *, ip: str | None) -> bool:
-    """Whether ``password`` is the user's; counted like a login by name. Raises: TooManyAttempts."""
-    allowances = _count(user.username, ip)
+def check_own_password(user: User, password: str, *, caller: Caller) -> bool:
+    """Whether ``password`` is the user's; counted like a log-in by name. Raises: TooManyAttempts."""
+    attempt = _count(user.username, user, caller)
     if not user.check_password(password):
         return False
-    _take_back(allowances)
+    attempt.take_back()
     return True
 
 
-def forgive_failures(user: User, *, ip: str | None) -> None:
-    """Let the user log in again from there, by whichever identity: they have proved who they are otherwise."""
+def forgive_failures(user: User, *, caller: Caller) -> None:
+    """Let the user log in again, from there and from each place that they know.
+
+    They have proved who they are otherwise.
+    """
     identities = [identity for identity in (user.username, user.email, user.phone_number) if identity]
-    allowances = [_of_login(identity, ip) for identity in identities]
-    take_back(clear=[each for here, _, anywhere in allowances for each in (here, anywhere)])
+    strangers = [each for identity in identities for each in _as_stranger(identity, caller).forgiven]
+    places = [place.allowance("login_known") for place in caller.all_places(user)]
+    take_back(clear=[*strangers, *places])
 
 
-def _of_login(identity: str, ip: str | None) -> tuple[Allowance, Allowance, Allowance]:
-    who, where = identity_of(identity), network_of(ip)
-    return (
-        Allowance("login", f"{who}\0{where}"),
-        Allowance("login_address", where),
-        Allowance("login_anywhere", who),
-    )
+@dataclass(frozen=True)
+class _Attempt:
+    """What an attempt counts against. One that works clears ``forgiven``; ``shared`` gets only this one back."""
+
+    first: Allowance
+    forgiven: tuple[Allowance, ...]
+    shared: tuple[Allowance, ...]
+    is_known: bool = False
+
+    def count(self) -> None:
+        """Raises: TooManyAttempts, before anybody has looked at the password."""
+        count_attempt(self.first)
+        # Only then the others: a phone that tries one password for ever can't use up what its office is allowed,
+        # nor what its user is allowed elsewhere.
+        count_attempt(*{*self.forgiven, *self.shared} - {self.first})
+
+    def take_back(self) -> None:
+        # An address has to pay for its failures even if one of its users knows a password.
+        take_back(*self.shared, clear=self.forgiven)
 
 
-def _count(identity: str, ip: str | None) -> tuple[Allowance, Allowance, Allowance]:
-    """Raises: TooManyAttempts, before anybody has looked who that is, or at the password."""
-    here, address, anywhere = allowances = _of_login(identity, ip)
-    count_attempt(here)
-    # Only then: a phone that tries one password for ever can't use up what its office is allowed,
-    # nor what its user is allowed elsewhere.
-    count_attempt(address, anywhere)
-    return allowances
+def _as_stranger(identity: str, caller: Caller) -> _Attempt:
+    who, where = identity_of(identity), caller.network
+    here, anywhere = Allowance("login", f"{who}\0{where}"), Allowance("login_anywhere", who)
+    return _Attempt(here, (here, anywhere), (Allowance("login_address", where),))
 
 
-def _count_login(identity: str, ip: str | None) -> tuple[Allowance, Allowance, Allowance]:
+def _at_known_place(place: KnownPlace, caller: Caller) -> _Attempt:
+    own = place.allowance("login_known")
+    # Others may be at the same address, and may not try one password on all of its users.
+    shared = (Allowance("login_address", caller.network),) if place.is_network else ()
+    return _Attempt(own, (own,), shared, is_known=True)
+
+
+def _count(identity: str, user: User | None, caller: Caller, *, budget: str = "") -> _Attempt:
+    """Count an attempt before it is made; a stranger's only while the ``budget`` lasts. Raises: TooManyAttempts."""
+    if not settings.THROTTLING:
+        return _as_stranger(identity, caller)
+    place = caller.known_place(user)
+    # Asked of everybody, so that it costs the same.
+    closed = find_wait(budget) if budget else None
+    attempt = _at_known_place(place, caller) if place else _as_stranger(identity, caller)
+    if closed and not attempt.is_known:
+        raise closed
+    attempt.count()
+    return attempt
+
+
+def _checked(user: User | None, identity: str, password: str, caller: Caller) -> User:
     try:
-        return _count(identity, ip)
+        attempt = _count(identity, user, caller, budget=LOGINS)
     except TooManyAttempts:
-        count_refused(RefusedLogin.Reason.TOO_MANY)
+        count_refused(Reason.TOO_MANY)
         raise
-
-
-def _take_back(allowances: tuple[Allowance, Allowance, Allowance]) -> None:
-    here, address, anywhere = allowances
-    # An address has to pay for its failures even if one of its users knows a password.
-    take_back(address, clear=[here, anywhere])
-
-
-def _checked(user: User | None, password: str, allowances: tuple[Allowance, Allowance, Allowance]) -> User:
     if user is None:
         make_password(password)  # An unknown user must take as long as a wrong password.
-        count_refused(RefusedLogin.Reason.UNKNOWN_USER)
+        count_refused(Reason.UNKNOWN_USER)
         raise BadCredentials
     if not user.check_password(password):
-        count_refused(RefusedLogin.Reason.WRONG_PASSWORD)
+        count_refused(Reason.KNOWN_PLACE if attempt.is_known else Reason.WRONG_PASSWORD)
         raise BadCredentials
-    _take_back(allowances)
+    attempt.take_back()
     if not user.is_active:
-        count_refused(RefusedLogin.Reason.DISABLED)
+        count_refused(Reason.DISABLED)
         raise AccountDisabled
     return user
 
@@ -157,9 +182,12 @@ class UserBackend(ModelBackend):
         if username is None or password is None or "\0" in username:
             return None
         try:
-            return get_user_by_username(username, password, ip=getattr(request, "client_ip", None))
+            return get_user_by_username(username, password, caller=self.caller(request))
         except (BadCredentials, AccountDisabled, TooManyAttempts):
             return None
+
+    def caller(self, request: HttpRequest | None) -> Caller:
+        return Caller(ip=getattr(request, "client_ip", None))
 
     def user_can_authenticate(self, user: Any) -> bool:
         return super().user_can_authenticate(user) and user.deleted_at is None

@@ -341,7 +341,7 @@ class Throttle(models.Model):
 
 
 class RefusedLogin(models.Model):
-    """How many logins were refused in an hour, for one reason. Whose they were is not kept.
+    """How many attempts were refused in an hour, for one reason. Whose they were is not kept.
 
     `users.refused_logins` alone writes it.
     """
@@ -349,6 +349,9 @@ class RefusedLogin(models.Model):
     class Reason(models.TextChoices):
         UNKNOWN_USER = "unknown_user", "unknown user"
         WRONG_PASSWORD = "wrong_password", "wrong password"
+        # Not an attack, as far as can be told: a user who mistypes at home.
+        KNOWN_PLACE = "known_place", "wrong password or code, known place"
+        WRONG_CODE = "wrong_code", "wrong reset code"
         DISABLED = "disabled", "account disabled"
         TOO_MANY = "too_many", "too many attempts"
 

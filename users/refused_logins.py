@@ -1,36 +1,90 @@
-"""How many logins are refused, by hour and reason: what the dashboard draws. Nobody's name is kept."""
+"""How many attempts fail, by hour and reason: what the dashboard draws, and the budget over all identities.
 
-from datetime import timedelta
+Nobody's name is kept.
+"""
+
+import logging
+import math
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from users.clock import database_now
+from users.errors import TooManyAttempts
 from users.models import RefusedLogin
+from users.throttling import Allowance
 
+logger = logging.getLogger("zapauth.alarm")
 KEPT_FOR = timedelta(days=400)
+Reason = RefusedLogin.Reason
 
-# One statement, on one row that all refusals of the hour share. So it must not be held for the time that
-# a disk takes: of these counts, and of them alone, a crash may cost the last moment's. Not inside
-# of a caller's transaction, whose own commit that would be.
+# How many attempts of strangers may fail in an hour, all identities together: the allowance's name, and what counts.
+LOGINS, RESET_CODES = "login_everybody", "reset_try_everybody"
+BUDGETS = {LOGINS: (Reason.WRONG_PASSWORD, Reason.UNKNOWN_USER), RESET_CODES: (Reason.WRONG_CODE,)}
+
+# One statement, on one row that all failures of the hour share. So it must not be held for the time that a disk
+# takes: a crash may cost these counts, and only these, the last moment's. Not inside a caller's transaction, whose
+# own commit that would be.
 _COUNT = """
 WITH quick AS MATERIALIZED (
     SELECT CASE WHEN %(alone)s THEN set_config('synchronous_commit', 'off', true) END AS setting
 )
 INSERT INTO users_refusedlogin AS r (hour, reason, count)
-     SELECT %(hour)s, %(reason)s, 1 FROM quick WHERE setting IS DISTINCT FROM '' -- always; it has to be read
+     SELECT date_trunc('hour', clock_timestamp(), 'UTC'), %(reason)s, 1
+       FROM quick WHERE setting IS DISTINCT FROM '' -- always; it has to be read
 ON CONFLICT (hour, reason) DO UPDATE SET count = r.count + 1
+  RETURNING hour, count + (
+            SELECT COALESCE(sum(o.count), 0)
+              FROM users_refusedlogin o
+             WHERE o.hour = r.hour AND o.reason = ANY(%(others)s))
 """
+_FAILED = """
+SELECT COALESCE(sum(count), 0),
+       extract(epoch FROM date_trunc('hour', clock_timestamp(), 'UTC') + interval '1 hour' - clock_timestamp())
+  FROM users_refusedlogin
+ WHERE hour = date_trunc('hour', clock_timestamp(), 'UTC') AND reason = ANY(%(reasons)s)
+"""
+# Of all that see the budget exceeded, one inserts the row.
+_FIRST = "INSERT INTO users_throttle (key, count, resets_at) VALUES (%s, 1, %s) ON CONFLICT DO NOTHING RETURNING key"
 
 
-def count_refused(reason: RefusedLogin.Reason) -> None:
-    """Count one more login that was refused just now."""
-    hour = database_now().replace(minute=0, second=0, microsecond=0)
-    facts: dict[str, Any] = {"hour": hour, "reason": reason.value, "alone": not connection.in_atomic_block}
+def count_refused(reason: Reason) -> None:
+    """Count one more attempt that failed just now. The first one over a budget raises the alarm."""
+    budget = next((name for name, reasons in BUDGETS.items() if reason in reasons), None)
+    others = [other.value for other in BUDGETS[budget] if other is not reason] if budget else []
+    facts: dict[str, Any] = {"reason": reason.value, "others": others, "alone": not connection.in_atomic_block}
     with connection.cursor() as cursor:
         cursor.execute(_COUNT, facts)
+        hour, failed = cursor.fetchone()
+    if budget and settings.THROTTLING and failed > Allowance(budget, "").most:
+        _raise_alarm(budget, hour)
+
+
+def find_wait(budget: str) -> TooManyAttempts | None:
+    """What strangers are told when the failures of this hour exceed the budget. Reads one count, locks nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FAILED, {"reasons": [reason.value for reason in BUDGETS[budget]]})
+        failed, seconds_left = cursor.fetchone()
+    return TooManyAttempts(max(1, math.ceil(seconds_left))) if failed > Allowance(budget, "").most else None
 
 
 def forget_old() -> None:
     """Delete the counts that nobody looks at any more."""
     RefusedLogin.objects.filter(hour__lt=database_now() - KEPT_FOR).delete()
+
+
+def _raise_alarm(budget: str, hour: datetime) -> None:
+    """Write one line to the log, once an hour over all workers."""
+    allowance = Allowance(budget, hour.isoformat())
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST, (allowance.key, hour + timedelta(hours=1)))
+        is_first = cursor.fetchone() is not None
+    if is_first:
+        logger.error(
+            "More than %d attempts have failed since %s (%s). Until the hour ends, only users at known places may try.",
+            allowance.most,
+            hour.strftime("%H:%M UTC"),
+            budget,
+        )

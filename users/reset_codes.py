@@ -10,13 +10,16 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection
 from django.utils.crypto import salted_hmac
 
+from users.callers import Caller, KnownPlace
 from users.clock import database_now
 from users.errors import CodeInvalid
 from users.models import OneTimeCode, User
-from users.throttling import Allowance, count_attempt, identity_of, network_of
+from users.refused_logins import RESET_CODES, Reason, count_refused, find_wait
+from users.throttling import Allowance, count_attempt, identity_of
 
 LIFETIME = timedelta(minutes=10)
 DIGITS = 12
@@ -30,9 +33,11 @@ SELECT user_id, digest FROM users_onetimecode
 """
 
 
-def count_request(identity: str, *, ip: str | None) -> None:
-    """Count that a code is asked for, whoever that identity means. Raises: TooManyAttempts."""
-    count_attempt(Allowance("reset", identity_of(identity)), Allowance("reset_address", network_of(ip)))
+def count_request(identity: str, *, user: User | None, caller: Caller) -> None:
+    """Count that a code is asked for; ``user`` is whom the identity means, if anybody. Raises: TooManyAttempts."""
+    if settings.THROTTLING:
+        place = caller.known_place(user)
+        count_attempt(*_allowances("reset", identity, place, caller))
 
 
 def issue_code(user: User, *, purpose: Purpose = Purpose.RESET) -> str:
@@ -51,33 +56,47 @@ def issue_code(user: User, *, purpose: Purpose = Purpose.RESET) -> str:
     return " ".join(code[start : start + _GROUP] for start in range(0, DIGITS, _GROUP))
 
 
-def count_try(identity: str, *, ip: str | None) -> tuple[Allowance, ...]:
-    """Count that a code is tried, before it is compared. Returns what the attempt was counted against.
+def try_code(
+    code: str, *, identity: str, users: Sequence[User], caller: Caller, purpose: Purpose = Purpose.RESET
+) -> tuple[User, tuple[Allowance, ...]]:
+    """Find the one of ``users`` that ``code`` was mailed to, at the price of an attempt.
 
-    Do not call it inside a transaction: a rollback would forget the attempt. Raises: TooManyAttempts.
+    Nobody in ``users`` stands for an identity that nobody has, and costs the same. Do not call this inside a
+    transaction: a rollback would forget the attempt.
+
+    Returns: the user, and what the attempt counts against. Raises: CodeInvalid, TooManyAttempts.
     """
-    allowances = Allowance("reset_try", identity_of(identity)), Allowance("reset_address", network_of(ip))
-    count_attempt(*allowances)
-    return allowances
+    place, allowances = None, tuple[Allowance, ...]()
+    if settings.THROTTLING:
+        place, closed = caller.known_place(users[0] if users else None), find_wait(RESET_CODES)
+        if closed and place is None:
+            raise closed
+        allowances = _allowances("reset_try", identity, place, caller)
+        count_attempt(*allowances)
+    user = _find_by_code(users, code, purpose)
+    if user is None:
+        count_refused(Reason.KNOWN_PLACE if place else Reason.WRONG_CODE)
+        raise CodeInvalid
+    return user, allowances
 
 
-def check_code(user: User | None, code: str, *, purpose: Purpose = Purpose.RESET) -> None:
-    """Compare ``code`` with the user's; None stands for an identity that nobody has, at the same cost.
-
-    Raises: CodeInvalid.
-    """
-    find_by_code([user] if user else [], code, purpose=purpose)
-
-
-def find_by_code(users: Sequence[User], code: str, *, purpose: Purpose) -> User:
-    """The one of ``users`` that ``code`` was mailed to. Raises: CodeInvalid."""
+def _find_by_code(users: Sequence[User], code: str, purpose: Purpose) -> User | None:
+    """The one of ``users`` that ``code`` was mailed to. One statement, however many they are."""
     with connection.cursor() as cursor:
         cursor.execute(_LIVE_DIGESTS, ([user.pk for user in users], purpose))
         digests = {user_id: bytes(digest) for user_id, digest in cursor.fetchall()}
     for user in users:
         if user.pk in digests and hmac.compare_digest(digests[user.pk], _digest(user, code, purpose)):
             return user
-    raise CodeInvalid
+    return None
+
+
+def _allowances(name: str, identity: str, place: KnownPlace | None, caller: Caller) -> tuple[Allowance, ...]:
+    address = Allowance("reset_address", caller.network)
+    if place is None:
+        return Allowance(name, identity_of(identity)), address
+    # Others may be at the same address; a device is its user's own.
+    return (place.allowance(f"{name}_known"), *([address] if place.is_network else []))
 
 
 def use_up(user: User, code: str, *, purpose: Purpose = Purpose.RESET) -> None:

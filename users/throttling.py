@@ -13,23 +13,24 @@ from ipaddress import ip_address, ip_network
 
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from users.clock import database_now
 from users.errors import TooManyAttempts
 from users.models import Throttle, User
 
 # One statement: two workers that count at once can't both see the old count. Rows in the order of
 # their keys, so that two that share some can't deadlock.
 _COUNT = """
+WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
 INSERT INTO users_throttle AS t (key, count, resets_at)
-     SELECT key, 1, %(now)s + window_length
-       FROM unnest(%(keys)s::text[], %(windows)s::interval[]) AS given (key, window_length)
+     SELECT key, 1, now + window_length
+       FROM clock, unnest(%(keys)s::text[], %(windows)s::interval[]) AS given (key, window_length)
    ORDER BY key
 ON CONFLICT (key) DO UPDATE
-        SET count = CASE WHEN t.resets_at <= %(now)s THEN 1 ELSE t.count + 1 END,
-            resets_at = CASE WHEN t.resets_at <= %(now)s THEN EXCLUDED.resets_at ELSE t.resets_at END
-  RETURNING key, count, resets_at
+        SET count = CASE WHEN t.resets_at <= (SELECT now FROM clock) THEN 1 ELSE t.count + 1 END,
+            resets_at = CASE WHEN t.resets_at <= (SELECT now FROM clock) THEN EXCLUDED.resets_at ELSE t.resets_at END
+  RETURNING key, count, resets_at - (SELECT now FROM clock)
 """
 _TAKE_BACK = """
 WITH held AS (SELECT key FROM users_throttle WHERE key = ANY(%(keys)s) ORDER BY key FOR NO KEY UPDATE)
@@ -66,12 +67,12 @@ def count_attempt(*allowances: Allowance) -> None:
     """
     if not settings.THROTTLING:
         return
-    now, by_key = timezone.now(), {allowance.key: allowance for allowance in allowances}
+    by_key = {allowance.key: allowance for allowance in allowances}
     windows = [allowance.window for allowance in by_key.values()]
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, {"now": now, "keys": list(by_key), "windows": windows})
+        cursor.execute(_COUNT, {"keys": list(by_key), "windows": windows})
         rows = cursor.fetchall()
-    waits = [resets_at - now for key, count, resets_at in rows if count > by_key[key].most]
+    waits = [wait for key, count, wait in rows if count > by_key[key].most]
     if waits:
         raise TooManyAttempts(max(1, math.ceil(max(waits).total_seconds())))
 
@@ -88,7 +89,7 @@ def take_back(*allowances: Allowance, clear: Iterable[Allowance] = ()) -> None:
 
 def forget_past() -> None:
     """Delete what counts for nothing any more."""
-    Throttle.objects.filter(resets_at__lte=timezone.now()).delete()
+    Throttle.objects.filter(resets_at__lte=database_now()).delete()
 
 
 def identity_of(text: str) -> str:

@@ -67,6 +67,8 @@ def _rates(name: str, default: dict[str, tuple[int, int]]) -> dict[str, tuple[in
         if match is None or match[1] not in rates:
             names = ", ".join(rates)
             raise ImproperlyConfigured(f"{name} is NAME=TIMES/SECONDS,... with the names {names}; not {text!r}.")
+        if match[1].endswith("_everybody") and match[3] != "3600":
+            raise ImproperlyConfigured(f"{name}: {match[1]} counts by the hour, TIMES/3600; not {text!r}.")
         rates[match[1]] = (int(match[2]), int(match[3]))
     return rates
 
@@ -115,16 +117,22 @@ SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "USER_ID_CLAIM": "sub"}
 
 # --- attempts -----------------------------------------------------------------------------------
 THROTTLING = _bool("THROTTLING", default=True)
-# Times and seconds; only what fails counts for logins, each call for the others.
+# Times and seconds; only what fails counts for logins, each call for the others. A place that a user knows is a
+# device or a network from which they have logged in within 30 days; all but `_known` is for other places.
 THROTTLE_RATES = _rates(
     "THROTTLE_RATES",
     {
         "login": (10, 15 * 60),  # of one identity from one address
+        "login_known": (20, 15 * 60),  # of one user from one place that they know
         "login_anywhere": (100, 60 * 60),  # of one identity; NIST SP 800-63B §5.2.2 allows a hundred
         "login_address": (300, 15 * 60),  # from one address, which a whole office may share
+        "login_everybody": (20_000, 60 * 60),  # of all identities, in one hour of the clock
         "reset": (5, 60 * 60),  # codes mailed to one identity, to reset a password or to verify an email
+        "reset_known": (5, 60 * 60),  # codes mailed to one user who asks from one place that they know
         "reset_staff": (30, 60 * 60),  # codes mailed by one member of staff
         "reset_try": (20, 60 * 60),  # codes tried for one identity
+        "reset_try_known": (20, 60 * 60),  # codes tried for one user from one place that they know
+        "reset_try_everybody": (2000, 60 * 60),  # wrong codes of all identities, in one hour of the clock
         "reset_address": (60, 60 * 60),  # both of them, from one address
         "device": (600, 60 * 60),  # registrations from one address
         "crash_report": (60, 60 * 60),  # of one device
@@ -213,7 +221,7 @@ DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "users.User"
-AUTHENTICATION_BACKENDS = ["users.credentials.UserBackend"]
+AUTHENTICATION_BACKENDS = ["sessions.places.PlaceBackend"]
 PASSWORD_MIN_LENGTH = _int("PASSWORD_MIN_LENGTH", 8, at_least=8)  # NIST SP 800-63B §3.1.1.2
 _VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [

@@ -57,6 +57,8 @@ ATTEMPTS = {
     "PATCH /users/me": lambda _: {"username": "another", "password": PASSWORD},
     "DELETE /users/{id}": lambda _: {"password": PASSWORD},
     "DELETE /users/me": lambda _: {"password": PASSWORD},
+    "POST /v1/users": lambda _: {"username": "new", "email": "new@example.org", "password": PASSWORD},
+    "POST /users": lambda _: {"username": "new", "password": PASSWORD},
     "POST /devices": lambda phone: {"appId": phone.app_id, "appKey": phone.app_key, "platform": "Test"},
     "POST /devices/current/crashreports": lambda _: {"stackTrace": "at Main()"},
     "POST /users/login": lambda phone: {"username": phone.username, "password": PASSWORD},

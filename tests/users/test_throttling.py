@@ -31,7 +31,6 @@ def _few(settings):
         "reset": (2, 3600),
         "reset_try": (4, 3600),
         "reset_address": (6, 3600),
-        "device": (3, 3600),
     }
 
 
@@ -50,6 +49,13 @@ def log_in(phone, name, password, **where):
     return call(phone, "POST", "/users/login", {"username": name, "password": password}, **where)
 
 
+def stranger_to_somebody(new_phone):
+    """A phone whose `username` is somebody's who never logged in with it, nor from the addresses of these tests."""
+    owner, phone = new_phone().sign_up(), new_phone()
+    phone.username, phone.user_id = owner.username, owner.user_id
+    return phone
+
+
 def assert_throttled(answer, dialect, seconds):
     assert answer.status == 429
     assert answer.headers["retry-after"] == str(seconds)
@@ -60,7 +66,7 @@ def assert_throttled(answer, dialect, seconds):
 
 
 def test_a_correct_password_fails_in_the_same_words_while_locked_and_works_after(new_phone, clock):
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     name = phone.username
     assert [log_in(phone, name, WRONG).status for _ in range(3)] == [401] * 3
     clock.shift(10 * SECOND)
@@ -76,7 +82,7 @@ def test_a_correct_password_fails_in_the_same_words_while_locked_and_works_after
 
 
 def test_while_locked_nobody_looks_at_the_password(new_phone, clock, monkeypatch):
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     for _ in range(3):
         log_in(phone, phone.username, WRONG)
     monkeypatch.setattr("users.credentials.make_password", None)
@@ -85,7 +91,7 @@ def test_while_locked_nobody_looks_at_the_password(new_phone, clock, monkeypatch
 
 
 def test_an_unknown_name_is_locked_like_a_known_one(new_phone, clock):
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     answers = [[log_in(phone, name, WRONG) for _ in range(4)] for name in (phone.username, "nobody")]
     for known, unknown in zip(*answers, strict=True):
         assert (known.status, known.headers.get("retry-after")) == (unknown.status, unknown.headers.get("retry-after"))
@@ -93,19 +99,19 @@ def test_an_unknown_name_is_locked_like_a_known_one(new_phone, clock):
 
 
 def test_a_login_that_works_forgives_the_failures_before_it(new_phone, clock):
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     for _ in range(4):
         assert [log_in(phone, phone.username, WRONG).status for _ in range(2)] == [401] * 2
         assert log_in(phone, phone.username, PASSWORD).status == 200
 
 
 def test_logins_that_work_never_add_up(new_phone, clock):
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     assert {log_in(phone, phone.username, PASSWORD).status for _ in range(10)} == {200}
 
 
 def test_however_a_name_is_spelt_it_is_the_same_one(new_phone, clock):
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     for name in (phone.username, phone.username.upper(), phone.username.title()):
         assert log_in(phone, name, WRONG).status == 401
     assert log_in(phone, f" {phone.username} ", WRONG).status == 429
@@ -114,7 +120,7 @@ def test_however_a_name_is_spelt_it_is_the_same_one(new_phone, clock):
 
 
 def test_somebody_who_is_locked_out_at_one_address_gets_in_from_another(new_phone, clock):
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     for _ in range(20):
         log_in(phone, phone.username, WRONG, ip="192.0.2.66")
     assert log_in(phone, phone.username, PASSWORD, ip="192.0.2.66").status == 429
@@ -122,7 +128,7 @@ def test_somebody_who_is_locked_out_at_one_address_gets_in_from_another(new_phon
 
 
 def test_a_password_is_not_guessed_from_many_addresses(new_phone, clock):
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     statuses = [log_in(phone, phone.username, WRONG, ip=f"192.0.2.{number}").status for number in range(6)]
     assert statuses == [401] * 5 + [429]
     assert_throttled(log_in(phone, phone.username, PASSWORD, ip="192.0.2.99"), phone.dialect, 3600)
@@ -130,11 +136,11 @@ def test_a_password_is_not_guessed_from_many_addresses(new_phone, clock):
 
 def test_one_address_cannot_try_a_password_on_many_names(new_phone, clock, settings):
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login_address": (6, 900)}
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     statuses = [log_in(phone, f"name_{number}", WRONG, ip="192.0.2.66").status for number in range(7)]
     assert statuses == [401] * 6 + [429]
     # An account of the guesser's own buys no more guesses.
-    mine = new_phone().sign_up()
+    mine = stranger_to_somebody(new_phone)
     clock.shift(timedelta(seconds=900))
     for number in range(6):
         assert log_in(phone, f"name_{number}", WRONG, ip="192.0.2.66").status == 401
@@ -144,7 +150,7 @@ def test_one_address_cannot_try_a_password_on_many_names(new_phone, clock, setti
 
 def test_a_phone_that_tries_one_wrong_password_for_ever_locks_nobody_else_out(new_phone, clock, settings):
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login_address": (6, 900)}
-    stuck, phone = new_phone().sign_up(), new_phone().sign_up()
+    stuck, phone = stranger_to_somebody(new_phone), stranger_to_somebody(new_phone)
     for _ in range(20):
         log_in(stuck, stuck.username, WRONG)
     assert log_in(phone, phone.username, PASSWORD).status == 200
@@ -177,7 +183,7 @@ def test_the_old_password_of_a_change_cannot_be_guessed(new_phone, clock):
 
 
 def test_reset_codes_are_mailed_so_often_and_no_more(new_phone, clock, mailoutbox):
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     User.objects.update(email="ann@example.org")
     path, name = {"zap": ("/v1/otp/forgotPassword", "identity"), "buddy": ("/users/password", "userName")}[
         phone.dialect
@@ -190,7 +196,7 @@ def test_reset_codes_are_mailed_so_often_and_no_more(new_phone, clock, mailoutbo
 
 
 def test_who_reset_the_password_logs_in_at_once_however_often_they_failed_before(new_phone, clock, mailoutbox):
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     User.objects.update(email="ann@example.org")
     for _ in range(4):
         log_in(phone, phone.username, WRONG)
@@ -206,7 +212,7 @@ def test_who_reset_the_password_logs_in_at_once_however_often_they_failed_before
 
 
 def test_reset_codes_are_not_guessed_by_asking_for_new_ones(new_phone, clock, settings):
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     User.objects.update(email="ann@example.org")
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset_address": (100, 3600)}
     body = {"identity": phone.username, "otp": "0000 0000 000a", "newPassword": "another-pass-1"}
@@ -219,7 +225,8 @@ def test_reset_codes_are_not_guessed_by_asking_for_new_ones(new_phone, clock, se
 
 
 @pytest.mark.only("buddy")
-def test_devices_are_registered_so_often_from_one_address_with_a_right_key_or_a_wrong_one(new_phone, clock):
+def test_devices_are_registered_so_often_from_one_address_with_a_right_key_or_a_wrong_one(new_phone, clock, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"device": (3, 3600)}
     phone = new_phone()
 
     def register(key):
@@ -249,7 +256,7 @@ def test_the_admins_login_is_counted_too_and_words_it_as_ever(new_phone, clock, 
 
 def test_throttling_can_be_turned_off_for_load_tests_and_a_check_warns_of_it(new_phone, settings, clock):
     settings.THROTTLING = False
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     assert {log_in(phone, phone.username, WRONG).status for _ in range(10)} == {401}
     assert not Throttle.objects.exists()
     said = StringIO()
@@ -258,7 +265,7 @@ def test_throttling_can_be_turned_off_for_load_tests_and_a_check_warns_of_it(new
 
 
 def test_what_is_kept_names_nobody_and_is_forgotten(new_phone, clock):
-    phone = new_phone().sign_up()
+    phone = stranger_to_somebody(new_phone)
     log_in(phone, new_name(), WRONG)
     keys = " ".join(Throttle.objects.values_list("key", flat=True))
     assert "192.0.2" not in keys

@@ -10,6 +10,7 @@ from sessions.login import log_in_with_refresh
 from sessions.models import Session
 from sessions.origin import Origin
 from users.accounts import register_user
+from users.callers import Caller
 from users.clients import get_zap_app
 from users.credentials import OwaspArgon2, get_user_by_username
 from users.errors import BadCredentials, IdentityTaken
@@ -50,13 +51,13 @@ def test_a_deleted_users_name_and_email_are_free_again(db):
     User.objects.filter(pk=gone.pk).update(deleted_at=gone.created_at, is_active=False)
     assert register_user(username="Ann", password="another-1", email="Ann@example.org").pk != gone.pk
     with pytest.raises(BadCredentials):
-        get_user_by_username("ann", PASSWORD, ip=None)
+        get_user_by_username("ann", PASSWORD, caller=Caller())
 
 
 @pytest.mark.parametrize("change", [{"password": "another"}, {"is_active": False}])
 def test_a_login_whose_password_was_changed_meanwhile_opens_no_session(db, change):
     register_user(username="ann", password=PASSWORD)
-    user = get_user_by_username("ann", PASSWORD, ip=None)
+    user = get_user_by_username("ann", PASSWORD, caller=Caller())
     User.objects.filter(pk=user.pk).update(**change)
     with pytest.raises(BadCredentials):
         log_in_with_refresh(user, app=get_zap_app(), device_token="phone", origin=Origin())
@@ -66,7 +67,7 @@ def test_a_login_whose_password_was_changed_meanwhile_opens_no_session(db, chang
 def test_a_users_addresses_are_kept_newest_first_and_not_for_ever(db):
     register_user(username="ann", password=PASSWORD)
     for number in [*range(12), 5]:
-        user = get_user_by_username("ann", PASSWORD, ip=None)
+        user = get_user_by_username("ann", PASSWORD, caller=Caller())
         log_in_with_refresh(user, app=get_zap_app(), device_token=None, origin=Origin(ip=f"10.0.0.{number}"))
     kept = User.objects.get().ip_addresses
     assert kept == [f"10.0.0.{number}" for number in (5, 11, 10, 9, 8, 7, 6, 4, 3, 2)]

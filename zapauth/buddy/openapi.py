@@ -20,8 +20,8 @@ from zapauth.operations import OBJECT_ID, OBJECT_ID_SCHEMA, Operation, Schema, c
 # When these come; their messages are about one parameter each.
 _MEANINGS = {
     errors.PARAMETER_MISSING_REQUIRED_VALUE: "A parameter that is required is missing or empty; the message names it.",
-    errors.PARAMETER_OUT_OF_RANGE: "A parameter, an id or the whole body is too long, too large or too small, or a new"
-    " password is not good enough.",
+    errors.PARAMETER_OUT_OF_RANGE: "A parameter, an id or the whole body is too long, too large or too small;"
+    " or a new password is not good enough.",
     errors.PARAMETER_INCORRECT_FORMAT: "The body can't be read, or a parameter is not of its form.",
 }
 

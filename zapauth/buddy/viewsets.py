@@ -12,6 +12,7 @@ from sessions.accounts import change_account, delete_user
 from sessions.devices import change_device, log_out_of_device, open_device_session
 from sessions.login import log_in_on_device, sign_up_on_device
 from sessions.passwords import ask_for_reset_code, reset_password
+from sessions.places import Place
 from users.accounts import get_user_to_change, get_user_to_read, users_visible_to
 from users.clients import get_app_by_key, shared_secret_of
 from users.crash_reports import keep_crash_report
@@ -130,18 +131,20 @@ class UserViewSet(BuddyViewSet):
 
     def login(self, request: Request) -> HttpResponse:
         given = self.read(LoginInput)
-        user = get_user_by_username(given.pop("username"), given.pop("password"), ip=self.origin.ip)
+        caller = Place.of(self.origin, session=self.session)
+        user = get_user_by_username(given.pop("username"), given.pop("password"), caller=caller)
         grant = log_in_on_device(user, current=self.session, origin=self.origin, **given)
         return self.success(user_json(user) | grant_json(grant))
 
     def ask_for_reset_code(self, request: Request) -> HttpResponse:
-        ask_for_reset_code(self.read(ResetRequestInput)["username"], by_name_only=True, origin=self.origin)
+        name = self.read(ResetRequestInput)["username"]
+        ask_for_reset_code(name, by_name_only=True, current=self.session, origin=self.origin)
         return self.success(True)
 
     def reset_password(self, request: Request) -> HttpResponse:
         given = self.read(ResetInput)
         facts = {"code": given["reset_code"], "new_password": given["new_password"], "by_name_only": True}
-        reset_password(given["username"], **facts, origin=self.origin)
+        reset_password(given["username"], **facts, current=self.session, origin=self.origin)
         return self.success(True)
 
 

@@ -13,6 +13,7 @@ from sessions.login import log_in_with_refresh
 from sessions.logout import log_out, log_out_user
 from sessions.of_user import Scope, live_sessions_of, log_out_scope, log_out_session
 from sessions.passwords import ask_for_reset_code, change_own_password, reset_password
+from sessions.places import Place
 from sessions.refresh import refresh
 from sessions.verification import ask_for_email_code, ask_for_email_code_again, verify_email
 from users.accounts import find_users, get_user_to_change, get_user_to_read
@@ -102,8 +103,10 @@ class UserViewSet(ZapViewSet):
 class LoginViewSet(ZapViewSet):
     def login(self, request: Request) -> HttpResponse:
         given = self.read(LoginInput)
-        user = get_user_by_identity(given["identity"], given["password"], ip=self.origin.ip)
-        grant = log_in_with_refresh(user, app=get_zap_app(), device_token=given.get("device_token"), origin=self.origin)
+        device_token = given.get("device_token")
+        caller = Place.of(self.origin, device_token=device_token)
+        user = get_user_by_identity(given["identity"], given["password"], caller=caller)
+        grant = log_in_with_refresh(user, app=get_zap_app(), device_token=device_token, origin=self.origin)
         return success(login_json(user, grant))
 
     def refresh(self, request: Request) -> HttpResponse:
