@@ -97,6 +97,9 @@ def _server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
 @pytest.fixture
 def server(_server: Any, transactional_db: None) -> Any:
     """A real server with two workers on the test database, which is emptied after each test."""
+    from tests.content_types import keep_numbers
+
+    keep_numbers()
     return _server
 
 

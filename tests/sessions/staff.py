@@ -6,29 +6,20 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.auth.models import Group
-from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from tests.content_types import keep_numbers
 from tests.phones import PASSWORD
 from users.models import User
 
 LIST = "/admin/user_sessions/session/"
 
 
-_numbers: dict[tuple[str, str], int] = {}
-
-
 def make_groups() -> None:
-    """The groups of the migration; tests with real servers empty all tables.
-
-    Django numbers its models anew then, but the servers remember their numbers: so they keep the first ones.
-    """
-    if _numbers and _numbers != _numbers_now():
-        ContentType.objects.all().delete()
-        ContentType.objects.bulk_create(ContentType(pk, *names) for names, pk in _numbers.items())
-        ContentType.objects.clear_cache()
+    """The groups of the migration, which are gone once a test with a real server has emptied all tables."""
+    keep_numbers()
     configs = [apps.get_app_config(label) for label in ("users", "user_sessions")]
     modules = [config.models_module for config in configs]
     migration = import_module("sessions.migrations.0009_staff_groups")
@@ -36,11 +27,6 @@ def make_groups() -> None:
     # Of a migration's apps it may take them away, ours go on: without them nobody gets permissions any more.
     for config, module in zip(configs, modules, strict=True):
         config.models_module = module
-    _numbers.update(_numbers or _numbers_now())
-
-
-def _numbers_now() -> dict[tuple[str, str], int]:
-    return {(kind.app_label, kind.model): kind.pk for kind in ContentType.objects.all()}
 
 
 def new_staff(group: str | None = None, *, name: str = "staff") -> User:
