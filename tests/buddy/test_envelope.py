@@ -184,7 +184,7 @@ def test_a_trailing_slash_is_the_same_path_on_every_route(answers):
 
 
 def test_no_answer_has_a_status_that_the_ios_client_takes_for_no_internet(new_phone, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (0, 600)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (0, 600), "login_known": (0, 600)}
     phone, other = new_phone().sign_up(), BuddyPhone(InProcess()).sign_up()
     authorization = {"Authorization": f"Buddy {phone.access_token}"}
 

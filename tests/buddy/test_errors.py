@@ -43,7 +43,7 @@ def test_auth_failed_0x100_is_a_401_for_any_other_refusal_to_authenticate_such_a
 
 
 def test_auth_failed_0x100_is_a_429_with_retry_after_for_too_many_attempts(new_phone, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (2, 600)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (2, 600), "login_known": (2, 600)}
     with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
         phone = new_phone().sign_up()
         wrong = {"username": phone.username, "password": "wrong"}

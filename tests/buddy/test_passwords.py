@@ -106,7 +106,7 @@ def test_no_mail_goes_to_who_is_disabled_or_deleted_or_has_no_email(ann, mailout
 
 
 def test_post_users_password_is_auth_failed_and_a_429_after_too_many_codes(ann, mailoutbox, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset": (2, 600)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset": (2, 600), "reset_known": (2, 600)}
     for name in ("Ann.Lee", "nobody"):
         assert [ask(ann, name).status for _ in range(2)] == [200, 200]
         refused = ask(ann, name)
@@ -207,7 +207,7 @@ def test_a_wrong_code_costs_the_same_for_an_unknown_user(ann, new_code):
 def test_patch_users_password_is_auth_failed_and_a_429_after_too_many_tries_be_the_next_one_right(
     ann, settings, new_code
 ):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset_try": (2, 600)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset_try": (2, 600), "reset_try_known": (2, 600)}
     code = new_code()
     assert [reset(ann, wrong_code(code)).status for _ in range(2)] == [401, 401]
     refused = reset(ann, code)

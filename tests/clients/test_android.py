@@ -112,7 +112,7 @@ def test_a_mistyped_password_costs_the_phone_no_token(phone):
 
 
 def test_too_many_mistyped_passwords_cost_it_no_token_either(phone, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (1, 60)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (1, 60), "login_known": (1, 60)}
     phone.log_out()
     assert phone.log_in("ann", "wrong").number == BAD_USERNAME_OR_PASSWORD
     assert phone.log_in("ann", PASSWORD) == Result(None, "AuthFailed", AUTH_FAILED)

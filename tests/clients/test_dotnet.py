@@ -94,7 +94,7 @@ def test_a_wrong_app_key_drops_all_tokens_and_the_call_behind_it_is_refused(in_p
 
 
 def test_too_many_mistyped_passwords_cost_it_no_token(desktop, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (1, 60)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (1, 60), "login_known": (1, 60)}
     desktop.log_out()
     assert desktop.log_in("ann", "wrong").number == BAD_USERNAME_OR_PASSWORD
     assert desktop.log_in("ann", PASSWORD).number == AUTH_FAILED

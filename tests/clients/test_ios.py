@@ -110,7 +110,7 @@ def test_a_refusal_is_told_and_not_taken_for_no_internet(phone, method, path, pa
 
 
 def test_too_many_logins_are_no_internet_until_the_first_ping_and_cost_no_token(phone, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (1, 60)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (1, 60), "login_known": (1, 60)}
     phone.log_out()
     assert phone.log_in("ann", "wrong").number == BAD_USERNAME_OR_PASSWORD
     assert phone.log_in("ann", PASSWORD) == Result(None, NO_INTERNET, 429)

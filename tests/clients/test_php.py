@@ -93,7 +93,7 @@ def test_a_login_whose_time_is_over_keeps_the_registrations_token_from_being_use
 
 
 def test_mistyped_passwords_cost_the_script_no_token(script, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (1, 60)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (1, 60), "login_known": (1, 60)}
     kept = dict(script.ini)
     for status in (401, 429):
         refuse(status, script.log_in, "ann", "wrong")

@@ -100,7 +100,7 @@ def test_the_script_never_sends_a_token_whose_time_is_over(script, settings):
 
 
 def test_an_error_breaks_a_login_and_leaves_the_script_what_it_had(script, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (1, 60)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (1, 60), "login_known": (1, 60)}
     kept = script.token
     for status in (401, 429):
         with pytest.raises(KeyError, match="result"):

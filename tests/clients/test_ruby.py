@@ -123,7 +123,7 @@ def test_a_mistyped_password_is_an_error_that_the_gem_has_no_name_for(site, toke
 
 
 def test_too_many_mistyped_passwords_are_a_status_that_it_has_no_name_for(site, token, ann, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (1, 60)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (1, 60), "login_known": (1, 60)}
     for error in ("UnknownError", "UnknownResponseCode"):
         with pytest.raises(RubyError, match=error):
             site.login(token, "ann", "wrong")

@@ -104,7 +104,7 @@ def test_refused_logins_are_counted_by_reason(db, settings):
     phone.log_in("nobody")
     phone.log_in("out")
     Client().post("/admin/login/", {"username": "ann", "password": "wrong"})
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (0, 60)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (0, 60), "login_known": (0, 60)}
     assert phone.log_in("ann").status == 429
     assert dict(RefusedLogin.objects.values_list("reason", "count")) == {
         "unknown_user": 1,

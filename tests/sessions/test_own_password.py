@@ -22,7 +22,7 @@ def own(browser, old):
 
 
 def test_wrong_old_passwords_are_throttled_like_failed_logins(operator, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (3, 600)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (3, 600), "login_known": (3, 600)}
     for _ in range(3):
         assert "was entered incorrectly" in own(operator, "wrong").content.decode()
     page = own(operator, PASSWORD)  # right, and not looked at
@@ -33,7 +33,7 @@ def test_wrong_old_passwords_are_throttled_like_failed_logins(operator, settings
 
 
 def test_a_right_old_password_clears_the_failures_and_changes_nothing_but_the_password(operator, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (3, 600)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (3, 600), "login_known": (3, 600)}
     own(operator, "wrong")
     phone = ZapPhone(InProcess())
     phone.log_in("olga")

@@ -200,7 +200,7 @@ def test_ending_ones_own_session_by_scope_or_by_id_needs_no_password(ann, clock)
 
 
 def test_passwords_in_requests_are_counted_as_log_ins_are(ann, clock, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (2, 600)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (2, 600), "login_known": (2, 600)}
     clock.shift(WINDOW + SECOND)
     for _ in range(2):
         assert change(ann, username="thief", password="guess").status in (403, 422)

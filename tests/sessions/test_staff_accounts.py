@@ -162,7 +162,11 @@ def test_a_disabled_user_gets_no_code(operator):
 
 
 def test_codes_that_staff_send_count_for_the_staff_and_not_for_the_user(operator, settings, mailoutbox, after_commit):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset_staff": (2, 600), "reset": (1, 600)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {
+        "reset_staff": (2, 600),
+        "reset": (1, 600),
+        "reset_known": (1, 600),
+    }
     users = [User.objects.create_user(f"u{n}", PASSWORD, email=f"u{n}@example.org") for n in range(3)]
     with after_commit():
         pages = [send_reset(operator, user) for user in users]

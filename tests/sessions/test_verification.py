@@ -168,7 +168,7 @@ def test_changing_the_password_takes_the_new_email_or_the_one_before_it_and_no_o
 
 
 def test_the_codes_that_changes_send_are_counted(ann, new_phone, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset": (1, 3600)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset": (1, 3600), "reset_known": (1, 3600)}
     assert set_email(ann, NEW).status == 200
     assert set_email(ann, own(ann)).status == 200
     assert set_email(ann, NEW).status == 429
@@ -300,7 +300,12 @@ def test_one_of_the_names_is_needed(ann):
 
 @pytest.mark.only("zap")
 def test_codes_are_asked_for_and_tried_so_often_and_no_more(ann, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset": (2, 3600), "reset_try": (2, 3600)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {
+        "reset": (2, 3600),
+        "reset_try": (2, 3600),
+        "reset_known": (2, 3600),
+        "reset_try_known": (2, 3600),
+    }
     calls = (
         ("/v1/otp", {"email": NEW, "userId": ann.user_id}),
         ("/v1/otp/resend", {"username": ann.username}),

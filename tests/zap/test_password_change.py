@@ -102,7 +102,7 @@ def test_change_password_keeps_the_new_password_within_the_documented_bounds(new
 
 
 def test_change_password_is_a_429_after_too_many_wrong_old_passwords_be_the_next_one_right(new_phone, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (3, 600)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (3, 600), "login_known": (3, 600)}
     with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
         phone = new_phone().sign_up()
         for _ in range(3):

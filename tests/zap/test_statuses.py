@@ -145,7 +145,7 @@ def test_422_is_for_what_is_well_formed_but_refused_by_a_rule(ann):
 
 
 def test_429_is_for_too_many_attempts_and_says_after_how_many_seconds_to_come_back(new_phone, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (2, 900)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (2, 900), "login_known": (2, 900)}
     wrong = {"identity": "ann_lee", "password": "wrong-pass-1"}
     with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
         ann = new_phone().sign_up("ann_lee")
@@ -159,7 +159,7 @@ def test_429_is_for_too_many_attempts_and_says_after_how_many_seconds_to_come_ba
 
 
 def test_429_is_for_too_many_reset_codes_asked_for_be_the_identity_known_or_not(ann, mailoutbox, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset": (2, 600)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset": (2, 600), "reset_known": (2, 600)}
     for identity in ("ann_lee", "nobody"):
         answers = [ann.call("POST", "/v1/otp/forgotPassword", {"identity": identity}) for _ in range(3)]
         assert [answer.status for answer in answers] == [200, 200, 429]
@@ -169,7 +169,7 @@ def test_429_is_for_too_many_reset_codes_asked_for_be_the_identity_known_or_not(
 
 
 def test_429_is_for_too_many_reset_codes_tried_be_the_next_one_right(ann, mailoutbox, settings):
-    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset_try": (2, 600)}
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset_try": (2, 600), "reset_try_known": (2, 600)}
     ann.call("POST", "/v1/otp/forgotPassword", {"identity": "ann_lee"})
     code = reset_code_in(mailoutbox[0])
     for identity in ("ann_lee", "nobody"):
