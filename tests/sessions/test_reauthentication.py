@@ -7,6 +7,7 @@ import time_machine
 
 from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
 from sessions.models import Session
+from sessions.origin import Origin
 from sessions.reauthentication import require_recent_password
 from tests.bad_input import buddy_error, zap_error, zap_fields
 from tests.bad_input.genuine import Genuine
@@ -316,13 +317,13 @@ def test_a_new_password_takes_the_thiefs_email_back(ann, mailoutbox):
 def test_any_session_that_authentication_found_can_be_asked(ann, clock):
     session = Session.objects.select_related("user").get()
     session.checked_at = session.authenticated_at + WINDOW
-    require_recent_password(session, password=None, ip=None)
+    require_recent_password(session, password=None, origin=Origin())
     session.checked_at += SECOND
     with pytest.raises(ReauthenticationRequired):
-        require_recent_password(session, password=None, ip=None)
+        require_recent_password(session, password=None, origin=Origin())
     with pytest.raises(WrongPasswordGiven):
-        require_recent_password(session, password="wrong", ip=None)
-    require_recent_password(session, password=PASSWORD, ip=None)
+        require_recent_password(session, password="wrong", origin=Origin())
+    require_recent_password(session, password=PASSWORD, origin=Origin())
 
 
 @pytest.mark.only("buddy")
@@ -330,4 +331,4 @@ def test_an_app_level_session_has_no_password_to_show(ann):
     session = Session.objects.get(user=None)
     session.checked_at = session.created_at
     with pytest.raises(ReauthenticationRequired):
-        require_recent_password(session, password=PASSWORD, ip=None)
+        require_recent_password(session, password=PASSWORD, origin=Origin())
