@@ -41,6 +41,6 @@ class UserTokenRequired(SessionsError):
 
 
 class SessionNotFound(SessionsError):
-    """That user has no live session of this id."""
+    """There is no session of this id, or that user has no live one."""
 
     code = "not_found"

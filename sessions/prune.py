@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.sessions.models import Session as BrowserSession
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -45,7 +44,6 @@ def prunable(*, ended_before: datetime) -> list[Prunable]:
         ),
         Prunable("reset codes", ResetCode.objects.filter(expires_at__lte=expired)),
         Prunable("throttles", Throttle.objects.filter(resets_at__lte=expired)),
-        Prunable("browser sessions", BrowserSession.objects.filter(expire_date__lte=expired)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Explain a token: paste it, read which rule accepts or refuses it now."""
+"""Explain a token or an admin's cookie: paste it, read which rule accepts or refuses it now."""
 
 from typing import Any
 

@@ -22,7 +22,7 @@ from sessions.selection import Selection
 from sessions.staff import disable_user, end_as_staff
 from sessions.user_page import may_disable, may_end_sessions_of, user_page
 from users.admin import NoDelete
-from users.models import User, is_object_id
+from users.models import App, User, is_object_id
 
 # Who could set these could make themselves anything.
 _POWERS = ["is_staff", "is_superuser", "groups", "user_permissions"]
@@ -110,11 +110,18 @@ class UserAdmin(DjangoUserAdmin, NoDelete):  # type: ignore[misc]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)  # in the transaction that the admin has opened
-        if change and not obj.is_active:
-            sessions, actor = Session.objects.filter(user=obj), actor_of(request)
-            end_sessions(sessions, actor=actor, reason=EndReason.USER_DISABLED, origin=Origin.of(request))
+        if not change:
+            return
+        sessions, actor, origin = Session.objects.filter(user=obj), actor_of(request), Origin.of(request)
+        if not obj.is_active:
+            end_sessions(sessions, actor=actor, reason=EndReason.USER_DISABLED, origin=origin)
+        elif not obj.is_staff:  # they are refused by now; if the user is staff again one day, they stay ended
+            in_admin = sessions.filter(app__kind=App.Kind.ADMIN)
+            end_sessions(in_admin, actor=actor, reason=EndReason.STAFF, origin=origin)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        if id == request.user.pk:  # which wants the old one, and keeps them logged in in this browser
+            return HttpResponseRedirect(reverse("admin:password_change"))
         changed = password_change(User.objects.filter(pk=id), actor=actor_of(request), origin=Origin.of(request))
         with changed:
             return super().user_change_password(request, id, form_url)

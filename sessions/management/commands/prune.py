@@ -16,8 +16,8 @@ from users.clock import database_now
 
 class Command(OperatorCommand):
     help = (
-        "Delete ended sessions past their retention, and refresh tokens, blacklist entries, reset codes, throttles and "
-        "browser sessions that expired more than a day ago. In batches; safe to run from cron, twice at a time, too."
+        "Delete ended sessions past their retention, and refresh tokens, blacklist entries, reset codes and throttles "
+        "that expired more than a day ago. In batches; safe to run from cron, twice at a time, too."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
