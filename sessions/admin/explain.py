@@ -15,7 +15,7 @@ from sessions.explain import explain
 
 class TokenForm(forms.Form):
     token = forms.CharField(
-        label="Token",
+        label="Token, or cookie of the admin",
         max_length=16_384,
         widget=UnfoldAdminTextareaWidget(
             attrs={

@@ -147,7 +147,7 @@ def test_the_dashboard_takes_as_many_queries_for_a_thousand_sessions_as_for_none
 
 def test_an_empty_installation_is_told_what_to_do(supporter):
     text = supporter.get("/admin/").content.decode()
-    assert "Nobody has logged in yet" in text
+    assert "No client has logged in yet" in text
     assert "manage.py demo" in text
     assert "None so far" in text
 
