@@ -69,21 +69,18 @@ def change_account(user: User, *, current: Session, password: str | None = None,
 
 
 @transaction.atomic
-def change_in_admin(user: User, **columns: Any) -> None:
+def change_in_admin(user: User, **fields: Any) -> None:
     """Store what staff changed in the admin, whose own log has it on record. The user is told at the email they had.
 
-    Staff set the email itself. Nobody has verified it then.
+    A new email counts when it is verified, as with `change_account`.
 
     Raises: IdentityTaken, UserNotFound. Then nothing changes.
     """
-    address = user.email
-    if columns.get("email", address) != address:
-        # An email that waits for its code could take the place of the one that staff have set.
-        columns |= {"email_verified": False, "new_email": None}
-        forget_code(user.pk)
-    told = _told(columns)
+    columns, address = columns_to_change(user, **fields), user.email
     change_user(user, **columns)
-    mail_account_changed(address, *told, by_staff=True)
+    if columns.get("new_email") or columns.get("email"):
+        after_commit(send_email_code, user.pk)
+    mail_account_changed(address, *_told(columns), by_staff=True)
 
 
 def delete_user(user_id: str, *, actor: User, current: Session, password: str | None = None, origin: Origin) -> None:
@@ -115,9 +112,7 @@ def _delete(user: User, *, actor: User, origin: Origin) -> None:
 
 def _told(columns: dict[str, Any]) -> list[AccountChange]:
     told = []
-    if "new_email" in columns and "email" in columns:
-        told.append(AccountChange.EMAIL)
-    elif "new_email" in columns:
+    if "new_email" in columns:
         told.append(AccountChange.EMAIL_ASKED if columns["new_email"] else AccountChange.EMAIL_KEPT)
     if "username" in columns:
         told.append(AccountChange.USERNAME)

@@ -1,23 +1,44 @@
-"""The admin as a whole: its first page, and a password that staff change for themselves."""
+"""The admin as a whole: log-in and log-out, its first page, and a password that staff change for themselves."""
 
 from typing import Any, cast
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth import REDIRECT_FIELD_NAME, views
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
+from sessions.browser import log_in, log_out_of_browser
 from sessions.dashboard import dashboard
 from sessions.models import BulkRun
 from sessions.own_password import OwnPasswordView
+from users.errors import UsersError
 from users.models import User
 from users.permissions import Act, may
 
 LAST_RUNS = 6
 
 
+class LoginView(views.LoginView):
+    """Django's, but the log-in is a session of ours."""
+
+    template_name = "admin/login.html"
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        try:
+            log_in(self.request, form.get_user())
+        except UsersError:  # the password has changed since it was checked, or the admin is switched off
+            form.add_error(None, form.get_invalid_login_error())
+            return self.form_invalid(form)
+        return HttpResponseRedirect(self.get_success_url())
+
+
 class SessionsAdminSite(UnfoldAdminSite):
-    """Django's admin, in which staff who change their own password are logged out of everything else."""
+    """Django's admin, in which being logged in is a session like any other."""
 
     index_template = "sessions/dashboard.html"
     index_title = "Dashboard"
@@ -30,6 +51,26 @@ class SessionsAdminSite(UnfoldAdminSite):
             path("explain/", self.admin_view(explain_view), name="explain"),
             path("find/", self.admin_view(find_view), name="find"),
         ]
+
+    @method_decorator(never_cache)
+    @login_not_required
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        """Django's view, which names its own LoginView, with ours."""
+        index = reverse(f"{self.name}:index")
+        if request.method == "GET" and self.has_permission(request):
+            return HttpResponseRedirect(index)
+        context = {**self.each_context(request), "title": "Log in", "app_path": request.get_full_path()}
+        context["username"] = request.user.get_username()
+        if REDIRECT_FIELD_NAME not in request.GET and REDIRECT_FIELD_NAME not in request.POST:
+            context[REDIRECT_FIELD_NAME] = index
+        request.current_app = self.name
+        view = LoginView.as_view(authentication_form=self.login_form, extra_context=context | (extra_context or {}))
+        return view(request)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "POST":
+            log_out_of_browser(request)
+        return super().logout(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The dashboard, as far as they may see what is behind it."""

@@ -3,7 +3,7 @@ from django.apps import AppConfig
 
 class SessionsConfig(AppConfig):
     name = "sessions"
-    # `sessions` is the label of django.contrib.sessions, which the admin needs.
+    # `sessions` is the label of django.contrib.sessions. This one names tables, permissions and URLs: it stays.
     label = "user_sessions"
     verbose_name = "User sessions"
 

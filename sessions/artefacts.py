@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.models import Session as BrowserSession
-from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from sessions.live import live_sessions
@@ -27,28 +24,15 @@ class Artefact:
 
 def artefacts_of(user: User) -> list[Artefact]:
     """All that works now, the most powerful first; empty: nobody can act as this user."""
-    return [*_logins(user), *_tokens(user), *_app_tokens(user), *_pushes(user), *_codes(user)]
+    return [*_passwords(user), *_sessions(user), *_app_tokens(user), *_pushes(user), *_codes(user)]
 
 
-def _logins(user: User) -> list[Artefact]:
-    found = []
+def _passwords(user: User) -> list[Artefact]:
     active = user.is_active and user.deleted_at is None
-    if active and user.has_usable_password():
-        found.append(Artefact("password", "opens new sessions"))
-    if not (active and user.is_staff):
-        return found
-    # Django keeps whose they are inside of them; only staff have any. As its `get_user` does, by an earlier
-    # SECRET_KEY, too.
-    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    for browser in BrowserSession.objects.filter(expire_date__gt=database_now()).iterator():
-        data = browser.get_decoded()
-        known = data.get(HASH_SESSION_KEY, "")
-        if data.get(SESSION_KEY) == user.pk and any(constant_time_compare(known, each) for each in hashes):
-            found.append(Artefact("Django login", "the admin, in a browser", browser.expire_date))
-    return found
+    return [Artefact("password", "opens new sessions")] if active and user.has_usable_password() else []
 
 
-def _tokens(user: User) -> list[Artefact]:
+def _sessions(user: User) -> list[Artefact]:
     found = []
     sessions = Session.objects.filter(user=user).select_related("app", "user", "device")
     live = list(live_sessions(sessions, now=database_now()).order_by("-pk"))
@@ -57,7 +41,8 @@ def _tokens(user: User) -> list[Artefact]:
     revoked = set(listed.values_list("token__jti", flat=True))
     for session in live:
         where = f"{session.app}, {session.device or session.platform or 'unknown device'}"
-        found.append(Artefact("access tokens", where, session.expires_at, session))
+        kind = "admin log-in" if session.app.is_admin else "access tokens"
+        found.append(Artefact(kind, where, session.expires_at, session))
         if session.refresh_jti and session.refresh_jti not in revoked:
             found.append(Artefact("refresh token", where, session.expires_at, session))
     return found

@@ -1,4 +1,4 @@
-"""Is this token good, now? The hot path: one statement for each request that carries a token.
+"""Is this token good, now? The hot path: one statement for each request that carries a token or an admin's cookie.
 
 The signature says that a token was ours; only the database knows whether its session still is.
 So it is asked each time, and no verdict is kept: what a logout commits, the next request sees.
@@ -16,7 +16,7 @@ from django.db.models.base import ModelState
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from sessions.errors import SessionEnded, TokenExpired, TokenInvalid, TokenMissing
+from sessions.errors import SessionEnded, SessionNotFound, TokenExpired, TokenInvalid, TokenMissing
 from sessions.models import Session
 from sessions.policy import last_seen_every
 from sessions.prepared import Statement
@@ -35,21 +35,36 @@ def get_live_session(token: SessionToken, *, allow_expired: bool = False) -> Ses
 
     Raises: TokenInvalid (no such session, or not its audience or subject), TokenExpired, SessionEnded.
     """
-    found = _find_session(token.session_id)
-    if found is None or not token.speaks_for(found[0]):
+    session = _find_session(token.session_id)
+    if session is None or not token.speaks_for(session):
         raise TokenInvalid
-    session, now = found
-    if token.is_expired(now) and not allow_expired:
+    if token.is_expired(session.checked_at) and not allow_expired:
         raise TokenExpired
-    refusal = session.refusal(now)
+    return _checked(session)
+
+
+def get_live_session_by_id(session_id: UUID) -> Session:
+    """The live session of that id, by the same statement and rules as `get_live_session`.
+
+    An id is no secret: only ask for one that a signature vouches for.
+
+    Raises: SessionNotFound, SessionEnded.
+    """
+    session = _find_session(session_id)
+    if session is None:
+        raise SessionNotFound
+    return _checked(session)
+
+
+def _checked(session: Session) -> Session:
+    refusal = session.refusal(session.checked_at)
     if refusal is not None:
         raise SessionEnded(refusal)
-    session.checked_at = now
     return session
 
 
-def _find_session(session_id: UUID) -> tuple[Session, datetime] | None:
-    """The session with its app and user, and the database's time."""
+def _find_session(session_id: UUID) -> Session | None:
+    """The session, live or not, with its app and user; `checked_at` is the database's time."""
     # By hand, not by `select_related`: building this statement anew on each request costs the ORM
     # more CPU than the database takes to answer it.
     row = _statement().look_up(id=session_id)
@@ -59,7 +74,8 @@ def _find_session(session_id: UUID) -> tuple[Session, datetime] | None:
     now: datetime = next(values)
     session, app, user = _build(Session, values), _build(App, values), _build(User, values)
     session._state.fields_cache |= {"app": app, "user": user if session.user_id is not None else None}
-    return session, now
+    session.checked_at = now
+    return session
 
 
 @cache

@@ -9,6 +9,7 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 
 from sessions.keys import BadSigningKeys, key_ring
+from users.clients import ADMIN_APP_NAMES
 
 
 @register("security")
@@ -24,6 +25,19 @@ def check_signing_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
             )
         ]
     return []
+
+
+@register("security")
+def check_zap_app(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.ZAP_APP not in ADMIN_APP_NAMES:
+        return []
+    return [
+        Error(
+            f"ZAP_APP is {settings.ZAP_APP!r}, which is the name of the app that log-ins to the admin belong to.",
+            hint="Give the app of ZAP's clients another name.",
+            id="user_sessions.E002",
+        )
+    ]
 
 
 @register("security")

@@ -19,7 +19,7 @@ from sessions.figures import (
     opened_by_day,
     start_of,
 )
-from sessions.models import EndReason
+from sessions.models import EndReason, Session
 from users.clock import database_now
 from users.models import App, RefusedLogin
 
@@ -76,11 +76,12 @@ class Dashboard:
     refused: Chart
     by_app: list[Part]
     by_platform: list[Part]
+    has_clients: bool
 
     @property
     def is_empty(self) -> bool:
-        """Nobody has ever logged in here, as far as the last days tell."""
-        return not (self.live or self.ended.total or self.refused.total)
+        """Nobody but staff in the admin has ever logged in here, as far as the last days tell."""
+        return not (self.has_clients or self.ended.total or self.refused.total)
 
 
 def dashboard() -> Dashboard:
@@ -98,6 +99,7 @@ def dashboard() -> Dashboard:
         refused=_stacked(days, _refused(days[0]), dict(RefusedLogin.Reason.choices)),
         by_app=by_app,
         by_platform=by_platform,
+        has_clients=Session.objects.filter(app__kind=App.Kind.CLIENT).exists(),
     )
 
 

@@ -59,6 +59,6 @@ class WrongPasswordGiven(ReauthenticationRequired):
 
 
 class SessionNotFound(SessionsError):
-    """That user has no live session of this id."""
+    """There is no session of this id, or that user has no live one."""
 
     code = "not_found"

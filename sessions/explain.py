@@ -1,15 +1,19 @@
-"""Why a token is accepted or refused at this moment, rule by rule. It is neither kept nor logged."""
+"""Why a token or a cookie of the admin is accepted or refused at this moment, rule by rule. It is neither kept
+nor logged.
+"""
 
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import jwt
 from django.conf import settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
+from sessions.browser import session_id_in
 from sessions.errors import SessionsError
 from sessions.keys import key_ring
 from sessions.models import Refusal, Session
@@ -31,9 +35,12 @@ _RULES = {
     Refusal.APP_CUT_OFF: ("The app has no cut-off after the login", "The app was cut off after the login"),
     Refusal.USER_INACTIVE: ("The account is active", "The account is disabled or deleted"),
     Refusal.USER_CUT_OFF: ("The user has no cut-off after the login", "The user was cut off after the login"),
+    Refusal.NOT_STAFF: ("The user may use the app", "The app is the admin and the user is not staff any more"),
 }
 # As it stands in a header, or the whole header.
 _SCHEME = re.compile(r"(authorization:\s*)?((bearer|buddy)\s+)?", re.IGNORECASE)
+# Django's signed cookies have three parts: the data (after a dot: compressed), a time, a signature.
+_COOKIE = re.compile(r"\.?[\w-]+:\w+:[\w-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -75,11 +82,34 @@ class Explanation:
 def explain(raw: str) -> Explanation:
     """What ``raw`` is and what would become of it, if it were shown now."""
     raw = _SCHEME.sub("", raw.strip(), count=1)
+    cookie = _cookie_in(raw)
+    if cookie is not None:
+        return _explain_cookie(cookie)
     try:
         header, claims = jwt.get_unverified_header(raw), jwt.decode(raw, options={"verify_signature": False})
     except (jwt.InvalidTokenError, ValueError):
         return _explain_other(raw)
     return _explain_token(raw, header, claims)
+
+
+def _cookie_in(raw: str) -> str | None:
+    """The value of the admin's cookie, from a text that is that value or a `Cookie` header; None: it is neither."""
+    _, name, rest = f"; {raw}".rpartition(f"; {settings.SESSION_COOKIE_NAME}=")
+    value = rest.partition(";")[0].strip() if name else raw
+    return value if _COOKIE.fullmatch(value) else None
+
+
+def _explain_cookie(value: str) -> Explanation:
+    found = Explanation("cookie of the admin")
+    session_id = session_id_in(value)
+    found.ask(session_id, "The signature is right", "The signature is wrong, too old, or not of such a cookie")
+    if session_id is None:
+        return found
+    _find_session(found, session_id)
+    session = found.session
+    if session is not None and found.ask(session.app.is_admin, "Its app is the admin", "Its app is not the admin"):
+        _ask_rules(found, session)
+    return found
 
 
 def _explain_other(raw: str) -> Explanation:
@@ -110,11 +140,25 @@ def _explain_token(raw: str, header: dict[str, Any], claims: dict[str, Any]) -> 
         return found
     late = token.is_expired(database_now())
     found.ask(not late, "The token has not expired", "The token has expired", _words(token.expires_at))
-    sessions = Session.objects.select_related("app", "user", "device", "ended_by")
-    found.session = sessions.filter(pk=token.session_id).first()
-    if found.ask(found.session, "There is its session", "There is no such session, or none any more", token["sid"]):
+    if _find_session(found, token.session_id):
         _ask_session(found, token)
     return found
+
+
+def _find_session(found: Explanation, session_id: UUID) -> bool:
+    sessions = Session.objects.select_related("app", "user", "device", "ended_by")
+    found.session = sessions.filter(pk=session_id).first()
+    missing = "There is no such session, or none any more"
+    return found.ask(found.session, "There is its session", missing, str(session_id))
+
+
+def _ask_rules(found: Explanation, session: Session) -> None:
+    for refusal, broken in session.rules(database_now()):
+        detail = ""
+        if refusal is Refusal.ENDED and broken:
+            by = f", by {session.ended_by}" if session.ended_by else ""
+            detail = f"{session.get_end_reason_display()}{by}, {_words(session.ended_at)}"
+        found.ask(not broken, *_RULES[refusal], detail)
 
 
 def _ask_session(found: Explanation, token: SessionToken) -> None:
@@ -122,12 +166,7 @@ def _ask_session(found: Explanation, token: SessionToken) -> None:
     assert session is not None  # noqa: S101
     found.ask(token.speaks_for(session), "App and user are the session's", "App or user are not the session's")
     _ask_dialect(found, session, is_refresh=isinstance(token, RefreshToken))
-    for refusal, broken in session.rules(now):
-        detail = ""
-        if refusal is Refusal.ENDED and broken:
-            by = f", by {session.ended_by}" if session.ended_by else ""
-            detail = f"{session.get_end_reason_display()}{by}, {_words(session.ended_at)}"
-        found.ask(not broken, *_RULES[refusal], detail)
+    _ask_rules(found, session)
     if isinstance(token, RefreshToken):
         is_current = token["jti"] == session.refresh_jti
         detail = ""

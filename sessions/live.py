@@ -6,6 +6,7 @@ from django.db.models import F, Q, QuerySet
 
 from sessions.models import Refusal, Session
 from sessions.timeouts import not_idle_since
+from users.models import App
 
 
 def live_sessions(sessions: QuerySet[Session], *, now: datetime) -> QuerySet[Session]:
@@ -16,6 +17,7 @@ def live_sessions(sessions: QuerySet[Session], *, now: datetime) -> QuerySet[Ses
         Q(user=None) | Q(user_epoch=F("user__session_epoch")),
         Q(user=None)
         | (Q(user__is_active=True, user__deleted_at=None) & (user | Q(created_at__gt=F("user__sessions_valid_after")))),
+        Q(app__kind=App.Kind.CLIENT) | Q(user__is_staff=True),
         not_idle_since(now),
         ended_at=None,
         expires_at__gt=now,

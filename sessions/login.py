@@ -54,6 +54,23 @@ def open_app_session(app: App, *, origin: Origin, **on_device: Any) -> Grant:
 
 
 @transaction.atomic
+def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session | None = None) -> Session:
+    """Log ``user`` in to the admin, whose app is ``app``; the session has no token.
+
+    ``instead_of`` is the session that the same browser has had so far. It ends.
+
+    Raises: BadCredentials, when the password that ``user`` was loaded with has changed since.
+    """
+    _stamp_login(user, origin)
+    if instead_of is not None:
+        before = Session.objects.filter(pk=instead_of.pk)
+        end_sessions(before, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
+    session = _session(app, origin, user=user)
+    _open(session, origin)
+    return session
+
+
+@transaction.atomic
 def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origin: Origin) -> Grant:
     """Log ``user`` in, with a short-lived access token and a refresh token (RFC 6749 §1.5).
 

@@ -33,7 +33,7 @@ class EndReason(models.TextChoices):
 
 
 class Refusal(StrEnum):
-    """Why a genuine token of a session is refused now."""
+    """Why a genuine token or cookie of a session is refused now."""
 
     ENDED = "session_ended"
     EXPIRED = "session_expired"
@@ -42,6 +42,7 @@ class Refusal(StrEnum):
     APP_CUT_OFF = "app_cut_off"
     USER_INACTIVE = "user_inactive"
     USER_CUT_OFF = "user_cut_off"
+    NOT_STAFF = "not_staff"
 
 
 class BulkRun(models.Model):
@@ -144,7 +145,7 @@ class Session(models.Model):
         related_name="sessions",
     )
 
-    # The database's time when `sessions.authentication` found this session live; not stored, and set there only.
+    # The database's time when `sessions.authentication` looked this session up; not stored, and set there only.
     checked_at: datetime
 
     class Meta:
@@ -203,6 +204,7 @@ class Session(models.Model):
             (Refusal.APP_CUT_OFF, self._is_cut_off(app, self.app_epoch)),
             (Refusal.USER_INACTIVE, user and (not user.is_active or user.deleted_at)),
             (Refusal.USER_CUT_OFF, user and self._is_cut_off(user, self.user_epoch)),
+            (Refusal.NOT_STAFF, app.is_admin and not (user and user.is_staff)),
         )
 
     def _is_cut_off(self, owner: App | User, epoch: int) -> bool:

@@ -2,13 +2,14 @@
 
 from typing import Any, cast
 
-from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from unfold.forms import AdminOwnPasswordChangeForm
 
+from sessions.browser import log_in
 from sessions.origin import Origin
 from sessions.passwords import set_own_password
 from sessions.places import Place
@@ -45,10 +46,12 @@ class OwnPasswordView(PasswordChangeView):
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         user = cast(User, self.request.user)
         try:
-            set_own_password(user, form.cleaned_data["new_password1"], origin=Origin.of(self.request))
+            with transaction.atomic():
+                set_own_password(user, form.cleaned_data["new_password1"], origin=Origin.of(self.request))
+                user.refresh_from_db(fields=["password"])
+                # All their sessions have ended. This browser gets a new one: a copy of its old cookie stays dead.
+                log_in(self.request, user)
         except WrongPassword:
             form.add_error("old_password", form.error_messages["password_incorrect"])
             return self.form_invalid(form)
-        user.refresh_from_db(fields=["password"])
-        update_session_auth_hash(self.request, user)
         return HttpResponseRedirect(self.get_success_url())

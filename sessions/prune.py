@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib.sessions.models import Session as BrowserSession
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -49,7 +48,6 @@ def prunable(*, ended_before: datetime) -> list[Prunable]:
         Prunable("crash reports", CrashReport.objects.filter(created_at__lt=reported_before)),
         Prunable("reset codes", OneTimeCode.objects.filter(expires_at__lte=expired)),
         Prunable("throttles", Throttle.objects.filter(resets_at__lte=expired)),
-        Prunable("browser sessions", BrowserSession.objects.filter(expire_date__lte=expired)),
     ]
 
 

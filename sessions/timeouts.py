@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, connections
-from django.db.models import DurationField, F, Q, QuerySet, Value
+from django.db.models import Case, DurationField, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, NullIf
 
 from sessions.figures import count_figures
@@ -19,6 +19,7 @@ from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.runs import take_up
 from users.clock import database_now
+from users.models import App
 from users.refused_logins import forget_old
 from users.throttling import forget_past
 
@@ -65,7 +66,9 @@ _LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
 
 def _idle_timeout() -> NullIf:
     # As `sessions.policy.idle_timeout` has it, in SQL; zero, which is never, is NULL.
-    default = Value(settings.SESSION_IDLE_TIMEOUT, output_field=DurationField())
+    staff = Value(settings.STAFF_IDLE_TIMEOUT, output_field=DurationField())
+    users = Value(settings.SESSION_IDLE_TIMEOUT, output_field=DurationField())
+    default = Case(When(app__kind=App.Kind.ADMIN, then=staff), default=users)
     never = Value(timedelta(0), output_field=DurationField())
     return NullIf(Coalesce(F("app__idle_timeout"), default), never)
 

@@ -177,7 +177,9 @@ class SessionToken(Token):
         return bool(self["exp"] <= now.timestamp())
 
     def speaks_for(self, session: Session) -> bool:
-        """Whether audience and subject are this session's (RFC 8725 §3.9)."""
+        """Whether audience and subject are this session's (RFC 8725 §3.9). No token speaks for a browser's session."""
+        if session.app.is_admin:
+            return False
         return self["aud"] == session.app_id and self["sub"] == (session.user_id or session.app_id)
 
 

@@ -1,5 +1,6 @@
 """Apps and devices in the admin. Nothing is deleted here: sessions and the record hang on it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -44,13 +45,22 @@ class AppAdmin(SavesChanges, NoDelete):
 
     when_empty = "Make one with: manage.py createapp NAME"
 
-    list_display = ["name", "id", "is_active", "created_at"]
+    list_display = ["name", "id", "kind", "is_active", "created_at"]
     # Settings name ZAP's app by its name. A cut-off moves by an order to end sessions only.
-    readonly_fields = ["name", "id", "sessions_valid_after", "created_at"]
+    readonly_fields = ["name", "id", "kind", "sessions_valid_after", "created_at"]
     fields = [
-        *("name", "id", "is_active", "sessions_valid_after"),
+        *("name", "id", "kind", "is_active", "sessions_valid_after"),
         *("session_lifetime", "idle_timeout", "sessions_per_user", "created_at"),
     ]
+
+    def get_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
+        """The time-outs of the admin are settings, for a form in the admin must not lengthen them."""
+        limits = ("session_lifetime", "idle_timeout", "sessions_per_user")
+        return [name for name in self.fields if name not in limits] if obj and obj.is_admin else self.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
+        """The admin app can't be switched off here: nobody could switch it on again."""
+        return [*self.readonly_fields, "is_active"] if obj and obj.is_admin else self.readonly_fields
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -7,11 +7,15 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db import IntegrityError
 
 from users.errors import AppInactive, BadAppCredentials
 from users.models import App
 from users.sealing import Purpose, seal, unseal
 from users.throttling import Allowance, count_attempt, network_of
+
+# The admin app's name, or the second one when a client has taken the first.
+ADMIN_APP_NAMES = ("Admin", "Admin (ZapAuth)")
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def create_app(name: str, *, signed: bool = False) -> NewApp:
 def get_app_by_key(app_id: str, app_key: str, *, ip: str | None) -> App:
     """The active app of that id and key, shown by a device. Raises: BadAppCredentials, TooManyAttempts."""
     count_attempt(Allowance("device", network_of(ip)))
-    app = App.objects.filter(pk=app_id, is_active=True).first()
+    app = App.objects.filter(pk=app_id, is_active=True, kind=App.Kind.CLIENT).first()
     # An app without a key (ZAP's) has an empty hash, which equals no digest.
     if app is None or not hmac.compare_digest(app.key_hash, _key_hash(app_key)):
         raise BadAppCredentials
@@ -54,9 +58,29 @@ def get_zap_app() -> App:
     Raises: AppInactive.
     """
     app, _ = App.objects.get_or_create(name=settings.ZAP_APP)
+    if not app.is_active or app.is_admin:
+        raise AppInactive
+    return app
+
+
+def get_admin_app() -> App:
+    """The app that the sessions of the admin belong to, made at its first use. It has no key.
+
+    Raises: AppInactive.
+    """
+    app = App.objects.filter(kind=App.Kind.ADMIN).first() or _make_admin_app()
     if not app.is_active:
         raise AppInactive
     return app
+
+
+def _make_admin_app() -> App:
+    first, second = ADMIN_APP_NAMES
+    try:
+        # The database allows one: a request that comes second gets the app of the first.
+        return App.objects.get_or_create(kind=App.Kind.ADMIN, defaults={"name": first})[0]
+    except IntegrityError:
+        return App.objects.get_or_create(kind=App.Kind.ADMIN, defaults={"name": second})[0]
 
 
 def shared_secret_of(app: App) -> str | None:

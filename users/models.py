@@ -59,8 +59,17 @@ class App(models.Model):
     An installation is one user directory: every app sees the same users.
     """
 
+    class Kind(models.TextChoices):
+        """How the app's sessions are used. Stored: add, never rename."""
+
+        CLIENT = "client", "client, by tokens"
+        ADMIN = "admin", "the admin, by a cookie"
+
     id = ObjectIdField()
     name = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(
+        max_length=10, choices=Kind.choices, default=Kind.CLIENT, db_default=Kind.CLIENT, editable=False
+    )
     key_hash = models.CharField(
         max_length=64, blank=True, editable=False, help_text="SHA-256 of the app key; empty: no key opens this app."
     )
@@ -94,8 +103,16 @@ class App(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind"], condition=Q(kind="admin"), name="app_one_admin")]
+
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether its sessions are those of staff in their browsers."""
+        return self.kind == self.Kind.ADMIN
 
 
 class UserManager(BaseUserManager["User"]):

@@ -13,6 +13,8 @@ from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest
 from django.utils.deprecation import MiddlewareMixin
 
+from sessions.browser import recognise
+
 
 def is_page(path: str) -> bool:
     """Whether a path is for people (the admin, the documentation) and not of a dialect."""
@@ -43,7 +45,10 @@ class SessionMiddleware(_OnPages, sessions.SessionMiddleware):
 
 
 class AuthenticationMiddleware(_OnPages, auth.AuthenticationMiddleware):
-    """Django's, on pages."""
+    """On pages, `request.user` is the user of the session that the browser's cookie names."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        recognise(request)
 
 
 class MessageMiddleware(_OnPages, messages.MessageMiddleware):

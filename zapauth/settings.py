@@ -106,6 +106,9 @@ SESSIONS_PER_USER = _int("SESSIONS_PER_USER", 0)
 # How long after the log-in an act that could take the account over needs no password.
 REAUTHENTICATION_WINDOW = _seconds("REAUTHENTICATION_WINDOW", timedelta(minutes=10))
 APP_SESSION_LIFETIME = _seconds("APP_SESSION_LIFETIME", timedelta(days=90))
+# Of log-ins to the admin.
+STAFF_SESSION_LIFETIME = _seconds("STAFF_SESSION_LIFETIME", timedelta(hours=12))
+STAFF_IDLE_TIMEOUT = _seconds("STAFF_IDLE_TIMEOUT", timedelta(hours=1), at_least=0)
 ROTATE_REFRESH_TOKENS = _bool("ROTATE_REFRESH_TOKENS", default=False)
 REFRESH_GRACE = _seconds("REFRESH_GRACE", timedelta(seconds=30), at_least=0)
 ZAP_APP = env.str("ZAP_APP", default="ZAP")
@@ -164,7 +167,6 @@ INSTALLED_APPS = [
     "zapauth.apps.ZapAuthConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
@@ -265,6 +267,12 @@ USE_TZ = True
 USE_I18N = False
 FORMAT_MODULE_PATH = "zapauth.formats"  # of times in the admin
 
+# The admin's cookie names a session of ours, which decides (`sessions.browser`); nothing of it is in the database.
+# Django counts its age by the host's clock. With a day more, a host whose clock is wrong refuses nobody.
+SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+SESSION_COOKIE_AGE = int((STAFF_SESSION_LIFETIME + timedelta(days=1)).total_seconds())
+SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 if HTTPS:
     SECURE_SSL_REDIRECT = True

@@ -15,10 +15,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from sessions.browser import find_session
 from sessions.bulk import Preview
 from sessions.models import BulkRun
 from sessions.selection import Selection
 from sessions.words import in_words
+from users.clock import database_now
 from users.models import User
 
 SAMPLE = 8
@@ -100,10 +102,16 @@ def ask(
     if found is not None:
         sample = {"sample": found.sample(SAMPLE), "more": max(0, found.count - SAMPLE)}
         context |= {"words": in_words(found.selection), **sample}
+        context["includes_this_browser"] = _includes_this_browser(request, found.selection)
     request.current_app = site.name
     response = TemplateResponse(request, "sessions/confirm.html", context, status=status)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _includes_this_browser(request: HttpRequest, selection: Selection) -> bool:
+    session = find_session(request)
+    return session is not None and selection.queryset(now=database_now()).filter(pk=session.pk).exists()
 
 
 def seal(selection: Selection, *, everywhere: bool, count: int, actor: User) -> str:

@@ -1,4 +1,4 @@
-"""Explain a token: paste it, read which rule accepts or refuses it now."""
+"""Explain a token or an admin's cookie: paste it, read which rule accepts or refuses it now."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from users.permissions import Act, may
 
 class TokenForm(forms.Form):
     token = forms.CharField(
-        label="Token",
+        label="Token, or cookie of the admin",
         max_length=16_384,
         widget=UnfoldAdminTextareaWidget(
             attrs={

@@ -247,6 +247,11 @@ def _bulk_question(found: Preview, token: str, *, back: str, whole_users: bool) 
 
 def _one_question(request: HttpRequest, session: Session, back: str) -> Question:
     whose = f"{session.user.username}'s session" if session.user else "this app-level session"
+    of_client = [
+        "Its access token is refused from the next request on, its refresh token is dead.",
+        "Its device gets no push for that user any more.",
+    ]
+    of_browser = ["The cookie of that browser is refused from the next request on."]
     where = str(session.device or session.platform or "an unknown device")
     return Question(
         title=f"End {whose} on {where}?",
@@ -254,8 +259,7 @@ def _one_question(request: HttpRequest, session: Session, back: str) -> Question
         url=request.path,
         back=back,
         happens=[
-            "Its access token is refused from the next request on, its refresh token is dead.",
-            "Its device gets no push for that user any more.",
+            *(of_browser if session.app.is_admin else of_client),
             "The user's other sessions go on.",
         ],
     )

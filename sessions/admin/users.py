@@ -25,7 +25,7 @@ from sessions.user_page import user_page
 from users.admin import NoDelete
 from users.admin_forms import SavesChanges, changed_columns
 from users.errors import EmailMissing, TooManyAttempts
-from users.models import User, is_object_id
+from users.models import App, User, is_object_id
 from users.permissions import Act, closed_fields, may, may_as_staff
 
 _UNIQUE = {"username": "username__iexact", "email": "email__iexact", "phone_number": "phone_number"}
@@ -158,9 +158,12 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, NoDelete):  # type: ignore[misc]
         if fields:
             # As it was before the form: its old email is told.
             change_in_admin(User.objects.get(pk=obj.pk), **fields)
+        sessions, origin = Session.objects.filter(user=obj), Origin.of(request)
         if fields.get("is_active") is False:
-            sessions = Session.objects.filter(user=obj)
-            end_sessions(sessions, actor=actor, reason=EndReason.USER_DISABLED, origin=Origin.of(request))
+            end_sessions(sessions, actor=actor, reason=EndReason.USER_DISABLED, origin=origin)
+        elif fields.get("is_staff") is False:  # they are refused by now; if the user is staff again, they stay ended
+            in_admin = sessions.filter(app__kind=App.Kind.ADMIN)
+            end_sessions(in_admin, actor=actor, reason=EndReason.STAFF, origin=origin)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Not found: staff send a reset code, and change their own password on another page."""

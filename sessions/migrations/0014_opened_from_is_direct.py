@@ -12,7 +12,7 @@ NOW = "SET CONSTRAINTS ALL IMMEDIATE"
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('user_sessions', '0012_session_epochs'),
+        ('user_sessions', '0013_no_browser_sessions'),
     ]
 
     operations = [

@@ -1,5 +1,6 @@
 """The admin in a real browser, over a real server with two workers: what staff do during a call."""
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from sessions.demo_data import make_sessions, make_users
-from sessions.models import BulkRun, Session
+from sessions.models import BulkRun, EndReason, Session
 from tests.browser.chromium import CHROMIUM, launch
 from tests.phones import PASSWORD, Live, ZapPhone, device_token
 from tests.servers import running_server
@@ -165,7 +166,7 @@ def test_all_that_match_are_logged_out_and_not_only_those_of_the_page(admin, pho
         page.get_by_role("link", name="Its sessions").click()
         expect(page.get_by_text(f"{matching} results")).to_be_visible()
     assert not Session.objects.filter(ended_at=None, platform="Android").exists()
-    assert Session.objects.filter(ended_at=None).count() == 1203 - matching
+    assert Session.objects.filter(ended_at=None).count() == 1203 - matching + 1  # and this browser
     assert phones.other.me().status == 200
     assert BulkRun.objects.get().note == "Broken release 3.2"
 
@@ -212,14 +213,48 @@ def test_a_token_is_explained_before_and_after_its_logout(admin, phones):
         expect(page.get_by_text("logged out by the user").first).to_be_visible()
 
 
+def test_staff_log_in_and_out_and_the_cookie_that_was_kept_opens_nothing(admin):
+    new_staff("Support", name="sven")
+    with browsing(admin, "sven") as page:
+        page.goto("/admin/user_sessions/session/")
+        row = page.locator("tr", has=page.locator(".action-select"))
+        expect(row).to_have_count(1)
+        expect(row).to_contain_text("Admin")
+        expect(row).to_contain_text("Linux")
+        (kept,) = [cookie for cookie in page.context.cookies() if cookie["name"] == "sessionid"]
+        assert (kept["httpOnly"], kept["sameSite"]) == (True, "Lax")
+        page.goto("/admin/")
+        page.get_by_text("sven").first.click()
+        page.locator("#logout-form button").click()
+        expect(page.get_by_text("Thanks for spending some quality time")).to_be_visible()
+        assert "sessionid" not in {cookie["name"] for cookie in page.context.cookies()}
+        page.context.add_cookies([kept])
+        page.goto("/admin/user_sessions/session/")
+        expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    assert Session.objects.get().end_reason == EndReason.LOGOUT
+
+
+def test_staff_who_end_all_of_their_own_sessions_are_told_that_they_are_logged_out_too(admin):
+    boss = new_staff(name="boss")
+    with browsing(admin, "boss") as page:
+        page.goto(f"/admin/users/user/{boss.pk}/log-out/")
+        expect(page.locator("#this-browser")).to_contain_text("you are logged out, too")
+        page.get_by_role("button", name="End 1 session").click()
+        page.wait_for_url(re.compile("/admin/login/.next="))
+        page.locator("[name=username]").fill("boss")
+        page.locator("[name=password]").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("#ended-sessions")).to_contain_text("Admin")
+
+
 def test_the_dashboard_shows_the_figures_and_follows_the_systems_theme_until_one_is_chosen(admin, phones):
     new_staff("Support", name="sven")
     background = "getComputedStyle(document.querySelector('#main')).backgroundColor"
     with browsing(admin, "sven") as page:
-        expect(page.locator("#live-now")).to_have_text("3")
+        expect(page.locator("#live-now")).to_have_text("4")  # three phones and this browser
         light = page.evaluate(background)
         page.locator("a.za-number", has_text="live sessions").click()
-        expect(page.locator("#result_list tbody tr, tr:has(.action-select)")).to_have_count(3)
+        expect(page.locator("#result_list tbody tr, tr:has(.action-select)")).to_have_count(4)
     with browsing(admin, "sven", theme="dark") as page:
         expect(page.locator("html")).to_have_class("dark")
         dark = page.evaluate(background)

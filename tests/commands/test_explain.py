@@ -14,7 +14,8 @@ from sessions.keys import key_ring
 from sessions.models import Session
 from sessions.tokens import CLAIMS, RefreshToken, UserAccessToken
 from tests.commands.terminal import at_a_terminal, manage, shell
-from tests.phones import BuddyPhone, InProcess, ZapPhone
+from tests.phones import BuddyPhone, InProcess, ZapPhone, promote
+from tests.sessions.staff import browser_of, is_in
 from users.clients import create_app
 from users.models import App, User
 
@@ -295,6 +296,50 @@ def test_its_kinds_are_told_apart(ann, ben):
     ]
     assert kinds == ["access token of a user", "refresh token", "app-level access token"]
     assert manage("explain --json", ann.refresh_token).json[0]["session"] == RefreshToken.read(ann.refresh_token)["sid"]
+
+
+@pytest.fixture
+def browser(ann):
+    return browser_of(User.objects.get(pk=promote(ann).user_id))
+
+
+def in_admin(**change):
+    return lambda: Session.objects.filter(app__kind=App.Kind.ADMIN).update(**change)
+
+
+@pytest.mark.parametrize(
+    ("happens", "text"),
+    [
+        (lambda: None, "accepted"),
+        (lambda: manage("logout --user ann"), "refused: The session has ended"),
+        (lambda: manage("logout --everyone --reason Leak"), "refused: The session has ended"),
+        (
+            lambda: User.objects.update(is_staff=False),
+            "refused: The app is the admin and the user",
+        ),
+        (lambda: User.objects.update(is_active=False), "refused: The account is disabled or deleted"),
+        (lambda: App.objects.update(is_active=False), "refused: The app is switched off"),
+        (in_admin(expires_at=timezone.now()), "refused: The session's time is over"),
+        (in_admin(last_seen_at=timezone.now() - timedelta(hours=1)), "refused: The session was not used for"),
+        (lambda: App.objects.update(kind=App.Kind.CLIENT), "refused: Its app is not the admin"),
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", "Cookie: csrftoken=x; sessionid={}; messages=y", "sessionid={}\n"])
+def test_a_cookie_of_the_admin_is_explained_as_it_is_taken(browser, happens, text, around):
+    value = browser.cookies[django_settings.SESSION_COOKIE_NAME].value
+    happens()
+    done = manage("explain", around.format(value))
+    assert done.out.startswith(f"cookie of the admin: {text}")
+    assert value not in done.out
+    assert (done.code == 0) == is_in(browser) == (text == "accepted")
+
+
+def test_a_cookie_with_another_signature_is_refused(browser, settings):
+    value = browser.cookies[django_settings.SESSION_COOKIE_NAME].value
+    other = f"{value[:-1]}{'A' if value[-1] != 'A' else 'B'}"
+    assert verdict(other) == "refused: The signature is wrong, too old, or not of such a cookie"
+    settings.SECRET_KEY = "a new one" * 8
+    assert verdict(value) == "refused: The signature is wrong, too old, or not of such a cookie"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.contrib.sessions.models import Session as BrowserSession
 from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -28,7 +27,6 @@ NOTHING = {
     "crashReports": 0,
     "resetCodes": 0,
     "throttles": 0,
-    "browserSessions": 0,
 }
 
 
@@ -141,15 +139,14 @@ def test_a_phones_registration_stays_as_long_as_a_login_that_it_opened(db):
     assert not Session.objects.exists()
 
 
-def test_codes_throttles_and_browser_sessions_go_a_day_after_they_expired(ann):
+def test_codes_and_throttles_go_a_day_after_they_expired(ann):
     issue_code(User.objects.get())
     Throttle.objects.create(key="k", count=1, resets_at=timezone.now() + timedelta(minutes=15))
-    BrowserSession.objects.create(session_key="b", expire_date=timezone.now() + timedelta(minutes=15))
     Throttle.objects.exclude(key="k").delete()
     with travel(timezone.now() + timedelta(hours=24)):
         assert pruned() == {}
     with travel(timezone.now() + timedelta(hours=25)):
-        assert pruned() == {"resetCodes": 1, "throttles": 1, "browserSessions": 1}
+        assert pruned() == {"resetCodes": 1, "throttles": 1}
     assert not OneTimeCode.objects.exists()
 
 

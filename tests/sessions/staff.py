@@ -41,9 +41,22 @@ def new_staff(group: str | None = None, *, name: str = "staff") -> User:
 
 
 def browser_of(user: User) -> Client:
+    """A browser in which ``user``, who has the usual password, has logged in by the admin's form."""
     client = Client()
-    client.force_login(user)
+    log_in(client, user)
     return client
+
+
+def log_in(client: Client, user: User, password: str = PASSWORD) -> None:
+    form = {"username": user.username, "password": password, "next": "/admin/"}
+    assert client.post("/admin/login/", form).status_code == 302
+
+
+def is_in(client: Client) -> bool:
+    """Whether the admin lets that browser in."""
+    answer = client.get("/admin/")
+    assert answer.status_code in (200, 302)
+    return answer.status_code == 200
 
 
 def tick(browser: Client, action: str, ids: list[str], *, across: bool = False, narrowed: str = "") -> Any:

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from sessions.models import EndReason, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
-from tests.sessions.staff import open_form
+from tests.sessions.staff import browser_of, is_in, open_form
 from users.models import App, User
 
 
@@ -43,7 +43,7 @@ def test_every_model_has_a_list_that_opens_with_rows_in_it(browser):
 
 def test_no_page_shows_a_push_address_or_a_key(browser):
     phone = BuddyPhone(InProcess(), device_token="push").sign_up()
-    secrets = ["push", phone.app_key, phone.access_token, App.objects.get().key_hash]
+    secrets = ["push", phone.app_key, phone.access_token, App.objects.get(pk=phone.app_id).key_hash]
     for model, model_admin in admin.site._registry.items():
         names = f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}"
         pages = [reverse(f"{names}_changelist")]
@@ -81,13 +81,15 @@ def test_there_is_no_page_to_set_a_password_by_id_for_superusers_neither(browser
 
 
 def test_staff_who_change_their_own_password_are_logged_out_of_everything_else(browser, boss):
-    phone = ZapPhone(InProcess())
+    phone, laptop = ZapPhone(InProcess()), browser_of(boss)
     assert phone.log_in("boss").status == 200
+    before = {session.pk for session in Session.objects.filter(user=boss, ended_at=None)}
+    assert len(before) == 3
     passwords = {"old_password": PASSWORD, "new_password1": "another-pass-2", "new_password2": "another-pass-2"}
     assert browser.post(reverse("admin:password_change"), passwords).status_code == 302
-    assert phone.me().status == 401
-    assert Session.objects.get().end_reason == EndReason.PASSWORD_CHANGED
-    assert browser.get(reverse("admin:index")).status_code == 200
+    assert (phone.me().status, is_in(laptop), is_in(browser)) == (401, False, True)
+    ended = Session.objects.filter(end_reason=EndReason.PASSWORD_CHANGED)
+    assert {session.pk for session in ended} == before
 
 
 def test_a_password_changed_by_command_ends_the_users_sessions_and_nobody_elses(db, monkeypatch):

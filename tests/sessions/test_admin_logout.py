@@ -10,9 +10,9 @@ from django.urls import reverse
 from sessions.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
 from sessions.selection import matching
-from tests.phones import BuddyPhone, InProcess, ZapPhone
-from tests.sessions.staff import LIST, browser_of, confirm, new_staff, tick, told
-from users.models import User
+from tests.phones import BuddyPhone, InProcess, ZapPhone, promote
+from tests.sessions.staff import LIST, browser_of, confirm, log_in, new_staff, tick, told
+from users.models import App, User
 
 LOG_OUT = "/admin/user_sessions/session/log-out/"
 
@@ -39,7 +39,8 @@ def ids_of(*phones):
 
 
 def live(**which):
-    return Session.objects.filter(ended_at=None, **which)
+    """Live sessions of clients; staff who look at them are logged in, too."""
+    return Session.objects.filter(ended_at=None, app__kind=App.Kind.CLIENT, **which)
 
 
 def test_the_ticked_session_is_logged_out_after_a_confirmation_and_all_of_it_is_on_record(operator):
@@ -184,9 +185,10 @@ def test_superusers_are_left_out_unless_a_superuser_orders_it(operator):
     phone, other = ZapPhone(InProcess()), ZapPhone(InProcess()).sign_up()
     phone.log_in("boss")
     question = tick(operator, "log_out", ids_of(other), across=True)
-    assert question.context["found"].count == 1
+    assert question.context["found"].count == 2  # and the operator's own
     confirm(operator, question, note="everybody out")
     assert (phone.me().status, other.me().status) == (200, 401)
+    log_in(operator, User.objects.get(username="olga"))
     boss_session = Session.objects.get(user=boss)
     assert "no live session" in told(tick(operator, "log_out", [str(boss_session.pk)]))
     assert operator.post(f"{LIST}{boss_session.pk}/end/", {"note": "x"}).status_code == 403
@@ -211,17 +213,21 @@ def test_a_large_run_is_done_after_the_answer_and_shows_how_far_it_is(operator, 
     waiting = []
     monkeypatch.setattr("sessions.staff.AT_ONCE", 10)
     monkeypatch.setattr("sessions.background._start_long", waiting.append)
-    page = confirm(operator, tick(operator, "log_out", ids_of_page(operator), across=True), note="Incident")
+    question = tick(operator, "log_out", ids_of_page(operator), across=True)
+    page = confirm(operator, question, note="Incident")
     run = BulkRun.objects.get()
     assert page.request["PATH_INFO"] == reverse("admin:user_sessions_bulkrun_change", args=[run.pk])
     text = page.content.decode()
-    assert "0 of 200 ended" in text
+    assert "0 of 201 ended" in text
     assert "every 1s" in text
     (work,) = waiting
     work()
     assert live().count() == 0
+    # The operator's own session was one of them.
+    assert operator.get(page.request["PATH_INFO"]).headers["location"].startswith("/admin/login/")
+    log_in(operator, User.objects.get(username="olga"))
     done = operator.get(page.request["PATH_INFO"]).content.decode()
-    assert "200 of 200 ended" in done
+    assert "201 of 201 ended" in done
     assert "every 1s" not in done
 
 
@@ -252,8 +258,9 @@ def test_view_only_staff_see_no_button_and_their_handmade_requests_are_forbidden
 
 def test_who_is_no_staff_is_sent_to_the_login(client, db):
     phone = ZapPhone(InProcess()).sign_up()
-    client.force_login(User.objects.get(pk=phone.user_id))
-    (session,) = ids_of(phone)
+    (session,) = ids_of(promote(phone))
+    log_in(client, User.objects.get(pk=phone.user_id))
+    User.objects.filter(pk=phone.user_id).update(is_staff=False)
     for url in (f"{LIST}{session}/end/", LOG_OUT, f"/admin/users/user/{phone.user_id}/disable/", "/admin/explain/"):
         assert client.post(url, {"note": "x"}).headers["location"].startswith("/admin/login/"), url
     assert phone.me().status == 200
@@ -263,7 +270,7 @@ def test_the_record_cannot_be_changed_or_deleted(db):
     boss = browser_of(new_staff())
     phone = ZapPhone(InProcess()).sign_up()
     confirm(boss, tick(boss, "log_out", ids_of(phone)), note="why")
-    for row in (BulkRun.objects.get(), Session.objects.get()):
+    for row in (BulkRun.objects.get(), Session.objects.get(user=phone.user_id)):
         url = f"/admin/user_sessions/{row._meta.model_name}/{row.pk}"
         assert boss.post(f"{url}/delete/", {"post": "yes"}).status_code == 403
         assert boss.post(f"{url}/change/", {"note": "another"}).status_code == 403

@@ -23,6 +23,7 @@ APPS = {
     "idle soon": {"idle_timeout": 2 * DAY},
     "idle never": {"idle_timeout": timedelta(0)},
     "idle in ages": {"idle_timeout": timedelta(days=900_000)},
+    "the admin": {"kind": App.Kind.ADMIN},
 }
 USERS = {
     "plain": {},
@@ -32,6 +33,8 @@ USERS = {
     "cut off at": {"sessions_valid_after": NOW},
     "cut off after": {"sessions_valid_after": NOW + TICK},
     "refused by an order": {"session_epoch": 1},
+    "staff": {"is_staff": True},
+    "disabled staff": {"is_staff": True, "is_active": False},
 }
 STATES = {
     "live": {},
@@ -58,9 +61,15 @@ def sessions(db):
     return list(Session.objects.select_related("app", "user"))
 
 
-@pytest.mark.parametrize("idle_timeout", [timedelta(0), 5 * DAY], ids=["idle never", "idle after five days"])
-def test_the_database_and_the_server_agree_on_which_sessions_are_live(sessions, settings, idle_timeout):
-    settings.SESSION_IDLE_TIMEOUT = idle_timeout
+@pytest.mark.parametrize(
+    ("idle_timeout", "staff_idle_timeout"),
+    [(timedelta(0), 2 * DAY), (5 * DAY, 3 * DAY), (5 * DAY, timedelta(0))],
+    ids=["idle never", "idle after five days", "staff idle never"],
+)
+def test_the_database_and_the_server_agree_on_which_sessions_are_live(
+    sessions, settings, idle_timeout, staff_idle_timeout
+):
+    settings.SESSION_IDLE_TIMEOUT, settings.STAFF_IDLE_TIMEOUT = idle_timeout, staff_idle_timeout
     refusals = set()
     for days, tick in product((0, 1, 2, 3, 5, 6, 30), AROUND):
         now = NOW + days * DAY + tick

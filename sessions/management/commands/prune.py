@@ -18,7 +18,7 @@ from users.clock import database_now
 class Command(OperatorCommand):
     help = (
         "Delete ended sessions and crash reports past their retention, and refresh tokens, blacklist entries, reset "
-        "codes, throttles and browser sessions that expired more than a day ago. In batches; safe to run from cron, "
+        "codes and throttles that expired more than a day ago. In batches; safe to run from cron, "
         "twice at a time, too."
     )
 

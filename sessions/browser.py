@@ -1,0 +1,100 @@
+"""The session that a member of staff has in their browser.
+
+Django's signed cookie holds the id of a session of ours, and nothing else. The cookie alone decides nothing: each
+request of a page looks that session up, by the same check as a token's (`sessions.authentication`). So whatever ends
+the session refuses every copy of the cookie.
+"""
+
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.signed_cookies import SessionStore
+from django.http import HttpRequest
+from django.middleware.csrf import rotate_token
+from django.utils.functional import SimpleLazyObject
+
+from sessions.authentication import get_live_session_by_id, note_use
+from sessions.errors import SessionEnded, SessionsError
+from sessions.login import log_in_to_admin
+from sessions.logout import log_out
+from sessions.models import Session
+from sessions.origin import Origin
+from users.clients import get_admin_app
+from users.models import User
+
+# In the cookie: the name of the session's id. A wire format, for cookies outlive a restart.
+_SID = "sid"
+
+
+def recognise(request: HttpRequest) -> None:
+    """Set `request.user`: the user of the browser's session or AnonymousUser. Looked up when it is first asked for."""
+    request.user = SimpleLazyObject(partial(_user_of, request))  # type: ignore[assignment]
+
+
+def find_session(request: HttpRequest) -> Session | None:
+    """The live session of the browser that sent this request; None: it has none. Looked up once."""
+    if not hasattr(request, "browser_session"):
+        _keep(request, _find_session(request.session))
+    found: Session | None = request.browser_session  # type: ignore[attr-defined]
+    return found
+
+
+def log_in(request: HttpRequest, user: User) -> None:
+    """Log ``user``, whose password was checked, in to the admin in this browser. What it had before ends.
+
+    Raises: BadCredentials, when the password has changed since; AppInactive.
+    """
+    app, before = get_admin_app(), find_session(request)
+    session = log_in_to_admin(user, app=app, origin=Origin.of(request), instead_of=before)
+    request.session.flush()
+    request.session[_SID] = str(session.pk)
+    rotate_token(request)
+    _keep(request, session)
+    recognise(request)
+
+
+def log_out_of_browser(request: HttpRequest) -> None:
+    """End the browser's session, if it has one that is live, and empty its cookie."""
+    session = find_session(request)
+    if session is not None:
+        with suppress(SessionEnded):  # another request was quicker
+            log_out(session, origin=Origin.of(request))
+    request.session.flush()
+    _keep(request, None)
+    recognise(request)
+
+
+def session_id_in(cookie: str | SessionBase) -> UUID | None:
+    """The id of the session that a cookie of ours names; None: the signature is wrong, or it names none."""
+    data = SessionStore(cookie) if isinstance(cookie, str) else cookie
+    try:
+        return UUID(data.get(_SID, ""))
+    except (ValueError, AttributeError, TypeError):
+        return None
+
+
+def _find_session(cookie: SessionBase) -> Session | None:
+    session_id = session_id_in(cookie)
+    if session_id is None:
+        return None
+    try:
+        session = get_live_session_by_id(session_id)
+    except SessionsError:
+        return None
+    if not session.app.is_admin:
+        return None
+    note_use(session)
+    return session
+
+
+def _keep(request: HttpRequest, session: Session | None) -> None:
+    request.browser_session = session  # type: ignore[attr-defined]
+
+
+def _user_of(request: HttpRequest) -> Any:
+    session = find_session(request)
+    return AnonymousUser() if session is None else session.user
