@@ -58,8 +58,14 @@ def mailing_server(_mailing_server, mails, transactional_db):
     return _mailing_server
 
 
-def code_in(mails: Path) -> str:
-    text = wait_for(lambda: "".join(mail.read_text() for mail in mails.iterdir()))
+def sent(mails: Path, subject: str) -> list[str]:
+    """The mails of that subject, as far as they are written to their end."""
+    texts = [mail.read_text() for mail in mails.iterdir()]
+    return [text for text in texts if f"Subject: {subject}" in text and "not even to us" in text.replace("\n", " ")]
+
+
+def code_in(mails: Path, subject: str = "Your ZapAuth reset code") -> str:
+    (text,) = wait_for(lambda: sent(mails, subject))
     return re.search(r"^ {4}([0-9a-f]{4} [0-9a-f]{4} [0-9a-f]{4})$", text, re.MULTILINE)[1]
 
 
@@ -69,12 +75,19 @@ def test_a_password_is_reset_by_the_code_that_was_mailed(phone_kind, mailing_ser
         phone.call("POST", "/v1/otp/forgotPassword", {"identity": phone.username}).text
     )
     body = {"identity": phone.username, "otp": code_in(mails), "newPassword": NEW_PASSWORD}
-    assert len(list(mails.iterdir())) == 1
+    assert len(sent(mails, "Your ZapAuth reset code")) == 1
     assert phone.call("POST", "/v1/forgotPassword", body).json["data"] == "Password updated successfully"
     assert phone.me().status == phone.refresh().status == 401
     assert phone.call("POST", "/v1/login", {"identity": phone.username, "password": PASSWORD}).status == 401
     assert phone.call("POST", "/v1/login", {"identity": phone.username, "password": NEW_PASSWORD}).status == 200
     assert User.objects.get().email_verified
+
+
+def test_an_email_is_verified_by_the_code_that_a_registration_mailed(phone_kind, mailing_server, mails):
+    phone = phone_kind(Live(mailing_server.base_url)).sign_up()
+    body = {"identity": phone.username, "otp": code_in(mails, "Verify your email for ZapAuth")}
+    assert phone.call("POST", "/v1/otp/verify", body).json["data"] == "OTP verified"
+    assert phone.me().json["data"]["emailVerified"] is True
 
 
 def test_of_resets_at_once_with_one_code_one_wins(phone_kind, mailing_server, mails):
