@@ -58,9 +58,9 @@ def _request_id(request: HttpRequest) -> str:
 def _client_ip(request: HttpRequest) -> str | None:
     address: str = request.META.get("REMOTE_ADDR", "")
     proxies = settings.TRUSTED_PROXIES
-    if proxies:
+    if proxies and (forwarded := request.META.get("HTTP_X_FORWARDED_FOR")):
         # Each proxy of ours appends whom it saw; what stands further left anybody can write.
-        hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        hops = [hop.strip() for hop in forwarded.split(",")]
         if len(hops) >= proxies:
             address = hops[-proxies]
     return plain_address(address)

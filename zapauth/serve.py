@@ -94,13 +94,17 @@ def _serve(*, demo: bool, reload: bool) -> None:
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     # Workers that start from nothing share no connection, no thread and no lock with this process.
     multiprocessing.set_start_method("spawn", force=True)
+    # Only proxies' headers are trusted, so only behind proxies it matters how a header's name was spelt.
+    interface = (
+        {"target": "zapauth.rsgi:application", "interface": Interfaces.RSGI}
+        if settings.TRUSTED_PROXIES
+        else {"target": "zapauth.wsgi:application", "interface": Interfaces.WSGI, "blocking_threads": settings.THREADS}
+    )
     server = Server(
-        "zapauth.wsgi:application",
+        **interface,
         address=settings.HOST,
         port=settings.PORT,
-        interface=Interfaces.WSGI,
         workers=settings.WORKERS,
-        blocking_threads=settings.THREADS,
         # A worker that dies takes nobody's session with it; another one takes its place.
         respawn_failed_workers=True,
         workers_kill_timeout=10,

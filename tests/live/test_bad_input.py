@@ -16,6 +16,18 @@ from tests.phones import PASSWORD, Live, Reply
 from tests.servers import ping, running_server
 
 
+@pytest.fixture(scope="module")
+def behind_a_proxy(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), running_server(TRUSTED_PROXIES="1") as started:
+        yield started
+
+
+@pytest.fixture(params=["_server", "behind_a_proxy"], ids=["", "behind a proxy"])
+def server(request, transactional_db):
+    """A real server. Behind a proxy it takes requests by another interface (`zapauth.rsgi`)."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture
 def phone(phone_kind, server):
     return phone_kind(Live(server.base_url), device_token="mine").sign_up()

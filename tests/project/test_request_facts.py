@@ -14,6 +14,7 @@ from tests.phones import PASSWORD, InProcess, ZapPhone
         (1, "1.2.3.4, 203.0.113.9", "203.0.113.9"),  # the left one anybody can write
         (2, "1.2.3.4, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
         (2, "203.0.113.9", "127.0.0.1"),
+        (1, "", "127.0.0.1"),
         (1, "2001:db8::1", "2001:db8::1"),
         (1, "not an address", None),
     ],
