@@ -81,9 +81,9 @@ _DETACHED_OF_ONE = """
 # live, so its epoch was the app's; an order that came between refuses the new session, too.
 _OPENED = """
     INSERT INTO user_sessions_session (
-           id, app_id, app_epoch, device_id, device_token_id, platform, ip, user_agent,
+           id, app_id, app_epoch, device_id, device_token_id, opened_from_id, platform, ip, user_agent,
            created_at, last_seen_at, expires_at, refresh_used_by, end_reason, ended_request_id)
-    SELECT %(opened)s, app_id, app_epoch, device_id, device_token_id, platform, %(ip)s,
+    SELECT %(opened)s, app_id, app_epoch, device_id, device_token_id, id, platform, %(ip)s,
            %(user_agent)s, %(now)s, %(now)s, %(expires_at)s, '', '', ''
       FROM ended
      WHERE id = %(id)s"""

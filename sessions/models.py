@@ -101,7 +101,7 @@ class Session(models.Model):
         on_delete=models.PROTECT,
         db_index=False,
         related_name="+",
-        help_text="Of a user's session: the app-level session that logged in. It keeps the same push address.",
+        help_text="The session whose token opened this one on the same device: by a log-in, or by a logout.",
     )
 
     ip = models.GenericIPAddressField(null=True, blank=True)

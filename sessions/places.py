@@ -22,7 +22,7 @@ MOST_PLACES = 1000  # of one user, newest first
 # Each column: whether a session of the user was opened there. A session that was opened from a registration is on
 # the very device that registered itself; a device's `unique_id` is no secret and proves nothing.
 _OPENED_THERE = """
-   SELECT COALESCE(bool_or(s.opened_from_id = %(registration)s), false),
+   SELECT COALESCE(bool_or(s.opened_from_id = %(registration)s OR s.id = %(logged_out)s), false),
           COALESCE(bool_or(t.digest = %(device_token)s), false),
           COALESCE(bool_or(s.ip <<= %(network)s::inet), false)
      FROM user_sessions_session s
@@ -36,14 +36,21 @@ class Place(Caller):
     """A caller whose device may be known: by the session it was registered with, or by its device token's digest."""
 
     registration: UUID | None = None
+    logged_out: UUID | None = None  # the session whose logout opened `registration`
     device_token: bytes | None = None
 
     @classmethod
     def of(cls, origin: Origin, *, session: Session | None = None, device_token: str | None = None) -> Self:
         """The place that a request came from; ``session`` is that of its token, if it has one."""
+        registration = logged_out = None
+        if session is not None:
+            registration, logged_out = session.opened_from_id, None
+            if session.is_app_level:
+                registration, logged_out = session.pk, session.opened_from_id
         return cls(
             ip=origin.ip,
-            registration=(session.opened_from_id or session.pk) if session else None,
+            registration=registration,
+            logged_out=logged_out,
             device_token=DeviceToken.digest_of(device_token) if device_token else None,
         )
 
@@ -51,6 +58,7 @@ class Place(Caller):
         facts: dict[str, Any] = {
             "user": user.pk if user else "",
             "registration": self.registration,
+            "logged_out": self.logged_out,
             "device_token": self.device_token,
             "network": self.network or None,
             "known_for": KNOWN_FOR,

@@ -92,14 +92,15 @@ class RestoreGuard:
         self._warned = False
 
     def start(self) -> None:
-        """Compare with the file and count. Raises: CannotBeServed."""
+        """Compare the database with the file; writes nothing, so it waits for no replica. Raises: CannotBeServed."""
         if self._path is None:
             return
-        self._seen = read_file(self._path)
-        had_file = self._seen is not None
-        self.count()
-        if not had_file and self._seen is not None and self._seen.number > 1:
-            logger.warning("%s is new: a backup restored before this start is not noticed here", self._path)
+        self._seen, found = read_file(self._path), mark()
+        if self._seen is None:
+            if found is not None:
+                logger.warning("%s is new: a backup restored before this start is not noticed here", self._path)
+        elif found is None or found.number < self._seen.number:
+            raise CannotBeServed(_what_happened(Seen(found.number, found.at) if found else None, self._seen))
 
     def count(self) -> None:
         """Count the mark up, unless the database is older than what this server has seen.
@@ -134,8 +135,9 @@ def _count(seen: Seen | None) -> Seen:
             "INSERT INTO user_sessions_mark (id, number, at) VALUES (1, 0, clock_timestamp()) ON CONFLICT DO NOTHING"
         )
         row = link.execute("SELECT number, at FROM user_sessions_mark WHERE id = 1 FOR UPDATE").fetchone()
-        if row is None or (seen is not None and row[0] < seen.number):
-            raise CannotBeServed(_what_happened(row, seen))
+        assert row is not None  # noqa: S101  # it was made above
+        if seen is not None and row[0] < seen.number:
+            raise CannotBeServed(_what_happened(Seen(*row) if row[0] else None, seen))
         row = link.execute(
             "UPDATE user_sessions_mark SET number = number + 1, at = clock_timestamp() RETURNING number, at"
         ).fetchone()
@@ -143,19 +145,19 @@ def _count(seen: Seen | None) -> Seen:
     return Seen(*row)
 
 
-def _what_happened(row: tuple[int, datetime] | None, seen: Seen | None) -> str:
-    has = f"mark {row[0]} of {row[1]:%Y-%m-%d %H:%M:%S} UTC" if row and row[0] else "no mark"
-    saw = f"mark {seen.number} of {seen.at:%Y-%m-%d %H:%M:%S} UTC" if seen else "one"
+def _what_happened(found: Seen | None, seen: Seen) -> str:
+    has = f"mark {found.number} of {found.at:%Y-%m-%d %H:%M:%S} UTC" if found else "no mark"
     return f"""a backup was restored: the database is older than what this server has seen.
-  The database has {has}; this server has seen {saw} ({settings.RESTORE_GUARD}).
-  Who logged out in between is logged in again there. So nothing is served until you run one of
+  The database has {has}; this server has seen mark {seen.number} of {seen.at:%Y-%m-%d %H:%M:%S} UTC.
+  Users who logged out in between are logged in again there. So nothing is served until you run one of
     manage.py restored --ended FILE   end what a record of endings names (manage.py ended); others stay logged in
     manage.py restored                refuse everything that was opened before: everybody has to log in again
-  docs/backup.md has the steps. If this is another database on purpose, give it a file of its own: RESTORE_GUARD."""
+  docs/backup.md has the steps. If this is another database on purpose, give it a file of its own:
+  RESTORE_GUARD is {settings.RESTORE_GUARD} now."""
 
 
 class Watcher(threading.Thread):
-    """Counts every few seconds until it is told to stop, and once more then.
+    """Counts at once, then every few seconds until it is told to stop, and once more then.
 
     When a backup is restored while the server runs, `restored` says so, and the process is interrupted as by Ctrl-C.
     """
@@ -167,7 +169,7 @@ class Watcher(threading.Thread):
         self.restored: CannotBeServed | None = None
 
     def run(self) -> None:
-        wait = EVERY
+        wait = timedelta(0)
         while self.restored is None:
             stopped = self._stopped.wait(wait.total_seconds())
             wait = self._count()
@@ -189,7 +191,7 @@ class Watcher(threading.Thread):
     def stop(self) -> None:
         """Returns when the mark has been counted, or can't be for some seconds."""
         self._stopped.set()
-        self.join(2 * SECONDS_TO_CONNECT)
+        self.join(SECONDS_TO_CONNECT)
 
 
 def mark() -> Mark | None:

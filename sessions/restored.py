@@ -105,7 +105,8 @@ def refuse_undone(undone: Undone, record: Record, *, note: str, operator: str) -
         User.objects.filter(pk=pk, deleted_at=None).update(deleted_at=record.deleted[pk], updated_at=now)
     for batch in _batches(undone.deleted):
         DeviceToken.objects.filter(user__in=batch).update(user=None, updated_at=now)
-    return _run(undone, record, now=now, note=note, operator=operator)
+    counts = ", ".join(f"{name}: {count}" for name, count in undone.counts().items())
+    return _run(undone, record, now=now, note=f"{note}\n{counts}", operator=operator)
 
 
 def _run(undone: Undone, record: Record, *, now: datetime, note: str, operator: str) -> BulkRun:

@@ -1,7 +1,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-# An app-level session is opened from no other any more: each has a push address of its own.
+# It named the registration until now. Which session an app-level one was opened from, nobody knows.
 FORGET = """
 UPDATE user_sessions_session SET opened_from_id = NULL WHERE opened_from_id IS NOT NULL AND user_id IS NULL;
 """
@@ -20,6 +20,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='session',
             name='opened_from',
-            field=models.ForeignKey(blank=True, db_index=False, help_text="Of a user's session: the app-level session that logged in. It keeps the same push address.", null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='user_sessions.session'),
+            field=models.ForeignKey(blank=True, db_index=False, help_text='The session whose token opened this one on the same device: by a log-in, or by a logout.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='user_sessions.session'),
         ),
     ]

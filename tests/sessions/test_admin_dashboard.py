@@ -109,7 +109,7 @@ def test_refused_logins_are_counted_by_reason(db, settings):
     assert dict(RefusedLogin.objects.values_list("reason", "count")) == {
         "unknown_user": 1,
         "disabled": 1,
-        "wrong_password": 1,
+        "known_place": 1,
         "too_many": 1,
     }
     assert dashboard().refused.today.total == 4

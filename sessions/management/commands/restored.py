@@ -1,4 +1,4 @@
-"""Correct a restored backup: nobody stays logged in by it who had been logged out."""
+"""Correct a restored backup: end again what had ended."""
 
 import sys
 from argparse import ArgumentParser
@@ -105,7 +105,7 @@ class Command(LogoutCommand):
         until = f"{seen.at:%Y-%m-%d %H:%M:%S} UTC, when this server was up last," if seen else "the restore"
         self._tell(
             f"The record ends at {record.exported_at:%Y-%m-%d %H:%M:%S} UTC. "
-            f"Whoever logged out between that and {until} is logged in again: the record does not know."
+            f"Users who logged out between that and {until} are logged in again: the record does not name them."
         )
         self._tell(
             "Emails, names, rights, keys of apps, and passwords that the record does not name are those of the backup."
