@@ -12,6 +12,12 @@ from sessions.places import Place
 from users.credentials import check_own_password
 
 
+def is_recent(session: Session) -> bool:
+    """Whether the user of ``session``, as authentication found it, has shown their password of late."""
+    shown_at = session.authenticated_at
+    return shown_at is not None and session.checked_at - shown_at <= settings.REAUTHENTICATION_WINDOW
+
+
 def require_recent_password(session: Session, *, password: str | None, origin: Origin) -> None:
     """Check that the user of ``session`` has shown their password of late, or shows it now.
 
@@ -23,8 +29,7 @@ def require_recent_password(session: Session, *, password: str | None, origin: O
 
     Raises: ReauthenticationRequired, WrongPasswordGiven, TooManyAttempts.
     """
-    shown_at = session.authenticated_at
-    if shown_at is not None and session.checked_at - shown_at <= settings.REAUTHENTICATION_WINDOW:
+    if is_recent(session):
         return
     if password is None or session.user is None:
         raise ReauthenticationRequired

@@ -104,6 +104,8 @@ def columns_to_change(user: User, **fields: Any) -> dict[str, Any]:
     email = fields.pop("email", user.latest_email)
     if email == user.latest_email:
         return fields
+    if email is None:
+        return fields | {"email": None, "new_email": None, "email_verified": False}
     if user.email is None:
         return fields | {"email": email, "email_verified": False}
     return fields | {"new_email": None if email == user.email else email}

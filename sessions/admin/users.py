@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.forms import UserChangeForm
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -14,11 +13,14 @@ from unfold.decorators import display
 
 from sessions.accounts import change_in_admin
 from sessions.admin.confirm import Question, WhyForm, actor_of, ask
+from sessions.admin.user_form import UserForm
+from sessions.browser import find_session
 from sessions.bulk import Preview
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
 from sessions.passwords import send_reset_code
+from sessions.reauthentication import is_recent
 from sessions.selection import Selection
 from sessions.staff import disable_user, end_as_staff
 from sessions.user_page import user_page
@@ -27,29 +29,6 @@ from users.admin_forms import SavesChanges, changed_columns
 from users.errors import EmailMissing, TooManyAttempts
 from users.models import App, User, is_object_id
 from users.permissions import Act, closed_fields, may, may_as_staff
-
-_UNIQUE = {"username": "username__iexact", "email": "email__iexact", "phone_number": "phone_number"}
-
-
-class UserForm(UserChangeForm):
-    """Takes what is empty for absent: of NULLs there may be many, of empty strings only one."""
-
-    password = None  # type: ignore[assignment]  # nobody sees its hash, and nobody chooses it for somebody else
-
-    def clean_email(self) -> str | None:
-        return self.cleaned_data.get("email") or None
-
-    def clean_phone_number(self) -> str | None:
-        return self.cleaned_data.get("phone_number") or None
-
-    def clean(self) -> None:
-        """Say which field is taken. Django can't: the constraints hold for users who are not deleted."""
-        super().clean()
-        others = User.objects.filter(deleted_at=None).exclude(pk=self.instance.pk)
-        for field, lookup in _UNIQUE.items():
-            value = self.cleaned_data.get(field)
-            if value and others.filter(**{lookup: value}).exists():
-                self.add_error(field, "Another user has it already.")
 
 
 @admin.register(User)
@@ -136,6 +115,19 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, NoDelete):  # type: ignore[misc]
             return queryset.filter(pk=term), False
         found = Q(username__istartswith=term) | Q(email__istartswith=term) | Q(phone_number=term)
         return queryset.filter(found), False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.request = request
+        return form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        shown = [*super().get_fieldsets(request, obj)]
+        session = find_session(request)
+        asks = obj is not None and session is not None and not is_recent(session)
+        if asks and self.has_change_permission(request, obj):
+            shown.insert(2, (None, {"fields": ["your_password"]}))
+        return shown
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return may(actor_of(request), Act.ADD_USER)

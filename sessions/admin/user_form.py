@@ -1,0 +1,83 @@
+"""The admin's form of a user."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import UserChangeForm
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminPasswordWidget
+
+from sessions.browser import find_session
+from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
+from sessions.origin import Origin
+from sessions.reauthentication import require_recent_password
+from users.errors import TooManyAttempts
+from users.models import User
+
+_UNIQUE = {"username": "username__iexact", "email": "email__iexact", "phone_number": "phone_number"}
+
+
+# A change of one of these needs the password of whoever makes it, unless they logged in a short time ago.
+_GUARDED = {"username", "email", "phone_number", "is_staff", "is_superuser", "groups", "user_permissions"}
+
+
+class ActorsPassword(forms.CharField):
+    """The password of the member of staff who fills in the form. It is no field of the user."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label="Your password",
+            required=False,
+            strip=False,
+            widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
+            help_text="Needed for another user name, email, phone number or permission: you logged in some time ago.",
+        )
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return False
+
+
+class UserForm(UserChangeForm):
+    """Takes what is empty for absent: of NULLs there may be many, of empty strings only one."""
+
+    request: HttpRequest  # `UserAdmin.get_form` sets it
+    password = None  # type: ignore[assignment]  # nobody sees its hash, and nobody chooses it for somebody else
+    your_password = ActorsPassword()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance._state.adding:
+            del self.fields["your_password"]
+
+    def clean_email(self) -> str | None:
+        return self.cleaned_data.get("email") or None
+
+    def clean_phone_number(self) -> str | None:
+        return self.cleaned_data.get("phone_number") or None
+
+    def clean(self) -> None:
+        """Say which field is taken. Django can't: the constraints hold for users who are not deleted."""
+        super().clean()
+        others = User.objects.filter(deleted_at=None).exclude(pk=self.instance.pk)
+        for field, lookup in _UNIQUE.items():
+            value = self.cleaned_data.get(field)
+            if value and others.filter(**{lookup: value}).exists():
+                self.add_error(field, "Another user has it already.")
+        if not self.instance._state.adding and _GUARDED & set(self.changed_data):
+            self._require_recent_password()
+
+    def _require_recent_password(self) -> None:
+        session = find_session(self.request)
+        if session is None:  # it has ended since the request came in
+            raise PermissionDenied
+        try:
+            typed = self.cleaned_data.get("your_password") or None
+            require_recent_password(session, password=typed, origin=Origin.of(self.request))
+        except WrongPasswordGiven:
+            self.add_error("your_password", "This is not your password.")
+        except ReauthenticationRequired:
+            self.add_error("your_password", "Type your password to change this: you logged in some time ago.")
+        except TooManyAttempts as error:
+            minutes = -(-error.retry_after // 60)
+            self.add_error("your_password", f"Too many attempts. Try again in {minutes} min.")
