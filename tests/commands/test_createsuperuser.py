@@ -104,3 +104,10 @@ def test_at_a_terminal_the_email_is_asked_for_and_may_be_left_empty(transactiona
         assert terminal.finish() == 0, terminal.screen
     assert stored() == ("boss", email or None, True)
     assert User.objects.get(username="boss").check_password(PASSWORD)
+
+
+def test_a_poor_password_of_the_environment_is_refused(db, monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "password1")
+    with pytest.raises(CommandError, match="too common"):
+        call_command("createsuperuser", username="boss", email="boss@example.org", interactive=False)
+    assert not User.objects.exists()

@@ -7,6 +7,7 @@ from django.core.management.base import CommandError
 
 from tests.bad_input import buddy_success, zap_success
 from tests.phones import PASSWORD, new_name, reset_code_in, work_of
+from tests.sessions.staff import log_in
 from users.models import Throttle, User
 
 GOOD = "another-pass-2"
@@ -129,7 +130,7 @@ def test_without_the_code_a_reset_does_not_tell_that_the_password_is_like_the_na
 
 def test_staff_cannot_give_themselves_a_poor_password_in_the_admin(db, client):
     boss = User.objects.create_superuser("boss", PASSWORD)
-    client.force_login(boss)
+    log_in(client, boss)
     own = {"old_password": PASSWORD, "new_password1": COMMON, "new_password2": COMMON}
     assert "too common" in client.post("/admin/password_change/", own).content.decode()
     boss.refresh_from_db()

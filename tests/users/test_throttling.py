@@ -163,7 +163,8 @@ def test_an_ipv6_network_is_one_address():
 
 
 @pytest.mark.only("zap")
-def test_the_old_password_of_a_change_cannot_be_guessed(new_phone, clock):
+def test_the_old_password_of_a_change_cannot_be_guessed(new_phone, clock, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login_known": (3, 900)}
     phone = new_phone().sign_up()
     body = {
         "userId": phone.user_id,

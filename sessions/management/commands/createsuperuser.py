@@ -6,9 +6,12 @@ from django.core.management.base import CommandError
 from django.db import IntegrityError
 from django.db.models import Field
 
+from users.errors import PasswordRefused
 from users.models import User
+from users.password_policy import check_new_password
 
 _EMAIL_VARIABLE = "DJANGO_SUPERUSER_EMAIL"
+_PASSWORD_VARIABLE = "DJANGO_SUPERUSER_PASSWORD"
 
 
 class Command(createsuperuser.Command):
@@ -19,6 +22,8 @@ class Command(createsuperuser.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["interactive"]:
             options["email"] = options["email"] or os.environ.get(_EMAIL_VARIABLE, "")
+            username = options["username"] or os.environ.get("DJANGO_SUPERUSER_USERNAME", "")
+            _check_password(username=username, email=options["email"])
         if options["email"] and _is_taken(options["email"]):
             raise CommandError("That email is already taken.")
         try:
@@ -33,6 +38,15 @@ class Command(createsuperuser.Command):
             self.stderr.write("Error: That email is already taken.")
             return None
         return value
+
+
+def _check_password(**user: str | None) -> None:
+    """Django asks its validators only at a terminal. Raises: CommandError."""
+    if password := os.environ.get(_PASSWORD_VARIABLE):
+        try:
+            check_new_password(password, user=User(**user))
+        except PasswordRefused as error:
+            raise CommandError(" ".join(error.reasons)) from error
 
 
 def _is_taken(email: str) -> bool:
