@@ -227,7 +227,7 @@ ROUTES = [
     Route(
         *(BUDDY, "change device", "PATCH", "/devices/current", _description),
         optional=_DESCRIPTION,
-        token="app_token",
+        token="access_token",
         within=f"{_BUDDY}.change_device",
     ),
     Route(

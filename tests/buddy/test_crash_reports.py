@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.bad_input import buddy_error, buddy_success
-from tests.phones import BuddyPhone, InProcess
+from tests.phones import PASSWORD, BuddyPhone, InProcess
 from tests.sessions.staff import browser_of, new_staff
 from users import crash_reports
 from users.models import CrashReport, Device, User
@@ -94,4 +94,4 @@ def test_staff_who_may_see_devices_read_a_devices_latest_crash_reports_and_can_c
     assert shown.index("crash 20") < shown.index("crash 19")
     assert "<textarea" not in shown
     assert support.post(page, {"crash_reports-TOTAL_FORMS": "0"}).status_code == 403
-    assert browser_of(User.objects.create_user("other", is_staff=True)).get(page).status_code == 403
+    assert browser_of(User.objects.create_user("other", PASSWORD, is_staff=True)).get(page).status_code == 403

@@ -15,7 +15,7 @@ from tests.commands.terminal import manage
 from tests.commands.test_logout import digest_in
 from tests.phones import BuddyPhone, InProcess, ZapPhone
 from users.clock import database_now
-from users.models import App, DeviceToken, User
+from users.models import App, DeviceToken, OneTimeCode, User
 from users.reset_codes import issue_code
 
 HOUR = timedelta(hours=1)
@@ -269,7 +269,7 @@ def test_the_mark_is_above_the_file_and_no_code_of_the_backup_works(phones, reco
     issue_code(User.objects.get(username="stays"))
     assert manage("restored", *(["--ended", str(record)] if ended else [])).code == 0
     assert Mark.objects.get().number > read_file(guard).number
-    assert not User.objects.filter(reset_code__isnull=False).exists()
+    assert not OneTimeCode.objects.exists()
 
 
 def test_a_machine_without_a_file_of_a_server_is_told(phones, guard):

@@ -5,7 +5,7 @@ The description says it in words; a schema that did would be of no use to anybod
 
 import json
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from jsonschema import Draft202012Validator
 from rest_framework.serializers import BooleanField
@@ -41,7 +41,9 @@ def is_fair(case: Case, response: Response, caller: Caller) -> bool:
     parameters = [parameter for parameter in operation.get("parameters", ()) if parameter["in"] == "query"]
     if parameters:
         schema = {"properties": {parameter["name"]: parameter["schema"] for parameter in parameters}}
-        given = {name: value for name, value in (case.query or {}).items() if value != ""}  # which is left out
+        # As it was sent: of a name given twice the last value counts, and an empty one is left out.
+        sent = dict(parse_qsl(urlsplit(str(response.request.url)).query, keep_blank_values=True))
+        given = {name: value for name, value in sent.items() if value != ""}
         query = _is_valid(_read(case, given, schema, caller), schema)
     return body and query
 

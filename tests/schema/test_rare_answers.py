@@ -87,7 +87,8 @@ def ask_late(zap, buddy):
         User.objects.filter(pk=phone.user_id).update(is_staff=True, is_superuser=True)
         Session.objects.update(authenticated_at=None)
         ids = {"id": other.user_id, "sid": Session.objects.get(user=other.user_id).pk}
-        reply = phone.ask(method, path.format(**ids), body(phone))
+        token = None if operation == "POST /v1/users" else phone.access_token  # staff register without limit
+        reply = phone.call(method, path.format(**ids), body(phone), token=token)
         assert conforms(reply, method, path)
         return reply
 
