@@ -216,7 +216,7 @@ def test_a_change_that_identifies_the_user_is_told_with_what_to_do(ann, commits,
     for words in ("2026-03-01 at 12:34 UTC", "The user name was changed.", "The phone number was changed."):
         assert words in mail.body
     assert "If it was not you, set a new password at once" in mail.body
-    assert "this address, for it still works" in mail.body
+    assert "this address, which still works" in mail.body
 
 
 def test_after_a_deletion_no_new_password_is_promised(ann, commits, mailoutbox):
