@@ -88,7 +88,9 @@ class Statement:
         prepared: dict[Statement, tuple[bytes, Any]] = vars(on).setdefault("statements", {})
         try:
             return self._execute(on, prepared, values)
-        except _STALE:
+        except _STALE as error:
+            if isinstance(error, errors.InvalidSqlStatementName):
+                prepared.clear()  # the others are gone, too
             prepared.pop(self, None)
             if on.pgconn.transaction_status != pq.TransactionStatus.IDLE:
                 raise  # nothing goes on in a transaction after an error
