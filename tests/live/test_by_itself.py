@@ -61,7 +61,9 @@ def mailing_server(_mailing_server, mails, transactional_db):
 def sent(mails: Path, subject: str) -> list[str]:
     """The mails of that subject, as far as they are written to their end."""
     texts = [mail.read_text() for mail in mails.iterdir()]
-    return [text for text in texts if f"Subject: {subject}" in text and "not even to our staff" in text.replace("\n", " ")]
+    return [
+        text for text in texts if f"Subject: {subject}" in text and "not even to our staff" in text.replace("\n", " ")
+    ]
 
 
 def code_in(mails: Path, subject: str = "Your ZapAuth reset code") -> str:
