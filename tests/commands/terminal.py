@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import shlex
+import signal
 import subprocess
 import sys
 import termios
@@ -114,7 +115,7 @@ def at_a_terminal(line: str, *, columns: int = 160) -> Iterator[Terminal]:
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # or Ctrl-C would be but a letter
+        preexec_fn=_let_ctrl_c_interrupt,
     )
     os.close(theirs)
     try:
@@ -124,6 +125,11 @@ def at_a_terminal(line: str, *, columns: int = 160) -> Iterator[Terminal]:
             process.kill()
             process.wait()
         os.close(ours)
+
+
+def _let_ctrl_c_interrupt() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # or Ctrl-C would be but a letter
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it, children inherit that
 
 
 def _environment() -> dict[str, str]:
