@@ -203,8 +203,7 @@ def _left(run: BulkRun, selection: Selection) -> QuerySet[Session]:
     """The sessions that ``run`` has yet to end."""
     if not run.cut_off or selection.created_before is not None:
         return _live(selection, now=run.as_of)
-    # Those opened under an older epoch, whatever their time: a log-in that was under way at the order
-    # may commit after it.
+    # A log-in that was under way at the order may commit after it, with any time; its older epoch tells.
     old = ~Q(app_epoch=F("app__session_epoch")) if selection.users is None else ~Q(user_epoch=F("user__session_epoch"))
     return selection.queryset(now=run.as_of).filter(old, ended_at=None)
 

@@ -23,7 +23,7 @@ SYSTEMS = {"iOS", "Android", "Windows", "Mac OS X", "Linux", "Ubuntu", "Chrome O
 
 
 class AccountChange(StrEnum):
-    """What has changed in an account, as its user is told."""
+    """What a mail says has changed in an account."""
 
     EMAIL_ASKED = "Another email address was set. It takes the place of this one when it is verified."
     EMAIL_KEPT = "The change to another email address was taken back."

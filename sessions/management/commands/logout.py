@@ -228,7 +228,7 @@ def _line(session: Session) -> dict[str, Any]:
 
 
 def operator_name() -> str:
-    """Who calls the command: user@host."""
+    """The caller of the command, as user@host."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

@@ -111,7 +111,7 @@ def _that_fit(rows: list[dict[str, str]], width: int) -> list[str]:
 
 
 def _width(rows: list[dict[str, str]], columns: Iterable[str]) -> int:
-    """Of the table with its borders, when nothing is folded."""
+    """The width of the table with its borders, when no cell is folded."""
     return 1 + sum(max(cell_len(text) for text in (name, *(row[name] for row in rows))) + 3 for name in columns)
 
 
