@@ -225,7 +225,7 @@ def _joined(exports: list[_Export], digest: str) -> Record:
             raise RecordError(f"what ended from {joined.exported_at} to {export.since} is missing between two exports")
         joined.exported_at = max(joined.exported_at, export.until)
         _add(joined, export)
-    # What is disabled is known of the newest one only: somebody may have been let in again.
+    # Only the newest export knows who is disabled now: an account may have been enabled again since an older one.
     newest = max(exports, key=lambda export: export.exported_at)
     joined.disabled = {pk for kind, pk, _ in newest.others if kind == Kind.USER_DISABLED}
     joined.apps_disabled = {pk for kind, pk, _ in newest.others if kind == Kind.APP_DISABLED}

@@ -166,6 +166,7 @@ class Watcher(threading.Thread):
         super().__init__(name="restore guard", daemon=True)
         self._guard = guard
         self._stopped = threading.Event()
+        self._failing = False
         self.restored: CannotBeServed | None = None
 
     def run(self) -> None:
@@ -184,8 +185,14 @@ class Watcher(threading.Thread):
         except CannotBeServed as error:
             self.restored = error
         except Exception as error:
-            logger.debug("the mark was not counted: %s", error)
+            # Said once: an outage of an hour is one event, and meanwhile a restore goes unnoticed.
+            if not self._failing:
+                logger.warning("a restored backup is not noticed until the mark can be counted again: %s", error)
+            self._failing = True
             return AGAIN
+        if self._failing:
+            logger.info("the mark is counted again")
+        self._failing = False
         return EVERY
 
     def stop(self) -> None:

@@ -28,7 +28,7 @@ T = TypeVar("T", UUID, str)
 
 @dataclass(frozen=True)
 class Undone:
-    """What the restored database has again, against the record: ids."""
+    """The ids that the restored database accepts again, although the record says they ended."""
 
     sessions: set[UUID]
     deleted: set[str]

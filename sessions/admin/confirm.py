@@ -75,7 +75,7 @@ class WhyForm(forms.Form):
 
 @dataclass(frozen=True)
 class Question:
-    """What staff are asked before it is done. ``is_harmless``: it takes nothing away from anybody."""
+    """A page that asks staff to confirm an act. ``is_harmless``: the act takes nothing away from anybody."""
 
     title: str
     button: str

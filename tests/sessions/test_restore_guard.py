@@ -218,6 +218,21 @@ def test_while_the_database_is_away_the_watcher_only_tries_again():
     assert watcher.restored is None
 
 
+def test_that_the_mark_is_not_counted_is_said_once_for_each_time_that_it_fails(path, caplog, monkeypatch):
+    caplog.set_level(logging.INFO, restore_guard.logger.name)
+    guard = started(path)
+    watcher = Watcher(guard)
+    for _ in range(2):
+        with monkeypatch.context() as away:
+            away.setattr(guard, "count", Away().count)
+            watcher._count()
+            watcher._count()
+        watcher._count()
+        watcher._count()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"] * 2
+    assert "a restored backup is not noticed" in caplog.text
+
+
 def test_the_watcher_counts_once_more_when_it_is_stopped(path):
     watcher = Watcher(started(path))
     watcher.start()
