@@ -1,7 +1,6 @@
 """Bulk runs: a preview that binds, a cut-off that comes first, whole batches, a way back in when interrupted."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
@@ -26,6 +25,7 @@ from tests.bad_input.database import undone
 from tests.locks import is_waited_for
 from tests.phones import device_token
 from tests.sessions.population import NOW, TICK, filters, is_meant, make_population, new_session
+from tests.waiting import wait_until
 from users.models import App, DeviceToken, User
 
 BOUNDED = hypothesis_settings(
@@ -496,13 +496,6 @@ def in_thread(call):
     return run
 
 
-def wait_until_somebody_waits(*, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not is_waited_for():
-        assert time.monotonic() < deadline, "nobody waits"
-        time.sleep(0.01)
-
-
 def test_four_who_give_and_sweep_the_same_order_at_once_get_along(transactional_db, small_batches):
     for made in (make_users(20), make_sessions(400, users=20)):
         list(made)
@@ -537,7 +530,7 @@ def test_a_session_that_is_used_again_before_its_batch_lives_on(transactional_db
         with transaction.atomic():
             Session.objects.filter(pk=used.pk).update(last_seen_at=timezone.now())
             swept = pool.submit(in_thread(lambda: list(sweep_run(run))))
-            wait_until_somebody_waits()
+            wait_until(is_waited_for)
         assert swept.result(20) == [1]
     assert live_ids() == {str(used.pk)}
     idle.refresh_from_db()
@@ -555,7 +548,7 @@ def test_a_login_does_not_wait_for_a_run_that_is_at_work(transactional_db):
             User.objects.select_for_update(no_key=True).get(pk=ann.pk)
             Session.objects.select_for_update(no_key=True).get(pk=session.pk)
             swept = pool.submit(in_thread(lambda: list(sweep_run(run))))
-            wait_until_somebody_waits()
+            wait_until(is_waited_for)
             assert User.objects.filter(pk=ann.pk).update(last_login=timezone.now()) == 1
             later = new_session(user=ann)
         assert swept.result(20) == [1]
