@@ -8,6 +8,7 @@ it again goes on where it stopped.
 
 import logging
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, F, Q, QuerySet, Sum
 
 from sessions.logout import end_sessions
@@ -25,10 +26,14 @@ from sessions.origin import Origin
 from sessions.selection import Selection
 from users.clock import database_now
 from users.models import App, User
+from users.transactions import in_transaction
 
 logger = logging.getLogger("zapauth.sessions")
 
 BATCH = 5000
+# In seconds. The transaction of a log-in is over sooner.
+LONGEST_WAIT = 10
+_LOOK_AGAIN = 0.02
 # Of PostgreSQL: an instant "before" is one of these earlier.
 RESOLUTION = timedelta(microseconds=1)
 
@@ -120,8 +125,10 @@ def start_run(
     if found > expected * settings.BULK_MAY_GROW:
         raise SelectionGrown(expected=expected, found=found)
     origin = origin or Origin()
-    # Apps and users are locked first, then the run, then sessions: here, in a login and in `sweep_run`.
-    with transaction.atomic():
+
+    @in_transaction
+    def write_down() -> BulkRun:
+        # Apps and users are locked first, then the run, then sessions: `sessions.locks`.
         if selection.cuts_off:
             _cut_off(selection)
         now = database_now()
@@ -137,7 +144,9 @@ def start_run(
         run.operator = _with(run.operator, operator, between=", ")[:200]
         run.note = _with(run.note, note, between="\n")
         run.save()
-    return run
+        return run
+
+    return write_down()
 
 
 def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]:
@@ -147,34 +156,82 @@ def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]
 
     Args: reason: if it is another than that staff or an operator wanted it.
     """
-    selection = Selection.from_json(run.selection)
     reason = reason or (EndReason.STAFF if run.source == BulkRun.Source.ADMIN else EndReason.OPERATOR)
+    # Not inside a caller's transaction: the others may wait for a lock that it has.
+    is_alone = connection.in_atomic_block or Selection.from_json(run.selection).sessions is not None
+    others = [] if is_alone else _under_way()
     after = _BEFORE_ALL
     while True:
-        with transaction.atomic():
-            # As it is now: whoever gives the order again moves `as_of`.
-            run = BulkRun.objects.select_for_update(of=("self",), no_key=True).select_related("actor").get(pk=run.pk)
-            if run.finished_at is not None:
-                return
-            left = _left(run, selection)
-            origin = Origin(ip=run.ip, request_id=run.request_id)
-            ended = end_sessions(
-                left.filter(pk__gt=after), actor=run.actor, reason=reason, origin=origin, run=run, at_most=BATCH
-            )
-            run.ended += len(ended)
-            after = max(ended) if len(ended) == BATCH else _BEFORE_ALL
-            # From the start once more: a login that was under way may have come up behind us.
-            if after == _BEFORE_ALL and not left.exists():
-                run.finished_at = database_now()
-                told = "bulk run %s is done, sessions ended: %d, reason %s", run.pk, run.ended, reason.value
-                # A command says so itself, on the same terminal.
-                level = logging.DEBUG if run.source == BulkRun.Source.COMMAND else logging.INFO
-                transaction.on_commit(partial(logger.log, level, *told))
-            run.save(update_fields=["ended", "finished_at"])
-        if ended:
-            yield run.ended
-        if run.finished_at is not None:
+        batch = _sweep_batch(run.pk, after, reason=reason, may_finish=not others)
+        if batch.ended:
+            yield batch.so_far
+        if batch.is_last:
             return
+        after = batch.after
+        if batch.is_empty and others:
+            # A log-in that began before the order may commit behind us. Then it is ended, too.
+            for _ in _wait_for(others):
+                yield batch.so_far
+            others = []
+
+
+@dataclass(frozen=True)
+class _Batch:
+    ended: int  # sessions
+    so_far: int  # of the run
+    after: UUID  # where the next batch begins
+    is_last: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.ended and self.after == _BEFORE_ALL
+
+
+@in_transaction
+def _sweep_batch(run_id: UUID, after: UUID, *, reason: EndReason, may_finish: bool) -> _Batch:
+    # As it is now: whoever gives the order again moves `as_of`.
+    run = BulkRun.objects.select_for_update(of=("self",), no_key=True).select_related("actor").get(pk=run_id)
+    if run.finished_at is not None:
+        return _Batch(0, run.ended, after, is_last=True)
+    left = _left(run, Selection.from_json(run.selection))
+    origin = Origin(ip=run.ip, request_id=run.request_id)
+    ended = end_sessions(
+        left.filter(pk__gt=after), actor=run.actor, reason=reason, origin=origin, run=run, at_most=BATCH
+    )
+    run.ended += len(ended)
+    after = max(ended) if len(ended) == BATCH else _BEFORE_ALL
+    # From the start once more: a log-in that was under way may have come up behind us.
+    if may_finish and after == _BEFORE_ALL and not left.exists():
+        run.finished_at = database_now()
+        told = "bulk run %s is done, sessions ended: %d, reason %s", run.pk, run.ended, reason.value
+        # A command says so itself, on the same terminal.
+        level = logging.DEBUG if run.source == BulkRun.Source.COMMAND else logging.INFO
+        transaction.on_commit(partial(logger.log, level, *told))
+    run.save(update_fields=["ended", "finished_at"])
+    return _Batch(len(ended), run.ended, after, is_last=run.finished_at is not None)
+
+
+def _under_way() -> list[int]:
+    """The ids of the transactions that write at this moment, besides our own."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xip(pg_current_snapshot())::text::bigint")
+        return [xid for (xid,) in cursor.fetchall()]
+
+
+def _wait_for(transactions: list[int]) -> Iterator[None]:
+    """Yield until none of them is under way any more, some seconds at most: others share the database server."""
+    for _ in range(round(LONGEST_WAIT / _LOOK_AGAIN)):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM unnest(%s::bigint[]) AS t (xid)"
+                " WHERE pg_xact_status(xid::text::xid8) = 'in progress')",
+                (transactions,),
+            )
+            if not cursor.fetchone()[0]:
+                return
+        yield
+        time.sleep(_LOOK_AGAIN)
+    logger.warning("some transaction has been under way for over %d s; the sweep goes on without it", LONGEST_WAIT)
 
 
 _BEFORE_ALL = UUID(int=0)

@@ -12,3 +12,16 @@ def is_waited_for() -> bool:
         )
         found: bool = cursor.fetchone()[0]
         return found
+
+
+def count_waiting() -> int:
+    """How many connections to this database wait for a lock, whoever has it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT waiting.pid)"
+            "  FROM pg_locks waiting JOIN pg_locks here ON here.pid = waiting.pid"
+            "  JOIN pg_database ON pg_database.oid = here.database AND datname = current_database()"
+            " WHERE NOT waiting.granted"
+        )
+        found: int = cursor.fetchone()[0]
+        return found

@@ -17,6 +17,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from sessions import bulk
 from sessions.bulk import Preview, SelectionGrown, find_interrupted, start_run, sweep_run
 from sessions.demo_data import make_sessions, make_users
+from sessions.login import log_in_with_refresh
 from sessions.logout import end_sessions
 from sessions.models import BulkRun, EndReason, Refusal, Session
 from sessions.origin import Origin
@@ -25,7 +26,9 @@ from tests.bad_input.database import undone
 from tests.locks import is_waited_for
 from tests.phones import device_token
 from tests.sessions.population import NOW, TICK, filters, is_meant, make_population, new_session
+from tests.threads import other_threads
 from tests.waiting import wait_until
+from users.clients import get_zap_app
 from users.models import App, DeviceToken, User
 
 BOUNDED = hypothesis_settings(
@@ -553,3 +556,36 @@ def test_a_login_does_not_wait_for_a_run_that_is_at_work(transactional_db):
             later = new_session(user=ann)
         assert swept.result(20) == [1]
     assert live_ids() == {str(later.pk)}
+
+
+@pytest.mark.parametrize("filters", [{"everyone": True}, {"networks": ("192.0.2.0/24",)}], ids=["epoch", "no epoch"])
+def test_a_log_in_that_is_under_way_at_the_order_is_ended_by_its_sweep(transactional_db, filters):
+    """It may commit when the sweep has seen all other sessions, and its user was told nothing of the order."""
+    ann, app, looked = User.objects.create_user("ann"), get_zap_app(), threading.Event()
+
+    def sweep(order):
+        for _ in sweep_run(order):
+            looked.set()
+
+    with other_threads() as do:
+        with transaction.atomic():
+            log_in_with_refresh(ann, app=app, device_token="phone", origin=Origin(ip="192.0.2.1"))
+            order = do(start, Selection(**filters), expected=9).result(20)
+            swept = do(sweep, order)
+            wait_until(lambda: looked.is_set() or swept.done())
+        swept.result(20)
+    order.refresh_from_db()
+    assert (order.ended, live_ids()) == (1, set())
+    assert device_token("phone").user_id is None
+
+
+def test_a_sweep_does_not_wait_for_ever_for_a_strangers_transaction(transactional_db, monkeypatch):
+    monkeypatch.setattr(bulk, "LONGEST_WAIT", 0.1)
+    ann = User.objects.create_user("ann")
+    new_session(user=ann)
+    with other_threads() as do, transaction.atomic():
+        App.objects.create(name="under way")
+        order = do(start, EVERYONE, expected=1).result(20)
+        assert do(lambda: list(sweep_run(order))).result(20)[-1] == 1
+        order.refresh_from_db()
+        assert order.finished_at is not None

@@ -1,0 +1,22 @@
+"""Core functions in another thread, each on a connection of its own."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection
+
+
+@contextmanager
+def other_threads(count: int = 4) -> Iterator[Callable[..., Future]]:
+    """Yields `start(function, *args, **kwargs)`, which calls it in another thread and returns the future."""
+    with ThreadPoolExecutor(count) as pool:
+
+        def run(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            finally:
+                connection.close()
+
+        yield lambda function, *args, **kwargs: pool.submit(run, function, args, kwargs)
