@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from django.db import transaction
+from django.db.models import Q
 
 from sessions.background import after_commit
+from sessions.locks import lock_addresses_of, lock_sessions
 from sessions.logout import end_sessions
 from sessions.mail import AccountChange, mail_account_changed
 from sessions.models import EndReason, Session
@@ -19,6 +20,7 @@ from users.models import DeviceToken, User
 from users.permissions import Act
 from users.record import record_change, record_deletion
 from users.reset_codes import count_request, forget_code
+from users.transactions import in_transaction
 
 # A change of one of these columns needs a recent password, and the user is told of it.
 IDENTIFYING = {"email", "new_email", "username", "phone_number"}
@@ -33,7 +35,7 @@ def register(*, ip: str | None, by_staff: bool = False, **fields: Any) -> User:
     return create_account(ip=None if by_staff else ip, **fields)
 
 
-@transaction.atomic
+@in_transaction
 def create_account(**fields: Any) -> User:
     """Create a user who was admitted, and mail a code to their email. Raises: IdentityTaken."""
     user = create_user(**fields)
@@ -59,7 +61,9 @@ def change_account(user: User, *, current: Session, password: str | None = None,
         count_request(set_email, user=user, caller=Place.of(origin, session=current))
     changed = [name for name, value in columns.items() if getattr(user, name) != value]
     by_staff = user.pk != current.user_id
-    with transaction.atomic():
+
+    @in_transaction
+    def store() -> None:
         change_user(user, **columns)
         if set_email:
             after_commit(send_email_code, user.pk)
@@ -67,8 +71,10 @@ def change_account(user: User, *, current: Session, password: str | None = None,
             record_change(user, actor=current.user, fields=changed)
         mail_account_changed(address, *_told(columns), by_staff=by_staff)
 
+    store()
 
-@transaction.atomic
+
+@in_transaction
 def change_in_admin(user: User, **fields: Any) -> None:
     """Store what staff changed in the admin, whose own log has it on record. The user is told at the email they had.
 
@@ -94,15 +100,17 @@ def delete_user(user_id: str, *, actor: User, current: Session, password: str | 
     """
     user = get_user_to_change(user_id, actor=actor, act=Act.DELETE_USER)
     require_recent_password(current, password=password, origin=origin)
-    with transaction.atomic():
-        _delete(user, actor=actor, origin=origin)
+    _delete(user, actor=actor, origin=origin)
 
 
+@in_transaction
 def _delete(user: User, *, actor: User, origin: Origin) -> None:
     now = database_now()
     if not User.objects.filter(pk=user.pk, deleted_at=None).update(deleted_at=now, updated_at=now):
         raise UserNotFound
-    end_sessions(Session.objects.filter(user=user), actor=actor, reason=EndReason.USER_DELETED, origin=origin)
+    sessions = Session.objects.filter(user=user)
+    lock_addresses_of(lock_sessions(sessions.filter(ended_at=None)), and_of=Q(user=user))
+    end_sessions(sessions, actor=actor, reason=EndReason.USER_DELETED, origin=origin)
     DeviceToken.objects.filter(user=user).update(user=None, updated_at=now)
     forget_code(user.pk)
     if actor.pk != user.pk:

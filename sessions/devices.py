@@ -3,20 +3,28 @@
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db.models import Q
 from uuid6 import uuid7
 
 from sessions.errors import DeviceInUse
-from sessions.login import Grant, is_in_use, lock_sessions, open_app_session, sessions_on_device
+from sessions.locks import lock_sessions
+from sessions.login import Grant, is_in_use, open_app_session, sessions_on_device, still_open
 from sessions.logout import log_out_and_open
 from sessions.models import Session
 from sessions.origin import Origin
 from sessions.tokens import AppAccessToken
-from users.devices import attach_device_token, find_device, register_device, release_device_token
-from users.models import App, Device
+from users.devices import (
+    attach_device_token,
+    find_device,
+    lock_device_tokens,
+    register_device,
+    release_device_token,
+)
+from users.models import App, Device, DeviceToken
+from users.transactions import in_transaction
 
 
-@transaction.atomic
+@in_transaction
 def open_device_session(
     app: App, *, unique_id: str | None, push_token: str | None, origin: Origin, **description: Any
 ) -> Grant:
@@ -33,7 +41,7 @@ def open_device_session(
     return open_app_session(app, origin=origin, **here)
 
 
-@transaction.atomic
+@in_transaction
 def change_device(session: Session, *, push_token: str | None = None, **description: Any) -> Device:
     """Change the description of the device that ``session`` is on, and the session's push address.
 
@@ -44,7 +52,7 @@ def change_device(session: Session, *, push_token: str | None = None, **descript
         SessionEnded, when a logout was quicker: else that user's pushes would come back.
     """
     on_device = sessions_on_device(session)
-    session = lock_sessions(on_device, session)
+    session = still_open(session, lock_sessions(on_device))
     if session.is_app_level and is_in_use(session.device_id):
         raise DeviceInUse
     device = Device.objects.get(pk=session.device_id)
@@ -52,12 +60,21 @@ def change_device(session: Session, *, push_token: str | None = None, **descript
         setattr(device, name, value)
     device.save(update_fields=[*description, "updated_at"])
     if push_token is not None:
-        held = attach_device_token(push_token, user=session.user, device=device) if push_token else None
-        old_id = session.device_token_id
-        if old_id is not None and (held is None or held.pk != old_id):
-            release_device_token(old_id, user=session.user, device=device)
+        held = _move(session, push_token, device=device)
         on_device.filter(pk__in=[session.pk, session.opened_from_id]).update(device_token=held)
     return _without_users_facts(device, description) if session.is_app_level else device
+
+
+def _move(session: Session, push_token: str, *, device: Device) -> DeviceToken | None:
+    """Give ``session`` that push address in the place of its old one, both on ``device``; "" is none."""
+    old_id, user = session.device_token_id, session.user
+    # Both at once: two devices that exchange their addresses could wait for each other.
+    lock_device_tokens(Q(pk=old_id) | Q(digest=DeviceToken.digest_of(push_token)))
+    held_by = None if user is None else session.pk
+    held = attach_device_token(push_token, user=user, held_by=held_by, device=device) if push_token else None
+    if old_id is not None and (held is None or held.pk != old_id):
+        release_device_token(old_id, user=user, held_by=session.pk, device=device)
+    return held
 
 
 def _without_users_facts(device: Device, given: dict[str, Any]) -> Device:

@@ -1,7 +1,7 @@
-"""The statement that ends sessions, put together from its parts; `sessions.logout` is the one who runs it.
+"""The statement that ends sessions, put together from its parts. Only `sessions.logout` runs it.
 
-Its parameters are what the record says of the logout (`now`, `reason`, `actor`, `ip`, `request_id`, `run`) and who is
-meant. It returns one row, of which the second value says whether a session was ended.
+Its parameters are what the record says of the logout (`now`, `reason`, `actor`, `ip`, `request_id`, `run`) and which
+sessions are meant. It returns one row. The second value says whether a session was ended.
 """
 
 from functools import cache
@@ -30,7 +30,7 @@ _ENDED = """
        SET ended_at = %(now)s, end_reason = %(reason)s, ended_by_id = %(actor)s,
            ended_ip = %(ip)s, ended_request_id = %(request_id)s, bulk_run_id = %(run)s
      WHERE {which}
- RETURNING id, app_id, app_epoch, user_id, refresh_jti, device_id, device_token_id, platform"""
+ RETURNING id, app_id, app_epoch, user_id, refresh_jti, device_id, device_token_id, platform, authenticated_at"""
 # Its refresh token, in simplejwt's own tables, unless it has expired: `manage.py prune` may delete such a one in
 # this very moment. LATERAL, as below, keeps PostgreSQL to the index: for a few thousand it would rather read the
 # whole table, once for each batch.
@@ -45,38 +45,56 @@ _BLACKLISTED = """
 # the user names, whether or not an open session holds it. Not an OR in one join: of a million sessions it would
 # take a third longer.
 _OF_LOGIN = """
-    SELECT device_token_id AS id, user_id, NULL AS device_id FROM ended"""
+    SELECT device_token_id AS id, user_id, NULL AS device_id, id AS session_id, authenticated_at FROM ended"""
 _OF_DEVICE = """
-    SELECT t.id, e.user_id, e.device_id
+    SELECT t.id, e.user_id, e.device_id, e.id, e.authenticated_at
       FROM ended e
      CROSS JOIN LATERAL (SELECT id FROM users_devicetoken WHERE device_id = e.device_id OFFSET 0) t"""
 _NAMED = """
-    SELECT t.id, e.user_id, NULL FROM ended e JOIN users_devicetoken t USING (user_id) WHERE t.digest = %(digest)s"""
-# Those of them that are still that user's once they are locked, for the phone may be somebody else's by now: no
-# push for them any more. The device keeps its address. In one order, so that two logouts that share some can't
-# deadlock. A session that nobody ended leaves an address alone that the user's next login on the phone holds, too.
+    SELECT t.id, e.user_id, NULL, e.id, e.authenticated_at
+      FROM ended e JOIN users_devicetoken t USING (user_id) WHERE t.digest = %(digest)s"""
+# An address stays its user's if a newer log-in of theirs holds it: a phone that has logged in again meanwhile goes
+# on getting pushes. A log-in that commits while this statement waits for the address is not visible to it, except
+# in `held_by`, which is read from the locked row. So a holder that is not found counts as newer.
+_HELD_BY_NEWER = """{held_by} {is_other} AND NOT EXISTS (
+            SELECT FROM user_sessions_session holder
+             WHERE holder.id = {held_by}
+               AND (holder.ended_at IS NOT NULL OR holder.authenticated_at < their.authenticated_at))"""
+# The addresses that are still that user's, for the phone may be somebody else's by now. They are locked in the order
+# of their keys, so that two logouts that share some can't deadlock. The device keeps its address.
 _HELD = """
-    SELECT t.id, t.user_id, t.device_id
+    SELECT t.id, t.user_id, t.device_id, t.held_by
       FROM users_devicetoken t
-     WHERE t.id = ANY(ARRAY(SELECT id FROM theirs)) {unless}
+     WHERE t.id = ANY(ARRAY(SELECT id FROM theirs))
      ORDER BY t.id
        FOR NO KEY UPDATE OF t"""
-_ELSEWHERE = """
-       AND NOT EXISTS (
-           SELECT FROM user_sessions_session other
-            WHERE other.device_token_id = t.id AND other.user_id = t.user_id
-              AND other.ended_at IS NULL AND other.id NOT IN (SELECT id FROM ended))"""
-_DETACHED = """
+_THEIRS_STILL = "their.user_id = {t}.user_id AND (their.device_id IS NULL OR their.device_id = {t}.device_id)"
+_DETACHED = f"""
     UPDATE users_devicetoken SET user_id = NULL, updated_at = %(now)s
      WHERE id = ANY(ARRAY(
-           SELECT held.id FROM held JOIN theirs ON theirs.id = held.id AND theirs.user_id = held.user_id
-            WHERE theirs.device_id IS NULL OR theirs.device_id = held.device_id))"""
-# The same for the one or two of one session, which need no list.
-_DETACHED_OF_ONE = """
-    UPDATE users_devicetoken t SET user_id = NULL, updated_at = %(now)s
+           SELECT held.id FROM held JOIN theirs their ON their.id = held.id AND {_THEIRS_STILL.format(t="held")}
+            WHERE ({_HELD_BY_NEWER.format(held_by="held.held_by", is_other="NOT IN (SELECT id FROM ended)")})
+                  IS NOT TRUE))"""  # noqa: S608
+# A session that nobody ended leaves an address to any other open session of its user: a forgotten log-in that times
+# out must not silence the phone in use. The addresses are locked before this statement, so it sees every session.
+_LEFT_TO_OTHERS = f"""
+    UPDATE users_devicetoken t
+       SET user_id = CASE WHEN other.id IS NOT NULL THEN t.user_id END, held_by = other.id, updated_at = %(now)s
+      FROM theirs their
+      LEFT JOIN LATERAL (
+           SELECT s.id FROM user_sessions_session s
+            WHERE s.device_token_id = their.id AND s.user_id = their.user_id
+              AND s.ended_at IS NULL AND s.id NOT IN (SELECT id FROM ended)
+            ORDER BY s.authenticated_at DESC NULLS LAST LIMIT 1) other ON true
+     WHERE t.id = their.id AND {_THEIRS_STILL.format(t="t")}"""  # noqa: S608
+# The same as `_DETACHED` for the one or two of one session, which need no list. It writes the row in either case:
+# if another transaction has just written it, PostgreSQL waits and decides by the row as it is then.
+_DETACHED_OF_ONE = f"""
+    UPDATE users_devicetoken t
+       SET user_id = CASE WHEN {_HELD_BY_NEWER.format(held_by="t.held_by", is_other="<> their.session_id")}
+                          THEN t.user_id END, updated_at = %(now)s
       FROM (SELECT * FROM theirs ORDER BY id) their
-     WHERE t.id = their.id AND t.user_id = their.user_id
-       AND (their.device_id IS NULL OR their.device_id = t.device_id)"""
+     WHERE t.id = their.id AND {_THEIRS_STILL.format(t="t")}"""  # noqa: S608
 # What Buddy goes on with: on the same device, and with the push address that it has now. The ended session was
 # live, so its epoch was the app's; an order that came between refuses the new session, too.
 _OPENED = """
@@ -103,13 +121,13 @@ def _theirs(*, on_device: bool, named: bool) -> str:
 
 @cache
 def end_locked(*, by_itself: bool = False, named: bool = False, opens: bool = False) -> Statement:
-    """Ends the open sessions `%(ids)s`, which are locked."""
+    """Ends the open sessions `%(ids)s`, which are locked; with ``by_itself``, their addresses are locked, too."""
+    detached = {"detached": _LEFT_TO_OTHERS} if by_itself else {"held": _HELD, "detached": _DETACHED}
     return _statement(
         ended=_ENDED.format(which="id = ANY(%(ids)s)"),
         blacklisted=_BLACKLISTED,
         theirs=_theirs(on_device=True, named=named),
-        held=_HELD.format(unless=_ELSEWHERE if by_itself else ""),
-        detached=_DETACHED,
+        **detached,
         **({"opened": _OPENED} if opens else {}),
     )
 

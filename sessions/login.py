@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
@@ -14,6 +14,7 @@ from sessions.accounts import create_account
 from sessions.background import after_commit
 from sessions.errors import SessionEnded
 from sessions.live import live_sessions
+from sessions.locks import lock_addresses_of, lock_sessions
 from sessions.logout import end_sessions
 from sessions.mail import mail_new_device
 from sessions.models import PLATFORM_LENGTH, USER_AGENT_LENGTH, EndReason, Session
@@ -26,7 +27,8 @@ from users.accounts import admit_user
 from users.clock import database_now
 from users.devices import attach_device_token, give_device_token
 from users.errors import BadCredentials
-from users.models import App, User
+from users.models import App, DeviceToken, User
+from users.transactions import in_transaction, tried_again
 
 # Addresses and user agents of a user that are kept.
 MOST_KNOWN = 10
@@ -45,6 +47,8 @@ class Grant:
         return cls(str(access), access.expires_at, str(refresh) if refresh else None)
 
 
+# savepoint=False: inside a caller's transaction it is a part of that one, and costs no round trips.
+@tried_again
 @transaction.atomic(savepoint=False)
 def open_app_session(app: App, *, origin: Origin, **on_device: Any) -> Grant:
     """Open an app-level session: an app on a device (`device_id` and what goes with it), no user."""
@@ -53,7 +57,7 @@ def open_app_session(app: App, *, origin: Origin, **on_device: Any) -> Grant:
     return Grant.of(AppAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
-@transaction.atomic
+@in_transaction
 def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session | None = None) -> Session:
     """Log ``user`` in to the admin, whose app is ``app``; the session has no token.
 
@@ -62,15 +66,17 @@ def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session
     Raises: BadCredentials, when the password that ``user`` was loaded with has changed since.
     """
     _stamp_login(user, origin)
-    if instead_of is not None:
-        before = Session.objects.filter(pk=instead_of.pk)
-        end_sessions(before, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
     session = _session(app, origin, user=user)
-    _open(session, origin)
+    replaced = Session.objects.filter(pk=instead_of.pk, ended_at=None) if instead_of else Session.objects.none()
+    if instead_of is not None or sessions_per_user(app):
+        lock_sessions(replaced | _live_in_app(user, app))
+    end_sessions(replaced, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
+    _make_room(session, origin)
+    _open(session)
     return session
 
 
-@transaction.atomic
+@in_transaction
 def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origin: Origin) -> Grant:
     """Log ``user`` in, with a short-lived access token and a refresh token (RFC 6749 §1.5).
 
@@ -79,16 +85,21 @@ def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origi
     Raises: BadCredentials, when the password that ``user`` was loaded with has changed since.
     """
     _stamp_login(user, origin)
-    held = attach_device_token(device_token, user=user) if device_token else None
-    session = _session(app, origin, user=user, device_token=held, refresh_jti=uuid4().hex)
-    opened_at = _open(session, origin)
+    session = _session(app, origin, user=user, refresh_jti=uuid4().hex)
+    if sessions_per_user(app):
+        locked = lock_sessions(_live_in_app(user, app))
+        lock_addresses_of(locked, and_of=_address(device_token))
+        _make_room(session, origin)
+    if device_token:
+        session.device_token = attach_device_token(device_token, user=user, held_by=session.pk)
+    opened_at = _open(session)
     refresh = RefreshToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at)
     refresh["jti"] = session.refresh_jti
     expires_at = opened_at + settings.ACCESS_TOKEN_LIFETIME
     return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=expires_at), refresh)
 
 
-@transaction.atomic
+@in_transaction
 def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed: Any) -> Grant:
     """Log ``user`` in on the device of ``current``, the session that the device calls with.
 
@@ -107,21 +118,28 @@ def log_in_on_device(user: User, *, current: Session, origin: Origin, **changed:
     """
     _stamp_login(user, origin, **changed)
     app, on_device = current.app, sessions_on_device(current)
-    current = lock_sessions(on_device | _live_in_app(user, app), current)
+    locked = lock_sessions(on_device | _live_in_app(user, app))
+    current = still_open(current, locked)
+    goes_on = current.user_id == user.pk
     session = _session(app, origin, user=user, **_same_device(current))
+    if goes_on:
+        session.pk = current.pk
     earlier = Q(user=user, opened_from=session.opened_from_id) & ~Q(pk=current.pk)
     replaced = on_device.filter(earlier | Q(pk=current.pk, user__isnull=False) & ~Q(user=user))
+    lock_addresses_of(locked)
     # Before the address moves, so that a session that ends does not take it away again.
     end_sessions(replaced, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
+    if not goes_on:
+        _make_room(session, origin)
     session.device_token_id = _free_address(current, user)
     if session.device_token_id is not None:
-        give_device_token(session.device_token_id, user=user)
-    if current.user_id == user.pk:
-        opened_at = _renew(current, session)
+        give_device_token(session.device_token_id, user=user, held_by=session.pk)
+    if goes_on:
+        opened_at = _renew(session)
     else:
         if is_in_use(current.device_id):
             session.opened_from = None  # what it does with its address is its own business
-        opened_at = _open(session, origin)
+        opened_at = _open(session)
     return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
@@ -131,9 +149,13 @@ def sign_up_on_device(*, current: Session, origin: Origin, **fields: Any) -> tup
     Raises: IdentityTaken, PasswordRefused, RegistrationClosed, TooManyAttempts, SessionEnded.
     """
     admit_user(ip=origin.ip, **fields)
-    with transaction.atomic():
+
+    @in_transaction
+    def sign_up() -> tuple[User, Grant]:
         user = create_account(ip=origin.ip, **fields)
         return user, log_in_on_device(user, current=current, origin=origin)
+
+    return sign_up()
 
 
 def sessions_on_device(session: Session) -> QuerySet[Session]:
@@ -147,12 +169,11 @@ def is_in_use(device_id: str | None) -> bool:
     return live_sessions(of_users, now=database_now()).exists()
 
 
-def lock_sessions(sessions: QuerySet[Session], current: Session) -> Session:
-    """Lock ``sessions`` until the transaction ends; ``current`` as it is now.
+def still_open(current: Session, locked: dict[UUID, Session]) -> Session:
+    """``current`` as it is in ``locked``, the open sessions that its request has locked.
 
-    Raises: SessionEnded, when ``current`` has ended since it was looked at.
+    Raises: SessionEnded, when it is not there: it has ended since it was looked at.
     """
-    locked = {row.pk: row for row in sessions.order_by("pk").select_for_update(no_key=True)}
     if current.pk not in locked:
         raise SessionEnded
     return locked[current.pk]
@@ -175,10 +196,10 @@ def _free_address(current: Session, user: User) -> int | None:
     return None if is_taken else current.device_token_id
 
 
-def _renew(current: Session, session: Session) -> datetime:
-    """Have ``current`` go on as ``session`` would: same id, a full lifetime from now on. Returns: now."""
+def _renew(session: Session) -> datetime:
+    """Have the session of the same id go on as ``session``, for a full lifetime from now on. Returns: now."""
     now = session.last_seen_at = session.authenticated_at = database_now()
-    session.pk, session.expires_at = current.pk, now + session_lifetime(session.app)
+    session.expires_at = now + session_lifetime(session.app)
     renewed = ("ip", "user_agent", "device_token_id", "last_seen_at", "expires_at", "authenticated_at")
     Session.objects.filter(pk=session.pk).update(**{name: getattr(session, name) for name in renewed})
     return now
@@ -213,26 +234,33 @@ def _live_in_app(user: User, app: App) -> QuerySet[Session]:
     return Session.objects.filter(user=user, app=app, ended_at=None)
 
 
-def _open(session: Session, origin: Origin) -> datetime:
-    """Store a user's new session. Over the app's limit the oldest ends; of a new device they are told.
+def _make_room(session: Session, origin: Origin) -> None:
+    """End the oldest sessions of the user if ``session``, which is not stored yet, would be over the app's limit.
 
-    Logins of one user come one by one, for each has locked the user's row (`_stamp_login`).
+    The user's sessions in the app are locked, and their push addresses. Log-ins of one user come one by one, for
+    each has locked the user's row (`_stamp_login`).
+    """
+    most = sessions_per_user(session.app)
+    if not most or session.user is None:
+        return
+    live = _live_in_app(session.user, session.app)
+    end_timed_out(live)
+    too_many = list(live.order_by("-created_at", "-pk").values_list("pk", flat=True)[most - 1 :])
+    over = Session.objects.filter(pk__in=too_many)
+    end_sessions(over, actor=None, reason=EndReason.OVER_LIMIT, origin=origin)
+
+
+def _address(device_token: str | None) -> Q | None:
+    return Q(digest=DeviceToken.digest_of(device_token)) if device_token else None
+
+
+def _open(session: Session) -> datetime:
+    """Store a user's new session; if its device is new to them, they are told.
 
     Returns: the database's time when it was opened.
     """
-    app, user = session.app, session.user
-    assert user is not None  # noqa: S101
     tell = settings.NEW_DEVICE_MAIL and is_new_device(session)
-    opened_at = open_session(session, lifetime=session_lifetime(app))
-    if most := sessions_per_user(app):
-        live = _live_in_app(user, app)
-        # All of them first, in their order: else two sets of locks could wait for each other.
-        list(live.order_by("pk").select_for_update(no_key=True).values_list("pk"))
-        end_timed_out(live)
-        others = live.exclude(pk=session.pk).order_by("-created_at", "-pk")
-        too_many = list(others.values_list("pk", flat=True)[most - 1 :])
-        over = Session.objects.filter(pk__in=too_many)
-        end_sessions(over, actor=None, reason=EndReason.OVER_LIMIT, origin=origin)
+    opened_at = open_session(session, lifetime=session_lifetime(session.app))
     if tell:
         after_commit(mail_new_device, session)
     return opened_at

@@ -10,18 +10,21 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from sessions.ending import LOCK_OWN, end_as_seen, end_locked
 from sessions.errors import SessionEnded
+from sessions.locks import lock_addresses_of
 from sessions.models import USER_AGENT_LENGTH, BulkRun, EndReason, Session
 from sessions.origin import Origin
 from sessions.prepared import Statement, Value
 from sessions.reauthentication import require_recent_password
 from users.accounts import get_user_to_change
 from users.clock import database_now
+from users.devices import lock_device_tokens
 from users.models import DeviceToken, User
 from users.permissions import Act, endable_by, require
+from users.transactions import in_transaction, tried_again
 
 logger = logging.getLogger("zapauth.sessions")
 
@@ -29,6 +32,7 @@ _BY_ITSELF = {EndReason.EXPIRED, EndReason.IDLE, EndReason.OVER_LIMIT}
 
 
 # savepoint=False: inside a caller's transaction it is a part of that one, and costs no round trips.
+@tried_again
 @transaction.atomic(savepoint=False)
 def end_sessions(
     sessions: QuerySet[Session],
@@ -59,8 +63,11 @@ def end_sessions(
     open_ones = sessions.filter(ended_at=None).order_by("pk").select_for_update(of=("self",), no_key=True)
     ids = list(open_ones.values_list("pk", flat=True)[:at_most])
     if ids:
+        by_itself = reason in _BY_ITSELF
+        if by_itself:
+            lock_addresses_of(ids)
         order = _order(actor, reason, origin, now=database_now(), run=run)
-        _end(end_locked(by_itself=reason in _BY_ITSELF), order, ids=ids)
+        _end(end_locked(by_itself=by_itself), order, ids=ids)
     return set(ids)
 
 
@@ -85,6 +92,7 @@ def log_out_and_open(session: Session, opened: UUID, *, expires_at: datetime, or
     _log_out(session, origin, opened=opened, user_agent=user_agent, expires_at=expires_at)
 
 
+@tried_again
 def _log_out(session: Session, origin: Origin | None, **more: Value) -> None:
     # The logout that phones wait for: `end_sessions` in one statement, if that finds all as it was seen.
     order = _order(session.user, EndReason.LOGOUT, origin, now=session.checked_at)
@@ -169,10 +177,17 @@ def log_out_user(
     if device_token is None:
         end_sessions_as_staff(sessions, actor=actor, origin=origin)
         return
-    digest = DeviceToken.digest_of(device_token)
-    with transaction.atomic():
-        end_sessions_as_staff(sessions.filter(device_token__digest=digest), actor=actor, origin=origin)
-        # It may be that user's with no open session to show for it.
+    _end_on_address(user, DeviceToken.digest_of(device_token), actor=actor, origin=origin)
+
+
+@in_transaction
+def _end_on_address(user: User, digest: bytes, *, actor: User, origin: Origin) -> None:
+    held = Session.objects.filter(user=user, device_token__digest=digest)
+    end_sessions_as_staff(held, actor=actor, origin=origin)
+    # The address may be that user's with no open session to show for it. Locked first, so that a log-in that was
+    # under way is seen: its address stays.
+    lock_device_tokens(Q(digest=digest))
+    if not held.filter(ended_at=None).exists():
         DeviceToken.objects.filter(digest=digest, user=user).update(user=None, updated_at=database_now())
 
 

@@ -3,7 +3,6 @@
 from enum import StrEnum
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from sessions.errors import SessionEnded, SessionNotFound
@@ -16,6 +15,7 @@ from users.accounts import get_user_to_change, get_user_to_read
 from users.clock import database_now
 from users.models import User
 from users.permissions import Act
+from users.transactions import in_transaction
 
 
 def live_sessions_of(user_id: str, *, actor: User) -> list[Session]:
@@ -58,12 +58,16 @@ def log_out_scope(
         sessions = sessions.filter(pk=current.pk)
     elif scope is Scope.OTHERS:
         sessions = sessions.exclude(pk=current.pk)
-    with transaction.atomic():
+
+    @in_transaction
+    def end() -> int:
         reason = EndReason.LOGOUT if own else EndReason.STAFF
         ended = end_sessions(sessions, actor=actor, reason=reason, origin=origin)
         if own and scope is not Scope.OTHERS and current.pk not in ended:
             raise SessionEnded
-    return len(ended)
+        return len(ended)
+
+    return end()
 
 
 def log_out_session(

@@ -27,6 +27,7 @@ from users.permissions import Act, require
 from users.record import record_act
 from users.reset_codes import count_request, forget_code, issue_code, try_code, use_up
 from users.throttling import Allowance, count_attempt, take_back
+from users.transactions import in_transaction
 
 
 @contextmanager
@@ -86,10 +87,16 @@ def set_own_password(user: User, new_password: str, *, origin: Origin, keep: UUI
     Raises: WrongPassword, when the old one was changed meanwhile: then nothing changes.
     """
     whose = User.objects.filter(pk=user.pk)
-    with password_change(whose, actor=user, origin=origin, keep=keep):
-        # Compare and set: of two changes at once the second has the wrong old password.
-        if not whose.filter(password=user.password).update(password=make_password(new_password)):
-            raise WrongPassword
+    new_hash = make_password(new_password)
+
+    @in_transaction
+    def change() -> None:
+        with password_change(whose, actor=user, origin=origin, keep=keep):
+            # Compare and set: of two changes at once the second has the wrong old password.
+            if not whose.filter(password=user.password).update(password=new_hash):
+                raise WrongPassword
+
+    change()
 
 
 def ask_for_reset_code(
@@ -148,13 +155,18 @@ def reset_password(
     except PasswordRefused:
         take_back(*attempt)
         raise
-    whose = User.objects.filter(pk=user.pk)
-    with password_change(whose, actor=user, origin=origin):
-        # The user's row is locked before their codes, here and wherever an email is verified.
-        whose.update(password=make_password(new_password), email_verified=True)
-        use_up(user, code)
-        # They are here because they knew no password: nobody is to wait until that is forgotten.
-        forgive_failures(user, caller=caller)
+    whose, new_hash = User.objects.filter(pk=user.pk), make_password(new_password)
+
+    @in_transaction
+    def change() -> None:
+        with password_change(whose, actor=user, origin=origin):
+            # The user's row is locked before their codes, here and wherever an email is verified.
+            whose.update(password=new_hash, email_verified=True)
+            use_up(user, code)
+            # They are here because they knew no password: nobody is to wait until that is forgotten.
+            forgive_failures(user, caller=caller)
+
+    change()
 
 
 def _find_active(identity: str, by_name_only: bool) -> User | None:

@@ -14,8 +14,10 @@ from sessions.models import EndReason, Session
 from sessions.origin import Origin
 from sessions.prepared import Statement, Value
 from sessions.tokens import RefreshToken, UserAccessToken
+from users.transactions import tried_again
 
 
+@tried_again
 def refresh(raw: str, *, audience: str, origin: Origin) -> Grant:
     """A new access token for the session of the refresh token ``raw``, an app's named ``audience``.
 

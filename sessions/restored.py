@@ -12,7 +12,6 @@ from typing import TypeVar
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
-from django.db import transaction
 from django.db.models import F, Q
 
 from sessions.bulk import BATCH
@@ -21,7 +20,9 @@ from sessions.models import BulkRun, EndReason, Session
 from sessions.record import Record
 from sessions.selection import Selection
 from users.clock import database_now
+from users.devices import lock_device_tokens
 from users.models import App, DeviceToken, User
+from users.transactions import in_transaction
 
 T = TypeVar("T", UUID, str)
 
@@ -84,7 +85,7 @@ def _open_sessions(record: Record, passwords: set[str]) -> set[UUID]:
     return {pk for query in queries for pk in query.values_list("pk", flat=True)}
 
 
-@transaction.atomic
+@in_transaction
 def refuse_undone(undone: Undone, record: Record, *, note: str, operator: str) -> BulkRun:
     """Delete and disable users, take passwords away, switch apps off: from the commit on all that is refused.
 
@@ -104,6 +105,7 @@ def refuse_undone(undone: Undone, record: Record, *, note: str, operator: str) -
     for pk in sorted(undone.deleted):
         User.objects.filter(pk=pk, deleted_at=None).update(deleted_at=record.deleted[pk], updated_at=now)
     for batch in _batches(undone.deleted):
+        lock_device_tokens(Q(user__in=batch))
         DeviceToken.objects.filter(user__in=batch).update(user=None, updated_at=now)
     counts = ", ".join(f"{name}: {count}" for name, count in undone.counts().items())
     return _run(undone, record, now=now, note=f"{note}\n{counts}", operator=operator)
@@ -132,13 +134,16 @@ def _run(undone: Undone, record: Record, *, now: datetime, note: str, operator: 
 def end_undone(undone: Undone, run: BulkRun) -> Iterator[int]:
     """End the sessions in batches; yields how many the run has ended so far."""
     for batch in _batches(undone.sessions):
-        with transaction.atomic():
-            run = BulkRun.objects.select_for_update(no_key=True).get(pk=run.pk)
-            sessions = Session.objects.filter(pk__in=batch)
-            run.ended += len(end_sessions(sessions, actor=None, reason=EndReason.RESTORED, run=run))
-            run.save(update_fields=["ended"])
-        yield run.ended
+        yield _end_batch(batch, run.pk)
     BulkRun.objects.filter(pk=run.pk, finished_at=None).update(finished_at=database_now())
+
+
+@in_transaction
+def _end_batch(batch: list[UUID], run_id: UUID) -> int:
+    run = BulkRun.objects.select_for_update(no_key=True).get(pk=run_id)
+    run.ended += len(end_sessions(Session.objects.filter(pk__in=batch), actor=None, reason=EndReason.RESTORED, run=run))
+    run.save(update_fields=["ended"])
+    return run.ended
 
 
 def _batches(ids: Iterable[T]) -> Iterator[list[T]]:

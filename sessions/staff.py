@@ -6,8 +6,6 @@ one is carried out at once, a long one after the answer.
 
 from dataclasses import replace
 
-from django.db import transaction
-
 from sessions.background import after_answer
 from sessions.bulk import Preview, start_run, sweep_run
 from sessions.models import BulkRun, EndReason
@@ -19,6 +17,7 @@ from users.errors import NotYours
 from users.models import User
 from users.permissions import Act, may, spares_superusers
 from users.record import record_act
+from users.transactions import in_transaction
 
 # Sessions; as many as are ended within a second.
 AT_ONCE = 5000
@@ -78,7 +77,7 @@ def end_as_staff(
     return run
 
 
-@transaction.atomic
+@in_transaction
 def disable_user(user_id: str, *, actor: User, origin: Origin, note: str) -> BulkRun:
     """Disable the account and end all that it is logged in with; on record.
 

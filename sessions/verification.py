@@ -1,7 +1,5 @@
 """Verifying an email: whoever has the code that was mailed to it reads it."""
 
-from django.db import transaction
-
 from sessions.background import after_answer
 from sessions.mail import AccountChange, mail_account_changed, mail_email_code
 from sessions.origin import Origin
@@ -11,6 +9,7 @@ from users.credentials import find_user_by_username, find_users_to_verify
 from users.errors import NoSmsGateway
 from users.models import User
 from users.reset_codes import Purpose, count_request, forget_code, issue_code, try_code, use_up
+from users.transactions import in_transaction
 
 
 def ask_for_email_code(*, email: str | None, user_id: str, origin: Origin) -> None:
@@ -49,13 +48,17 @@ def verify_email(identity: str, *, code: str, origin: Origin) -> None:
     users = find_users_to_verify(identity)
     caller = Place.of(origin)
     user, _ = try_code(code, identity=identity, users=users, caller=caller, purpose=Purpose.EMAIL)
-    with transaction.atomic():
-        # The user's row is locked first, as by whatever else deletes codes: else two could wait for each other.
-        adopt_latest_email(user)
-        use_up(user, code, purpose=Purpose.EMAIL)
-        if user.new_email:
-            forget_code(user.pk)  # one to reset the password was mailed to the address before
-            mail_account_changed(user.email, AccountChange.EMAIL)
+    _verify(user, code)
+
+
+@in_transaction
+def _verify(user: User, code: str) -> None:
+    # The user's row is locked first, as by whatever else deletes codes: else two could wait for each other.
+    adopt_latest_email(user)
+    use_up(user, code, purpose=Purpose.EMAIL)
+    if user.new_email:
+        forget_code(user.pk)  # one to reset the password was mailed to the address before
+        mail_account_changed(user.email, AccountChange.EMAIL)
 
 
 def send_email_code(user_id: str, email: str | None = None) -> None:

@@ -2,7 +2,9 @@
 
 import logging
 from typing import Any
+from uuid import UUID
 
+from django.db.models import Q
 from django.utils import timezone
 
 from users.models import App, Device, DeviceToken, User
@@ -30,13 +32,15 @@ def register_device(app: App, *, unique_id: str | None, **fields: Any) -> Device
     return Device.objects.get(app=app, unique_id=unique_id)
 
 
-def attach_device_token(token: str, *, user: User | None = None, device: Device | None = None) -> DeviceToken:
+def attach_device_token(
+    token: str, *, user: User | None = None, held_by: UUID | None = None, device: Device | None = None
+) -> DeviceToken:
     """Store a push address, sealed, and give it to ``user``, on ``device``; None leaves what was there.
 
-    With a user it moves: a device token belongs to the last one who logged in with it.
-    Without one (an app-level session) its owner stays, for nobody has logged in.
+    With a user it moves: a device token belongs to the last one who logged in with it. ``held_by`` is the id
+    of the user's session. Without a user (an app-level session) its owner stays, for nobody has logged in.
     """
-    given = {"user": user, "device": device}
+    given = {"user": user, "held_by": held_by, "device": device}
     changed = [field for field, value in given.items() if value is not None]
     row = DeviceToken.of(token, **given)
     # One upsert, so that two phones that show the same token at once can't both insert it.
@@ -47,9 +51,18 @@ def attach_device_token(token: str, *, user: User | None = None, device: Device 
     return row
 
 
-def give_device_token(device_token_id: int, *, user: User) -> None:
+def give_device_token(device_token_id: int, *, user: User, held_by: UUID) -> None:
     """Give a stored push address to ``user``, whoever had it before. It is not opened."""
-    DeviceToken.objects.filter(pk=device_token_id).update(user=user, updated_at=timezone.now())
+    DeviceToken.objects.filter(pk=device_token_id).update(user=user, held_by=held_by, updated_at=timezone.now())
+
+
+def lock_device_tokens(rule: Q) -> None:
+    """Lock the push addresses of that rule until the transaction ends, in the order of their keys.
+
+    Whoever is to write several calls this first. Else two transactions could wait for each other.
+    """
+    tokens = DeviceToken.objects.filter(rule).order_by("pk").select_for_update(of=("self",), no_key=True)
+    list(tokens.values_list("pk"))
 
 
 def push_addresses_of(user: User) -> list[str]:
@@ -66,9 +79,9 @@ def push_addresses_of(user: User) -> list[str]:
     return addresses
 
 
-def release_device_token(device_token_id: int, *, user: User | None, device: Device) -> None:
-    """Take a push address from ``device`` and from ``user``, as far as it is still theirs."""
+def release_device_token(device_token_id: int, *, user: User | None, held_by: UUID, device: Device) -> None:
+    """Take a push address from ``device``, and from ``user`` as far as their session ``held_by`` still holds it."""
     row = DeviceToken.objects.filter(pk=device_token_id)
     row.filter(device=device).update(device=None, updated_at=timezone.now())
     if user is not None:
-        row.filter(user=user).update(user=None, updated_at=timezone.now())
+        row.filter(Q(held_by=held_by) | Q(held_by=None), user=user).update(user=None, updated_at=timezone.now())

@@ -299,6 +299,9 @@ class DeviceToken(models.Model):
     device = models.ForeignKey(
         Device, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="device_tokens"
     )
+    # The session of `user` that brought it to them last. The end of an older one leaves it alone. No foreign key:
+    # what is about users knows nothing of sessions.
+    held_by = models.UUIDField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -15,9 +15,9 @@ from django.conf import settings
 from django.db import connection
 from django.utils.crypto import salted_hmac
 
-from users.clock import database_now
 from users.errors import TooManyAttempts
-from users.models import Throttle, User
+from users.models import User
+from users.transactions import tried_again
 
 # One statement: two workers that count at once can't both see the old count. Rows in the order of
 # their keys, so that two that share some can't deadlock.
@@ -37,6 +37,10 @@ WITH held AS (SELECT key FROM users_throttle WHERE key = ANY(%(keys)s) ORDER BY 
 UPDATE users_throttle t
    SET count = CASE WHEN t.key = ANY(%(cleared)s) THEN 0 ELSE GREATEST(t.count - 1, 0) END
   FROM held WHERE t.key = held.key
+"""
+_FORGET = """
+DELETE FROM users_throttle
+ WHERE key IN (SELECT key FROM users_throttle WHERE resets_at <= clock_timestamp() FOR UPDATE SKIP LOCKED)
 """
 
 
@@ -60,6 +64,7 @@ class Allowance:
         return salted_hmac("users.throttling", f"{self.name}\0{self.who}", algorithm="sha256").hexdigest()
 
 
+@tried_again
 def count_attempt(*allowances: Allowance) -> None:
     """Count one more attempt against each allowance.
 
@@ -77,6 +82,7 @@ def count_attempt(*allowances: Allowance) -> None:
         raise TooManyAttempts(max(1, math.ceil(max(waits).total_seconds())))
 
 
+@tried_again
 def take_back(*allowances: Allowance, clear: Iterable[Allowance] = ()) -> None:
     """The attempt just counted was good: it does not count. Of ``clear`` none of the earlier ones do, either."""
     if not settings.THROTTLING:
@@ -88,8 +94,9 @@ def take_back(*allowances: Allowance, clear: Iterable[Allowance] = ()) -> None:
 
 
 def forget_past() -> None:
-    """Delete what counts for nothing any more."""
-    Throttle.objects.filter(resets_at__lte=database_now()).delete()
+    """Delete what counts for nothing any more. What an attempt counts in at this moment is left to the next time."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET)
 
 
 def identity_of(text: str) -> str:
