@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from bench.logins import Login
-from bench.zapauth_rows import TOKEN_LIFETIME, make_device_tokens, make_users, new_push_address, new_session
+from bench.zapauth_rows import TOKEN_LIFETIME, hold, make_device_tokens, make_users, new_push_address, new_session
 from sessions.models import Session
 from sessions.tokens import AppAccessToken, UserAccessToken
 from users.models import App, Device, User
@@ -23,6 +23,7 @@ def mint(count: int) -> Iterator[Login]:
         new_session(app, user=user, opened_from=root, **on_device)
         for user, root, on_device in zip(users, roots, there, strict=True)
     )
+    hold(sessions)
     # Each user has a second device, where nobody is logged in: the one to log in on.
     empty, _ = _register_devices(app, [None] * count)
     expires_at = timezone.now() + TOKEN_LIFETIME

@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from bench.logins import Login
-from bench.zapauth_rows import TOKEN_LIFETIME, make_device_tokens, make_users, new_push_address, new_session
+from bench.zapauth_rows import TOKEN_LIFETIME, hold, make_device_tokens, make_users, new_push_address, new_session
 from sessions.models import Session
 from sessions.tokens import RefreshToken, UserAccessToken
 from users.models import App
@@ -38,5 +38,6 @@ def mint(count: int) -> Iterator[Login]:
         tokens = {"access": str(access), "refresh": str(refresh), "device_token": address}
         logins.append(facts | tokens)
     Session.objects.bulk_create(sessions)
+    hold(sessions)
     OutstandingToken.objects.bulk_create(outstanding)
     yield from logins

@@ -42,6 +42,16 @@ def make_device_tokens(
     return DeviceToken.objects.bulk_create(tokens)
 
 
+def hold(sessions: Iterable[Session]) -> None:
+    """Have each of the sessions hold its push address, as a log-in does."""
+    tokens = []
+    for session in sessions:
+        if session.device_token is not None:
+            session.device_token.held_by = session.pk
+            tokens.append(session.device_token)
+    DeviceToken.objects.bulk_update(tokens, ["held_by"], batch_size=1000)
+
+
 def new_session(app: App, **fields: Any) -> Session:
     """Just opened and just seen, so that reads find the time of the last use fresh enough."""
     now = timezone.now()

@@ -108,11 +108,11 @@ def _delete(user: User, *, actor: User, origin: Origin) -> None:
     now = database_now()
     if not User.objects.filter(pk=user.pk, deleted_at=None).update(deleted_at=now, updated_at=now):
         raise UserNotFound
+    forget_code(user.pk)
     sessions = Session.objects.filter(user=user)
     lock_addresses_of(lock_sessions(sessions.filter(ended_at=None)), and_of=Q(user=user))
     end_sessions(sessions, actor=actor, reason=EndReason.USER_DELETED, origin=origin)
     DeviceToken.objects.filter(user=user).update(user=None, updated_at=now)
-    forget_code(user.pk)
     if actor.pk != user.pk:
         record_deletion(user, actor=actor)
     mail_account_changed(user.email, AccountChange.DELETED, by_staff=user.pk != actor.pk)

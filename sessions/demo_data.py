@@ -80,9 +80,9 @@ SELECT pg_temp.object_id(n, %(salt)s || 'device'), app_id, 'demo-' || %(salt)s |
 ON CONFLICT DO NOTHING
 """
 _DEVICE_TOKENS = """
-INSERT INTO users_devicetoken (sealed_token, digest, user_id, device_id, created_at, updated_at)
+INSERT INTO users_devicetoken (sealed_token, digest, user_id, held_by, device_id, created_at, updated_at)
 SELECT %(sealed_token)s, sha256(token::bytea),
-       CASE WHEN NOT %(ended)s THEN user_id END, device_id, created_at, created_at
+       CASE WHEN NOT %(ended)s THEN user_id END, id, device_id, created_at, created_at
   FROM (SELECT s.*, 'demo:' || md5(%(salt)s || n) AS token,
                CASE WHEN NOT is_zap THEN pg_temp.object_id(n, %(salt)s || 'device') END AS device_id
           FROM demo_session s WHERE platform IN ('iOS', 'Android')) t

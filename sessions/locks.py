@@ -1,7 +1,7 @@
 """Row locks, in the one order that everybody keeps: docs/architecture.md has it as a table.
 
-Apps and users, the bulk run, sessions, devices, push addresses, codes; the rows of each table by their keys. Each
-lock is FOR NO KEY UPDATE, which lets others point at the row meanwhile, as a session does that is opened from it.
+Apps, users, codes, the bulk run, sessions, devices, push addresses, throttles; the rows of each table by their
+keys. Each lock is FOR NO KEY UPDATE: others may point at the row meanwhile, as a session does that is opened from it.
 """
 
 from collections.abc import Iterable

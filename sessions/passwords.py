@@ -45,13 +45,14 @@ def password_change(
         yield
         after = User.objects.filter(pk__in=before).values_list("pk", "password", "email")
         changed = {pk: email for pk, password, email in after if password != before[pk]}
+        User.objects.filter(pk__in=changed).update(new_email=None)
+        for pk in changed:
+            forget_code(pk)
         sessions = Session.objects.filter(user__in=changed)
         if keep is not None:
             sessions = sessions.exclude(pk=keep)
         end_sessions(sessions, actor=actor, reason=EndReason.PASSWORD_CHANGED, origin=origin)
-        User.objects.filter(pk__in=changed).update(new_email=None)
         for pk, email in changed.items():
-            forget_code(pk)
             by_staff = actor is None or actor.pk != pk
             mail_account_changed(email, AccountChange.PASSWORD, by_staff=by_staff)
 
@@ -163,8 +164,8 @@ def reset_password(
             # The user's row is locked before their codes, here and wherever an email is verified.
             whose.update(password=new_hash, email_verified=True)
             use_up(user, code)
-            # They are here because they knew no password: nobody is to wait until that is forgotten.
-            forgive_failures(user, caller=caller)
+        # They are here because they knew no password: nobody is to wait until that is forgotten.
+        forgive_failures(user, caller=caller)
 
     change()
 

@@ -104,11 +104,12 @@ def refuse_undone(undone: Undone, record: Record, *, note: str, operator: str) -
         User.objects.filter(pk__in=batch).update(is_active=False, updated_at=now)
     for pk in sorted(undone.deleted):
         User.objects.filter(pk=pk, deleted_at=None).update(deleted_at=record.deleted[pk], updated_at=now)
-    for batch in _batches(undone.deleted):
-        lock_device_tokens(Q(user__in=batch))
-        DeviceToken.objects.filter(user__in=batch).update(user=None, updated_at=now)
     counts = ", ".join(f"{name}: {count}" for name, count in undone.counts().items())
-    return _run(undone, record, now=now, note=f"{note}\n{counts}", operator=operator)
+    run = _run(undone, record, now=now, note=f"{note}\n{counts}", operator=operator)
+    lock_device_tokens(Q(user__in=undone.deleted))
+    for batch in _batches(undone.deleted):
+        DeviceToken.objects.filter(user__in=batch).update(user=None, updated_at=now)
+    return run
 
 
 def _run(undone: Undone, record: Record, *, now: datetime, note: str, operator: str) -> BulkRun:

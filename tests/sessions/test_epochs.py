@@ -67,10 +67,12 @@ def test_a_session_that_is_opened_after_an_order_is_accepted_whatever_its_time(n
 
 OF_BOTH = ({"session_epoch": 1}, {"is_active": False}, {"sessions_valid_after": "2026-03-01T12:00:00Z"})
 
+OF_USERS = ({"deleted_at": "2026-03-01T12:00:00Z"}, {"is_staff": True}, {"password": "!new"})
+
 
 @pytest.mark.parametrize(
     ("model", "write"),
-    [*((model, write) for model in (App, User) for write in OF_BOTH), (User, {"deleted_at": "2026-03-01T12:00:00Z"})],
+    [*((model, write) for model in (App, User) for write in OF_BOTH), *((User, write) for write in OF_USERS)],
 )
 def test_whatever_refuses_sessions_commits_for_every_replica(db, model, write):
     row = App.objects.create(name="App") if model is App else User.objects.create_user("ann")

@@ -1,7 +1,7 @@
 from django.db import migrations
 
-# Taking `is_staff` away refuses the user's sessions in the admin. So it commits with `remote_apply`, as whatever else
-# refuses sessions (0015).
+# Taking `is_staff` away refuses the user's sessions in the admin, and a new password refuses the old one. So both
+# commit with `remote_apply`, as whatever else refuses sessions (0015).
 TRIGGER = """
 DROP TRIGGER keep_refusals ON users_user;
 CREATE TRIGGER keep_refusals BEFORE UPDATE ON users_user
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(
-            TRIGGER.replace("{more}", "OR NEW.is_staff <> OLD.is_staff"),
+            TRIGGER.replace("{more}", "OR NEW.is_staff <> OLD.is_staff OR NEW.password <> OLD.password"),
             TRIGGER.replace("{more}", ""),
         )
     ]

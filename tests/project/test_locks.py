@@ -1,0 +1,279 @@
+"""The table of locks in docs/architecture.md says what the code does: `pg_locks` is read after each statement."""
+
+import re
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from sessions import accounts, bulk, devices, login, logout, of_user, passwords, restored, staff, timeouts, verification
+from sessions.authentication import get_live_session
+from sessions.models import BulkRun, Session
+from sessions.origin import Origin
+from sessions.prepared import Statement
+from sessions.record import Record
+from sessions.selection import Selection
+from sessions.tokens import AnyAccessToken
+from tests.environment import ROOT
+from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name
+from users.clients import create_app, get_admin_app, get_zap_app
+from users.models import App, User
+from users.reset_codes import Purpose, issue_code
+
+TABLES = {
+    "users_app": "app",
+    "users_user": "user",
+    "users_onetimecode": "code",
+    "user_sessions_bulkrun": "run",
+    "user_sessions_session": "session",
+    "users_device": "device",
+    "users_devicetoken": "address",
+    "users_throttle": "throttle",
+}
+ORDER = list(TABLES.values())
+HERE = Origin(ip="192.0.2.1")
+HELD = """
+SELECT c.relname, bool_or(l.mode = 'RowExclusiveLock')
+  FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+ WHERE l.pid = pg_backend_pid() AND l.mode IN ('RowShareLock', 'RowExclusiveLock') GROUP BY 1
+"""
+
+
+def documented():
+    """What the table has, by the code's name."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| `([^|]+) \| ([a-z, ]+) \|$", text, re.MULTILINE)
+    return {code.replace("`", ""): locks.split(", ") for code, locks in rows}
+
+
+class Locks:
+    """For each transaction, the tables of which rows get locked, in order."""
+
+    def __init__(self):
+        self.transactions = [[]]
+        self._held = set()
+
+    def note(self, sql):
+        with connection.connection.cursor() as cursor:
+            held = dict(cursor.execute(HELD).fetchall())
+        if not self._held <= held.keys():  # they are held until a transaction ends
+            self.transactions.append([])
+            self._held = set()
+        new = {TABLES[table] for table in held if table in TABLES and self._locks(sql, table, writes=held[table])}
+        noted = self.transactions[-1]
+        noted += sorted(new - set(noted), key=ORDER.index)
+        self._held |= held.keys()
+
+    @staticmethod
+    def _locks(sql, table, *, writes):
+        """Whether it locks rows that others can see: not by an INSERT, nor by pointing at one."""
+        if writes and re.search(rf'(UPDATE|DELETE FROM) "?{table}\b|INTO "?{table}\b.*DO UPDATE', sql, re.DOTALL):
+            return True
+        return table in sql and bool(re.search("FOR (NO KEY )?UPDATE", sql))
+
+
+@contextmanager
+def watched(monkeypatch):
+    locks, run = Locks(), Statement._run
+
+    def execute(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        locks.note(sql)
+        return result
+
+    def run_prepared(self, on, values):
+        rows = run(self, on, values)
+        if connection.in_atomic_block:
+            locks.note(self.sql)
+        return rows
+
+    with monkeypatch.context() as patched, connection.execute_wrapper(execute):
+        patched.setattr(Statement, "_run", run_prepared)
+        yield locks
+
+
+def authenticated(phone, token=None):
+    return get_live_session(AnyAccessToken.read(token or phone.access_token))
+
+
+@pytest.fixture
+def people(transactional_db, settings):
+    """Anna in ZAP and ben in Buddy, each with a push address, and a member of staff."""
+    get_zap_app()
+    anna = ZapPhone(InProcess(), device_token="of anna").sign_up()
+    app = create_app("Buddy app")
+    ben = BuddyPhone(InProcess(), device_token="of ben", app_id=app.app.pk, app_key=app.key).sign_up()
+    boss = User.objects.create_superuser("boss", PASSWORD)
+    return SimpleNamespace(
+        anna=anna,
+        ben=ben,
+        boss=boss,
+        anna_user=User.objects.get(pk=anna.user_id),
+        ben_user=User.objects.get(pk=ben.user_id),
+        app=app.app,
+        settings=settings,
+    )
+
+
+def zap_log_in(its):
+    login.log_in_with_refresh(its.anna_user, app=get_zap_app(), device_token="of anna", origin=HERE)
+
+
+def zap_log_in_over_the_limit(its):
+    its.settings.SESSIONS_PER_USER = 1
+    zap_log_in(its)
+    its.settings.SESSIONS_PER_USER = 0
+
+
+def buddy_log_in(its):
+    login.log_in_on_device(its.ben_user, current=authenticated(its.ben), origin=HERE)
+
+
+def buddy_sign_up(its):
+    current = authenticated(its.ben, its.ben.app_token)
+    login.sign_up_on_device(current=current, origin=HERE, username=new_name(), password=PASSWORD)
+
+
+def admin_log_in(its):
+    app = get_admin_app()
+    first = login.log_in_to_admin(its.boss, app=app, origin=HERE)
+    login.log_in_to_admin(its.boss, app=app, origin=HERE, instead_of=first)
+
+
+def register(its):
+    devices.open_device_session(its.app, unique_id=new_name(), push_token="of nobody", origin=HERE, model="Pixel")
+
+
+def change_device(its):
+    devices.change_device(authenticated(its.ben), push_token=new_name(), model="Pixel 8")
+
+
+def log_out(its, device_token=None):
+    its.anna.log_in(its.anna.username)
+    with transaction.atomic():
+        logout.log_out(authenticated(its.anna), device_token=device_token, origin=HERE)
+
+
+def log_out_with_others(its):
+    its.anna.log_in(its.anna.username)
+    log_out(its, device_token="of anna")
+
+
+def log_out_in_buddy(its):
+    with transaction.atomic():
+        devices.log_out_of_device(authenticated(its.ben), origin=HERE)
+    its.ben.log_in(its.ben.username)
+
+
+def log_out_by_staff(its):
+    its.anna.log_in(its.anna.username)
+    current = Session.objects.get(pk=login.log_in_to_admin(its.boss, app=get_admin_app(), origin=HERE).pk)
+    current.checked_at = timezone.now()
+    logout.log_out_user(its.anna.user_id, actor=its.boss, current=current, device_token="of anna", origin=HERE)
+
+
+def log_out_everywhere(its):
+    its.anna.log_in(its.anna.username)
+    current = authenticated(its.anna)
+    of_user.log_out_scope(its.anna.user_id, of_user.Scope.ALL, current=current, actor=its.anna_user, origin=HERE)
+
+
+def time_out(its):
+    its.anna.log_in(its.anna.username)
+    Session.objects.filter(user=its.anna_user, ended_at=None).update(expires_at=timezone.now())
+    timeouts.end_timed_out()
+
+
+def order(**filters):
+    return bulk.start_run(Selection(**filters), source=BulkRun.Source.COMMAND, note="", expected=99)
+
+
+def sweep(its):
+    its.anna.log_in(its.anna.username)
+    list(bulk.sweep_run(order(users=(its.anna.user_id,))))
+
+
+def disable(its):
+    its.anna.log_in(its.anna.username)
+    staff.disable_user(its.anna.user_id, actor=its.boss, origin=HERE, note="lost")
+    User.objects.filter(pk=its.anna.user_id).update(is_active=True)
+
+
+def change_password(its):
+    its.anna.log_in(its.anna.username)
+    user = User.objects.get(pk=its.anna.user_id)
+    issue_code(user)
+    passwords.set_own_password(user, PASSWORD, origin=HERE)
+
+
+def reset_password(its):
+    its.anna.log_in(its.anna.username)
+    code = issue_code(User.objects.get(pk=its.anna.user_id))
+    passwords.reset_password(its.anna.username, code=code, new_password=PASSWORD, origin=HERE)
+
+
+def verify(its):
+    user = User.objects.get(pk=its.anna.user_id)
+    User.objects.filter(pk=user.pk).update(email_verified=False)
+    code = issue_code(user, purpose=Purpose.EMAIL)
+    verification.verify_email(user.email, code=code, origin=HERE)
+
+
+def delete(its):
+    phone = ZapPhone(InProcess(), device_token="of cleo").sign_up()
+    user = User.objects.get(pk=phone.user_id)
+    issue_code(user)
+    accounts.delete_user(user.pk, actor=user, current=authenticated(phone), origin=HERE)
+
+
+def restore(its):
+    phone = ZapPhone(InProcess(), device_token="of dora").sign_up()
+    now = timezone.now()
+    record = Record(since=now, exported_at=now, digest="0", deleted={phone.user_id: now}, apps_disabled={its.app.pk})
+    restored.refuse_undone(restored.find_undone(record), record, note="", operator="")
+    App.objects.update(is_active=True)
+
+
+ACTS = {
+    "sessions.login.log_in_with_refresh": zap_log_in,
+    "sessions.login.log_in_with_refresh with a limit": zap_log_in_over_the_limit,
+    "sessions.login.log_in_on_device": buddy_log_in,
+    "sessions.login.sign_up_on_device": buddy_sign_up,
+    "sessions.login.log_in_to_admin": admin_log_in,
+    "sessions.devices.open_device_session": register,
+    "sessions.devices.change_device": change_device,
+    "sessions.logout.log_out": log_out,
+    "sessions.logout.log_out with a device token": log_out_with_others,
+    "sessions.devices.log_out_of_device": log_out_in_buddy,
+    "sessions.logout.log_out_user": log_out_by_staff,
+    "sessions.of_user.log_out_scope": log_out_everywhere,
+    "sessions.timeouts.end_timed_out": time_out,
+    "sessions.bulk.start_run for everyone": lambda _: order(everyone=True),
+    "sessions.bulk.start_run for users": lambda its: order(users=(its.anna.user_id,)),
+    "sessions.bulk.sweep_run": sweep,
+    "sessions.staff.disable_user": disable,
+    "sessions.passwords.set_own_password": change_password,
+    "sessions.passwords.reset_password": reset_password,
+    "sessions.verification.verify_email": verify,
+    "sessions.accounts.delete_user": delete,
+    "sessions.restored.refuse_undone": restore,
+}
+
+
+def test_each_transaction_locks_what_the_documentation_says_in_the_one_order(people, monkeypatch, subtests):
+    table = documented()
+    assert table.keys() == ACTS.keys()
+    for code, act in ACTS.items():
+        with subtests.test(code=code):
+            with watched(monkeypatch) as locks:
+                act(people)
+            assert table[code] in locks.transactions
+            for noted in locks.transactions:
+                assert noted == sorted(noted, key=ORDER.index)
+
+
+def test_the_order_in_the_documentation_is_the_one_that_is_checked():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    assert f"**{' → '.join(ORDER)}**" in text
