@@ -54,7 +54,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _serve(*, demo: bool, reload: bool) -> None:
     from django.conf import settings
     from django.core.management import CommandError, call_command
-    from django.db import connection, connections
+    from django.db import OperationalError, connection, connections
     from granian.constants import Interfaces
     from granian.log import LogLevels
     from granian.server import Server
@@ -77,9 +77,12 @@ def _serve(*, demo: bool, reload: bool) -> None:
     except psycopg.OperationalError as error:
         raise _CannotServe(f"the database can't be reached: {error}") from error
     warn_of_revealing_settings()
-    with used_for(Use.MIGRATION):
-        call_command("migrate", verbosity=0, interactive=False)
-        connection.close()
+    try:
+        with used_for(Use.MIGRATION):
+            call_command("migrate", verbosity=0, interactive=False)
+            connection.close()
+    except OperationalError as error:
+        raise _CannotServe(f"the tables can't be brought up to date: {str(error).strip()}") from error
     guard = RestoreGuard(settings.RESTORE_GUARD)
     try:
         guard.start()

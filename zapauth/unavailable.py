@@ -4,6 +4,7 @@ import logging
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 from psycopg import DatabaseError as PsycopgDatabaseError
+from psycopg_pool import PoolTimeout
 
 logger = logging.getLogger("zapauth.database")
 
@@ -22,7 +23,7 @@ class Unavailable(Exception):
 def find_unavailable(error: BaseException) -> Unavailable | None:
     """What to answer instead of ``error``, if the database was too busy, too slow or away; else None.
 
-    A lock or a statement that took too long is logged; that the database is away, the pool says.
+    It is logged, but for a pool without a free connection: that is one line of the pool's, however many ask.
     """
     if not isinstance(error, DatabaseError | InterfaceError):
         return None
@@ -33,6 +34,6 @@ def find_unavailable(error: BaseException) -> Unavailable | None:
         return None
     if sqlstate.startswith(_TOO_COMPLEX):
         return None
-    if sqlstate and not sqlstate.startswith(("08", "57P")):
+    if not isinstance(error.__cause__, PoolTimeout):
         logger.warning("a request is answered 503: %s", str(error).strip().partition("\n")[0])
     return Unavailable()

@@ -14,7 +14,7 @@ from django.test import RequestFactory
 from sessions import background, timeouts
 from tests.environment import ROOT
 from tests.phones import InProcess
-from tests.servers import test_environment
+from tests.servers import free_port, test_environment
 from users.database_use import Use, serve, serve_nobody, served, used_for
 from users.models import User
 from zapauth.pages import DatabaseMiddleware
@@ -119,6 +119,22 @@ def test_a_command_has_its_own_limits(own_connection):
         check=False,
     )
     assert done.stdout.strip() == "7s", done.stderr
+
+
+def test_a_server_whose_migrations_wait_for_a_lock_too_long_does_not_start_and_says_so(transactional_db):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")
+        done = subprocess.run(
+            [sys.executable, "-m", "zapauth.serve"],
+            cwd=ROOT,
+            env=test_environment() | {"PORT": str(free_port()), "MIGRATION_LOCK_TIMEOUT": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "can't be brought up to date: canceling statement due to lock timeout" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("value", ["-1", "1.5", "soon"])

@@ -159,6 +159,8 @@ class Pool(ConnectionPool[Connection]):
             refused = list(self._waiting) if self._is_starved() else []
             if refused:
                 self._waiting.clear()
+        if self._looks == LOOKS and not self._failing_since:
+            logger.warning("no connection to the database comes back: requests are answered 503 until one does")
         for each in refused:
             each.fail(PoolTimeout(self._why()))
         if self._is_silent:
