@@ -38,8 +38,8 @@ LOOK_EVERY = 0.2  # seconds
 # So often in a row nothing came back. Counted, and not timed: when the whole machine stood still, nobody is starved.
 LOOKS = 5
 # A request that holds a connection for longer may wait for a server that is gone: then we ask whether it answers.
-LONG = 0.5
-ASK_EVERY = 1.0
+LONG = 0.3
+ASK_EVERY = 0.5
 
 Connection = psycopg.Connection[Any]
 
@@ -57,6 +57,7 @@ class Pool(ConnectionPool[Connection]):
         self._connecting = 0
         self._failing_since: float | None = None  # attempts to connect
         self._is_silent = False  # the last one was not answered at all
+        self._moved_at = 0.0  # a connection was made, or came back
         self._asked_at = 0.0
 
     # --- lending -------------------------------------------------------------------------------
@@ -103,9 +104,11 @@ class Pool(ConnectionPool[Connection]):
 
     def _add_to_pool(self, conn: Connection) -> None:
         super()._add_to_pool(conn)
-        self._is_wanted, self._looks = bool(self._waiting), 0
+        self._is_wanted, self._looks, self._moved_at = bool(self._waiting), 0, monotonic()
 
     def _is_starved(self) -> bool:
+        if self._is_silent:
+            return True
         if self._looks < LOOKS:
             return False
         # A first attempt to connect may still succeed; it has a time-out of its own.
@@ -129,7 +132,9 @@ class Pool(ConnectionPool[Connection]):
             raise
         finally:
             self._connecting -= 1
-        self._is_silent = False
+        if self._is_silent:
+            self._hang_up(at_once=True)  # what was sent meanwhile may be lost
+        self._moved_at, self._is_silent = monotonic(), False
         if self._failing_since is not None:
             logger.info("the database takes connections again, after %.1f s", monotonic() - self._failing_since)
             self._failing_since = None
@@ -140,7 +145,8 @@ class Pool(ConnectionPool[Connection]):
             self._failing_since = monotonic()
             reason = str(error).strip().partition("\n")[0]
             logger.warning("can't connect to the database: %s. Trying again every %g s", reason, RETRY)
-        self._is_silent = isinstance(error, ConnectionTimeout)
+        # Not while others are answered: then this attempt is from before, or the server has much to do.
+        self._is_silent = isinstance(error, ConnectionTimeout) and monotonic() - self._moved_at > ASK_EVERY
         if self._is_silent:
             self._hang_up()
 
@@ -174,7 +180,7 @@ class Pool(ConnectionPool[Connection]):
         with suppress(psycopg.Error):
             self._close_connection(self._connect())
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, *, at_once: bool = False) -> None:
         """End the connections that a silent server leaves waiting; their requests fail now, and not in an hour."""
         with self._lock:
             idle = list(self._pool)
@@ -184,7 +190,7 @@ class Pool(ConnectionPool[Connection]):
             self.run_task(AddConnection(self))
         now = monotonic()
         for connection, since in list(self._lent.items()):
-            if now - since > LONG:
+            if at_once or now - since > LONG:
                 _shut_down(connection)
 
 
