@@ -10,8 +10,10 @@ def main() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    from users.database_use import Use, set_use
     from zapauth.embedded_postgres import EmbeddedPostgresError, running
 
+    set_use(Use.MIGRATION if sys.argv[1:2] == ["migrate"] else Use.COMMAND)
     try:
         with running():
             execute_from_command_line(sys.argv)

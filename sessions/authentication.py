@@ -21,6 +21,7 @@ from sessions.models import Session
 from sessions.policy import last_seen_every
 from sessions.prepared import Statement
 from sessions.tokens import SessionToken, UserAccessToken
+from users.database_use import serve
 from users.models import App, User
 
 M = TypeVar("M", bound=models.Model)
@@ -57,6 +58,7 @@ def get_live_session_by_id(session_id: UUID) -> Session:
 
 
 def _checked(session: Session) -> Session:
+    serve(session.user_id or session.pk)
     refusal = session.refusal(session.checked_at)
     if refusal is not None:
         raise SessionEnded(refusal)

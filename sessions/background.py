@@ -12,6 +12,8 @@ from typing import Any
 
 from django.db import connections, transaction
 
+from users.database_use import Use, serve_nobody, set_use
+
 logger = logging.getLogger("zapauth.background")
 
 MOST_WAITING = 1000
@@ -53,6 +55,9 @@ def _start_long(run: Callable[[], None]) -> None:
 
 def _submit(run: Callable[[], None], threads: ThreadPoolExecutor) -> None:
     def run_and_let_go() -> None:
+        # The request's limits are not its own, and the user whom it served need not wait for it.
+        set_use(Use.COMMAND)
+        serve_nobody()
         try:
             run()
         finally:

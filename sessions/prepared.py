@@ -16,6 +16,7 @@ import psycopg
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from psycopg import errors, pq
 from psycopg.adapt import Transformer
+from psycopg_pool import PoolTimeout
 
 Row = tuple[Any, ...]
 Value = str | bytes | bool | int | float | datetime | UUID | list[UUID] | None
@@ -66,17 +67,15 @@ class Statement:
     def look_up(self, **values: Value) -> Row | None:
         """The first row of a query that changes nothing, so that it may be asked twice.
 
-        That the server has been started anew since a connection was used last is not the caller's problem.
+        It is asked again when the connection breaks meanwhile: the server was started anew.
 
         Raises: django.db.Error.
         """
         try:
             rows = self.fetch_all(**values)
-        except OperationalError:
-            django = _django()
-            if django.connection is not None:
+        except OperationalError as error:
+            if _django().connection is not None or not _is_lost(error.__cause__):
                 raise
-            django.pool.check()
             rows = self.fetch_all(**values)
         return rows[0] if rows else None
 
@@ -131,9 +130,17 @@ def _dump(value: Value) -> bytes | None:
     return text.encode()
 
 
+def _is_lost(cause: BaseException | None) -> bool:
+    """Whether a statement failed because its connection ended; not because it took too long, or none was free."""
+    if not isinstance(cause, psycopg.OperationalError) or isinstance(cause, PoolTimeout):
+        return False
+    return cause.sqlstate is None or cause.sqlstate.startswith("57P")  # 57P01: the server is being stopped
+
+
 def _checked(on: psycopg.Connection[Any], result: pq.abc.PGresult) -> pq.abc.PGresult:
     if result.status in _DONE:
         return result
-    if on.pgconn.status == pq.ConnStatus.BAD:  # its last words have no SQLSTATE
+    if on.pgconn.status == pq.ConnStatus.BAD or not result.error_field(pq.DiagnosticField.SQLSTATE):
+        # The connection's last words have no SQLSTATE. Over a Unix socket it isn't always marked as bad by then.
         raise psycopg.OperationalError(result.get_error_message())
     raise errors.error_from_result(result)

@@ -19,6 +19,7 @@ from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.runs import take_up
 from users.clock import database_now
+from users.database_use import Use, set_use
 from users.models import App
 from users.refused_logins import forget_old
 from users.throttling import forget_past
@@ -99,13 +100,16 @@ class Sweeper(threading.Thread):
         self._stopped = threading.Event()
 
     def run(self) -> None:
+        set_use(Use.COMMAND)
         while True:
             try:
                 sweep(self._stopped.is_set)
             except Exception:
                 logger.exception("the sweep failed; it will be tried again")
-            finally:
+            try:
                 connections.close_all()
+            except Exception:
+                logger.exception("the sweep's connection broke")
             if self._stopped.wait(SWEEP_EVERY.total_seconds()):
                 return
 

@@ -10,4 +10,4 @@ if IS_LOCAL:
     # Of two that block each other PostgreSQL stops the one that has waited for so long; servers wait for a second. It
     # must not be the suite, which empties the tables while a server may be busy with what a test has hung up on.
     _options.append("-c deadlock_timeout=5s")
-DATABASES["default"].setdefault("OPTIONS", {})["options"] = " ".join(_options)
+DATABASES["default"]["OPTIONS"]["options"] += " " + " ".join(_options)

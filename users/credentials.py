@@ -10,6 +10,7 @@ from django.db.models import Case, Q, When
 from django.http import HttpRequest
 
 from users.callers import Caller, KnownPlace
+from users.database_use import serve
 from users.errors import AccountDisabled, BadCredentials, TooManyAttempts
 from users.models import User
 from users.refused_logins import LOGINS, Reason, count_refused, find_wait
@@ -33,7 +34,7 @@ class OwaspArgon2(Argon2PasswordHasher):
 
 def find_user_by_username(username: str) -> User | None:
     """The user of that name (any case); deleted users have none."""
-    return User.objects.filter(username__iexact=User.normalize_username(username), deleted_at=None).first()
+    return _served(User.objects.filter(username__iexact=User.normalize_username(username), deleted_at=None).first())
 
 
 def find_user_by_identity(identity: str) -> User | None:
@@ -47,7 +48,7 @@ def find_user_by_identity(identity: str) -> User | None:
     verified = Q(email__iexact=identity, email_verified=True)
     # One statement whoever it finds, so that its time says nothing.
     found = User.objects.filter(named | owned, deleted_at=None)
-    return found.order_by(Case(When(verified, then=0), When(named, then=1), default=2)).first()
+    return _served(found.order_by(Case(When(verified, then=0), When(named, then=1), default=2)).first())
 
 
 def find_users_to_verify(identity: str) -> list[User]:
@@ -59,6 +60,13 @@ def find_users_to_verify(identity: str) -> list[User]:
     waiting = Q(new_email__iexact=identity) | _owned(identity) | _named(identity)
     found = User.objects.filter(waiting, deleted_at=None, is_active=True)
     return list(found.order_by("-updated_at")[:MOST_TO_VERIFY])
+
+
+def _served(user: User | None) -> User | None:
+    # What follows may wait for a lock on this user's rows.
+    if user is not None:
+        serve(user.pk)
+    return user
 
 
 def _named(identity: str) -> Q:

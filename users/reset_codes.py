@@ -16,6 +16,7 @@ from django.utils.crypto import salted_hmac
 
 from users.callers import Caller, KnownPlace
 from users.clock import database_now
+from users.database_use import serve
 from users.errors import CodeInvalid
 from users.models import OneTimeCode, User
 from users.refused_logins import RESET_CODES, Reason, count_refused, find_wait
@@ -77,6 +78,7 @@ def try_code(
     if user is None:
         count_refused(Reason.KNOWN_PLACE if place else Reason.WRONG_CODE)
         raise CodeInvalid
+    serve(user.pk)
     return user, allowances
 
 

@@ -25,6 +25,7 @@ from rest_framework.viewsets import ViewSet
 from sessions.models import Session
 from sessions.origin import Origin
 from users.models import User
+from zapauth.unavailable import find_unavailable
 
 
 class BodyTooLarge(ParseError):
@@ -192,7 +193,7 @@ class DialectViewSet(ViewSet):
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
         request = self.request._request
-        answer = self.failure(request, exc)
+        answer = self.failure(request, find_unavailable(exc) or exc)
         if answer is not None:
             if isinstance(exc, MethodNotAllowed):
                 answer["Allow"] = ", ".join(self.allowed_methods)

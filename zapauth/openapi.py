@@ -23,6 +23,7 @@ from rest_framework.views import APIView
 from sessions.errors import SessionEnded, TokenExpired, TokenInvalid, TokenMissing
 from zapauth.dialect import BodyTooLarge, DialectViewSet
 from zapauth.operations import REQUEST_ID, Operation, Schema, ref
+from zapauth.unavailable import Unavailable
 
 Endpoint = tuple[str, str, str, Any]
 
@@ -51,7 +52,7 @@ HEADERS: dict[str, Schema] = {
         "example": 300,
     },
 }
-_ON_STATUS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After"}
+_ON_STATUS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 
 
 def as_documented(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
@@ -225,7 +226,7 @@ class DialectSchema(AutoSchema):
         return responses
 
     def _errors_of_many(self, operation: Operation) -> list[Exception]:
-        errors: list[Exception] = [SuspiciousOperation(), MethodNotAllowed(self.method)]
+        errors: list[Exception] = [SuspiciousOperation(), MethodNotAllowed(self.method), Unavailable()]
         if operation.takes is not None and self.method != "GET":
             errors += [ParseError(), UnsupportedMediaType(""), BodyTooLarge()]
         if self._names():

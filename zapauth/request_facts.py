@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from users.addresses import plain_address
+from users.database_use import serve_nobody
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -27,6 +28,7 @@ class RequestFacts:
         request.request_id = request_id  # type: ignore[attr-defined]
         request.client_ip = _client_ip(request)  # type: ignore[attr-defined]
         reset = _current_id.set(request_id)
+        serve_nobody()
         try:
             response = self.get_response(request)
         finally:

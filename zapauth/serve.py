@@ -54,17 +54,19 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _serve(*, demo: bool, reload: bool) -> None:
     from django.conf import settings
     from django.core.management import CommandError, call_command
-    from django.db import connection, connections
+    from django.db import OperationalError, connection, connections
     from granian.constants import Interfaces
     from granian.log import LogLevels
     from granian.server import Server
 
     from sessions.restore_guard import CannotBeServed, RestoreGuard, Watcher
     from sessions.timeouts import Sweeper
+    from users.database_use import Use, set_use, used_for
     from zapauth import demo as demonstration
     from zapauth.database_log import warn_of_revealing_settings
 
     _check_address_is_free(settings.HOST, settings.PORT)
+    set_use(Use.COMMAND)
     try:
         call_command("check", stdout=StringIO())
     except CommandError as error:
@@ -75,7 +77,12 @@ def _serve(*, demo: bool, reload: bool) -> None:
     except psycopg.OperationalError as error:
         raise _CannotServe(f"the database can't be reached: {error}") from error
     warn_of_revealing_settings()
-    call_command("migrate", verbosity=0, interactive=False)
+    try:
+        with used_for(Use.MIGRATION):
+            call_command("migrate", verbosity=0, interactive=False)
+            connection.close()
+    except OperationalError as error:
+        raise _CannotServe(f"the tables can't be brought up to date: {str(error).strip()}") from error
     guard = RestoreGuard(settings.RESTORE_GUARD)
     try:
         guard.start()

@@ -183,6 +183,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "zapauth.pages.DatabaseMiddleware",
     "zapauth.pages.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "zapauth.pages.AuthenticationMiddleware",
@@ -215,11 +216,30 @@ else:
         ) from error
     if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
         raise ImproperlyConfigured("DATABASE_URL must be a postgres:// URL: PostgreSQL is the only engine served.")
-DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+DATABASES["default"]["ENGINE"] = "zapauth.postgresql"
+_options = DATABASES["default"].setdefault("OPTIONS", {})
+# "timeout" is for a queue that moves; what happens when it doesn't is in `zapauth.postgresql.pool`.
+_options["pool"] = {
     "min_size": 1,
     "max_size": DATABASE_CONNECTIONS,
-    "timeout": 10,
+    "timeout": 5,
+    "most_waiting": max(1, THREADS // 2),
 }
+
+# Seconds that PostgreSQL waits for a lock, and seconds that a statement takes, its waiting included; 0: no limit.
+# The names are those of `users.database_use.Use`.
+TIME_LIMITS = {
+    "request": (_int("REQUEST_LOCK_TIMEOUT", 5), _int("REQUEST_STATEMENT_TIMEOUT", 10)),
+    "staff": (_int("REQUEST_LOCK_TIMEOUT", 5), _int("STAFF_STATEMENT_TIMEOUT", 30)),
+    "command": (_int("COMMAND_LOCK_TIMEOUT", 60), 0),
+    "migration": (_int("MIGRATION_LOCK_TIMEOUT", 30), 0),
+}
+# Each connection begins with those of requests, so that a request sets none. What DATABASE_URL says comes later, and
+# counts. With both 0 nothing is sent, for a PgBouncer that takes no `options`.
+if any(TIME_LIMITS["request"]):
+    _lock, _statement = TIME_LIMITS["request"]
+    _limits = f"-c lock_timeout={_lock}s -c statement_timeout={_statement}s"
+    _options["options"] = f"{_limits} {_options.get('options', '')}".strip()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "users.User"

@@ -1,6 +1,7 @@
 """What servers rarely answer, and what the thousands of requests hence don't meet, is as documented as well."""
 
 import pytest
+from django.db import OperationalError
 from jsonschema import Draft202012Validator
 
 from sessions.devices import open_device_session
@@ -157,6 +158,18 @@ def test_a_bug_is_answered_as_documented(zap, buddy, monkeypatch):
     for phone, path in ((zap, "/v1/users/{id}"), (buddy, "/users/{id}")):
         reply = phone.ask("GET", path.format(id=phone.user_id))
         assert reply.status == 500
+        assert conforms(reply, "GET", path)
+
+
+def test_a_database_that_cannot_answer_is_answered_as_documented(zap, buddy, monkeypatch):
+    def broken(*args, **kwargs):
+        raise OperationalError("on purpose")
+
+    for dialect in ("zap", "buddy"):
+        monkeypatch.setattr(f"zapauth.{dialect}.viewsets.get_user_to_read", broken)
+    for phone, path in ((zap, "/v1/users/{id}"), (buddy, "/users/{id}")):
+        reply = phone.ask("GET", path.format(id=phone.user_id))
+        assert reply.status == 503
         assert conforms(reply, "GET", path)
 
 

@@ -27,6 +27,7 @@ from users.errors import (
 )
 from zapauth.buddy import envelope
 from zapauth.dialect import BodyTooLarge, field_errors
+from zapauth.unavailable import UNAVAILABLE, Unavailable
 
 
 class SignatureInvalid(Exception):
@@ -53,6 +54,7 @@ ITEM_ALREADY_EXISTS = ("ItemAlreadyExists", 0x302)
 OBJECT_PERMISSION_DENIED = ("ObjectPermissionDenied", 0x303)
 # Not of the documented table, which has none for a fault of the server.
 INTERNAL_SERVER_ERROR = ("InternalServerError", 0x500)
+SERVICE_UNAVAILABLE = ("ServiceUnavailable", 0x503)
 
 _TOKEN_INVALID = "The access token is missing, invalid or expired, or its session has ended."
 
@@ -97,6 +99,7 @@ _WORDS: tuple[tuple[type[Exception], int, tuple[str, int], str], ...] = (
     (SuspiciousOperation, 400, PARAMETER_INCORRECT_FORMAT, "The request is malformed."),
     (IdInvalid, 400, PARAMETER_OUT_OF_RANGE, "The given ID was not valid."),
     (TooManyAttempts, 429, AUTH_FAILED, "Too many attempts. Try again later."),
+    (Unavailable, 503, SERVICE_UNAVAILABLE, UNAVAILABLE),
 )
 _MISSING = {"required", "blank", "null"}
 _OUT_OF_RANGE = {"max_length", "min_length", "max_value", "min_value", "max_string_length"}
@@ -120,7 +123,7 @@ def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, kind):
             # RFC 9110 §15.5.2: a 401 says by which scheme to come back.
             headers = {"WWW-Authenticate": 'Buddy realm="zapauth"'} if status == 401 else {}
-            if isinstance(error, TooManyAttempts):
+            if isinstance(error, TooManyAttempts | Unavailable):
                 headers["Retry-After"] = str(error.retry_after)
             return envelope.failure(request, status=status, error=name, number=number, message=message, headers=headers)
     return None

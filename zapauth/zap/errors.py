@@ -36,6 +36,7 @@ from users.errors import (
     WrongPassword,
 )
 from zapauth.dialect import BodyTooLarge, field_errors
+from zapauth.unavailable import UNAVAILABLE, Unavailable
 from zapauth.zap import envelope
 
 CHALLENGE = 'Bearer realm="zapauth"'
@@ -68,6 +69,7 @@ _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (ParseError, 400, "invalid_json", "The body is not valid JSON."),
     (SuspiciousOperation, 400, "bad_request", "The request is malformed."),
     (TooManyAttempts, 429, "too_many_attempts", "Too many attempts. Try again later."),
+    (Unavailable, 503, "unavailable", UNAVAILABLE),
 )
 # Well-formed, but refused by a rule: the field at fault, the code, the words.
 _RULES: dict[type[Exception], tuple[str, str, str]] = {
@@ -98,7 +100,7 @@ def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
     for kind, status, code, message in _WORDS:
         if isinstance(error, kind):
             headers = {"WWW-Authenticate": _challenge(error, message)} if status == 401 else {}
-            if isinstance(error, TooManyAttempts):
+            if isinstance(error, TooManyAttempts | Unavailable):
                 headers["Retry-After"] = str(error.retry_after)
             return envelope.failure(status=status, code=code, message=message, headers=headers)
     return None

@@ -1,0 +1,69 @@
+"""What this thread uses its database connection for: whom it serves, and how long a statement may take.
+
+The database backend (`zapauth.postgresql`) reads both when it borrows a connection.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import StrEnum
+from uuid import UUID
+
+from django.db import connection
+
+
+class Use(StrEnum):
+    """A key of `settings.TIME_LIMITS`."""
+
+    REQUEST = "request"
+    STAFF = "staff"
+    COMMAND = "command"
+    MIGRATION = "migration"
+
+
+_served: ContextVar[str | UUID | None] = ContextVar("served", default=None)
+_use: ContextVar[Use] = ContextVar("use", default=Use.REQUEST)
+
+
+def serve(who: str | UUID) -> None:
+    """Count the connections of this request as those of ``who``, so that nobody holds more than half of the pool.
+
+    A connection that is open already goes back to the pool: the next statement borrows one that counts.
+    """
+    if who == _served.get():
+        return
+    _served.set(who)
+    if connection.connection is not None and not connection.in_atomic_block:
+        connection.close()
+
+
+def serve_nobody() -> None:
+    """Forget whom this thread served: another request begins."""
+    _served.set(None)
+
+
+def served() -> str | UUID | None:
+    """The id of the user, or of the app-level session, that this thread serves; None: not known yet."""
+    return _served.get()
+
+
+def use() -> Use:
+    return _use.get()
+
+
+def set_use(what: Use) -> None:
+    """Let what this thread does from here on take as long as `settings.TIME_LIMITS` says of ``what``.
+
+    A connection that is open already keeps its limits.
+    """
+    _use.set(what)
+
+
+@contextmanager
+def used_for(what: Use) -> Iterator[None]:
+    """The same for a block."""
+    before = _use.set(what)
+    try:
+        yield
+    finally:
+        _use.reset(before)

@@ -1,0 +1,77 @@
+"""The database backend: Django's own, on our pool, with the time limits of what a thread does."""
+
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db.backends.base.base import NO_DB_ALIAS
+from django.db.backends.postgresql import base
+from psycopg import pq
+
+from users.database_use import Use, use
+from zapauth.postgresql.pool import Pool
+
+# Unless DATABASE_URL says otherwise. A host that vanished is noticed after three seconds, not after two hours.
+_CONNECTING = {
+    "connect_timeout": 2,
+    "keepalives_idle": 5,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 3000,
+}
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    _has_own_limits = False
+
+    @property
+    def pool(self) -> Pool | None:
+        options = self.settings_dict["OPTIONS"].get("pool")
+        if self.alias == NO_DB_ALIAS or not options:
+            return None
+        pools: dict[str, Pool] = self._connection_pools  # type: ignore[attr-defined]  # the stubs lack it
+        if self.alias not in pools:
+            parameters = _CONNECTING | self.get_connection_params() | {"autocommit": True}
+            # Two threads may come here at once; the pool of one is used, the other one's was never opened.
+            configure = self._configure_connection  # type: ignore[attr-defined]
+            pools.setdefault(self.alias, Pool(kwargs=parameters, open=False, configure=configure, **options))
+        return pools[self.alias]
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        connection = super().get_new_connection(conn_params)
+        self._has_own_limits = self.pool is not None and use() is not Use.REQUEST
+        if self._has_own_limits:
+            try:
+                _run(connection, _limiting(use()))
+            except psycopg.Error:
+                connection._pool.putconn(connection)
+                raise
+        return connection
+
+    def _close(self) -> None:
+        if self.connection is not None and self._has_own_limits:
+            self._has_own_limits = False
+            _forget_limits(self.connection)
+        super()._close()  # type: ignore[misc]
+
+
+def _limiting(what: Use) -> bytes:
+    lock, statement = settings.TIME_LIMITS[what]
+    return f"SET lock_timeout = '{lock}s'; SET statement_timeout = '{statement}s'".encode()
+
+
+def _forget_limits(connection: psycopg.Connection[Any]) -> None:
+    """The limits of requests again, which the connection was opened with; or it is not used again."""
+    with suppress(psycopg.Error):
+        if connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
+            _run(connection, b"RESET lock_timeout; RESET statement_timeout")
+            return
+    connection.pgconn.finish()
+
+
+def _run(connection: psycopg.Connection[Any], statements: bytes) -> None:
+    # Below the cursor: one round trip, and no query of the caller's.
+    result = connection.pgconn.exec_(statements)
+    if result.status != pq.ExecStatus.COMMAND_OK:
+        raise psycopg.OperationalError(result.get_error_message())

@@ -1,0 +1,246 @@
+"""psycopg's pool, with its own answer to a database that is slow or away.
+
+psycopg's own waits twice as long before each new attempt to connect, up to minutes, and lets every request wait ten
+seconds. This one
+
+- tries to connect again every quarter of a second;
+- sees that the server has ended an idle connection before it lends it, without a round trip;
+- refuses requests when nothing has come back for a second: at once, from then on until something does;
+- lends no user more than half of its connections;
+- hangs up when a server neither answers nor ends the connection: a host that has vanished, a stopped process.
+"""
+
+import logging
+import math
+import os
+import select
+import socket
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.errors import ConnectionTimeout
+from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool.base import AttemptWithBackoff
+from psycopg_pool.pool import AddConnection, MaintenanceTask
+
+from users.database_use import Use, served, use
+from zapauth.postgresql.shares import Shares
+
+logger = logging.getLogger("zapauth.database")
+# One line for each attempt; ours are one when it begins and one when it is over.
+logging.getLogger("psycopg.pool").addFilter(lambda record: not str(record.msg).startswith("error connecting in"))
+
+RETRY = 0.25  # seconds between two attempts to connect
+LOOK_EVERY = 0.2  # seconds
+# So often in a row nothing came back. Counted, and not timed: when the whole machine stood still, nobody is starved.
+LOOKS = 5
+# A request that holds a connection for longer may wait for a server that is gone: then we ask whether it answers.
+LONG = 0.3
+ASK_EVERY = 0.5
+
+Connection = psycopg.Connection[Any]
+
+
+class Pool(ConnectionPool[Connection]):
+    """Args, beside those of psycopg's: most_waiting: requests of one user that wait for others of theirs."""
+
+    def __init__(self, *, most_waiting: int = 16, **options: Any) -> None:
+        super().__init__(**options)
+        self._shares = Shares(max(1, self.max_size // 2), most_waiting=most_waiting)
+        # Connections that requests have, and since when. Commands and background jobs may take their time.
+        self._lent: dict[Connection, float] = {}
+        self._is_wanted = False  # somebody found no connection, and none has come since
+        self._looks = 0  # for so many looks
+        self._connecting = 0
+        self._failing_since: float | None = None  # attempts to connect
+        self._is_silent = False  # the last one was not answered at all
+        self._moved_at = 0.0  # a connection was made, or came back
+        self._asked_at = 0.0
+
+    # --- lending -------------------------------------------------------------------------------
+
+    def getconn(self, timeout: float | None = None) -> Connection:
+        """Raises: PoolTimeout, psycopg_pool.PoolClosed."""
+        self._check_open_getconn()
+        who = served()
+        if who is not None:
+            self._shares.take(who)
+        try:
+            connection = self._getconn_unchecked(self.timeout if timeout is None else timeout)
+        except BaseException:
+            if who is not None:
+                self._shares.give_back(who)
+            raise
+        vars(connection)["lent_to"] = who
+        if use() in (Use.REQUEST, Use.STAFF):
+            self._lent[connection] = monotonic()
+        return connection
+
+    def putconn(self, conn: Connection) -> None:
+        self._lent.pop(conn, None)
+        who = vars(conn).pop("lent_to", None)
+        try:
+            super().putconn(conn)
+        finally:
+            if who is not None:
+                self._shares.give_back(who)
+
+    def _get_ready_connection(self, timeout: float | None) -> Connection | None:
+        # Called under the pool's lock.
+        while self._pool:
+            connection = super()._get_ready_connection(timeout)
+            if connection is None or not _has_ended(connection):
+                return connection
+            self._close_connection(connection)
+            self.run_task(AddConnection(self))
+        self._is_wanted = True
+        if self._is_starved():
+            self._maybe_grow_pool()
+            raise PoolTimeout(self._why())
+        return None
+
+    def _add_to_pool(self, conn: Connection) -> None:
+        super()._add_to_pool(conn)
+        self._is_wanted, self._looks, self._moved_at = bool(self._waiting), 0, monotonic()
+
+    def _is_starved(self) -> bool:
+        if self._is_silent:
+            return True
+        if self._looks < LOOKS:
+            return False
+        # A first attempt to connect may still succeed; it has a time-out of its own.
+        return not self._connecting or self._failing_since is not None
+
+    def _why(self) -> str:
+        why = "can't connect to the database" if self._failing_since else "all connections to the database are in use"
+        return f"{why}, and none has come free for a while"
+
+    # --- connecting ----------------------------------------------------------------------------
+
+    def _add_connection(self, attempt: AttemptWithBackoff | None, growing: bool = False) -> None:
+        super()._add_connection(attempt or _Steadily(), growing)
+
+    def _connect(self, timeout: float | None = None) -> Connection:
+        self._connecting += 1
+        try:
+            connection = super()._connect(timeout)
+        except psycopg.Error as error:
+            self._note_failure(error)
+            raise
+        finally:
+            self._connecting -= 1
+        if self._is_silent:
+            self._hang_up(at_once=True)  # what was sent meanwhile may be lost
+        self._moved_at, self._is_silent = monotonic(), False
+        if self._failing_since is not None:
+            logger.info("the database takes connections again, after %.1f s", monotonic() - self._failing_since)
+            self._failing_since = None
+        return connection
+
+    def _note_failure(self, error: psycopg.Error) -> None:
+        if self._failing_since is None:
+            self._failing_since = monotonic()
+            reason = str(error).strip().partition("\n")[0]
+            logger.warning("can't connect to the database: %s. Trying again every %g s", reason, RETRY)
+        # Not while others are answered: then this attempt is from before, or the server has much to do.
+        self._is_silent = isinstance(error, ConnectionTimeout) and monotonic() - self._moved_at > ASK_EVERY
+        if self._is_silent:
+            self._hang_up()
+
+    # --- looking after what waits --------------------------------------------------------------
+
+    def _start_initial_tasks(self) -> None:
+        super()._start_initial_tasks()
+        self.schedule_task(_LookAfter(self), LOOK_EVERY)
+
+    def look_after(self) -> None:
+        """Refuse requests that wait in vain; ask whether a server that takes long is there at all."""
+        now = monotonic()
+        with self._lock:
+            self._is_wanted = self._is_wanted or bool(self._waiting)
+            self._looks = self._looks + 1 if self._is_wanted else 0
+            refused = list(self._waiting) if self._is_starved() else []
+            if refused:
+                self._waiting.clear()
+        if self._looks == LOOKS and not self._failing_since:
+            logger.warning("no connection to the database comes back: requests are answered 503 until one does")
+        for each in refused:
+            each.fail(PoolTimeout(self._why()))
+        if self._is_silent:
+            self._hang_up()
+        elif now - self._asked_at > ASK_EVERY and any(now - since > LONG for since in list(self._lent.values())):
+            self._asked_at = now
+            self.run_task(_AskServer(self))
+
+    def ask_server(self) -> None:
+        """Connect once more, and note whether the server answered."""
+        with suppress(psycopg.Error):
+            self._close_connection(self._connect())
+
+    def _hang_up(self, *, at_once: bool = False) -> None:
+        """End the connections that a silent server leaves waiting; their requests fail now, and not in an hour."""
+        with self._lock:
+            idle = list(self._pool)
+            self._pool.clear()
+        for connection in idle:
+            self._close_connection(connection)
+            self.run_task(AddConnection(self))
+        now = monotonic()
+        for connection, since in list(self._lent.items()):
+            if at_once or now - since > LONG:
+                _shut_down(connection)
+
+
+class _Steadily(AttemptWithBackoff):
+    """An attempt that is repeated after the same short pause, and never given up."""
+
+    def __init__(self) -> None:
+        super().__init__(timeout=math.inf)
+
+    def update_delay(self, now: float) -> None:
+        self.delay = RETRY
+
+    def time_to_give_up(self, now: float) -> bool:
+        return False
+
+
+class _LookAfter(MaintenanceTask):
+    def tick(self) -> None:
+        # In the pool's scheduler: its workers may all be connecting.
+        pool = self.pool()
+        if isinstance(pool, Pool) and not pool.closed:
+            try:
+                pool.look_after()
+            finally:
+                pool.schedule_task(self, LOOK_EVERY)
+
+    def _run(self, pool: ConnectionPool[Any]) -> None:
+        self.tick()
+
+
+class _AskServer(MaintenanceTask):
+    def _run(self, pool: ConnectionPool[Any]) -> None:
+        if isinstance(pool, Pool):
+            pool.ask_server()
+
+
+def _has_ended(connection: Connection) -> bool:
+    """Whether the server has ended an idle connection: there is something to read, and after it the end."""
+    try:
+        poll = select.poll()
+        poll.register(connection.pgconn.socket, select.POLLIN)
+        if not poll.poll(0):
+            return False
+        connection.pgconn.consume_input()
+        return connection.pgconn.status == pq.ConnStatus.BAD or bool(poll.poll(0))
+    except psycopg.OperationalError:
+        return True
+
+
+def _shut_down(connection: Connection) -> None:
+    """Have whatever waits for the server's answer fail. The connection itself is closed by the thread that has it."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.pgconn.socket)) as copy:
+        copy.shutdown(socket.SHUT_RDWR)
