@@ -24,13 +24,12 @@ RUN chmod -R go=rX .
 
 USER 10001:10001
 EXPOSE 8000
-# With a host name that the settings allow, for 127.0.0.1 need not be one. "*" allows any, and
-# ".example.org" example.org itself.
+# With a host name that the settings allow, for 127.0.0.1 need not be one. ".example.org" allows example.org itself.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
     CMD ["python", "-c", "\
 from http.client import HTTPConnection; \
 from zapauth.settings import ALLOWED_HOSTS, PORT; \
-name = next(iter(ALLOWED_HOSTS), '').lstrip('*.') or '127.0.0.1'; \
+name = next(iter(ALLOWED_HOSTS), '').lstrip('.') or '127.0.0.1'; \
 server = HTTPConnection('127.0.0.1', PORT, timeout=5); \
 server.request('GET', '/service/ping', headers={'Host': name}); \
 raise SystemExit(server.getresponse().status != 200)"]
