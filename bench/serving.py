@@ -39,6 +39,7 @@ def zapauth_environment(data: Path, url: str) -> dict[str, str]:
         SECRET_KEY=local_secrets.secret_key(data),
         SIGNING_KEYS=local_secrets.signing_keys(data),
         ALLOWED_HOSTS="127.0.0.1",
+        EMAIL_URL="consolemail://",
         HTTPS="off",
         RESTORE_GUARD="off",  # databases are copied and replaced
         DJANGO_SETTINGS_MODULE="zapauth.settings",

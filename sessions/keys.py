@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import ECAlgorithm
 
+SigningKey = EllipticCurvePrivateKey | EllipticCurvePublicKey
 _PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----", re.DOTALL)
 
 
@@ -46,24 +47,32 @@ class KeyRing:
 @lru_cache(maxsize=4)
 def key_ring(pem: str) -> KeyRing:
     """Parse PEM text, newlines real or written ``\\n``. Raises: BadSigningKeys."""
-    keys: list[EllipticCurvePrivateKey | EllipticCurvePublicKey] = []
+    keys = keys_in(pem)
+    if not isinstance(keys[0], EllipticCurvePrivateKey):
+        raise BadSigningKeys("the first key is the one that signs, so it must be a private key")
+    public = [public_part(key) for key in keys]
+    return KeyRing(keys[0], thumbprint(public[0]), {thumbprint(key): key for key in public})
+
+
+def keys_in(pem: str) -> list[SigningKey]:
+    """The keys in that order, one at least. Raises: BadSigningKeys."""
+    keys: list[SigningKey] = []
     for number, block in enumerate(_PEM_BLOCK.finditer(pem.replace("\\n", "\n")), start=1):
         text = block[0].encode()
         try:
             key = load_pem_private_key(text, None) if "PRIVATE" in block[1] else load_pem_public_key(text)
         except (ValueError, TypeError) as error:
             raise BadSigningKeys(f"key {number} can't be read (is it encrypted?)") from error
-        if not isinstance(key, EllipticCurvePrivateKey | EllipticCurvePublicKey) or not isinstance(
-            key.curve, SECP256R1
-        ):
+        if not isinstance(key, SigningKey) or not isinstance(key.curve, SECP256R1):
             raise BadSigningKeys(f"key {number} is not on the curve P-256, which ES256 needs")
         keys.append(key)
     if not keys:
         raise BadSigningKeys("it holds no PEM key")
-    if not isinstance(keys[0], EllipticCurvePrivateKey):
-        raise BadSigningKeys("the first key is the one that signs, so it must be a private key")
-    public = [key.public_key() if isinstance(key, EllipticCurvePrivateKey) else key for key in keys]
-    return KeyRing(keys[0], thumbprint(public[0]), {thumbprint(key): key for key in public})
+    return keys
+
+
+def public_part(key: SigningKey) -> EllipticCurvePublicKey:
+    return key.public_key() if isinstance(key, EllipticCurvePrivateKey) else key
 
 
 def thumbprint(key: EllipticCurvePublicKey) -> str:

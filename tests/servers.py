@@ -19,6 +19,9 @@ from django.db import connection
 
 from tests.environment import ROOT
 
+# What a server with DATABASE_URL has to be told before it starts; commands need none of it.
+MAY_SERVE = {"ALLOWED_HOSTS": "127.0.0.1", "EMAIL_URL": "consolemail://"}
+
 
 @dataclass
 class RunningServer:
@@ -33,13 +36,13 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(**environment: str) -> Iterator[RunningServer]:
+def running_server(*options: str, **environment: str) -> Iterator[RunningServer]:
     """Serve the test database in the production setting, on a free port; stop it at the end."""
     port = free_port()
-    given = test_environment() | {"ALLOWED_HOSTS": "127.0.0.1", "PORT": str(port), "WORKERS": "2"}
+    given = test_environment() | MAY_SERVE | {"PORT": str(port), "WORKERS": "2"}
     with tempfile.NamedTemporaryFile("wb", prefix="zapauth-server-", suffix=".log") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "zapauth.serve"],
+            [sys.executable, "-m", "zapauth.serve", *options],
             cwd=ROOT,
             env=given | environment,
             stdin=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ class ZapAuthConfig(AppConfig):
     name = "zapauth"
 
     def ready(self) -> None:
-        from zapauth import database_log  # noqa: F401  # registers its check
+        from zapauth import database_log, production  # noqa: F401  # they register checks
 
 
 class AdminConfig(apps.AdminConfig):

@@ -28,8 +28,13 @@ class Demo:
 
 
 @transaction.atomic
-def prepare() -> Demo:
-    """The demo app; if there is none it is made, and the staff user with it, unless the name is taken."""
+def prepare() -> Demo | None:
+    """The demo app; if there is none it is made, and the staff user with it, unless the name is taken.
+
+    With DATABASE_URL nothing is made: a production log would have a superuser's password in it. Returns None then.
+    """
+    if not settings.IS_LOCAL:
+        return None
     app = App.objects.filter(name=APP).first()
     if app is not None:
         return Demo(app)
@@ -42,8 +47,11 @@ def prepare() -> Demo:
     return Demo(new.app, new.key, password)
 
 
-def banner(demo: Demo | None, *, url: str) -> str:
-    """What the operator reads at the start: where it listens, the logins, something to paste."""
+def banner(demo: Demo | None, *, url: str, asked: bool = False) -> str:
+    """What the operator reads at the start: where it listens, the logins, something to paste.
+
+    ``asked``: whether a demo was wanted; without one it says how to make an app and a superuser.
+    """
     database = f"embedded PostgreSQL in {settings.DATA_DIR}" if settings.IS_LOCAL else "the PostgreSQL of DATABASE_URL"
     lines = [
         "",
@@ -51,7 +59,7 @@ def banner(demo: Demo | None, *, url: str) -> str:
         f"  Database    {database}",
     ]
     if demo is None:
-        return "\n".join([*lines, ""])
+        return "\n".join([*lines, *(_LEFT_OUT if asked else []), ""])
     if demo.is_new:
         lines.append("              new: the secrets below are shown this once, only their hashes are kept")
     else:
@@ -75,6 +83,13 @@ def banner(demo: Demo | None, *, url: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+_LEFT_OUT = [
+    "  Demo        left out: with DATABASE_URL no demo app and no demo superuser are made. To make your own:",
+    '              .venv/bin/python manage.py createapp "My app"',
+    "              .venv/bin/python manage.py createsuperuser",
+]
 
 
 def _zap_example(url: str) -> str:

@@ -1,6 +1,6 @@
 """`python -m zapauth.serve`: bring the database up to date and serve; stops all it started.
 
---demo    make a demo app and a demo staff user, and print something to try (`make run`)
+--demo    make a demo app and a demo superuser, and print something to try (`make run`); not with DATABASE_URL
 --reload  start anew when a file changes (`make dev`)
 """
 
@@ -22,7 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m zapauth.serve", description="Serve ZapAuth.")
-    parser.add_argument("--demo", action="store_true", help="make a demo app and a demo staff user; print examples")
+    parser.add_argument("--demo", action="store_true", help="make a demo app and user; not with DATABASE_URL")
     parser.add_argument("--reload", action="store_true", help="start anew when a file changes")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
@@ -90,7 +90,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
         raise _CannotServe(str(error)) from error
     prepared = demonstration.prepare() if demo else None
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
-    text = demonstration.banner(prepared, url=f"http://{host}:{settings.PORT}")
+    text = demonstration.banner(prepared, url=f"http://{host}:{settings.PORT}", asked=demo)
     for each in connections.all():
         each.close()
         each.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it

@@ -150,7 +150,8 @@ SESSION_RETENTION = _seconds("SESSION_RETENTION", timedelta(days=90), at_least=2
 CRASH_REPORT_RETENTION = _seconds("CRASH_REPORT_RETENTION", timedelta(days=30))
 
 # --- mail ---------------------------------------------------------------------------------------
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_URL = env.str("EMAIL_URL", default="").strip()
+vars().update(env.email_url_config(EMAIL_URL or "consolemail://"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="zapauth@localhost")
 SERVICE_NAME = env.str("SERVICE_NAME", default="ZapAuth")  # what mails call it
@@ -241,7 +242,6 @@ if any(TIME_LIMITS["request"]):
     _limits = f"-c lock_timeout={_lock}s -c statement_timeout={_statement}s"
     _options["options"] = f"{_limits} {_options.get('options', '')}".strip()
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-
 AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = ["sessions.places.PlaceBackend"]
 PASSWORD_MIN_LENGTH = _int("PASSWORD_MIN_LENGTH", 8, at_least=8)  # NIST SP 800-63B §3.1.1.2

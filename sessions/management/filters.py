@@ -1,18 +1,16 @@
 """The filters that `logout` and `sessions` share: as arguments, and what they select."""
 
-import csv
 import re
-import sys
 from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q
 
+from sessions.management.lists import STDIN, names_in, tokens_in
 from sessions.models import Session
 from sessions.selection import LONGEST_IDLE, Selection, SelectionError
 from users.addresses import plain_network
@@ -22,11 +20,8 @@ from users.models import App, DeviceToken, User, is_object_id
 # The options' names, as argparse has them.
 FILTERS = (
     *("user", "email", "from_file", "role", "app", "platform"),
-    *("device_token", "session", "ip", "created_before", "idle_for", "everyone"),
+    *("device_token", "device_token_file", "session", "ip", "created_before", "idle_for", "everyone"),
 )
-# Of a file. A longer list is a mistake (a dump, a log), or wants to be split.
-MOST_NAMES = 250_000
-LONGEST_LINE = 200_000  # longer than csv's longest field, so that it says so
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -46,6 +41,12 @@ def add_filters(parser: ArgumentParser) -> None:
     group.add_argument("--app", metavar="APP", help="an app's name or id", **several)
     group.add_argument("--platform", metavar="NAME", help="such as iOS or Android, in any case", **several)
     group.add_argument("--device-token", metavar="TOKEN", help="the push address that the session holds", **several)
+    group.add_argument(
+        "--device-token-file",
+        metavar="FILE",
+        help="the same, one a line, where no list of processes shows them; - reads standard input",
+        **several,
+    )
     group.add_argument("--session", metavar="ID", help="a session's id", **several)
     group.add_argument("--ip", metavar="CIDR", help="where the login came from: an address or a network", **several)
     group.add_argument(
@@ -72,20 +73,33 @@ def is_filtered(options: dict[str, Any]) -> bool:
     return any(options[name] not in (None, False) for name in FILTERS)
 
 
+def reads_stdin(options: dict[str, Any]) -> bool:
+    """Whether a filter has used standard input up, so that nobody is left there to be asked."""
+    return bool(_from_stdin(options))
+
+
+def _from_stdin(options: dict[str, Any]) -> list[str]:
+    paths = [*(options["from_file"] or ()), *(options["device_token_file"] or ())]
+    return [path for path in paths if path == STDIN]
+
+
 def selection_of(options: dict[str, Any]) -> Selection:
     """Raises: SelectionError, for what is no filter and for users, apps that don't exist."""
+    if len(_from_stdin(options)) > 1:
+        raise SelectionError("Standard input can be read once: only one option can be given as -.")
     users = [
         _users(options["user"], "--user", _by_name),
         _users(options["email"], "--email", _by_email),
-        _users(_names_in(options["from_file"]), "--from-file", _by_any),
+        _users(names_in(options["from_file"], "--from-file"), "--from-file", _by_any),
     ]
     given = [set(ids) for ids in users if ids is not None]
+    tokens = [*(options["device_token"] or ()), *tokens_in(options["device_token_file"], "--device-token-file")]
     return Selection(
         everyone=options["everyone"],
         users=tuple(sorted(set.intersection(*given))) if given else None,
         apps=_apps(options["app"]),
         platforms=_sorted(options["platform"]),
-        device_tokens=_sorted(DeviceToken.digest_of(token).hex() for token in options["device_token"] or ()),
+        device_tokens=_sorted(DeviceToken.digest_of(token).hex() for token in tokens),
         sessions=_sorted(_sessions(options["session"] or ())),
         networks=_sorted(_network(text) for text in options["ip"] or ()),
         roles=_sorted(_role(text) for text in options["role"] or ()),
@@ -123,35 +137,6 @@ def find_named(name: str) -> User | None:
     """The user of that name or id; deleted users have no name any more."""
     found = _by_name([name]) if "\0" not in name else {}
     return User.objects.filter(pk=found[name]).first() if name in found else None
-
-
-def _names_in(paths: list[str] | None) -> list[str] | None:
-    return None if paths is None else [name for path in paths for name in _names_of(path)]
-
-
-def _names_of(path: str) -> list[str]:
-    """The first column, without blanks and a header that names itself."""
-    is_stdin = path == "-"
-    try:
-        # Opened anew: with the marks that Excel puts in front, and without closing the one that there is.
-        source = sys.stdin.fileno() if is_stdin else path
-        with open(source, newline="", encoding="utf-8-sig", closefd=not is_stdin) as file:
-            # By lines that end, be the file none of text and endless.
-            rows = csv.reader(iter(lambda: file.readline(LONGEST_LINE), ""))
-            first = (row[0].strip() for row in rows if row)
-            names = list(islice(filter(None, first), MOST_NAMES + 1))
-    except (OSError, UnicodeDecodeError, csv.Error, AttributeError) as error:
-        raise SelectionError(f"--from-file: {path} can't be read: {error}") from error
-    if len(names) > MOST_NAMES:
-        raise SelectionError(f"--from-file: {path} has more than {MOST_NAMES} lines; split it.")
-    if names and names[0].lower() in _HEADERS:
-        del names[0]
-    if not names:
-        raise SelectionError(f"--from-file: {path} names nobody.")
-    return names
-
-
-_HEADERS = {"user", "username", "user name", "user_name", "id", "user id", "user_id", "email", "identity"}
 
 
 def _users(names: list[str] | None, option: str, find: Callable[[list[str]], dict[str, str]]) -> list[str] | None:

@@ -14,6 +14,9 @@ NONE, WRONG, NOT_CONFIRMED, GROWN, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 4, 130, 1
 class OperatorCommand(BaseCommand):
     """Says in one line what went wrong; `--traceback` shows the rest."""
 
+    # Only what a command itself rests on: settings that make it unsafe to serve must not keep an incident waiting.
+    requires_system_checks = ("security",)
+
     def execute(self, *args: Any, **options: Any) -> str | None:
         _check_encoding(options)
         try:

@@ -249,6 +249,7 @@ def test_a_token_may_be_pasted_with_what_was_around_it(ann, around):
     assert manage("explain", around.format(ann.access_token)).code == 0
     done = manage("explain", stdin=around.format(ann.access_token).encode())
     assert (done.code, done.out.startswith("access token of a user: accepted")) == (0, True)
+    assert manage("explain -", stdin=around.format(ann.access_token).encode()) == done
 
 
 @pytest.mark.parametrize(

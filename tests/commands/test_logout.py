@@ -15,7 +15,7 @@ from sessions.models import BulkRun, EndReason, Session
 from tests.commands.records import everything
 from tests.commands.terminal import at_a_terminal, manage, shell
 from tests.phones import BuddyPhone, InProcess, ZapPhone, all_pushes
-from users.models import App, User
+from users.models import App, DeviceToken, User
 
 
 @pytest.fixture
@@ -132,6 +132,46 @@ def test_of_two_files_both_count_and_other_filters_narrow(people, tmp_path):
     assert logged_out(people) == {"ann"}
 
 
+TOKENS = {
+    "one line": (b"push of ann\n", "ann"),
+    "without its end": (b"push of ann", "ann"),
+    "from Windows": ("\ufeffpush of ann\r\n\r\n".encode(), "ann"),
+    "two tokens": (b'push of ann\n  push, "of" cleo \n', "ann cleo"),
+    "a token that nobody has": (b"push of nobody\n", ""),
+}
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+def test_a_file_of_device_tokens_logs_out_their_sessions_and_nobody_else(people, tmp_path, kind):
+    content, whom = TOKENS[kind]
+    held = DeviceToken.of('push, "of" cleo')
+    held.save()
+    Session.objects.filter(user=people["cleo"].user_id).update(device_token=held)
+    (tmp_path / "tokens").write_bytes(content)
+    done = manage("logout --reason Stolen --device-token-file", str(tmp_path / "tokens"))
+    assert done.code == 0, done.err
+    assert logged_out(people) == set(whom.split())
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"", "has no device token in it"),
+        (b" \n\r\n", "has no device token in it"),
+        (b"x" * 5000, "has a line that is too long"),
+        (bytes(range(256)), "can't be read: 'utf-8' codec"),
+    ],
+)
+def test_a_file_without_device_tokens_is_refused_and_changes_nothing(people, tmp_path, content, text):
+    (tmp_path / "tokens").write_bytes(content)
+    before = everything()
+    done = manage("logout --device-token-file", str(tmp_path / "tokens"))
+    assert (done.code, done.out) == (2, "")
+    (line,) = done.err.splitlines()
+    assert text in line
+    assert everything() == before
+
+
 @pytest.mark.parametrize(("verified", "whom"), [(True, "ann"), (False, "cleo")])
 def test_an_email_in_a_file_is_its_owners_if_they_verified_it_even_if_somebody_took_it_for_a_name(
     people, tmp_path, verified, whom
@@ -180,6 +220,9 @@ WRONG = [
     ("--from-file /nowhere/users.csv", "/nowhere/users.csv can't be read: [Errno 2] No such file"),
     ("--from-file /", "can't be read: [Errno 21] Is a directory"),
     ("--from-file ''", "can't be read"),
+    ("--from-file - --device-token-file -", "Standard input can be read once"),
+    ("--device-token-file - --device-token-file -", "Standard input can be read once"),
+    ("--device-token-file /nowhere/tokens", "/nowhere/tokens can't be read: [Errno 2] No such file"),
     ("--everybody", "unrecognized arguments: --everybody"),
     ("ann", "unrecognized arguments: ann"),
     ("--app ZAP", "More than one user: say why, with --reason."),
@@ -228,7 +271,7 @@ def test_a_file_that_is_no_list_of_users_is_refused_and_changes_nothing(people, 
 
 
 def test_a_list_longer_than_can_be_meant_is_not_read_to_its_end(people, tmp_path, monkeypatch):
-    monkeypatch.setattr("sessions.management.filters.MOST_NAMES", 2)
+    monkeypatch.setattr("sessions.management.lists.MOST_LINES", 2)
     (tmp_path / "users.csv").write_bytes(b"ann\n" * 5000 + b"\xff" * 10_000)  # which could not be read
     done = manage("logout --from-file", str(tmp_path / "users.csv"))
     assert (done.code, "has more than 2 lines" in done.err) == (2, True)
@@ -532,6 +575,14 @@ def test_names_from_a_pipe_and_what_a_script_sees(transactional_db):
     assert many.code == 0, many.err
     assert shell("manage logout").code == 2
     assert shell("manage logout --from-file - <&-").code == 2
+
+
+def test_a_device_token_from_a_pipe_is_on_no_command_line(transactional_db):
+    ann = ZapPhone(InProcess(), device_token="push of ann").sign_up("ann")
+    ben = ZapPhone(InProcess(), device_token="push of ben").sign_up("ben")
+    done = shell("manage logout --device-token-file -", stdin=b"push of ann\n")
+    assert done.code == 0, done.err
+    assert (ann.me().status, ben.me().status) == (401, 200)
 
 
 def test_at_a_terminal_the_count_is_typed_and_a_bar_shows_how_far_it_is(transactional_db):

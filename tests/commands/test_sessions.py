@@ -101,6 +101,7 @@ def test_the_filters_are_those_of_logout_and_the_newest_come_first(ann, ben, fil
         ("--live --ended", "not allowed with argument"),
         ("--user nobody", "there is no user 'nobody'"),
         ("--from-file ''", "can't be read"),
+        ("--device-token-file ''", "can't be read"),
         ("--app ''", "there is no app ''"),
         ("--session 0190b5ea", "--session: '0190b5ea' is not the id of a session."),
         (f"--session {UUID(int=0)}", f"--session: there is no session '{UUID(int=0)}'."),

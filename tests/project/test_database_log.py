@@ -108,7 +108,7 @@ def test_the_deployment_check_and_the_start_warn_of_a_database_that_would_log_it
     original = connection.get_connection_params()
     options = f"{original.get('options', '')} -c {name}={value}"
     monkeypatch.setattr(connection, "get_connection_params", lambda: original | {"options": options})
-    settings.IS_LOCAL = False
+    settings.IS_LOCAL, settings.EMAIL_URL = False, "consolemail://"
     call_command("check", "--deploy")
     said = capsys.readouterr().err
     assert "zapauth.W001" in said

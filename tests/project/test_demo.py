@@ -10,6 +10,25 @@ from users.models import App, User
 from zapauth.demo import banner, prepare
 
 
+@pytest.fixture(autouse=True)
+def _local(settings):
+    """As without DATABASE_URL."""
+    settings.IS_LOCAL = True
+
+
+def test_with_a_database_of_ones_own_nothing_is_made_and_the_start_says_how_to_make_it(db, settings):
+    settings.IS_LOCAL = False
+    demo = prepare()
+    assert demo is None
+    assert not User.objects.exists()
+    assert not App.objects.filter(name="Demo").exists()
+    said = banner(demo, url="http://127.0.0.1:8000", asked=True)
+    assert "no demo app and no demo superuser are made" in said
+    assert 'manage.py createapp "My app"' in said
+    assert "manage.py createsuperuser" in said
+    assert "demo" not in banner(None, url="http://127.0.0.1:8000").lower()
+
+
 def test_the_staff_user_is_made_once_even_if_it_was_renamed(db):
     first = prepare()
     assert first.password

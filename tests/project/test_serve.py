@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from tests.environment import ROOT, SETTINGS_NAMES
-from tests.servers import RunningServer, free_port, wait_until_it_answers
+from tests.servers import MAY_SERVE, RunningServer, free_port, wait_until_it_answers
 
 
 @pytest.fixture
@@ -36,6 +37,16 @@ def run(*arguments, data, **more):
         text=True,
         timeout=60,
     )
+
+
+def production(settings):
+    """Settings that a server starts with, but for the database, which is not there."""
+    url = f"postgres://u@127.0.0.1:{free_port()}/none"
+    return MAY_SERVE | {
+        "DATABASE_URL": url,
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "SIGNING_KEYS": settings.SIGNING_KEYS,
+    }
 
 
 @contextmanager
@@ -157,7 +168,7 @@ def test_a_port_in_use_is_an_error_that_names_it(data, tmp_path):
 
 @pytest.mark.parametrize("missing", ["SECRET_KEY", "SIGNING_KEYS"])
 def test_a_database_of_ones_own_without_secrets_is_an_error_that_says_how_to_make_them(data, missing, settings):
-    given = {"SECRET_KEY": "x" * 60, "SIGNING_KEYS": settings.SIGNING_KEYS, "DATABASE_URL": "postgres://nobody@/none"}
+    given = production(settings) | {"DATABASE_URL": "postgres://nobody@/none"}
     given.pop(missing)
     failed = run("-m", "zapauth.serve", data=data, **given)
     assert failed.returncode == 1
@@ -166,8 +177,7 @@ def test_a_database_of_ones_own_without_secrets_is_an_error_that_says_how_to_mak
 
 
 def test_a_database_that_is_not_there_is_an_error_without_a_traceback(data, settings):
-    given = {"SECRET_KEY": "x" * 60, "SIGNING_KEYS": settings.SIGNING_KEYS}
-    failed = run("-m", "zapauth.serve", data=data, DATABASE_URL=f"postgres://u@127.0.0.1:{free_port()}/none", **given)
+    failed = run("-m", "zapauth.serve", data=data, **production(settings))
     assert failed.returncode == 1
     assert "the database can't be reached: connection failed" in failed.stderr
     assert "Traceback" not in failed.stderr
@@ -177,11 +187,8 @@ def test_the_production_setting_passes_djangos_deployment_check(settings, data):
     clean = run(
         *("manage.py", "check", "--deploy", "--fail-level", "WARNING"),
         data=data,
-        DATABASE_URL="postgres://user:password@127.0.0.1:5432/zapauth",
-        SECRET_KEY="0123456789abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-        SIGNING_KEYS=settings.SIGNING_KEYS,
-        ALLOWED_HOSTS="auth.example.org",
-        EMAIL_URL="smtp+tls://user:password@smtp.example.org:587",
+        **production(settings)
+        | {"ALLOWED_HOSTS": "auth.example.org", "EMAIL_URL": "smtp+tls://user:password@smtp.example.org:587"},
     )
     assert clean.returncode == 0, clean.stderr
 
@@ -210,12 +217,17 @@ def test_a_data_folder_that_cannot_be_written_is_an_error_that_says_what_to_do(t
 )
 @pytest.mark.parametrize("command", [("-m", "zapauth.serve"), ("manage.py", "check")], ids=["serve", "check"])
 def test_a_wrong_setting_is_an_error_that_names_it(data, settings, wrong, said, command):
-    secrets = {"SECRET_KEY": "x" * 60, "SIGNING_KEYS": settings.SIGNING_KEYS}
-    failed = run(
-        *command, data=data, **{"DATABASE_URL": f"postgres://u@127.0.0.1:{free_port()}/none"} | secrets | wrong
-    )
+    failed = run(*command, data=data, **production(settings) | wrong)
     assert failed.returncode == 1
     assert said in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_server_that_others_could_take_over_does_not_start_and_says_every_reason(data, settings):
+    weak = {"SECRET_KEY": "changeme" * 8, "SECRET_KEY_FALLBACKS": "secret", "ALLOWED_HOSTS": "*", "EMAIL_URL": ""}
+    failed = run("-m", "zapauth.serve", data=data, **production(settings) | weak)
+    assert failed.returncode == 1
+    assert re.findall(r"\(zapauth\.(E\d+)\)", failed.stderr) == ["E001", "E002", "E004", "E005"]
     assert "Traceback" not in failed.stderr
 
 

@@ -18,6 +18,7 @@ class Command(createsuperuser.Command):
     help = "Create a superuser. An email may be given by --email, and may be left empty."
     # Django looks for a constraint that ignores case and deleted users, and finds none; ours does both.
     username_is_unique = True
+    requires_system_checks = ("security",)  # as the operators' commands
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["interactive"]:

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from sessions.explain import explain
+from sessions.management.lists import STDIN
 from sessions.management.operators import NONE, WRONG, OperatorCommand, shown
 
 # Longer than any device token.
@@ -17,8 +18,9 @@ LONGEST = 16_384
 
 class Command(OperatorCommand):
     help = (
-        "Say which rule accepts or refuses a token now, and where it came from. Without TOKEN it is read from standard "
-        "input, which no shell remembers. Exit codes: 0 accepted, 1 refused, 2 there is none."
+        "Say which rule accepts or refuses a token now, and where it came from. Without TOKEN, or with -, it is read "
+        "from standard input, which no shell remembers and no list of processes shows. "
+        "Exit codes: 0 accepted, 1 refused, 2 there is none."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -26,7 +28,7 @@ class Command(OperatorCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        raw = options["token"] if options["token"] is not None else _read()
+        raw = _read() if options["token"] in (None, STDIN) else options["token"]
         if not raw.strip():
             raise CommandError("There is no token.", returncode=WRONG)
         found = explain(raw)

@@ -15,7 +15,7 @@ from django.template.defaultfilters import pluralize
 
 from sessions.bulk import Preview, SelectionGrown, find_interrupted, start_run, sweep_run
 from sessions.live import live_sessions
-from sessions.management.filters import add_filters, find_named, selection_of
+from sessions.management.filters import add_filters, find_named, reads_stdin, selection_of
 from sessions.management.operators import GROWN, INTERRUPTED, NOT_CONFIRMED, WRONG, OperatorCommand, shown
 from sessions.management.progress import progress
 from sessions.models import BulkRun, Session
@@ -71,8 +71,7 @@ class Command(OperatorCommand):
         if not note and found.is_of_many:
             raise CommandError("More than one user: say why, with --reason.", returncode=WRONG)
         may_ask = sys.stdin is not None and sys.stdin.isatty() and not self.as_json
-        # A list of names has used standard input up: there is nobody left to ask.
-        may_ask = may_ask and "-" not in (options["from_file"] or ())
+        may_ask = may_ask and not reads_stdin(options)
         expected = self._confirmed(found, options["confirm"], interrupted=interrupted, may_ask=may_ask)
         try:
             run = start_run(

@@ -12,6 +12,7 @@ class Command(BaseCommand):
     help = (
         "Create an app (a client of this installation) and print its id and key, once: only a hash of the key is kept."
     )
+    requires_system_checks = ("security",)  # as the operators' commands
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="what staff will see; unique, at most 100 characters")
