@@ -57,12 +57,12 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from django.db import connection, connections
     from granian.constants import Interfaces
     from granian.log import LogLevels
-    from granian.server import Server
 
     from sessions.restore_guard import CannotBeServed, RestoreGuard, Watcher
     from sessions.timeouts import Sweeper
     from zapauth import demo as demonstration
     from zapauth.database_log import warn_of_revealing_settings
+    from zapauth.workers import RestartingServer
 
     _check_address_is_free(settings.HOST, settings.PORT)
     try:
@@ -88,8 +88,9 @@ def _serve(*, demo: bool, reload: bool) -> None:
         each.close()
         each.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it
 
-    # It finds many threads for few processors; ours wait for phones.
-    logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in record.getMessage())
+    # It finds many threads for few processors; ours wait for phones. Of a dead worker `zapauth.workers` says more.
+    silent = ("Python threads",) if reload else ("Python threads", "Unexpected exit from worker-")
+    logging.getLogger("_granian").addFilter(lambda record: not any(text in record.getMessage() for text in silent))
     # glibc would give each thread an arena of its own, where the 19 MB of a password's hash stay when it is done.
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     # Workers that start from nothing share no connection, no thread and no lock with this process.
@@ -100,13 +101,11 @@ def _serve(*, demo: bool, reload: bool) -> None:
         if settings.TRUSTED_PROXIES
         else {"target": "zapauth.wsgi:application", "interface": Interfaces.WSGI, "blocking_threads": settings.THREADS}
     )
-    server = Server(
+    server = RestartingServer(
         **interface,
         address=settings.HOST,
         port=settings.PORT,
         workers=settings.WORKERS,
-        # A worker that dies takes nobody's session with it; another one takes its place.
-        respawn_failed_workers=True,
         workers_kill_timeout=10,
         websockets=False,
         log_level=LogLevels.warning,
