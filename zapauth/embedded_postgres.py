@@ -121,7 +121,20 @@ class _Server:
         if NAME not in self._psql("SELECT datname FROM pg_database").split():
             self._psql(f"CREATE DATABASE {NAME}")
 
-    def _launch(self, *, patience: int = 20) -> None:
+    def is_running(self) -> bool:
+        """Whether its process is there. It may still recover from a crash."""
+        try:
+            pid = int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0])
+        except (OSError, ValueError):
+            return False
+        return self._is_ours(pid) and _exists(pid)
+
+    def start_again(self) -> None:
+        """Start a server that died. Unlike `start`, never make a new database: its folder may have been deleted."""
+        self._drop_stale_lock_files()
+        self._launch()
+
+    def _launch(self, *, patience: int = 100) -> None:
         settings = {"shared_buffers": f"{_shared_buffers()}MB", **QUIET}
         chosen = " ".join(f"-c {name}={value}" for name, value in settings.items())
         options = f"-h '' -k '{_quoted(self.sockets)}' {chosen}"
@@ -132,7 +145,7 @@ class _Server:
             # The children of a killed server hold its memory until they notice; that is soon.
             if "pre-existing shared memory block" not in str(error) or not patience:
                 raise
-            time.sleep(0.5)
+            time.sleep(0.1)
             self._launch(patience=patience - 1)
 
     def stop(self) -> None:
@@ -209,6 +222,16 @@ class _Server:
 def _quoted(path: Path) -> str:
     # pg_ctl gives its options to a shell.
     return str(path).replace("'", "'\\''")
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is there, as another user's
+        pass
+    return True
 
 
 def _system_user() -> pwd.struct_passwd:

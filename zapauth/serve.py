@@ -28,12 +28,13 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
 
     from zapauth.embedded_postgres import EmbeddedPostgresError, running
+    from zapauth.postgres_watch import watched
 
     # From here on a SIGTERM unwinds like Ctrl-C, so that PostgreSQL is stopped in either case.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         django.setup()
-        with running():
+        with running(), watched():
             _serve(demo=options.demo, reload=options.reload)
     except (EmbeddedPostgresError, ImproperlyConfigured, _CannotServe) as error:
         print(f"zapauth: {error}", file=sys.stderr)
