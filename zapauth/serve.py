@@ -60,6 +60,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from granian.log import LogLevels
 
     from sessions.restore_guard import CannotBeServed, RestoreGuard, Watcher
+    from sessions.runs import LeftRuns
     from sessions.timeouts import Sweeper
     from zapauth import demo as demonstration
     from zapauth.database_log import warn_of_revealing_settings
@@ -114,13 +115,14 @@ def _serve(*, demo: bool, reload: bool) -> None:
         reload_paths=[settings.BASE_DIR / name for name in ("zapauth", "sessions", "users")] if reload else None,
     )
     server.on_startup(lambda: print(text, flush=True))
-    sweeper, watcher = Sweeper(), Watcher(guard)
-    sweeper.start()
-    watcher.start()
+    sweeper, left_runs, watcher = Sweeper(), LeftRuns(), Watcher(guard)
+    for thread in (sweeper, left_runs, watcher):
+        thread.start()
     try:
         server.serve()
     finally:
         watcher.stop()
+        left_runs.stop()
         sweeper.stop()
         if watcher.restored is not None:
             raise _CannotServe(str(watcher.restored))
