@@ -16,6 +16,7 @@ from sessions.browser import log_in, log_out_of_browser
 from sessions.dashboard import dashboard
 from sessions.models import BulkRun
 from sessions.own_password import OwnPasswordView
+from sessions.runs import state_of
 from users.errors import UsersError
 from users.models import User
 from users.permissions import Act, may
@@ -78,7 +79,8 @@ class SessionsAdminSite(UnfoldAdminSite):
         if may(user, Act.SEE_SESSIONS):
             shown["figures"] = dashboard()
         if may(user, Act.SEE_RUNS):
-            shown["runs"] = BulkRun.objects.select_related("actor")[:LAST_RUNS]
+            last = BulkRun.objects.select_related("actor")[:LAST_RUNS]
+            shown["runs"] = [(run, state_of(run)) for run in last]
         return super().index(request, {**(extra_context or {}), **shown})
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

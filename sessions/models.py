@@ -73,7 +73,11 @@ class BulkRun(models.Model):
 
     class Meta:
         ordering = ["-started_at"]
-        indexes = [models.Index(F("started_at").desc(), name="bulk_run_newest")]
+        indexes = [
+            models.Index(F("started_at").desc(), name="bulk_run_newest"),
+            # Looked for every few seconds; of all the others there are many.
+            models.Index(fields=["as_of"], condition=Q(finished_at=None), name="bulk_run_unfinished"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_source_display()}, {self.started_at:%Y-%m-%d %H:%M}"

@@ -6,7 +6,7 @@ end down afterwards, through the same door as every other, so that pushes stop a
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -17,7 +17,6 @@ from django.db.models.functions import Coalesce, NullIf
 from sessions.figures import count_figures
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
-from sessions.runs import take_up
 from users.clock import database_now
 from users.database_use import Use, set_use
 from users.models import App
@@ -74,9 +73,10 @@ def _idle_timeout() -> NullIf:
     return NullIf(Coalesce(F("app__idle_timeout"), default), never)
 
 
-def sweep(stopped: Callable[[], bool] = lambda: False) -> None:
-    """End what has timed out, forget throttles that have, bring the dashboard's figures up to date, go on with
-    the bulk runs that were interrupted; of several servers one does it at a time.
+def sweep() -> None:
+    """End what has timed out, forget throttles that have, bring the dashboard's figures up to date.
+
+    One of several servers does it at a time.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", (_SWEEP_LOCK,))
@@ -87,7 +87,6 @@ def sweep(stopped: Callable[[], bool] = lambda: False) -> None:
             forget_past()
             forget_old()
             count_figures()
-            take_up(stopped)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", (_SWEEP_LOCK,))
 
@@ -103,7 +102,7 @@ class Sweeper(threading.Thread):
         set_use(Use.COMMAND)
         while True:
             try:
-                sweep(self._stopped.is_set)
+                sweep()
             except Exception:
                 logger.exception("the sweep failed; it will be tried again")
             try:
@@ -114,6 +113,6 @@ class Sweeper(threading.Thread):
                 return
 
     def stop(self) -> None:
-        """Returns when the sweep at hand is done; of a bulk run, the batch at hand."""
+        """Returns when the sweep at hand is done."""
         self._stopped.set()
         self.join()

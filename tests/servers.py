@@ -32,7 +32,14 @@ class RunningServer:
     def workers(self) -> list[psutil.Process]:
         """The worker processes, without the helper that Python starts beside them."""
         children = psutil.Process(self.process.pid).children()
-        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+        return [child for child in children if _is_worker(child)]
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has died; as a zombie, too
+        return False
 
 
 @contextmanager

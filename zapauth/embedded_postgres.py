@@ -13,6 +13,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -121,8 +122,25 @@ class _Server:
         if NAME not in self._psql("SELECT datname FROM pg_database").split():
             self._psql(f"CREATE DATABASE {NAME}")
 
-    def _launch(self, *, patience: int = 20) -> None:
+    def is_running(self) -> bool:
+        """Whether its process is there. It may still recover from a crash."""
+        try:
+            pid = int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0])
+        except (OSError, ValueError):
+            return False
+        return self._is_ours(pid) and _exists(pid)
+
+    def start_again(self) -> None:
+        """Start a server that died. Unlike `start`, never make a new database: its folder may have been deleted."""
+        self._drop_stale_lock_files()
+        self._launch()
+
+    def _launch(self, *, patience: int = 100) -> None:
         settings = {"shared_buffers": f"{_shared_buffers()}MB", **QUIET}
+        if sys.platform == "linux":  # other systems don't have it
+            # After a crash PostgreSQL syncs its thousand files: by one call, not one by one, which takes seconds on a
+            # busy disk.
+            settings["recovery_init_sync_method"] = "syncfs"
         chosen = " ".join(f"-c {name}={value}" for name, value in settings.items())
         options = f"-h '' -k '{_quoted(self.sockets)}' {chosen}"
         try:
@@ -132,7 +150,7 @@ class _Server:
             # The children of a killed server hold its memory until they notice; that is soon.
             if "pre-existing shared memory block" not in str(error) or not patience:
                 raise
-            time.sleep(0.5)
+            time.sleep(0.1)
             self._launch(patience=patience - 1)
 
     def stop(self) -> None:
@@ -209,6 +227,16 @@ class _Server:
 def _quoted(path: Path) -> str:
     # pg_ctl gives its options to a shell.
     return str(path).replace("'", "'\\''")
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is there, as another user's
+        pass
+    return True
 
 
 def _system_user() -> pwd.struct_passwd:

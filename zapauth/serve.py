@@ -28,12 +28,13 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
 
     from zapauth.embedded_postgres import EmbeddedPostgresError, running
+    from zapauth.postgres_watch import watched
 
     # From here on a SIGTERM unwinds like Ctrl-C, so that PostgreSQL is stopped in either case.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         django.setup()
-        with running():
+        with running(), watched():
             _serve(demo=options.demo, reload=options.reload)
     except (EmbeddedPostgresError, ImproperlyConfigured, _CannotServe) as error:
         print(f"zapauth: {error}", file=sys.stderr)
@@ -57,13 +58,14 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from django.db import OperationalError, connection, connections
     from granian.constants import Interfaces
     from granian.log import LogLevels
-    from granian.server import Server
 
     from sessions.restore_guard import CannotBeServed, RestoreGuard, Watcher
+    from sessions.runs import LeftRuns
     from sessions.timeouts import Sweeper
     from users.database_use import Use, set_use, used_for
     from zapauth import demo as demonstration
     from zapauth.database_log import warn_of_revealing_settings
+    from zapauth.workers import RestartingServer
 
     _check_address_is_free(settings.HOST, settings.PORT)
     set_use(Use.COMMAND)
@@ -95,8 +97,9 @@ def _serve(*, demo: bool, reload: bool) -> None:
         each.close()
         each.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it
 
-    # It finds many threads for few processors; ours wait for phones.
-    logging.getLogger("_granian").addFilter(lambda record: "Python threads" not in record.getMessage())
+    # It finds many threads for few processors; ours wait for phones. Of a dead worker `zapauth.workers` says more.
+    silent = ("Python threads",) if reload else ("Python threads", "Unexpected exit from worker-")
+    logging.getLogger("_granian").addFilter(lambda record: not any(text in record.getMessage() for text in silent))
     # glibc would give each thread an arena of its own, where the 19 MB of a password's hash stay when it is done.
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     # Workers that start from nothing share no connection, no thread and no lock with this process.
@@ -107,13 +110,11 @@ def _serve(*, demo: bool, reload: bool) -> None:
         if settings.TRUSTED_PROXIES
         else {"target": "zapauth.wsgi:application", "interface": Interfaces.WSGI, "blocking_threads": settings.THREADS}
     )
-    server = Server(
+    server = RestartingServer(
         **interface,
         address=settings.HOST,
         port=settings.PORT,
         workers=settings.WORKERS,
-        # A worker that dies takes nobody's session with it; another one takes its place.
-        respawn_failed_workers=True,
         workers_kill_timeout=10,
         websockets=False,
         log_level=LogLevels.warning,
@@ -121,13 +122,14 @@ def _serve(*, demo: bool, reload: bool) -> None:
         reload_paths=[settings.BASE_DIR / name for name in ("zapauth", "sessions", "users")] if reload else None,
     )
     server.on_startup(lambda: print(text, flush=True))
-    sweeper, watcher = Sweeper(), Watcher(guard)
-    sweeper.start()
-    watcher.start()
+    sweeper, left_runs, watcher = Sweeper(), LeftRuns(), Watcher(guard)
+    for thread in (sweeper, left_runs, watcher):
+        thread.start()
     try:
         server.serve()
     finally:
         watcher.stop()
+        left_runs.stop()
         sweeper.stop()
         if watcher.restored is not None:
             raise _CannotServe(str(watcher.restored))

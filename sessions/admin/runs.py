@@ -9,6 +9,7 @@ from django.urls import reverse
 from unfold.decorators import display
 
 from sessions.models import BulkRun
+from sessions.runs import state_of
 from sessions.selection import Selection
 from sessions.words import in_one_line, in_words
 from users.admin import ReadOnly
@@ -49,9 +50,9 @@ class BulkRunAdmin(ReadOnly):
     def progress(self, run: BulkRun) -> str:
         return f"{run.ended:,} of {run.expected:,}"
 
-    @display(description="state", label={"done": "success", "at work": "warning"})
+    @display(description="state", label={"done": "success", "at work": "warning", "waiting": "warning"})
     def state(self, run: BulkRun) -> str:
-        return "done" if run.finished_at else "at work"
+        return state_of(run)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -62,6 +63,7 @@ class BulkRunAdmin(ReadOnly):
             sessions = f"{reverse('admin:user_sessions_session_changelist')}?run={run.pk}"
             extra = {
                 "run": run,
+                "state": state_of(run),
                 "who": who_ordered(run),
                 "words": in_words(Selection.from_json(run.selection)),
                 "percent": 100 if run.finished_at else min(99, int(100 * run.ended / max(1, run.expected))),

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import httpx
 import psutil
@@ -15,6 +16,9 @@ import pytest
 
 from tests.environment import ROOT, SETTINGS_NAMES
 from tests.servers import MAY_SERVE, RunningServer, free_port, wait_until_it_answers
+from tests.waiting import wait_until
+from zapauth.embedded_postgres import EmbeddedPostgresError, _only_one, _Server
+from zapauth.postgres_watch import PostgresWatch
 
 
 @pytest.fixture
@@ -135,6 +139,43 @@ def test_a_start_after_kill_9_works(data, tmp_path, what):
     with serving(data, tmp_path) as server:
         assert "kept from before: 1 users" in server.log.read_text()
     assert processes_of(data) == []
+
+
+def processes_that_wait_for(lock):
+    """How many, by the kernel's list of file locks."""
+    name = f":{lock.stat().st_ino} "
+    return sum("-> FLOCK" in line and name in line for line in Path("/proc/locks").read_text().splitlines())
+
+
+def test_a_postgres_that_is_killed_is_started_again_by_one_of_those_who_see_it(data, tmp_path, caplog):
+    with serving(data, tmp_path) as server:
+        pid_file = data / "postgres" / "postmaster.pid"
+        killed = int(pid_file.read_text().split()[0])
+        other = PostgresWatch(data)  # as a second server's
+        other.start()
+        with _only_one(data):
+            os.kill(killed, signal.SIGKILL)
+            wait_until(lambda: processes_that_wait_for(data / "postgres.lock") == 2)
+        try:
+            wait_until(lambda: "PostgreSQL runs again" in server.log.read_text() + caplog.text)
+            other.stop()  # so both have looked
+            assert int(pid_file.read_text().split()[0]) != killed
+            body = {"identity": "nobody", "password": "wrong"}
+            wait_until(lambda: httpx.post(f"{server.base_url}/v1/login", json=body, timeout=30).status_code == 401)
+        finally:
+            other.stop()
+        assert (data / "postgres" / "log").read_text().count("starting PostgreSQL") == 2
+        assert (server.log.read_text() + caplog.text).count("PostgreSQL has died; it is started again") == 1
+    assert server.process.returncode == 0
+    assert processes_of(data) == []
+
+
+def test_a_database_whose_folder_was_emptied_is_not_made_anew_under_a_running_server(tmp_path):
+    server = _Server(tmp_path)
+    server._prepare_folders()
+    with pytest.raises(EmbeddedPostgresError):
+        server.start_again()
+    assert not (server.folder / "PG_VERSION").exists()
 
 
 def test_createapp_works_beside_a_running_server_and_leaves_it_running(data, tmp_path):
