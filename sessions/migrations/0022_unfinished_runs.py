@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('user_sessions', '0020_plain_ipv4'),
+        ('user_sessions', '0021_push_addresses_are_held'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
