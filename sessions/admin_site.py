@@ -52,6 +52,10 @@ class SessionsAdminSite(UnfoldAdminSite):
             path("find/", self.admin_view(find_view), name="find"),
         ]
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """The theme's, without the colors: it sets them by an inline style, we by `sessions/admin.css`."""
+        return super().each_context(request) | {"colors": None}
+
     @method_decorator(never_cache)
     @login_not_required
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:

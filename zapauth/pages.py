@@ -6,6 +6,7 @@ CSRF and clickjacking stay as Django has them, for its deployment check knows th
 from typing import TYPE_CHECKING, Any
 
 from corsheaders import middleware as cors
+from csp import middleware as csp
 from django.conf import settings
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
@@ -38,6 +39,10 @@ class CorsMiddleware(cors.CorsMiddleware):
     def __call__(self, request: HttpRequest) -> Any:
         some = settings.CORS_ALLOWED_ORIGINS or settings.CORS_ALLOW_ALL_ORIGINS
         return super().__call__(request) if some else self.get_response(request)
+
+
+class ContentSecurityPolicyMiddleware(_OnPages, csp.CSPMiddleware):
+    """django-csp's, on pages."""
 
 
 class SessionMiddleware(_OnPages, sessions.SessionMiddleware):
