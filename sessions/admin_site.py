@@ -1,11 +1,14 @@
 """The admin as a whole: log-in and log-out, its first page, and a password that staff change for themselves."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, cast
 
 from django.contrib.auth import REDIRECT_FIELD_NAME, views
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.core.paginator import InvalidPage
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
@@ -52,6 +55,29 @@ class SessionsAdminSite(UnfoldAdminSite):
             path("explain/", self.admin_view(explain_view), name="explain"),
             path("find/", self.admin_view(find_view), name="find"),
         ]
+
+    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+        """Django's, for every page of the admin. An address with a NUL is none: PostgreSQL takes it in no text."""
+
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            texts = [request.path_info, *request.GET, *(value for values in request.GET.lists() for value in values[1])]
+            if any("\0" in text for text in texts):
+                raise Http404
+            return view(request, *args, **kwargs)
+
+        return super().admin_view(checked, cacheable)
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The theme's search for pages of the admin."""
+        try:
+            return super().search(request, extra_context)
+        except InvalidPage as error:
+            raise Http404 from error
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """The theme's, without the colors: it sets them by an inline style, we by `sessions/admin.css`."""
+        return super().each_context(request) | {"colors": None}
 
     @method_decorator(never_cache)
     @login_not_required

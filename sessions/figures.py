@@ -103,8 +103,8 @@ def start_of(day: date) -> datetime:
 
 
 def first_id(moment: datetime) -> UUID:
-    """The least id of a session opened then or later (RFC 9562 §5.7)."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
+    """The least id of a session opened then or later (RFC 9562 §5.7). Its time counts from 1970."""
+    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
 
 
 def _active_apps() -> list[str]:

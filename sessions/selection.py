@@ -74,11 +74,9 @@ class Selection:
             raise SelectionError("--everyone goes with no other filter.")
         for network in self.networks or ():
             try:
-                ip_network(network)
+                plain_network(network)
             except ValueError as error:
                 raise SelectionError(f"No address and no network: {error}.") from error
-            if "%" in network:
-                raise SelectionError(f"No address and no network: {network!r} names a zone.")
         if self.idle_for is not None and not timedelta(0) <= self.idle_for <= LONGEST_IDLE:
             raise SelectionError(f"Nobody is idle for {self.idle_for}; {LONGEST_IDLE.days} days is the most.")
 

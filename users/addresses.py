@@ -17,7 +17,12 @@ def plain_address(text: str) -> str | None:
 
 
 def plain_network(text: str, *, strict: bool = True) -> str:
-    """The network in its normal form; `::ffff:192.0.2.0/120` is `192.0.2.0/24`. Raises: ValueError."""
+    """The network in its normal form; `::ffff:192.0.2.0/120` is `192.0.2.0/24`. Raises: ValueError.
+
+    A zone is refused: PostgreSQL takes none, and without it more would be meant than was asked for.
+    """
+    if "%" in text:
+        raise ValueError(f"{text!r} names a zone")
     network = ip_network(text, strict=strict)
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
         mapped = network.network_address.ipv4_mapped

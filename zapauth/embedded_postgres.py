@@ -7,6 +7,7 @@ Every process that needs the server holds a shared lock on a file for as long as
 kernel drops the lock however the process dies, so the last one to leave always knows that it is.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -170,13 +171,11 @@ class _Server:
         draft.rmdir()
 
     def _prepare_folders(self) -> None:
-        for folder in {self.folder, self.sockets}:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            if folder.stat().st_uid not in (os.geteuid(), self.owner.pw_uid if self.owner else -1):
-                raise EmbeddedPostgresError(f"{folder} belongs to another user.")
-            folder.chmod(0o700)
-            if self.owner:
-                os.chown(folder, self.owner.pw_uid, self.owner.pw_gid)
+        # The data folder may lie elsewhere by a link of the operator's. Among the temporary files anybody can make one.
+        _keep_to_ourselves(self.folder.resolve(), self.owner)
+        if self.sockets != self.folder:
+            remedy = " Delete it, or name a shorter DATA_DIR: then no folder outside of it is needed."
+            _keep_to_ourselves(self.sockets, self.owner, remedy=remedy)
         if self.owner:
             _let_pass(self.folder)
             _let_pass(self.programs)
@@ -246,6 +245,30 @@ def _system_user() -> pwd.struct_passwd:
     except KeyError:
         subprocess.run(["useradd", "--system", "--shell", "/usr/sbin/nologin", SYSTEM_USER], check=True)
         return pwd.getpwnam(SYSTEM_USER)
+
+
+def _keep_to_ourselves(folder: Path, owner: pwd.struct_passwd | None, *, remedy: str = "") -> None:
+    """Make the folder, or take it over if it is ours already; only its owner can enter it then.
+
+    Its owner and mode are looked at and changed through one open descriptor, so that nobody can put another folder or
+    a link in its place in between. Raises: EmbeddedPostgresError, and has changed nothing then.
+    """
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        # A symbolic link is refused by either error, depending on the system.
+        what = "is a link or no folder" if error.errno in (errno.ELOOP, errno.ENOTDIR) else f"can't be used: {error}"
+        raise EmbeddedPostgresError(f"{folder} {what}.{remedy}") from error
+    try:
+        if os.fstat(descriptor).st_uid not in (os.geteuid(), owner.pw_uid if owner else os.geteuid()):
+            raise EmbeddedPostgresError(f"{folder} belongs to another user.{remedy}")
+        os.fchmod(descriptor, 0o700)
+        if owner:
+            os.fchown(descriptor, owner.pw_uid, owner.pw_gid)
+    finally:
+        os.close(descriptor)
 
 
 def _let_pass(path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from corsheaders import middleware as cors
+from csp import middleware as csp
 from django.conf import settings
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
@@ -64,6 +65,10 @@ class DatabaseMiddleware:
         return HttpResponse(
             render_to_string("503.html"), status=503, headers={"Retry-After": str(unavailable.retry_after)}
         )
+
+
+class ContentSecurityPolicyMiddleware(_OnPages, csp.CSPMiddleware):
+    """django-csp's, on pages."""
 
 
 class SessionMiddleware(_OnPages, sessions.SessionMiddleware):

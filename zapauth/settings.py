@@ -12,6 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from zapauth import embedded_postgres, local_secrets
+from zapauth.content_policy import CONTENT_SECURITY_POLICY  # noqa: F401  # django-csp reads it here
 from zapauth.openapi_settings import SPECTACULAR_SETTINGS  # noqa: F401  # drf-spectacular reads it here
 from zapauth.theme import UNFOLD  # noqa: F401  # a setting
 
@@ -176,6 +177,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "corsheaders",
+    "csp",
     "users",
 ]
 MIDDLEWARE = [
@@ -183,6 +185,7 @@ MIDDLEWARE = [
     "zapauth.pages.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "zapauth.pages.ContentSecurityPolicyMiddleware",
     "django.middleware.common.CommonMiddleware",
     "zapauth.pages.DatabaseMiddleware",
     "zapauth.pages.SessionMiddleware",

@@ -25,6 +25,6 @@ def find_view(request: HttpRequest) -> HttpResponse:
 
 
 def _user(term: str) -> User | None:
-    if not term or "\0" in term:  # which PostgreSQL takes in no text
+    if not term:
         return None
     return User.objects.filter(pk=term).first() if is_object_id(term) else find_user_by_identity(term)

@@ -82,6 +82,13 @@ def listen(page: Page, seen: Visit, answers: list[Response]) -> None:
     page.on("response", lambda answer: answers.append(answer))
 
 
+def note_violations(page: Page, problems: list[str]) -> None:
+    """Add to ``problems`` what the content security policy of a page keeps from happening."""
+    page.expose_binding("noteViolation", lambda _source, text: problems.append(text))
+    page.add_init_script("""document.addEventListener("securitypolicyviolation", (event) => noteViolation(
+        `${event.documentURI}: ${event.effectiveDirective} forbids ${event.blockedURI} ${event.sample}`))""")
+
+
 def exchange(answer: Response, api: str) -> Exchange:
     request = answer.request
     return Exchange(

@@ -1,15 +1,15 @@
 """The admin in a real browser, over a real server with two workers: what staff do during a call."""
 
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from sessions.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
-from tests.browser.chromium import CHROMIUM, launch
+from tests.browser.admin import browsing
+from tests.browser.chromium import CHROMIUM
 from tests.phones import PASSWORD, Live, ZapPhone, device_token
 from tests.servers import running_server
 from tests.sessions.staff import make_groups, new_staff
@@ -49,26 +49,6 @@ def phones(admin):
     phones[1].log_in("ann")
     phones[2].sign_up("bob")
     return Phones(*phones)
-
-
-@contextmanager
-def browsing(url, name, *, theme="light"):
-    """A page of the admin, logged in by its form. No ORM in here: see `tests.browser.chromium.visit`."""
-    with sync_playwright() as playwright, launch(playwright.chromium) as browser:
-        page = browser.new_page(base_url=url, color_scheme=theme, viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(10_000)
-        problems, foreign = [], []
-        page.on("pageerror", lambda error: problems.append(error.message))
-        page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith(url) else None)
-        page.goto("/admin/")
-        page.locator("[name=username]").fill(name)
-        page.locator("[name=password]").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url("**/admin/")
-        yield page
-    assert not problems
-    # Nothing comes from a CDN.
-    assert not [address for address in foreign if not address.startswith("data:")]
 
 
 def seed(live):

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.browser.chromium import CHROMIUM, launch
+from tests.browser.chromium import CHROMIUM, launch, note_violations
 from tests.phones import Live, ZapPhone
 from tests.schema.document import document
 
@@ -20,6 +20,7 @@ def test_the_page_shows_every_operation_and_calls_the_api_with_a_token_that_it_i
     with sync_playwright() as playwright, launch(playwright.chromium) as browser:
         page = browser.new_page(color_scheme="dark")
         page.on("pageerror", lambda error: errors.append(error.message))
+        note_violations(page, errors)
         page.on("request", lambda request: requests.append(request.url))
         page.goto(f"{api}/docs")
         page.wait_for_selector(".opblock")

@@ -2,8 +2,10 @@
 
 import hashlib
 import hmac
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from tests.bad_input import buddy_error, buddy_success
 from tests.phones import PASSWORD, new_name
@@ -103,6 +105,22 @@ def test_a_signature_of_anything_else_is_refused(phone, signed_app, sign):
         assert buddy_error(send(phone, "PATCH", "/devices/current", wrong)) == INVALID_SIGNATURE
     assert send(phone, "PATCH", "/devices/current", good).status == 200
     assert send(phone, "PATCH", "/devices/current", good.upper()).status == 200
+
+
+def test_one_signature_is_good_for_any_token_query_and_body_at_any_time(phone, new_phone, signed_app, sign):
+    """What docs/security.md says of the published signature: no part of the request but method and path is signed."""
+    signature = sign(f"PATCH\n{signed_app.app.pk}\n/devices/current")
+    other = new_phone(app_id=signed_app.app.pk, app_key=signed_app.key)
+    assert other.register_device().status == 201
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=80)):
+        for token in (phone.app_token, other.app_token):
+            for query, body in (("", ""), ("?a=1", '{"pushToken": "another"}')):
+                buddy_success(send(phone, "PATCH", f"/devices/current{query}", signature, token=token, content=body))
+
+
+def test_server_signature_is_the_same_in_each_answer(new_phone, signed_app):
+    phones = [new_phone(app_id=signed_app.app.pk, app_key=signed_app.key) for _ in range(2)]
+    assert len({phone.register_device().json["result"]["serverSignature"] for phone in phones}) == 1
 
 
 def test_a_missing_signature_does_not_hide_a_dead_token(phone, sign, signed_app):

@@ -291,9 +291,7 @@ def test_the_list_of_runs_says_who_what_and_why(operator, many):
     assert operator.get(link).context["cl"].result_count == run.ended
 
 
-@pytest.mark.parametrize(
-    "query", ["?created=nonsense", "?run=nonsense", "?live_on=2026-99-99", "?p=99999", "?p=x", "?platform=%00"]
-)
+@pytest.mark.parametrize("query", ["?created=nonsense", "?run=nonsense", "?live_on=2026-99-99", "?p=99999", "?p=x"])
 def test_a_filter_that_is_none_is_no_error(operator, many, query):
     assert operator.get(LIST + query, follow=True).status_code == 200
 

@@ -191,7 +191,7 @@ def test_an_email_that_nobody_verified_does_not_hide_a_user_of_that_name_on_the_
     assert found.headers["location"] == user_url(ann.pk)
 
 
-@pytest.mark.parametrize("said", ["127.0.0.1", "an", "push-address", "nobody & none", "", "\0"])
+@pytest.mark.parametrize("said", ["127.0.0.1", "an", "push-address", "nobody & none", ""])
 def test_whatever_else_is_looked_for_on_the_first_page_is_looked_for_among_the_sessions(supporter, said):
     BuddyPhone(InProcess(), device_token="push-address").sign_up("ann")
     page = supporter.get("/admin/find/", {"q": said}, follow=True)

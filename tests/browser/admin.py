@@ -1,0 +1,34 @@
+"""A visit to the admin with a real browser, which notes what goes wrong on the way."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.chromium import launch, note_violations
+from tests.phones import PASSWORD
+
+
+@contextmanager
+def browsing(url: str, name: str, *, theme: str = "light", violations: list[str] | None = None) -> Iterator[Page]:
+    """A page of the admin, logged in by its form. No ORM in here: see `tests.browser.chromium.visit`.
+
+    What the content security policy forbids is added to ``violations``; without that list it is an error.
+    """
+    problems: list[str] = []
+    foreign: list[str] = []
+    with sync_playwright() as playwright, launch(playwright.chromium) as browser:
+        page = browser.new_page(base_url=url, color_scheme=theme, viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: problems.append(error.message))
+        page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith(url) else None)
+        note_violations(page, problems if violations is None else violations)
+        page.goto("/admin/")
+        page.locator("[name=username]").fill(name)
+        page.locator("[name=password]").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url("**/admin/")
+        yield page
+    assert not problems
+    # Nothing comes from a CDN.
+    assert not [address for address in foreign if not address.startswith("data:")]

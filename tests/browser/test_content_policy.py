@@ -1,0 +1,196 @@
+"""The content security policy in a real browser: every page works under it, and no strange script runs."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, Route, expect
+
+from sessions.models import BulkRun, Session
+from tests.browser.admin import browsing
+from tests.browser.chromium import CHROMIUM
+from tests.environment import ROOT
+from tests.phones import BuddyPhone, Live, ZapPhone
+from tests.sessions.staff import make_groups, new_staff
+from users.models import App, Device, RefusedLogin, User
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the PATH"),
+]
+
+
+@pytest.fixture
+def admin(server):
+    """The URL of a server with something on each page of its admin."""
+    make_groups()
+    new_staff(name="boss")
+    ZapPhone(Live(server.base_url), device_token="push").sign_up("ann")
+    BuddyPhone(Live(server.base_url)).sign_up("bob")
+    RefusedLogin.objects.create(hour=timezone.now() - timedelta(days=1), reason="wrong_password", count=3)
+    return server.base_url
+
+
+def a_run_at_work() -> BulkRun:
+    now = timezone.now()
+    return BulkRun.objects.create(
+        source=BulkRun.Source.COMMAND,
+        selection={"everyone": True},
+        expected=9,
+        ended=4,
+        cut_off=True,
+        started_at=now,
+        as_of=now,
+    )
+
+
+def pages() -> list[str]:
+    """One of each kind."""
+    ann, app, device = User.objects.get(username="ann"), App.objects.get(name="ZAP"), Device.objects.first()
+    session = Session.objects.get(user=ann)
+    return [
+        "/admin/user_sessions/session/?state=live&platform=unknown",
+        "/admin/user_sessions/session/?q=nobody",
+        f"/admin/user_sessions/session/{session.pk}/change/",
+        f"/admin/user_sessions/session/{session.pk}/end/",
+        "/admin/users/user/",
+        "/admin/users/user/add/",
+        f"/admin/users/user/{ann.pk}/log-out/",
+        f"/admin/users/user/{ann.pk}/send-reset/",
+        f"/admin/users/user/{ann.pk}/history/",
+        "/admin/user_sessions/bulkrun/",
+        "/admin/users/refusedlogin/?reason__exact=wrong_password",
+        "/admin/users/app/",
+        f"/admin/users/app/{app.pk}/change/",
+        f"/admin/users/device/{device.pk}/change/",
+        "/admin/users/devicetoken/",
+        "/admin/auth/group/",
+    ]
+
+
+def test_every_page_of_the_admin_works_under_the_policy(admin):
+    ann, run, addresses = User.objects.get(username="ann"), a_run_at_work(), pages()
+    said: list[str] = []
+    with browsing(admin, "boss") as page:
+        page.on("console", lambda m: said.append(f"{page.url}: {m.text}") if m.type in ("error", "warning") else None)
+        for address in addresses:
+            page.goto(address)
+            expect(page.locator("#main")).to_be_visible()
+        press_the_dashboard(page)
+        press_the_list_of_sessions(page)
+        press_the_form_of_a_user(page, ann.pk)
+        press_the_form_of_a_group(page)
+        page.goto(f"/admin/user_sessions/bulkrun/{run.pk}/change/")
+        with page.expect_response(f"**/{run.pk}/change/"):  # it asks for itself again
+            expect(page.get_by_role("progressbar").locator("svg")).to_have_attribute("width", "44%")
+        press_explain(page)
+        press_password_and_log_out(page)
+    assert said == []
+
+
+def press_the_dashboard(page: Page) -> None:
+    page.goto("/admin/")
+    bar = page.locator(".za-col svg").last.bounding_box()
+    assert bar is not None
+    assert bar["height"] > 2
+    assert bar["width"] > 2
+    sidebar = page.get_by_role("link", name="Refused logins")
+    page.locator("[x-on\\:click*=sidebarDesktopOpen]").first.click()
+    expect(sidebar).to_be_hidden()
+    page.reload()
+    expect(sidebar).to_be_hidden()  # as it was left
+    page.locator("[x-on\\:click*=idebarDesktopOpen]").first.click()
+    expect(sidebar).to_be_visible()
+    page.keyboard.press("Control+k")
+    page.locator("#search-input-command").press_sequentially("sess")
+    expect(page.locator("#command-results-list li")).not_to_have_count(0)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/user_sessions/**")
+
+
+def press_the_list_of_sessions(page: Page) -> None:
+    page.goto("/admin/user_sessions/session/")
+    page.keyboard.press("/")
+    page.keyboard.type("ann")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/session/?q=ann")
+    expect(page.locator("tr:has(.action-select)")).to_have_count(1)
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_role("link", name="Live", exact=True).click()
+    page.wait_for_url("**state=live**")
+    page.locator("#action-toggle").check()
+    bar = page.locator("#changelist-actions")
+    assert "width" in (bar.get_attribute("style") or "")
+    page.locator("select[name=action]").select_option(label="Log out selected")
+    page.get_by_role("button", name="Run").click()
+    expect(page.get_by_role("button", name="Log out 1 session")).to_be_visible()
+
+
+def press_the_form_of_a_user(page: Page, user_id: str) -> None:
+    page.goto(f"/admin/users/user/{user_id}/change/")
+    form = page.locator("#user_form")
+    expect(form).to_have_attribute("action", f"/admin/users/user/{user_id}/change/")
+    page.get_by_text("Permissions", exact=True).first.click()
+    page.locator(".selector-chooseall").first.click()
+    page.locator("[name=name]").fill("Ann Lee")
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
+
+
+def press_the_form_of_a_group(page: Page) -> None:
+    page.goto("/admin/auth/group/")
+    page.get_by_role("link", name="Support").click()
+    page.locator(".selector-chooseall").click()
+    page.get_by_role("link", name="Delete").click()
+    expect(page.get_by_text("Are you sure")).to_be_visible()
+
+
+def press_explain(page: Page) -> None:
+    page.goto("/admin/explain/")
+    page.get_by_role("textbox").fill("push")
+    page.get_by_role("button", name="Explain").click()
+    expect(page.locator("#verdict")).to_be_visible()
+
+
+def press_password_and_log_out(page: Page) -> None:
+    page.goto("/admin/password_change/")
+    page.get_by_role("button", name="Change password").click()
+    page.get_by_text("boss").first.click()
+    page.get_by_text("Dark", exact=True).first.click()
+    expect(page.locator("html")).to_have_class("dark")
+    page.locator("#logout-form button").click()
+    expect(page.get_by_text("Thanks for spending some quality time")).to_be_visible()
+
+
+INJECTED = """
+    <script>window.ran = "inline"</script>
+    <img src="nothing" onerror="window.ran = 'handler'">
+    <a id="link" href="javascript:window.ran = 'link'">x</a>
+"""
+
+
+def test_a_script_that_got_into_a_page_does_not_run(admin):
+    violations: list[str] = []
+
+    def inject(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("</body>", f"{INJECTED}</body>"))
+
+    with browsing(admin, "boss", violations=violations) as page:
+        page.route("**/admin/users/app/", inject)
+        page.goto("/admin/users/app/")
+        page.locator("#link").evaluate("link => link.click()")
+        assert page.evaluate("window.ran") is None
+    assert [violation.split(": ")[1].split()[0] for violation in violations] == [
+        "script-src-elem",  # the inline script
+        "script-src-attr",  # the handler
+        "script-src-elem",  # the link
+    ]
+
+
+def test_the_copy_of_alpine_is_the_published_one():
+    original = ROOT / "tests/browser/node_modules/@alpinejs/csp/dist/cdn.min.js"
+    if not original.exists():
+        pytest.skip("npm has not installed the tests' packages")
+    assert (ROOT / "sessions/static/unfold/js/alpine/alpine.js").read_bytes() == original.read_bytes()

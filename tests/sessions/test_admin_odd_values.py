@@ -1,0 +1,87 @@
+"""The admin answers odd values in its addresses: ids, filters, searches, page numbers. No page of it fails on one."""
+
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from tests.sessions.staff import LIST, browser_of, new_staff, user_url
+from users.models import User
+
+LISTS = [f"admin:{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry]
+NUL = "a\0b"
+# Each once broke some page, or is of a kind that did.
+ODD = [NUL, "fe80::1%eth0", "0001-01-01", "9999-12-31", "9999d", "-1", "9" * 30, "NaN", "_5Fx"]
+# What each list is narrowed by: its own filters, what other pages link to, and columns that no page offers.
+NARROWED_BY = {
+    "user_sessions_session": "p state app platform seen created reason ended run live_on user id created_at__gte",
+    "users_user": "is_staff__exact is_active__isnull role_id id__in password__startswith",
+    "user_sessions_bulkrun": "source__exact actor",
+    "users_refusedlogin": "reason__exact hour__date hour__year",
+    "users_app": "id created_at__year",
+    "users_device": "app__id__exact",
+    "users_devicetoken": "user",
+    "auth_group": "name id permissions__id__exact",
+}
+CASES = [(name, parameter) for name in LISTS for parameter in ("q", *NARROWED_BY[name.removeprefix("admin:")].split())]
+
+
+@pytest.fixture
+def browser(db):
+    browser = browser_of(new_staff(name="boss"))
+    browser.raise_request_exception = False
+    return browser
+
+
+@pytest.mark.parametrize(("name", "parameter"), CASES)
+def test_a_list_narrowed_by_an_odd_value_is_no_error(browser, name, parameter):
+    for value in ODD:
+        answer = browser.get(reverse(f"{name}_changelist"), {parameter: value})
+        assert answer.status_code < 500, value
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("page", ["change", "history", "delete"])
+def test_a_page_of_an_odd_id_is_not_there(browser, name, page):
+    for value in (NUL, "9" * 30, "_0"):
+        assert browser.get(reverse(f"{name}_{page}", args=[value]), follow=True).status_code < 500, value
+
+
+def test_no_address_of_the_admin_has_a_nul(browser):
+    query = urlencode({"user": NUL})
+    for url in (user_url(NUL), user_url(NUL, "log_out"), f"{LIST}?{query}", "/admin/find/?q=%00", "/admin/find/?%00=1"):
+        assert browser.get(url).status_code == 404, url
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_a_search_for_an_odd_value_is_no_error(browser, value):
+    for url in (
+        f"/admin/find/?{urlencode({'q': value})}",
+        f"/admin/search/?{urlencode({'s': value})}",
+        f"/admin/search/?{urlencode({'s': 'sess', 'page': value})}",
+    ):
+        assert browser.get(url, follow=True).status_code < 500, url
+
+
+def test_an_address_with_a_zone_is_looked_for_as_a_name(browser):
+    assert browser.get(LIST, {"q": "fe80::1%eth0"}).context["cl"].result_count == 0
+
+
+@pytest.mark.parametrize("name", ["seen", "created", "live_on", "ended"])
+def test_the_first_day_of_all_finds_no_session_and_the_last_one_is_a_day_like_any_other(browser, name):
+    assert browser.get(LIST, {name: "0001-01-01"}).context["cl"].result_count == 0
+    assert browser.get(LIST, {name: "9999-12-31"}).status_code == 200
+
+
+def test_a_column_that_a_list_does_not_offer_cannot_be_guessed_letter_by_letter(browser):
+    for name, lookup in (
+        ("users_app", "key_hash__startswith"),
+        ("users_app", "sealed_secret__startswith"),
+        ("users_devicetoken", "digest__startswith"),
+        ("users_user", "password__startswith"),
+        ("users_user", "new_email__startswith"),
+    ):
+        assert browser.get(reverse(f"admin:{name}_changelist"), {lookup: "s"}).status_code == 400, lookup
+    offered = browser.get(reverse("admin:users_user_changelist"), {"is_staff__exact": "1"})
+    assert list(offered.context["cl"].result_list) == [User.objects.get()]
