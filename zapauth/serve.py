@@ -55,13 +55,13 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from django.conf import settings
     from django.core.management import CommandError, call_command
     from django.db import connection, connections
-    from granian.constants import Interfaces
     from granian.log import LogLevels
     from granian.server import Server
 
     from sessions.restore_guard import CannotBeServed, RestoreGuard, Watcher
     from sessions.timeouts import Sweeper
     from zapauth import demo as demonstration
+    from zapauth import worker
     from zapauth.database_log import warn_of_revealing_settings
 
     _check_address_is_free(settings.HOST, settings.PORT)
@@ -94,21 +94,14 @@ def _serve(*, demo: bool, reload: bool) -> None:
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     # Workers that start from nothing share no connection, no thread and no lock with this process.
     multiprocessing.set_start_method("spawn", force=True)
-    # Only proxies' headers are trusted, so only behind proxies it matters how a header's name was spelt.
-    interface = (
-        {"target": "zapauth.rsgi:application", "interface": Interfaces.RSGI}
-        if settings.TRUSTED_PROXIES
-        else {"target": "zapauth.wsgi:application", "interface": Interfaces.WSGI, "blocking_threads": settings.THREADS}
-    )
     server = Server(
-        **interface,
+        **worker.OPTIONS,
         address=settings.HOST,
         port=settings.PORT,
         workers=settings.WORKERS,
         # A worker that dies takes nobody's session with it; another one takes its place.
         respawn_failed_workers=True,
         workers_kill_timeout=10,
-        websockets=False,
         log_level=LogLevels.warning,
         reload=reload,
         reload_paths=[settings.BASE_DIR / name for name in ("zapauth", "sessions", "users")] if reload else None,
@@ -118,7 +111,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
     sweeper.start()
     watcher.start()
     try:
-        server.serve()
+        server.serve(worker.run)
     finally:
         watcher.stop()
         sweeper.stop()
