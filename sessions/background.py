@@ -45,6 +45,12 @@ def after_commit(job: Callable[..., None], *args: Any) -> None:
     transaction.on_commit(lambda: after_answer(job, *args))
 
 
+def finish() -> None:
+    """Return when all that waits is done; nothing can be added any more. For a process that ends at once after it."""
+    _threads.shutdown()
+    _long.shutdown()
+
+
 def _start(run: Callable[[], None]) -> None:
     _submit(run, _threads)
 

@@ -3,10 +3,11 @@
 import itertools
 import json
 import re
+import socket
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from typing import Any, Protocol
 from unittest import mock
 
@@ -80,9 +81,19 @@ class Live:
     ) -> Reply:
         with closing(HTTPConnection(self.address, timeout=30)) as connection:
             connection.request(method, path, body=content, headers=headers or {})
-            response = connection.getresponse()
-            names = {name.lower(): value for name, value in response.getheaders()}
-            return Reply(response.status, names, response.read().decode())
+            return _reply(connection.getresponse())
+
+
+def reply_on(connection: socket.socket) -> Reply:
+    """The answer that comes on ``connection``. Raises: HTTPException or OSError, when none comes."""
+    response = HTTPResponse(connection)
+    response.begin()
+    return _reply(response)
+
+
+def _reply(response: HTTPResponse) -> Reply:
+    names = {name.lower(): value for name, value in response.getheaders()}
+    return Reply(response.status, names, response.read().decode())
 
 
 class Phone:

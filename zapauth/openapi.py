@@ -21,6 +21,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from sessions.errors import SessionEnded, TokenExpired, TokenInvalid, TokenMissing
+from zapauth.bodies import BodyTimedOut
 from zapauth.dialect import BodyTooLarge, DialectViewSet
 from zapauth.operations import REQUEST_ID, Operation, Schema, ref
 from zapauth.unavailable import Unavailable
@@ -228,7 +229,7 @@ class DialectSchema(AutoSchema):
     def _errors_of_many(self, operation: Operation) -> list[Exception]:
         errors: list[Exception] = [SuspiciousOperation(), MethodNotAllowed(self.method), Unavailable()]
         if operation.takes is not None and self.method != "GET":
-            errors += [ParseError(), UnsupportedMediaType(""), BodyTooLarge()]
+            errors += [ParseError(), UnsupportedMediaType(""), BodyTooLarge(), BodyTimedOut()]
         if self._names():
             errors.append(Http404())  # an id with a slash in it
         return errors + (self.token_errors() if self.view.get_authenticators() else [])

@@ -56,7 +56,6 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from django.conf import settings
     from django.core.management import CommandError, call_command
     from django.db import OperationalError, connection, connections
-    from granian.constants import Interfaces
     from granian.log import LogLevels
 
     from sessions.restore_guard import CannotBeServed, RestoreGuard, Watcher
@@ -64,6 +63,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from sessions.timeouts import Sweeper
     from users.database_use import Use, set_use, used_for
     from zapauth import demo as demonstration
+    from zapauth import worker
     from zapauth.database_log import warn_of_revealing_settings
     from zapauth.workers import RestartingServer
 
@@ -104,19 +104,12 @@ def _serve(*, demo: bool, reload: bool) -> None:
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     # Workers that start from nothing share no connection, no thread and no lock with this process.
     multiprocessing.set_start_method("spawn", force=True)
-    # Only proxies' headers are trusted, so only behind proxies it matters how a header's name was spelt.
-    interface = (
-        {"target": "zapauth.rsgi:application", "interface": Interfaces.RSGI}
-        if settings.TRUSTED_PROXIES
-        else {"target": "zapauth.wsgi:application", "interface": Interfaces.WSGI, "blocking_threads": settings.THREADS}
-    )
     server = RestartingServer(
-        **interface,
+        **worker.OPTIONS,
         address=settings.HOST,
         port=settings.PORT,
         workers=settings.WORKERS,
         workers_kill_timeout=10,
-        websockets=False,
         log_level=LogLevels.warning,
         reload=reload,
         reload_paths=[settings.BASE_DIR / name for name in ("zapauth", "sessions", "users")] if reload else None,
@@ -126,7 +119,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
     for thread in (sweeper, left_runs, watcher):
         thread.start()
     try:
-        server.serve()
+        server.serve(worker.run)
     finally:
         watcher.stop()
         left_runs.stop()

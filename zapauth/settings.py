@@ -78,8 +78,11 @@ def _rates(name: str, default: dict[str, tuple[int, int]]) -> dict[str, tuple[in
 HOST = env.str("HOST", default="127.0.0.1")
 PORT = _int("PORT", 8000)
 WORKERS = _int("WORKERS", 2, at_least=1)
-# Of each worker. Threads wait for slow phones, connections for the database: of the latter few are enough.
+# Of each worker. Threads wait for the database; clients that are slow to send hold none, but a connection.
 THREADS = _int("THREADS", 32, at_least=1)
+CONNECTIONS = _int("CONNECTIONS", 1024, at_least=1)
+# For a request's headers, and again for its body.
+REQUEST_TIMEOUT = _seconds("REQUEST_TIMEOUT", timedelta(seconds=10))
 DATABASE_CONNECTIONS = _int("DATABASE_CONNECTIONS", 5, at_least=1)
 
 HTTPS = _bool("HTTPS", default=not IS_LOCAL)
@@ -184,6 +187,7 @@ MIDDLEWARE = [
     "zapauth.request_facts.RequestFacts",
     "zapauth.pages.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "zapauth.bodies.RefuseBrokenBodies",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "zapauth.pages.ContentSecurityPolicyMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -44,7 +44,7 @@ def zap_error(reply: "Reply") -> tuple[int, str]:
         assert reply.status in (400, 422), reply
         assert body["errors"], reply
         assert all(texts and all(isinstance(text, str) for text in texts) for texts in body["errors"].values()), reply
-    assert reply.status in (400, 401, 403, 404, 405, 422, 429, 500), reply
+    assert reply.status in (400, 401, 403, 404, 405, 408, 422, 429, 500), reply
     assert ("retry-after" in reply.headers) == (reply.status == 429), reply
     challenge = reply.headers.get("www-authenticate", "")
     assert challenge.startswith('Bearer realm="zapauth"') == (reply.status == 401), reply

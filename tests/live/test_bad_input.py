@@ -2,32 +2,19 @@
 
 import json
 import socket
-from contextlib import ExitStack, closing, suppress
-from http.client import HTTPException, HTTPResponse
+from contextlib import closing, suppress
+from http.client import HTTPException
 
 import pytest
-from django.conf import settings
 
 from tests.bad_input.database import Untouched
 from tests.bad_input.dialects import BUDDY, DIALECTS, ZAP
 from tests.bad_input.oddities import LIMIT
 from tests.bad_input.routes import BY_ID, route_named
-from tests.phones import PASSWORD, Live, Reply
+from tests.phones import PASSWORD, Live, reply_on
 from tests.servers import ping, running_server
 from tests.waiting import wait_until
 from users.models import OneTimeCode
-
-
-@pytest.fixture(scope="module")
-def behind_a_proxy(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), running_server(TRUSTED_PROXIES="1") as started:
-        yield started
-
-
-@pytest.fixture(params=["_server", "behind_a_proxy"], ids=["", "behind a proxy"])
-def server(request, transactional_db):
-    """A real server. Behind a proxy it takes requests by another interface (`zapauth.rsgi`)."""
-    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
@@ -44,6 +31,9 @@ def dialect(phone):
     return DIALECTS[phone.dialect]
 
 
+END = b"0\r\n\r\n"  # the last chunk
+
+
 def connect(server):
     host, port = server.base_url.removeprefix("http://").split(":")
     return socket.create_connection((host, int(port)), timeout=10)
@@ -58,10 +48,7 @@ def answer(server, data, *, hang_up=False):
             if hang_up:
                 connection.shutdown(socket.SHUT_WR)
         try:
-            response = HTTPResponse(connection)
-            response.begin()
-            names = {name.lower(): value for name, value in response.getheaders()}
-            return Reply(response.status, names, response.read().decode())
+            return reply_on(connection)
         except (ConnectionError, HTTPException):
             return None
 
@@ -81,7 +68,7 @@ def credentials(phone):
 
 def chunked(content, size=7):
     chunks = [content[at : at + size] for at in range(0, len(content), size)]
-    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + END
 
 
 # --- how a body arrives ------------------------------------------------------------------------
@@ -113,11 +100,12 @@ def test_a_body_is_read_up_to_the_limit_and_not_beyond_in_one_piece_or_in_chunks
 
 
 def test_a_body_that_ends_early_is_no_body_and_hangs_nobody(phone, dialect, server, subtests):
-    # By its length. One in chunks that is cut off the server hands over as if it were whole.
     whole = credentials(phone)
     tries = {
         "shorter than its length": login(phone, f"Content-Length: {len(whole) + 1}") + whole,
         "none at all": login(phone, "Content-Length: 100"),
+        "without the last chunk": login(phone, "Transfer-Encoding: chunked") + chunked(whole).removesuffix(END),
+        "in the middle of a chunk": login(phone, "Transfer-Encoding: chunked") + b"fff\r\n" + whole,
     }
     for name, data in tries.items():
         untouched = Untouched()
@@ -126,18 +114,6 @@ def test_a_body_that_ends_early_is_no_body_and_hangs_nobody(phone, dialect, serv
             assert reply is None or dialect.error(reply)[0] == 400
             assert ping(server) == 200
             untouched()
-
-
-def test_phones_that_stall_in_their_bodies_do_not_hold_up_the_others(phone, server):
-    # They hold threads, though all of them may be one worker's, but no database connection.
-    stalling = settings.THREADS - 2
-    assert stalling > 2 * settings.DATABASE_CONNECTIONS
-    with ExitStack() as stalled:
-        for _ in range(stalling):
-            connection = stalled.enter_context(closing(connect(server)))
-            connection.sendall(login(phone, "Content-Length: 100") + b"{")
-        for _ in range(10):
-            assert phone.me().status == 200
 
 
 # --- HTTP that is none, or odd -----------------------------------------------------------------

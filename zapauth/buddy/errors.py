@@ -25,6 +25,7 @@ from users.errors import (
     TooManyAttempts,
     UserNotFound,
 )
+from zapauth.bodies import BodyCutOff, BodyTimedOut
 from zapauth.buddy import envelope
 from zapauth.dialect import BodyTooLarge, field_errors
 from zapauth.unavailable import UNAVAILABLE, Unavailable
@@ -95,6 +96,9 @@ _WORDS: tuple[tuple[type[Exception], int, tuple[str, int], str], ...] = (
         "Send the body as application/json or application/x-www-form-urlencoded.",
     ),
     (BodyTooLarge, 400, PARAMETER_OUT_OF_RANGE, "The body is too large."),
+    # Not a 408, which the iOS client takes for "no internet".
+    (BodyTimedOut, 400, PARAMETER_INCORRECT_FORMAT, "The body did not arrive in time."),
+    (BodyCutOff, 400, PARAMETER_INCORRECT_FORMAT, "The body ended early."),
     (ParseError, 400, PARAMETER_INCORRECT_FORMAT, "The body can't be read."),
     (SuspiciousOperation, 400, PARAMETER_INCORRECT_FORMAT, "The request is malformed."),
     (IdInvalid, 400, PARAMETER_OUT_OF_RANGE, "The given ID was not valid."),

@@ -35,6 +35,7 @@ from users.errors import (
     UserNotFound,
     WrongPassword,
 )
+from zapauth.bodies import BodyCutOff, BodyTimedOut
 from zapauth.dialect import BodyTooLarge, field_errors
 from zapauth.unavailable import UNAVAILABLE, Unavailable
 from zapauth.zap import envelope
@@ -66,6 +67,8 @@ _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (MethodNotAllowed, 405, "method_not_allowed", "This path does not take this method."),
     (UnsupportedMediaType, 400, "unsupported_media_type", "Send the body with Content-Type: application/json."),
     (BodyTooLarge, 400, "body_too_large", "The body is too large."),
+    (BodyTimedOut, 408, "request_timeout", "The body did not arrive in time. Nothing was done; send it again."),
+    (BodyCutOff, 400, "invalid_json", "The body ended early."),
     (ParseError, 400, "invalid_json", "The body is not valid JSON."),
     (SuspiciousOperation, 400, "bad_request", "The request is malformed."),
     (TooManyAttempts, 429, "too_many_attempts", "Too many attempts. Try again later."),

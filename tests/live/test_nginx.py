@@ -1,0 +1,141 @@
+"""docs/nginx.conf in a real nginx, with a real server behind it."""
+
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+from contextlib import closing, suppress
+
+import pytest
+
+from sessions.models import Session
+from tests.bad_input.dialects import DIALECTS
+from tests.environment import ROOT
+from tests.live.test_bad_input import credentials, login
+from tests.phones import Live, reply_on
+from tests.servers import free_port, running_server
+from tests.waiting import wait_until
+
+MAIN = """
+daemon off; pid {folder}/pid; error_log {folder}/errors; worker_processes 1; {user}
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/bodies; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    include {folder}/zapauth.conf;
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def nginx(django_db_setup, django_db_blocker, tmp_path_factory):
+    """The port of an nginx that has our configuration, but for names, and one second for a body."""
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if program is None:
+        pytest.skip("needs nginx")
+    user = "" if os.geteuid() else "user root;"  # else its workers are nobody, who may not write there
+    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=auth.example.org"]
+    made = subprocess.run([*make, "-keyout", folder / "key", "-out", folder / "crt"], capture_output=True, check=False)
+    assert made.returncode == 0, made.stderr
+    with django_db_blocker.unblock(), running_server(TRUSTED_PROXIES="1", ALLOWED_HOSTS="auth.example.org") as server:
+        text = (ROOT / "docs" / "nginx.conf").read_text()
+        for ours, theirs in (
+            ("127.0.0.1:8000;", f"{server.base_url.removeprefix('http://')};"),
+            ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+            ("/etc/ssl/auth.example.org.", f"{folder}/"),
+            ("client_body_timeout 10s", "client_body_timeout 1s"),
+        ):
+            assert ours in text
+            text = text.replace(ours, theirs)
+        (folder / "zapauth.conf").write_text(text)
+        (folder / "main.conf").write_text(MAIN.format(folder=folder, user=user))
+        process = subprocess.Popen([program, "-p", folder, "-e", folder / "errors", "-c", folder / "main.conf"])
+        try:
+            wait_until(lambda: process.poll() is not None or can_connect(port))
+            assert process.poll() is None, (folder / "errors").read_text()
+            yield port
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def can_connect(port):
+    with suppress(OSError), closing(socket.create_connection(("127.0.0.1", port), timeout=5)):
+        return True
+    return False
+
+
+def connect(port):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+    return closing(context.wrap_socket(plain, server_hostname="auth.example.org"))
+
+
+class ThroughNginx(Live):
+    """As `Live`, by HTTPS."""
+
+    def __init__(self, port):
+        self.port = port
+
+    def __call__(self, method, path, *, headers=None, content=None):
+        content = content.encode() if isinstance(content, str) else content or b""
+        given = {"Host": "auth.example.org", "Content-Length": len(content)} | (headers or {})
+        lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items()), "", ""]
+        with connect(self.port) as connection:
+            connection.sendall("\r\n".join(lines).encode() + content)
+            return reply_on(connection)
+
+
+@pytest.fixture
+def phone(phone_kind, nginx, transactional_db):
+    return phone_kind(ThroughNginx(nginx), device_token="mine").sign_up()
+
+
+def named(head):
+    return head.replace(b"Host: 127.0.0.1", b"Host: auth.example.org")
+
+
+def test_a_phone_logs_in_and_out_through_nginx_and_what_it_forwards_itself_does_not_count(phone):
+    forged = {"X-Forwarded-For": "203.0.113.66", "X_Forwarded_For": "203.0.113.67", "X-Forwarded-Proto": "http"}
+    path, name = {"zap": ("/v1/login", "identity"), "buddy": ("/users/login", "username")}[phone.dialect]
+    headers = forged | {"Content-Type": "application/json", "Authorization": f"Buddy {getattr(phone, 'app_token', '')}"}
+    given = json.loads(credentials(phone))
+    body = json.dumps({name: given[name], "password": given["password"]})
+    assert phone.send("POST", path, headers=headers, content=body).status == 200
+    assert set(Session.objects.values_list("ip", flat=True)) == {"127.0.0.1"}
+    phone.log_out()
+    assert phone.me().status == 401
+
+
+@pytest.mark.only("zap")
+def test_the_service_believes_nginx_that_it_was_called_by_https(phone):
+    # To a call that was not by HTTPS nobody says that HTTPS is a must.
+    assert phone.send("GET", "/admin/login/").status == 200
+    assert phone.send("GET", "/admin/login/", headers={"X-Forwarded-Proto": "http"}).status == 200
+
+
+def test_a_body_that_stalls_does_not_reach_the_service(phone, nginx):
+    with connect(nginx) as connection:
+        connection.sendall(named(login(phone, "Content-Length: 100")) + b"{")
+        # nginx closes without a word, or with words of its own; the service would answer in the dialect.
+        assert b"x-request-id" not in connection.recv(4096).lower()
+
+
+def test_a_body_over_the_limit_is_refused_in_the_dialect_up_to_a_megabyte_and_by_nginx_beyond(phone, nginx):
+    dialect, whole = DIALECTS[phone.dialect], credentials(phone)
+    for length in (130_000, 200_000, 1_000_000, 1_100_000):
+        with connect(nginx) as connection:
+            with suppress(OSError):
+                connection.sendall(named(login(phone, f"Content-Length: {length}")) + whole.ljust(length))
+            reply = reply_on(connection)
+        if length == 130_000:
+            dialect.success(reply)
+        elif length < 1_048_576:
+            assert dialect.error(reply) == dialect.too_large
+        else:
+            assert reply.status == 413
