@@ -44,6 +44,7 @@ def new_pool():
 @pytest.fixture(autouse=True)
 def as_in_a_server(monkeypatch):
     monkeypatch.setattr("zapauth.postgresql.pool.LONG", 0.3)  # the suite has it look after nothing
+    serve_nobody()  # another test's request may have been for somebody
     yield
     serve_nobody()
 
