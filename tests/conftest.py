@@ -1,5 +1,6 @@
 """The suite's ground: a throw-away PostgreSQL (or the one of DATABASE_URL), real servers, phones."""
 
+import math
 import os
 import shutil
 import signal
@@ -36,6 +37,11 @@ def pytest_configure() -> None:
     from tests import database_clock
 
     database_clock.install()
+
+    # A test holds its connection as long as it runs. On a busy machine the pool could take that for a silent server.
+    from zapauth.postgresql import pool
+
+    pool.LONG = math.inf
 
 
 def pytest_unconfigure() -> None:

@@ -42,7 +42,9 @@ def new_pool():
 
 
 @pytest.fixture(autouse=True)
-def nobody():
+def as_in_a_server(monkeypatch):
+    monkeypatch.setattr("zapauth.postgresql.pool.LONG", 0.3)  # the suite has it look after nothing
+    serve_nobody()  # another test's request may have been for somebody
     yield
     serve_nobody()
 
@@ -103,8 +105,9 @@ def test_while_the_server_is_away_borrowing_fails_and_when_it_is_back_it_works(p
     wait_until(works)
     assert all(ask(pool) for _ in range(8))
     told = [record.getMessage() for record in caplog.records if record.name == "zapauth.database"]
-    assert ["again every 0.25 s" in told[0], "takes connections again" in told[-1]] == [True, True]
-    assert len([text for text in told if "can't connect" in text]) == 1
+    # The suite has a pool of its own, which may have something to say, too.
+    assert len([text for text in told if "can't connect" in text and str(postgres.port) in text]) == 1
+    assert any("takes connections again" in text for text in told)
 
 
 def test_a_request_whose_server_falls_silent_fails_and_the_next_ones_do_when_it_speaks_again(postgres, new_pool):
