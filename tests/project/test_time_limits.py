@@ -14,7 +14,7 @@ from django.test import RequestFactory
 from sessions import background, timeouts
 from tests.environment import ROOT
 from tests.phones import InProcess
-from tests.servers import free_port, test_environment
+from tests.servers import MAY_SERVE, free_port, test_environment
 from users.database_use import Use, serve, serve_nobody, served, used_for
 from users.models import User
 from zapauth.pages import DatabaseMiddleware
@@ -127,7 +127,7 @@ def test_a_server_whose_migrations_wait_for_a_lock_too_long_does_not_start_and_s
         done = subprocess.run(
             [sys.executable, "-m", "zapauth.serve"],
             cwd=ROOT,
-            env=test_environment() | {"PORT": str(free_port()), "MIGRATION_LOCK_TIMEOUT": "1"},
+            env=test_environment() | MAY_SERVE | {"PORT": str(free_port()), "MIGRATION_LOCK_TIMEOUT": "1"},
             capture_output=True,
             text=True,
             check=False,
