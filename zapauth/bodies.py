@@ -1,6 +1,10 @@
-"""How a body arrives: within a time and a size, before any thread and any of our code waits for it."""
+"""How a body arrives: within a time and a size, and before any of our code sees the request.
 
-import asyncio
+No thread waits for a body. granian calls back in one of its threads when a part of it is there.
+"""
+
+import threading
+import time
 from collections.abc import Callable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -12,6 +16,7 @@ from django.http import HttpRequest, HttpResponseBase
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+_LOOK_EVERY = 0.2  # seconds; how often bodies that are late are looked for
 _PROBLEM = "zapauth.body_problem"
 
 
@@ -43,38 +48,107 @@ def is_expected(environ: "WSGIEnvironment") -> bool:
     return length != "0" and int(length) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # the server has parsed the length
 
 
-async def receive(protocol: Any, environ: "WSGIEnvironment") -> bool:
-    """Put the body into ``environ``, or what was wrong with it. Returns: whether it arrived.
-
-    One that came without a length (RFC 9112 §7.1, `chunked`), which Django would take for empty, gets one.
-    """
-    # Not `asyncio.timeout`, whose exceptions refer to each other: what is left of the body, and with it the
-    # connection, would live on until Python collects garbage. No exception is kept in ``environ`` for the same reason.
-    give_up = asyncio.current_task().cancel  # type: ignore[union-attr]  # this runs in a task
-    timer = asyncio.get_running_loop().call_later(settings.REQUEST_TIMEOUT.total_seconds(), give_up)
-    try:
-        body = await _read(protocol)
-    except asyncio.CancelledError:
-        environ[_PROBLEM] = BodyTimedOut
-        return False
-    finally:
-        timer.cancel()
-    if body is None or len(body) < int(environ.get("CONTENT_LENGTH", "0")):
-        environ[_PROBLEM] = BodyCutOff
-        return False
-    environ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body)}
-    return True
+def is_broken(environ: "WSGIEnvironment") -> bool:
+    """Whether the body did not arrive whole."""
+    return _PROBLEM in environ
 
 
-async def _read(protocol: Any) -> bytes | None:
-    """The body, up to one part over the limit, which is enough to be refused; None, when it was cut off."""
-    parts, size, empty = [], 0, 0
-    async for part in protocol:
-        parts.append(part)
-        size += len(part)
-        empty += not part
-        if size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            break
-    # granian gives an empty part for the end, and one more for a connection that broke off before it. (It gives one
-    # for trailers, too. No client is known to send any, and they are refused.)
-    return b"".join(parts) if empty < 2 else None
+class Arrivals:
+    """The bodies that are on their way; `answer` is called once for each, when it is there or given up."""
+
+    def __init__(self, answer: Callable[[Any, "WSGIEnvironment"], None]) -> None:
+        self._answer = answer
+        # Whoever takes a body out of here, in one step, answers its request. In the order of their deadlines.
+        self._waiting: dict[_Arrival, float] = {}
+        threading.Thread(target=self._look_for_late_ones, name="late-bodies", daemon=True).start()
+
+    def expect(self, request: Any, environ: "WSGIEnvironment") -> None:
+        arrival = _Arrival(self, request, environ)
+        self._waiting[arrival] = time.monotonic() + settings.REQUEST_TIMEOUT.total_seconds()
+        arrival.read_on()
+
+    def is_awaited(self, arrival: "_Arrival") -> bool:
+        return arrival in self._waiting
+
+    def end(self, arrival: "_Arrival", *, problem: type[BadRequest] | None = None) -> None:
+        if self._waiting.pop(arrival, None) is None:
+            return
+        if problem:
+            # The class: an exception would be part of a circle of references when it has been raised, and the
+            # connection would live until Python collects garbage.
+            arrival.environ[_PROBLEM] = problem
+            arrival.stop()
+        else:
+            arrival.finish()
+        self._answer(arrival.request, arrival.environ)
+
+    def _look_for_late_ones(self) -> None:
+        while True:
+            time.sleep(_LOOK_EVERY)
+            # In a function of its own: a variable here would keep the last one, and its connection.
+            self._give_up_late_ones(time.monotonic())
+
+    def _give_up_late_ones(self, now: float) -> None:
+        for arrival, deadline in list(self._waiting.items()):
+            if deadline <= now:
+                self.end(arrival, problem=BodyTimedOut)
+
+
+class _Arrival:
+    """One body, up to one part over the limit, which is enough to be refused."""
+
+    def __init__(self, arrivals: Arrivals, request: Any, environ: "WSGIEnvironment") -> None:
+        self.request = request
+        self.environ = environ
+        self._arrivals = arrivals
+        self._parts: list[bytes] = []
+        self._missing = int(environ["CONTENT_LENGTH"]) if "CONTENT_LENGTH" in environ else None
+        self._room = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        self._ends = 0
+        self._stream = request.proto.__aiter__()
+        self._next: Any = None
+
+    def read_on(self) -> None:
+        try:
+            self._next = awaited = self._stream.__anext__()
+        except StopAsyncIteration:
+            self._arrivals.end(self)
+            return
+        awaited.add_done_callback(self._came)
+        if not self._arrivals.is_awaited(self):
+            self.stop()  # it was given up meanwhile
+
+    def finish(self) -> None:
+        """Put the body into the request. One without a length (RFC 9112 §7.1), Django would take for empty."""
+        body = b"".join(self._parts)
+        self.environ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body)}
+
+    def stop(self) -> None:
+        """Let go of what is left, so that the connection can end."""
+        awaited, self._next = self._next, None
+        if awaited is not None:
+            awaited.cancel()
+
+    def _came(self, awaited: Any) -> None:
+        # Neither refers to the other any more: nothing would ever collect the two.
+        self._next = None
+        try:
+            if self._arrivals.is_awaited(self):
+                self._take(awaited.result())
+        except BaseException as error:
+            self.request.err(error)  # a 500, and a line in the log; granian would drop the error
+
+    def _take(self, part: bytes) -> None:
+        self._parts.append(part)
+        self._room -= len(part)
+        if self._missing is not None:
+            self._missing -= len(part)
+        # granian gives an empty part for the end, and one more for a connection that broke off before it. (It gives
+        # one for trailers, too. No client is known to send any, and they are refused.)
+        self._ends += not part
+        if self._missing == 0 or self._room < 0:
+            self._arrivals.end(self)
+        elif (self._ends and self._missing) or self._ends > 1:
+            self._arrivals.end(self, problem=BodyCutOff)
+        else:
+            self.read_on()

@@ -2,7 +2,7 @@
 
 granian starts it in place of its own RSGI worker. That one takes each request to the event loop first, and from there
 to a thread and back, which makes a read a fifth dearer (docs/performance.md). Here a request without a body goes
-straight to a thread of granian's. Only a body is awaited in the event loop: it may be slow, and holds no thread there.
+straight to a thread of granian's. A body is awaited first, and holds no thread meanwhile (`zapauth.bodies`).
 
 Of granian this needs more than its documented interface, so its version is pinned; `tests/live` tries all of it.
 """
@@ -13,7 +13,7 @@ import os
 import resource
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -56,14 +56,15 @@ def run(
             max_buffer_size=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
         ),
     )
-    requests, stop, stopped = _Requests(app, loop), _rust.WorkerSignal(), asyncio.Event()
-    scheduler = _rust.CallbackScheduler(loop, None, None, None, None)
+    requests, stop, stopped = _Requests(app), _rust.WorkerSignal(), asyncio.Event()
+    calls = _CallsAtOnce()
+    scheduler = _rust.CallbackScheduler(calls, None, None, None, None)
     scheduler._schedule_fn = requests.take
     stop.add_cb(lambda: loop.call_soon_threadsafe(stopped.set))
     asked = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked.set)
-    worker.serve_str(scheduler, loop, stop)
+    worker.serve_str(scheduler, calls, stop)
     loop.run_until_complete(asked.wait())
     stop.set()  # no new connection; each one that there is ends after its request
     loop.run_until_complete(requests.finish(stopped))
@@ -73,22 +74,29 @@ def run(
         os._exit(0)
 
 
-class _Requests:
-    """What granian hands over: each request is answered in a thread, once its body is there."""
+class _CallsAtOnce:
+    """What granian takes for the event loop when a part of a body is there: the thread that has it goes on with it."""
 
-    def __init__(self, app: "WSGIApplication", loop: asyncio.AbstractEventLoop) -> None:
+    def call_soon_threadsafe(self, callback: Callable[..., None], *given: Any, context: Any = None) -> None:
+        callback(*given)
+
+    call_soon = call_soon_threadsafe
+
+
+class _Requests:
+    """What granian hands over: each request is answered in one of its threads, once its body is there."""
+
+    def __init__(self, app: "WSGIApplication") -> None:
         self._app = app
-        self._loop = loop
-        self._with_body = ThreadPoolExecutor(settings.THREADS, thread_name_prefix="request")
-        self._reading: set[asyncio.Task[None]] = set()  # the loop itself would forget its tasks
+        self._arrivals = bodies.Arrivals(self._answer)
         self._answering: set[Any] = set()
 
     def take(self, request: Any) -> None:
-        """Called by granian in one of its threads, and nothing may be raised there."""
+        """Called by granian in a thread; nothing may be raised there."""
         try:
             environ = environ_of(request.scope)
             if bodies.is_expected(environ):
-                self._loop.call_soon_threadsafe(self._read, request, environ)
+                self._arrivals.expect(request, environ)
             else:
                 self._answer(request, environ)
         except BaseException as error:
@@ -96,27 +104,15 @@ class _Requests:
 
     async def finish(self, stopped: asyncio.Event) -> None:
         """Return when all that was asked is answered, or ``stopped`` is set. Bodies are not waited for."""
-        deadline = self._loop.time() + _LAST_WORDS
-        while not stopped.is_set() and (self._answering or self._loop.time() < deadline):
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _LAST_WORDS
+        while not stopped.is_set() and (self._answering or loop.time() < deadline):
             await asyncio.sleep(0.01)
 
-    def _read(self, request: Any, environ: "WSGIEnvironment") -> None:
-        task = self._loop.create_task(self._receive(request, environ))
-        self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
-
-    async def _receive(self, request: Any, environ: "WSGIEnvironment") -> None:
-        try:
-            is_whole = await bodies.receive(request.proto, environ)
-            self._with_body.submit(self._answer, request, environ, last=not is_whole)
-        except BaseException as error:
-            request.err(error)
-            raise
-
-    def _answer(self, request: Any, environ: "WSGIEnvironment", *, last: bool = False) -> None:
+    def _answer(self, request: Any, environ: "WSGIEnvironment") -> None:
         self._answering.add(request)
         try:
-            answer(self._app, environ, request.proto, last=last)
+            answer(self._app, environ, request.proto, last=bodies.is_broken(environ))
         except BaseException as error:
             request.err(error)
         finally:
