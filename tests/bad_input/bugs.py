@@ -11,13 +11,15 @@ from zapauth.request_facts import RequestIdFilter
 
 
 @contextmanager
-def failing(place: str, caplog: pytest.LogCaptureFixture) -> Iterator[list[tuple[str, str, str]]]:
-    """Make that function raise; yields level, request id and exception of what is logged of it."""
+def failing(
+    place: str, caplog: pytest.LogCaptureFixture, error: type[Exception] = RuntimeError
+) -> Iterator[list[tuple[str, str, str]]]:
+    """Make that function raise ``error``; yields level, request id and exception of what is logged of it."""
     logged: list[tuple[str, str, str]] = []
     add_id = RequestIdFilter()
     caplog.handler.addFilter(add_id)
     try:
-        with mock.patch(place, side_effect=RuntimeError("the inner secret")), caplog.at_level(logging.ERROR):
+        with mock.patch(place, side_effect=error("the inner secret")), caplog.at_level(logging.ERROR):
             yield logged
         bugs = [record for record in caplog.records if record.exc_info]
         logged += [(bug.levelname, bug.request_id, str(bug.exc_info[1])) for bug in bugs]

@@ -27,7 +27,7 @@ def browsing(url: str, name: str, *, theme: str = "light", violations: list[str]
         page.locator("[name=username]").fill(name)
         page.locator("[name=password]").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
-        page.wait_for_url("**/admin/")
+        page.wait_for_url(f"{url}/admin/")
         yield page
     assert not problems
     # Nothing comes from a CDN.

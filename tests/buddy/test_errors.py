@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db import OperationalError
 
 from sessions.keys import new_private_key_pem
 from tests.bad_input import failing
@@ -282,9 +283,21 @@ def test_internal_server_error_0x500_is_a_500_for_a_bug_and_shows_nothing_of_it(
     assert phone.me().status == 200
 
 
+def test_service_unavailable_0x503_is_a_503_while_the_database_cant_answer(new_phone, caplog):
+    phone = new_phone().sign_up()
+    with failing("zapauth.buddy.viewsets.log_out_of_device", caplog, OperationalError) as logged:
+        refused = phone.log_out()
+    assert error_of(refused) == (503, "ServiceUnavailable", 1283)
+    assert int(refused.headers["retry-after"]) > 0
+    assert "secret" not in refused.text
+    assert not logged
+    assert phone.me().status == 200
+
+
 def test_every_error_that_the_server_has_words_for_has_its_test_here():
     tests = [name for name in vars(sys.modules[__name__]) if name.startswith("test_")]
-    table = [value for name, value in vars(errors).items() if name.isupper() and not name.startswith("_")]
+    table = [value for name, value in vars(errors).items() if name.isupper() and isinstance(value, tuple)]
+    table = [value for value in table if len(value) == 2 and isinstance(value[1], int)]
     assert len(table) >= 15
     for name, number in table:
         words = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -92,7 +92,12 @@ def test_inside_another_transaction_the_whole_of_it_is_tried_again(transactional
 
 def test_a_log_in_whose_statements_the_database_has_forgotten_is_tried_again(transactional_db, phone_kind):
     phone = phone_kind(InProcess(), device_token="phone").sign_up()
-    with connection.cursor() as cursor:
-        cursor.execute("DEALLOCATE ALL")
-    assert phone.log_in(phone.username).status == 200
-    assert phone.me().status == 200
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("DEALLOCATE ALL")
+        assert phone.log_in(phone.username).status == 200
+        assert phone.me().status == 200
+    finally:
+        # Other tests begin with connections that have lost nothing.
+        connection.close()
+        connection.close_pool()
