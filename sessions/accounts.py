@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from django.db.models import Q
-
 from sessions.background import after_commit
 from sessions.locks import lock_addresses_of, lock_sessions
 from sessions.logout import end_sessions
@@ -110,7 +108,7 @@ def _delete(user: User, *, actor: User, origin: Origin) -> None:
         raise UserNotFound
     forget_code(user.pk)
     sessions = Session.objects.filter(user=user)
-    lock_addresses_of(lock_sessions(sessions.filter(ended_at=None)), and_of=Q(user=user))
+    lock_addresses_of(lock_sessions(sessions.filter(ended_at=None)), user_id=user.pk)
     end_sessions(sessions, actor=actor, reason=EndReason.USER_DELETED, origin=origin)
     DeviceToken.objects.filter(user=user).update(user=None, updated_at=now)
     if actor.pk != user.pk:

@@ -261,7 +261,9 @@ def _left(run: BulkRun, selection: Selection) -> QuerySet[Session]:
     if not run.cut_off or selection.created_before is not None:
         return _live(selection, now=run.as_of)
     # A log-in that was under way at the order may commit after it, with any time; its older epoch tells.
-    old = ~Q(app_epoch=F("app__session_epoch")) if selection.users is None else ~Q(user_epoch=F("user__session_epoch"))
+    # `lt`, and not "another one": PostgreSQL would take that for rare, and read the whole table for each batch.
+    of_app, of_user = Q(app_epoch__lt=F("app__session_epoch")), Q(user_epoch__lt=F("user__session_epoch"))
+    old = of_app if selection.users is None else of_user
     return selection.queryset(now=run.as_of).filter(old, ended_at=None)
 
 

@@ -88,7 +88,7 @@ def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origi
     session = _session(app, origin, user=user, refresh_jti=uuid4().hex)
     if sessions_per_user(app):
         locked = lock_sessions(_live_in_app(user, app))
-        lock_addresses_of(locked, and_of=_address(device_token))
+        lock_addresses_of(locked, digest=DeviceToken.digest_of(device_token) if device_token else None)
         _make_room(session, origin)
     if device_token:
         session.device_token = attach_device_token(device_token, user=user, held_by=session.pk)
@@ -248,10 +248,6 @@ def _make_room(session: Session, origin: Origin) -> None:
     too_many = list(live.order_by("-created_at", "-pk").values_list("pk", flat=True)[most - 1 :])
     over = Session.objects.filter(pk__in=too_many)
     end_sessions(over, actor=None, reason=EndReason.OVER_LIMIT, origin=origin)
-
-
-def _address(device_token: str | None) -> Q | None:
-    return Q(digest=DeviceToken.digest_of(device_token)) if device_token else None
 
 
 def _open(session: Session) -> datetime:
