@@ -152,7 +152,7 @@ def _succeeded(clients: Iterable[Client], worker: int, since: float) -> bool:
 
 
 def figures(answers: list[Answer], away_at: float, back_at: float) -> dict[str, Any]:
-    """Of one worker."""
+    """What the clients of one worker saw."""
     after = sorted((a for a in answers if a.ended > back_at), key=lambda a: a.ended)
     first = next((a.ended for a in after if a.status == 200), None)
     failed_after = [a.ended for a in after if a.status != 200 and first is not None and a.ended > first]

@@ -78,7 +78,7 @@ def _rates(name: str, default: dict[str, tuple[int, int]]) -> dict[str, tuple[in
 HOST = env.str("HOST", default="127.0.0.1")
 PORT = _int("PORT", 8000)
 WORKERS = _int("WORKERS", 2, at_least=1)
-# Of each worker. Threads wait for the database. A client that is slow to send holds no thread, but a connection.
+# For each worker. Threads wait for the database. A client that is slow to send holds no thread, but a connection.
 THREADS = _int("THREADS", 32, at_least=1)
 CONNECTIONS = _int("CONNECTIONS", 1024, at_least=1)
 # For a request's headers, and again for its body.
@@ -231,7 +231,7 @@ _options["pool"] = {
     "min_size": 1,
     "max_size": DATABASE_CONNECTIONS,
     "timeout": 5,
-    "most_waiting": max(1, THREADS // 2),
+    "most_waiting": max(1, THREADS * 3 // 4),
 }
 
 # Seconds that PostgreSQL waits for a lock, and seconds that a statement takes, its waiting included; 0: no limit.

@@ -10,7 +10,7 @@ from sessions.selection import SelectionError
 from users.models import DeviceToken
 
 STDIN = "-"
-# Of a file. A longer list is a mistake (a dump, a log), or wants to be split.
+# The longest list in a file. A longer one is a mistake (a dump, a log), or wants to be split.
 MOST_LINES = 250_000
 LONGEST_LINE = 200_000  # longer than csv's longest field, so that it says so
 

@@ -12,7 +12,7 @@ from tests.waiting import wait_until
 from users.clients import create_app
 from users.models import User
 
-# Of each worker of `server`: two of five connections.
+# How many connections of each worker of `server` one user may hold: two of five.
 SHARE, WORKERS = 2, 2
 
 

@@ -19,7 +19,7 @@ class Installation:
     postgres: RestartablePostgres
     server: RunningServer
     phone: Phone
-    # Of other users, to log in at once: one user's log-ins would wait for each other.
+    # Each is another user: one user's log-ins at once would wait for each other.
     others: list[Phone]
 
 

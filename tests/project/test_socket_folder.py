@@ -12,7 +12,7 @@ from zapauth.embedded_postgres import EmbeddedPostgresError, _Server
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """Of a data folder that is too long for the name of a socket."""
+    """The socket folder of a data folder whose path is too long for a socket."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))

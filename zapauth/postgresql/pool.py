@@ -47,7 +47,7 @@ Connection = psycopg.Connection[Any]
 class Pool(ConnectionPool[Connection]):
     """Args, beside those of psycopg's: most_waiting: requests of one user that wait for others of theirs."""
 
-    def __init__(self, *, most_waiting: int = 16, **options: Any) -> None:
+    def __init__(self, *, most_waiting: int = 24, **options: Any) -> None:
         super().__init__(**options)
         self._shares = Shares(max(1, self.max_size // 2), most_waiting=most_waiting)
         # Connections that requests have, and since when. Commands and background jobs may take their time.
