@@ -58,7 +58,7 @@ class Arrivals:
 
     def __init__(self, answer: Callable[[Any, "WSGIEnvironment"], None]) -> None:
         self._answer = answer
-        # The thread that takes a body out of here answers its request: `pop` is one step. In the order of the deadlines.
+        # In the order of their deadlines. `pop` is one step, so only one thread gets a body and answers its request.
         self._waiting: dict[_Arrival, float] = {}
         threading.Thread(target=self._look_for_late_ones, name="late-bodies", daemon=True).start()
 
