@@ -87,14 +87,15 @@ _LEFT_TO_OTHERS = f"""
               AND s.ended_at IS NULL AND s.id NOT IN (SELECT id FROM ended)
             ORDER BY s.authenticated_at DESC NULLS LAST LIMIT 1) other ON true
      WHERE t.id = their.id AND {_THEIRS_STILL.format(t="t")}"""  # noqa: S608
-# The same as `_DETACHED` for the one or two of one session, which need no list. It writes the row in either case:
-# if another transaction has just written it, PostgreSQL waits and decides by the row as it is then.
+# The same as `_DETACHED` for the one or two of one session, whose device and address are known to be as they were
+# seen. They are found among the user's. It writes the row in either case: if another transaction has just written
+# it, PostgreSQL waits and decides by the row as it is then.
 _DETACHED_OF_ONE = f"""
     UPDATE users_devicetoken t
-       SET user_id = CASE WHEN {_HELD_BY_NEWER.format(held_by="t.held_by", is_other="<> their.session_id")}
+       SET user_id = CASE WHEN {_HELD_BY_NEWER.format(held_by="t.held_by", is_other="<> their.id")}
                           THEN t.user_id END, updated_at = %(now)s
-      FROM (SELECT * FROM theirs ORDER BY id) their
-     WHERE t.id = their.id AND {_THEIRS_STILL.format(t="t")}"""  # noqa: S608
+      FROM ended their
+     WHERE t.user_id = their.user_id AND ({{which}})"""  # noqa: S608
 # What Buddy goes on with: on the same device, and with the push address that it has now. The ended session was
 # live, so its epoch was the app's; an order that came between refuses the new session, too.
 _OPENED = """
@@ -150,10 +151,12 @@ def end_as_seen(*, refreshes: bool, on_device: bool, named: bool, opens: bool) -
 
     It has no part that has nothing to do: each takes its time, whether or not it finds a row.
     """
+    which = ["t.id = %(device_token)s"]
+    which += ["t.device_id = %(device)s"] if on_device else []
+    which += ["t.digest = %(digest)s"] if named else []
     return _statement(
         ended=_ENDED.format(which=_AS_SEEN + (_ALONE if named else "")),
         **({"blacklisted": _BLACKLISTED} if refreshes else {}),
-        theirs=_theirs(on_device=on_device, named=named),
-        detached=_DETACHED_OF_ONE,
+        detached=_DETACHED_OF_ONE.format(which=" OR ".join(which)),
         **({"opened": _OPENED} if opens else {}),
     )
