@@ -58,7 +58,7 @@ def test_twelve_log_ins_of_a_user_whose_row_is_locked_leave_connections_for_othe
         with locked(ann):
             log_ins = [threads.submit(ann.log_in_as) for _ in range(12)]
             wait_until(lambda: waiting_for_locks() >= SHARE)
-            # Those over the share are answered while the lock is held; they hold no connection meanwhile.
+            # Requests over the share hold no connection, and are answered while the lock is still held.
             wait_until(lambda: sum(each.done() for each in log_ins) >= 12 - WORKERS * SHARE)
             assert waiting_for_locks() <= WORKERS * SHARE
             assert [ben.me().status for _ in range(10)] == [200] * 10

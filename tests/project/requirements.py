@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 
 
 def requirements_in(path: Path) -> Iterator[Requirement]:
-    """What the file asks for, with what the files ask for that it names by `-r`."""
+    """The requirements in a file, and in the files that it includes by `-r`."""
     for line in path.read_text().splitlines():
         text = line.partition("#")[0].strip()
         if text.startswith("-r "):

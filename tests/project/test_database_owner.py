@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not settings.IS_LOCAL, reason="makes a role, whi
 
 OWNER, FRESH, BEFORE = "zapauth_owner", "owner_fresh", "owner_before"
 SCRIPT = ROOT / "docker" / "owner.sql"
-# What belongs to somebody else than the service's role.
+# Names what another role than the service's owns.
 OTHERS = """
     SELECT c.oid::regclass::text FROM pg_class c
      WHERE relnamespace = 'public'::regnamespace AND pg_get_userbyid(relowner) <> 'zapauth_owner'

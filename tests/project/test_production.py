@@ -116,7 +116,7 @@ def test_the_log_takes_mail_when_that_is_said(production):
 
 
 def texts():
-    """What developers write into the repository."""
+    """The text of each file that developers write."""
     folders = ("zapauth", "sessions", "users", "tests", "bench", "docs", "docker")
     for file in [*ROOT.glob("*"), *(file for folder in folders for file in (ROOT / folder).rglob("*"))]:
         if file.suffix in {".md", ".py", ".sh", ".sql", ".toml", ".txt", ".yml"} and "node_modules" not in file.parts:

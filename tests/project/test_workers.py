@@ -91,7 +91,7 @@ def test_the_pause_doubles_with_each_death_up_to_half_a_minute():
 
 
 def dead_worker(*, lived):
-    """What our loop sees of a worker of granian's that has died."""
+    """A dead worker, with the attributes of granian's that our loop reads."""
     inner = SimpleNamespace(exitcode=1)
     return SimpleNamespace(idx=0, birth=time.monotonic() - lived, is_alive=lambda: False, inner=inner)
 
