@@ -11,7 +11,7 @@ def main() -> None:
     from django.core.management import execute_from_command_line
 
     from users.database_use import Use, set_use
-    from zapauth.embedded_postgres import EmbeddedPostgresError, running
+    from zapauth.local.embedded_postgres import EmbeddedPostgresError, running
 
     set_use(Use.MIGRATION if sys.argv[1:2] == ["migrate"] else Use.COMMAND)
     try:

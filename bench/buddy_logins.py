@@ -10,7 +10,7 @@ from django.utils import timezone
 from bench.logins import Login
 from bench.zapauth_rows import TOKEN_LIFETIME, hold, make_device_tokens, make_users, new_push_address, new_session
 from sessions.models import Session
-from sessions.tokens import AppAccessToken, UserAccessToken
+from sessions.tokens.jwt import AppAccessToken, UserAccessToken
 from users.models import App, Device, User
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from zapauth.embedded_postgres import running, socket_folder
+from zapauth.local.embedded_postgres import running, socket_folder
 
 LONGEST_SWEEP = 300  # seconds
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 from bench.logins import Login
 from bench.zapauth_rows import TOKEN_LIFETIME
 from sessions.models import Session
-from sessions.tokens import UserAccessToken
+from sessions.tokens.jwt import UserAccessToken
 
 
 def mint(count: int) -> Iterator[Login]:

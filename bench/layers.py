@@ -80,7 +80,7 @@ def _below_the_view(access: list[str], unseen: list[str]) -> dict[str, float]:
     from django.db import connection
 
     from sessions.authentication import get_live_session
-    from sessions.tokens import UserAccessToken
+    from sessions.tokens.jwt import UserAccessToken
     from users.models import User
     from zapauth.zap.envelope import success, user_json
 

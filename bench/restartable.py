@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psycopg
 
-from zapauth.embedded_postgres import _Server, socket_folder
+from zapauth.local.embedded_postgres import _Server, socket_folder
 
 
 class RestartablePostgres:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from zapauth import local_secrets
+from zapauth.local import secrets
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKERS = 2
@@ -36,8 +36,8 @@ def zapauth_environment(data: Path, url: str) -> dict[str, str]:
     return environment(
         DATA_DIR=str(data),
         DATABASE_URL=url,
-        SECRET_KEY=local_secrets.secret_key(data),
-        SIGNING_KEYS=local_secrets.signing_keys(data),
+        SECRET_KEY=secrets.secret_key(data),
+        SIGNING_KEYS=secrets.signing_keys(data),
         ALLOWED_HOSTS="127.0.0.1",
         EMAIL_URL="consolemail://",
         HTTPS="off",
@@ -48,7 +48,7 @@ def zapauth_environment(data: Path, url: str) -> dict[str, str]:
 
 def baseline_environment(data: Path, settings: str, url: str) -> dict[str, str]:
     # Its tokens are signed with it (HS256), so it is one and the same for all processes.
-    return environment(DATABASE_URL=url, SECRET_KEY=local_secrets.secret_key(data), DJANGO_SETTINGS_MODULE=settings)
+    return environment(DATABASE_URL=url, SECRET_KEY=secrets.secret_key(data), DJANGO_SETTINGS_MODULE=settings)
 
 
 ZAPAUTH = ["-m", "zapauth.serve"]

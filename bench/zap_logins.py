@@ -10,7 +10,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from bench.logins import Login
 from bench.zapauth_rows import TOKEN_LIFETIME, hold, make_device_tokens, make_users, new_push_address, new_session
 from sessions.models import Session
-from sessions.tokens import RefreshToken, UserAccessToken
+from sessions.tokens.jwt import RefreshToken, UserAccessToken
 from users.models import App
 
 

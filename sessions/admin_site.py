@@ -16,10 +16,10 @@ from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
 from sessions.browser import log_in, log_out_of_browser
-from sessions.dashboard import dashboard
+from sessions.bulk.resume import state_of
+from sessions.inspect.dashboard import dashboard
 from sessions.models import BulkRun
 from sessions.own_password import OwnPasswordView
-from sessions.runs import state_of
 from users.errors import UsersError
 from users.models import User
 from users.permissions import Act, may
@@ -48,7 +48,7 @@ class SessionsAdminSite(UnfoldAdminSite):
     index_title = "Dashboard"
 
     def extra_urls(self) -> list[URLPattern]:
-        from sessions.admin.explain import explain_view  # the admin's modules need this site
+        from sessions.admin.explain_token import explain_view  # the admin's modules need this site
         from sessions.admin.find import find_view
 
         return [

@@ -19,8 +19,8 @@ from rest_framework.request import Request
 from sessions.errors import SessionEnded, SessionNotFound, TokenExpired, TokenInvalid, TokenMissing
 from sessions.models import Session
 from sessions.policy import last_seen_every
-from sessions.prepared import Statement
-from sessions.tokens import SessionToken, UserAccessToken
+from sessions.sql.statement import Statement
+from sessions.tokens.jwt import SessionToken, UserAccessToken
 from users.database_use import serve
 from users.models import App, User
 

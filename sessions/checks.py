@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 
-from sessions.keys import BadSigningKeys, key_ring
+from sessions.tokens.keys import BadSigningKeys, key_ring
 from users.clients import ADMIN_APP_NAMES
 
 

@@ -7,13 +7,14 @@ from django.db.models import Q
 from uuid6 import uuid7
 
 from sessions.errors import DeviceInUse
-from sessions.locks import lock_sessions
-from sessions.login import Grant, is_in_use, open_app_session, sessions_on_device, still_open
+from sessions.login import is_in_use, open_app_session, sessions_on_device, still_open
 from sessions.logout import log_out_and_open
 from sessions.models import Session
 from sessions.origin import Origin
-from sessions.tokens import AppAccessToken
-from users.devices import (
+from sessions.sql.locks import lock_sessions
+from sessions.tokens.grant import Grant
+from sessions.tokens.jwt import AppAccessToken
+from users.device_tokens import (
     attach_device_token,
     find_device,
     lock_device_tokens,

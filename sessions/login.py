@@ -1,8 +1,7 @@
 """How a session begins: an app on a device, then a user on it."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -13,38 +12,26 @@ from ua_parser import parse_os
 from sessions.accounts import create_account
 from sessions.background import after_commit
 from sessions.errors import SessionEnded
-from sessions.live import live_sessions
-from sessions.locks import lock_addresses_of, lock_sessions
+from sessions.liveness import live_sessions
 from sessions.logout import end_sessions
 from sessions.mail import mail_new_device
 from sessions.models import PLATFORM_LENGTH, USER_AGENT_LENGTH, EndReason, Session
-from sessions.opening import open_session
 from sessions.origin import Origin
 from sessions.policy import session_lifetime, sessions_per_user
+from sessions.sql.locks import lock_addresses_of, lock_sessions
+from sessions.sql.opening import open_session
 from sessions.timeouts import end_timed_out
-from sessions.tokens import AppAccessToken, RefreshToken, SessionToken, UserAccessToken
-from users.accounts import admit_user
+from sessions.tokens.grant import Grant
+from sessions.tokens.jwt import AppAccessToken, RefreshToken, UserAccessToken
 from users.clock import database_now
-from users.devices import attach_device_token, give_device_token
+from users.device_tokens import attach_device_token, give_device_token
+from users.directory import admit_user
 from users.errors import BadCredentials
 from users.models import App, DeviceToken, User
 from users.transactions import in_transaction, tried_again
 
 # Addresses and user agents of a user that are kept.
 MOST_KNOWN = 10
-
-
-@dataclass(frozen=True)
-class Grant:
-    """What is handed out when a session is opened or refreshed."""
-
-    access_token: str
-    access_expires_at: datetime
-    refresh_token: str | None = None
-
-    @classmethod
-    def of(cls, access: SessionToken, refresh: RefreshToken | None = None) -> Self:
-        return cls(str(access), access.expires_at, str(refresh) if refresh else None)
 
 
 # savepoint=False: inside a caller's transaction it is a part of that one, and costs no round trips.

@@ -12,16 +12,16 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from sessions.ending import LOCK_OWN, end_as_seen, end_locked
 from sessions.errors import SessionEnded
-from sessions.locks import lock_addresses_of
 from sessions.models import USER_AGENT_LENGTH, BulkRun, EndReason, Session
 from sessions.origin import Origin
-from sessions.prepared import Statement, Value
 from sessions.reauthentication import require_recent_password
-from users.accounts import get_user_to_change
+from sessions.sql.ending import LOCK_OWN, end_as_seen, end_locked
+from sessions.sql.locks import lock_addresses_of
+from sessions.sql.statement import Statement, Value
 from users.clock import database_now
-from users.devices import lock_device_tokens
+from users.device_tokens import lock_device_tokens
+from users.directory import get_user_to_change
 from users.models import DeviceToken, User
 from users.permissions import Act, endable_by, require
 from users.transactions import in_transaction, tried_again

@@ -48,7 +48,7 @@ class Refusal(StrEnum):
 class BulkRun(models.Model):
     """An order to end many sessions: who gave it, what for, and how far it has come.
 
-    Written in `sessions.bulk` alone. Part of the record, so it stays.
+    Written in `sessions.bulk.runs` alone. Part of the record, so it stays.
     """
 
     class Source(models.TextChoices):
@@ -60,7 +60,7 @@ class BulkRun(models.Model):
     actor = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     operator = models.CharField(max_length=200, blank=True, help_text="Who called the command: user@host.")
     note = models.TextField(blank=True, help_text="Why, in the words of who ordered it.")
-    selection = models.JSONField(help_text="The filters: `sessions.selection.Selection`.")
+    selection = models.JSONField(help_text="The filters: `sessions.bulk.selection.Selection`.")
     fingerprint = models.CharField(max_length=16)
     expected = models.PositiveIntegerField(help_text="How many live sessions it was to end when it was given.")
     ended = models.PositiveIntegerField(default=0, help_text="How many it has ended so far.")
@@ -196,7 +196,7 @@ class Session(models.Model):
     def rules(self, now: datetime) -> tuple[tuple[Refusal, Any], ...]:
         """Each rule, and whether it is broken (truthy) at ``now``, the database's time.
 
-        `sessions.live` says the same in SQL; a test holds the two together.
+        `sessions.liveness` says the same in SQL; a test holds the two together.
         """
         app, user = self.app, self.user
         idle = idle_timeout(app)
@@ -220,7 +220,7 @@ class Session(models.Model):
 
 
 class Figure(models.Model):
-    """A number of the dashboard, kept so that it need not count a million rows. `sessions.figures` alone
+    """A number of the dashboard, kept so that it need not count a million rows. `sessions.inspect.statistics` alone
     reads and writes it; it can be made anew, but for days whose sessions are pruned.
     """
 
@@ -244,7 +244,7 @@ class Figure(models.Model):
 
 
 class Mark(models.Model):
-    """How far this database has come. One row; `sessions.restore_guard` has what it is for.
+    """How far this database has come. One row; `sessions.restore.guard` has what it is for.
 
     Running servers count it up, so a copy that was made earlier has a lower number.
     """

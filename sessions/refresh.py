@@ -8,12 +8,12 @@ from rest_framework_simplejwt.exceptions import TokenError as SimpleJWTError
 
 from sessions.authentication import get_live_session
 from sessions.errors import SessionEnded, TokenInvalid
-from sessions.login import Grant
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
-from sessions.prepared import Statement, Value
-from sessions.tokens import RefreshToken, UserAccessToken
+from sessions.sql.statement import Statement, Value
+from sessions.tokens.grant import Grant
+from sessions.tokens.jwt import RefreshToken, UserAccessToken
 from users.transactions import tried_again
 
 

@@ -5,23 +5,15 @@ end down afterwards, through the same door as every other, so that pushes stop a
 """
 
 import logging
-import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from django.conf import settings
-from django.db import connection, connections
-from django.db.models import Case, DurationField, F, Q, QuerySet, Value, When
-from django.db.models.functions import Coalesce, NullIf
+from django.db.models import Q, QuerySet
 
-from sessions.figures import count_figures
+from sessions.liveness import idle_since
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from users.clock import database_now
-from users.database_use import Use, set_use
-from users.models import App
-from users.refused_logins import forget_old
-from users.throttling import forget_past
 
 logger = logging.getLogger("zapauth.sessions")
 
@@ -48,71 +40,3 @@ def end_timed_out(sessions: QuerySet[Session] | None = None) -> int:
 def _rules(now: datetime) -> Iterator[tuple[EndReason, Q]]:
     yield EndReason.EXPIRED, Q(expires_at__lte=now)
     yield EndReason.IDLE, idle_since(now)
-
-
-def idle_since(now: datetime) -> Q:
-    """Not used for too long by then."""
-    return Q(user__isnull=False, last_seen_at__lte=Value(now) - _idle_timeout())
-
-
-def not_idle_since(now: datetime) -> Q:
-    """The others. Not `~idle_since`: where an app knows no idleness, PostgreSQL takes neither for true."""
-    limit = Coalesce(Value(now) - _idle_timeout(), Value(_LONG_AGO))
-    return Q(user=None) | Q(last_seen_at__gt=limit)
-
-
-_LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
-
-
-def _idle_timeout() -> NullIf:
-    # As `sessions.policy.idle_timeout` has it, in SQL; zero, which is never, is NULL.
-    staff = Value(settings.STAFF_IDLE_TIMEOUT, output_field=DurationField())
-    users = Value(settings.SESSION_IDLE_TIMEOUT, output_field=DurationField())
-    default = Case(When(app__kind=App.Kind.ADMIN, then=staff), default=users)
-    never = Value(timedelta(0), output_field=DurationField())
-    return NullIf(Coalesce(F("app__idle_timeout"), default), never)
-
-
-def sweep() -> None:
-    """End what has timed out, forget throttles that have, bring the dashboard's figures up to date.
-
-    One of several servers does it at a time.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", (_SWEEP_LOCK,))
-        if not cursor.fetchone()[0]:
-            return
-        try:
-            end_timed_out()
-            forget_past()
-            forget_old()
-            count_figures()
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", (_SWEEP_LOCK,))
-
-
-class Sweeper(threading.Thread):
-    """Sweeps now and every few minutes, until it is told to stop."""
-
-    def __init__(self) -> None:
-        super().__init__(name="sweeper", daemon=True)
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        set_use(Use.COMMAND)
-        while True:
-            try:
-                sweep()
-            except Exception:
-                logger.exception("the sweep failed; it will be tried again")
-            try:
-                connections.close_all()
-            except Exception:
-                logger.exception("the sweep's connection broke")
-            if self._stopped.wait(SWEEP_EVERY.total_seconds()):
-                return
-
-    def stop(self) -> None:
-        """Returns when the sweep at hand is done."""
-        self._stopped.set()
-        self.join()

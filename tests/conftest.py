@@ -20,9 +20,9 @@ for _name in SETTINGS_NAMES - {"DATABASE_URL"}:
     os.environ.pop(_name, None)
 os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATA_DIR": str(DATA)}
 if os.environ.get("DATABASE_URL"):
-    from zapauth import local_secrets
+    from zapauth.local import secrets
 
-    os.environ |= {"SECRET_KEY": local_secrets.secret_key(DATA), "SIGNING_KEYS": local_secrets.signing_keys(DATA)}
+    os.environ |= {"SECRET_KEY": secrets.secret_key(DATA), "SIGNING_KEYS": secrets.signing_keys(DATA)}
     os.environ["HTTPS"] = "off"
 
 
@@ -63,7 +63,7 @@ def django_db_modify_db_settings() -> Iterator[None]:
     """Start the embedded PostgreSQL before pytest-django makes the test database; stop it after."""
     from django.conf import settings
 
-    from zapauth.embedded_postgres import running
+    from zapauth.local.embedded_postgres import running
 
     with running():
         if settings.IS_LOCAL:

@@ -1,6 +1,6 @@
 """The suite's settings for a server that starts a worker again at once, and after its second death not for an hour."""
 
 from tests.settings import *  # noqa: F403
-from zapauth import workers
+from zapauth.server import supervisor
 
-workers.pause_after = lambda deaths: 0.0 if deaths <= 1 else 3600.0
+supervisor.pause_after = lambda deaths: 0.0 if deaths <= 1 else 3600.0

@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from sessions import background
 from users.clients import create_app
 from users.credentials import OwaspArgon2
-from users.devices import push_addresses_of
+from users.device_tokens import push_addresses_of
 from users.models import DeviceToken, User
 from users.sealing import Purpose, unseal
 

@@ -283,7 +283,7 @@ class DeviceToken(models.Model):
 
     It belongs to one user at a time, the last one who logged in with it, and with `user`
     NULL to nobody. It is stored sealed and found by its digest. To send pushes to a user, call
-    `users.devices.push_addresses_of`: no other function opens it.
+    `users.device_tokens.push_addresses_of`: no other function opens it.
     """
 
     MAX_LENGTH = 4096  # of the token in the clear

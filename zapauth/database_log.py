@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core import checks
 from django.db import connection
 
-from zapauth.embedded_postgres import QUIET
+from zapauth.local.embedded_postgres import QUIET
 
 logger = logging.getLogger("zapauth.database")
 

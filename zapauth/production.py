@@ -14,7 +14,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from sessions.keys import BadSigningKeys, SigningKey, keys_in, public_part, thumbprint
+from sessions.tokens.keys import BadSigningKeys, SigningKey, keys_in, public_part, thumbprint
 
 SERVING = "serving"
 

@@ -27,8 +27,8 @@ def main() -> int:
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
 
-    from zapauth.embedded_postgres import EmbeddedPostgresError, running
-    from zapauth.postgres_watch import watched
+    from zapauth.local.embedded_postgres import EmbeddedPostgresError, running
+    from zapauth.local.postgres_watch import watched
 
     # From here on a SIGTERM unwinds like Ctrl-C, so that PostgreSQL is stopped in either case.
     signal.signal(signal.SIGTERM, _interrupt)
@@ -58,14 +58,14 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from django.db import OperationalError, connection, connections
     from granian.log import LogLevels
 
-    from sessions.restore_guard import CannotBeServed, RestoreGuard, Watcher
-    from sessions.runs import LeftRuns
-    from sessions.timeouts import Sweeper
+    from sessions.bulk.resume import LeftRuns
+    from sessions.restore.guard import CannotBeServed, RestoreGuard, Watcher
+    from sessions.upkeep.sweeper import Sweeper
     from users.database_use import Use, set_use, used_for
-    from zapauth import demo as demonstration
-    from zapauth import worker
     from zapauth.database_log import warn_of_revealing_settings
-    from zapauth.workers import RestartingServer
+    from zapauth.local import demo as demonstration
+    from zapauth.server import worker
+    from zapauth.server.supervisor import RestartingServer
 
     _check_address_is_free(settings.HOST, settings.PORT)
     set_use(Use.COMMAND)
@@ -97,7 +97,8 @@ def _serve(*, demo: bool, reload: bool) -> None:
         each.close()
         each.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it
 
-    # It finds many threads for few processors; ours wait for phones. Of a dead worker `zapauth.workers` says more.
+    # Granian warns of many threads for few processors: ours wait for phones. `zapauth.server.supervisor` says more of
+    # a dead worker.
     silent = ("Python threads",) if reload else ("Python threads", "Unexpected exit from worker-")
     logging.getLogger("_granian").addFilter(lambda record: not any(text in record.getMessage() for text in silent))
     # glibc would give each thread an arena of its own, where the 19 MB of a password's hash stay when it is done.

@@ -11,9 +11,9 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from zapauth import embedded_postgres, local_secrets
 from zapauth.content_policy import CONTENT_SECURITY_POLICY  # noqa: F401  # django-csp reads it here
-from zapauth.openapi_settings import SPECTACULAR_SETTINGS  # noqa: F401  # drf-spectacular reads it here
+from zapauth.local import embedded_postgres, secrets
+from zapauth.schema.settings import SPECTACULAR_SETTINGS  # noqa: F401  # drf-spectacular reads it here
 from zapauth.theme import UNFOLD  # noqa: F401  # a setting
 
 env = environ.Env()
@@ -94,8 +94,8 @@ CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
 
 # --- secrets ------------------------------------------------------------------------------------
 if IS_LOCAL:
-    SECRET_KEY = env.str("SECRET_KEY", default="") or local_secrets.secret_key(DATA_DIR)
-    SIGNING_KEYS = env.str("SIGNING_KEYS", default="") or local_secrets.signing_keys(DATA_DIR)
+    SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.secret_key(DATA_DIR)
+    SIGNING_KEYS = env.str("SIGNING_KEYS", default="") or secrets.signing_keys(DATA_DIR)
 else:
     SECRET_KEY = _secret("SECRET_KEY", "openssl rand -base64 48")
     SIGNING_KEYS = _secret("SIGNING_KEYS", "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")
@@ -119,7 +119,7 @@ ZAP_APP = env.str("ZAP_APP", default="ZAP")
 REGISTRATION_OPEN = _bool("REGISTRATION_OPEN", default=True)
 # Where Buddy's clients are to send their next calls; empty: nothing is said.
 SERVICE_ROOT = env.str("SERVICE_ROOT", default="")
-# Our own backend signs (sessions.tokens); this keeps simplejwt's from falling back to SECRET_KEY.
+# Our own backend signs (sessions.tokens.jwt); this keeps simplejwt's from falling back to SECRET_KEY.
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "USER_ID_CLAIM": "sub"}
 
 # --- attempts -----------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ MIDDLEWARE = [
     "zapauth.request_facts.RequestFacts",
     "zapauth.pages.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "zapauth.bodies.RefuseBrokenBodies",
+    "zapauth.server.bodies.RefuseBrokenBodies",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "zapauth.pages.ContentSecurityPolicyMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -8,9 +8,9 @@ from django.urls import include, path, re_path
 from django.views import defaults
 
 from zapauth.buddy import errors as buddy
-from zapauth.docs import DocsView, SchemaView
 from zapauth.pages import is_page
 from zapauth.request_facts import is_zap
+from zapauth.schema.views import DocsView, SchemaView
 from zapauth.zap import errors as zap
 
 

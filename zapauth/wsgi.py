@@ -1,4 +1,4 @@
-"""Django as a WSGI application: what `zapauth.worker` calls for each request."""
+"""Django as a WSGI application: what `zapauth.server.worker` calls for each request."""
 
 import os
 import re

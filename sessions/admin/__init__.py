@@ -1,5 +1,5 @@
-"""The admin, by page. `users.permissions` decides who may do what; `sessions.staff` carries orders out."""
+"""The admin, by page. `users.permissions` decides who may do what; `sessions.bulk.orders` carries orders out."""
 
-from sessions.admin import groups, runs, sessions, users
+from sessions.admin import bulk_runs, groups, sessions, users
 
-__all__ = ["groups", "runs", "sessions", "users"]
+__all__ = ["bulk_runs", "groups", "sessions", "users"]

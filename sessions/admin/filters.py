@@ -1,4 +1,4 @@
-"""The filters beside the list of sessions. What each means is in `sessions.listing`."""
+"""The filters beside the list of sessions. What each means is in `sessions.bulk.listing`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,10 +9,10 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from sessions.figures import platforms
-from sessions.listing import ENDED, LIVE, conditions
+from sessions.bulk.listing import ENDED, LIVE, conditions
+from sessions.bulk.selection import SelectionError
+from sessions.inspect.statistics import platforms
 from sessions.models import BulkRun, EndReason, Session
-from sessions.selection import SelectionError
 from users.clock import database_now
 from users.models import App, User
 

@@ -14,12 +14,13 @@ from unfold.decorators import display
 
 from sessions.admin.confirm import Question, WhyForm, actor_of, ask, report, seal, unseal
 from sessions.admin.filters import FILTERS
-from sessions.bulk import Preview, SelectionGrown
-from sessions.listing import selection_of
+from sessions.bulk.listing import selection_of
+from sessions.bulk.orders import ReasonMissing, as_far_as_allowed, end_as_staff, everywhere, may_end
+from sessions.bulk.preview import Preview
+from sessions.bulk.runs import SelectionGrown
+from sessions.bulk.selection import Selection, SelectionError, matching
 from sessions.models import Session
 from sessions.origin import Origin
-from sessions.selection import Selection, SelectionError, matching
-from sessions.staff import ReasonMissing, as_far_as_allowed, end_as_staff, everywhere, may_end
 from users.admin import ReadOnly
 from users.clock import DatabaseNow, database_now
 from users.errors import NotYours

@@ -15,15 +15,15 @@ from sessions.accounts import change_in_admin
 from sessions.admin.confirm import Question, WhyForm, actor_of, ask
 from sessions.admin.user_form import UserForm
 from sessions.browser import find_session
-from sessions.bulk import Preview
+from sessions.bulk.orders import disable_user, end_as_staff
+from sessions.bulk.preview import Preview
+from sessions.bulk.selection import Selection
+from sessions.inspect.user import user_page
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
 from sessions.passwords import send_reset_code
 from sessions.reauthentication import is_recent
-from sessions.selection import Selection
-from sessions.staff import disable_user, end_as_staff
-from sessions.user_page import user_page
 from users.admin import NoDelete
 from users.admin_forms import SavesChanges, changed_columns
 from users.errors import EmailMissing, TooManyAttempts

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 
-from sessions.selection import SelectionError
+from sessions.bulk.selection import SelectionError
 from users.models import DeviceToken
 
 STDIN = "-"

@@ -10,7 +10,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from django.conf import settings
 
-from sessions.keys import key_ring
+from sessions.tokens.keys import key_ring
 
 
 def base64_of(data: bytes) -> str:

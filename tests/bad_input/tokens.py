@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 
-from sessions.keys import key_ring, thumbprint
-from sessions.tokens import CLAIMS
+from sessions.tokens.jwt import CLAIMS
+from sessions.tokens.keys import key_ring, thumbprint
 from tests.bad_input.genuine import Genuine, base64_of
 from users.models import App, User
 

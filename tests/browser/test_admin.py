@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import expect
 
-from sessions.demo_data import make_sessions, make_users
+from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
 from tests.browser.admin import browsing
 from tests.browser.chromium import CHROMIUM

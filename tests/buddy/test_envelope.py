@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 
-from sessions.tokens import UserAccessToken
+from sessions.tokens.jwt import UserAccessToken
 from tests.bad_input import LIMIT, UUID
 from tests.phones import PASSWORD, BuddyPhone, InProcess, new_name, promote, reset_code_in
 from users.models import User

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from django.db import OperationalError
 
-from sessions.keys import new_private_key_pem
+from sessions.tokens.keys import new_private_key_pem
 from tests.bad_input import failing
 from tests.phones import PASSWORD, InProcess, ZapPhone, promote, work_of
 from users.clients import create_app

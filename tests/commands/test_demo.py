@@ -5,8 +5,8 @@ import re
 import pytest
 from django.utils import timezone
 
-from sessions import demo_data
-from sessions.live import live_sessions
+from sessions.liveness import live_sessions
+from sessions.management import demo_data
 from sessions.models import Session
 from tests.commands.records import everything
 from tests.commands.terminal import at_a_terminal, manage

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from sessions.record import read_record
-from sessions.restore_guard import note_pruned
+from sessions.restore.ended_file import read_record
+from sessions.restore.guard import note_pruned
 from tests.commands.terminal import manage, shell
 from tests.phones import InProcess, ZapPhone
 from tests.sessions.population import new_session

@@ -10,9 +10,9 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from time_machine import travel
 
-from sessions.keys import key_ring
 from sessions.models import Session
-from sessions.tokens import CLAIMS, RefreshToken, UserAccessToken
+from sessions.tokens.jwt import CLAIMS, RefreshToken, UserAccessToken
+from sessions.tokens.keys import key_ring
 from tests.commands.terminal import at_a_terminal, manage, shell
 from tests.phones import BuddyPhone, InProcess, ZapPhone, promote
 from tests.sessions.staff import browser_of, is_in

@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from sessions import bulk
-from sessions.demo_data import make_sessions, make_users
+from sessions.bulk import runs
+from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
 from tests.commands.records import everything
 from tests.commands.terminal import at_a_terminal, manage, shell
@@ -490,7 +490,7 @@ def test_nothing_to_do_is_no_error_and_leaves_no_record(people):
 
 
 def test_machines_read_json_lines_how_far_it_is_and_how_it_ended(crowd, monkeypatch):
-    monkeypatch.setattr(bulk, "BATCH", 5)
+    monkeypatch.setattr(runs, "BATCH", 5)
     done = manage("logout --everyone --reason Leak --json")
     news, *steps, last = done.json
     assert news["news"].startswith("all refused from")
@@ -500,7 +500,7 @@ def test_machines_read_json_lines_how_far_it_is_and_how_it_ended(crowd, monkeypa
 
 
 def test_without_a_terminal_it_says_how_far_it_is_in_a_few_lines(crowd, monkeypatch):
-    monkeypatch.setattr(bulk, "BATCH", 1)
+    monkeypatch.setattr(runs, "BATCH", 1)
     done = manage("logout --everyone --reason Leak")
     lines = [line for line in done.err.splitlines() if line.startswith("ended: ")]
     assert lines == [f"ended: {count} of 100" for count in range(10, 101, 10)]
@@ -508,8 +508,8 @@ def test_without_a_terminal_it_says_how_far_it_is_in_a_few_lines(crowd, monkeypa
 
 
 def test_what_was_interrupted_goes_on_with_the_same_command(crowd, monkeypatch):
-    monkeypatch.setattr(bulk, "BATCH", 10)
-    real = bulk.end_sessions
+    monkeypatch.setattr(runs, "BATCH", 10)
+    real = runs.end_sessions
     batches = []
 
     def dies(*args, **kwargs):
@@ -518,7 +518,7 @@ def test_what_was_interrupted_goes_on_with_the_same_command(crowd, monkeypatch):
             raise MemoryError
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(bulk, "end_sessions", dies)
+    monkeypatch.setattr(runs, "end_sessions", dies)
     with pytest.raises(MemoryError):
         manage("logout --platform ios --platform android --platform windows --reason Leak")
     run = BulkRun.objects.get()

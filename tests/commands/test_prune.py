@@ -9,9 +9,9 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from time_machine import travel
 
-from sessions import prune
-from sessions.demo_data import make_sessions, make_users
+from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import Session
+from sessions.upkeep import prune
 from tests.commands.records import everything
 from tests.commands.terminal import manage
 from tests.phones import BuddyPhone, InProcess, ZapPhone

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from sessions.demo_data import make_sessions, make_users
+from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Mark, Session
-from sessions.record import Record, export_record, read_record
-from sessions.restore_guard import Seen, read_file, write_file
-from sessions.restored import end_undone, find_undone, refuse_undone
+from sessions.restore.ended_file import Record, export_record, read_record
+from sessions.restore.guard import Seen, read_file, write_file
+from sessions.restore.undo import end_undone, find_undone, refuse_undone
 from tests.commands.records import everything
 from tests.commands.terminal import manage
 from tests.commands.test_logout import digest_in
@@ -214,7 +214,7 @@ def test_what_ended_exports_is_what_restored_takes(phones, tmp_path):
 
 
 def test_many_sessions_are_ended_in_batches_each_counted(db, monkeypatch):
-    monkeypatch.setattr("sessions.restored.BATCH", 7)
+    monkeypatch.setattr("sessions.restore.undo.BATCH", 7)
     for batch in (make_users(10), make_sessions(40, users=10)):
         list(batch)
     now = database_now()

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
-from sessions.demo_data import make_sessions, make_users
-from sessions.live import live_sessions
+from sessions.liveness import live_sessions
+from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import EndReason, Session
 from tests.commands.records import everything
 from tests.commands.terminal import at_a_terminal, manage, shell

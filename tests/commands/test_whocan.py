@@ -7,7 +7,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from time_machine import travel
 
-from sessions.artefacts import artefacts_of
+from sessions.inspect.credentials import artefacts_of
 from sessions.models import Session
 from tests.commands.terminal import manage, shell
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, promote

@@ -12,7 +12,7 @@ from typing import Any
 from tests.environment import ROOT, SETTINGS_NAMES
 from tests.phones import BuddyPhone, Live, ZapPhone
 from tests.servers import RunningServer, free_port, wait_until_it_answers
-from zapauth.embedded_postgres import _Server, socket_folder
+from zapauth.local.embedded_postgres import _Server, socket_folder
 
 
 class Installation:

@@ -13,8 +13,8 @@ import pytest
 from tests.environment import ROOT
 from tests.live.installation import Installation, lines_of
 from tests.phones import PASSWORD, ZapPhone
-from zapauth import local_secrets
-from zapauth.embedded_postgres import running, socket_folder
+from zapauth.local import secrets
+from zapauth.local.embedded_postgres import running, socket_folder
 
 SINCE = "2026-01-01T00:00Z"
 # Who is refused after the restore, each for a reason of their own.
@@ -157,16 +157,16 @@ def scripts(folder):
 def test_the_scripts_of_the_documentation_make_backups_and_records_that_join(story, tmp_path):
     story.at.restore(story.backup)
     assert story.at.manage("restored", "--ended", str(story.record)).returncode == 0
-    secrets = {
-        "SECRET_KEY": local_secrets.secret_key(story.at.data),
-        "SIGNING_KEYS": local_secrets.signing_keys(story.at.data),
+    environ = {
+        "SECRET_KEY": secrets.secret_key(story.at.data),
+        "SIGNING_KEYS": secrets.signing_keys(story.at.data),
         "DATABASE_URL": f"postgres://postgres@/zapauth?host={socket_folder(story.at.data)}",
         "PATH": f"{story.at.programs}:{os.environ['PATH']}",
     }
     named = dict(scripts(tmp_path))
 
     def script(name):
-        subprocess.run(["sh", "-c", named[name]], env=story.at.environment(**secrets), check=True, timeout=60)
+        subprocess.run(["sh", "-c", named[name]], env=story.at.environment(**environ), check=True, timeout=60)
 
     with story.at.serving():
         first, second = story.at.zap_phone("first"), story.at.zap_phone("second")

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
-from sessions.demo_data import analyze, make_sessions, make_users
+from sessions.management.demo_data import analyze, make_sessions, make_users
 from sessions.models import BulkRun, Session
 from tests.environment import ROOT
 from tests.live.refusals import accepted_of
@@ -32,8 +32,8 @@ MANAGE = f"""
 import runpy, sys
 import django
 django.setup()
-from sessions import bulk
-bulk.BATCH = {BATCH}
+from sessions.bulk import runs
+runs.BATCH = {BATCH}
 sys.argv[0] = "manage.py"
 runpy.run_path("manage.py", run_name="__main__")
 """

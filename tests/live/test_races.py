@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 
 from sessions.models import Session
-from sessions.tokens import RefreshToken
+from sessions.tokens.jwt import RefreshToken
 from tests.phones import PASSWORD, Live, device_token
 from tests.servers import running_server
 from users.models import App, DeviceToken, User

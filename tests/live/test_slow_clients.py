@@ -105,7 +105,7 @@ def test_a_worker_takes_no_more_connections_than_the_system_allows_it_files(tmp_
     lines = (
         "import resource as r",
         f"r.setrlimit(r.RLIMIT_NOFILE, (300, {files}))",
-        "from zapauth.worker import _connections",
+        "from zapauth.server.worker import _connections",
         "print(_connections())",
     )
     shown = run("-c", "; ".join(lines), data=tmp_path, DJANGO_SETTINGS_MODULE="zapauth.settings")

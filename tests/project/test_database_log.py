@@ -12,7 +12,7 @@ from tests.phones import PASSWORD
 from tests.project.test_docker import composition
 from users.models import User
 from zapauth import database_log
-from zapauth.embedded_postgres import QUIET
+from zapauth.local.embedded_postgres import QUIET
 
 embedded = pytest.mark.skipif(not settings.IS_LOCAL, reason="only the embedded server's log can be read here")
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from tests.environment import ROOT
 from tests.phones import Live, ZapPhone
 from tests.servers import running_server
-from zapauth.embedded_postgres import _Server, socket_folder
+from zapauth.local.embedded_postgres import _Server, socket_folder
 
 pytestmark = pytest.mark.skipif(not settings.IS_LOCAL, reason="makes a role, which not every database server allows")
 

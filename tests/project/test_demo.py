@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from users.models import App, User
-from zapauth.demo import banner, prepare
+from zapauth.local.demo import banner, prepare
 
 
 @pytest.fixture(autouse=True)

@@ -8,14 +8,16 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from sessions import accounts, bulk, devices, login, logout, of_user, passwords, restored, staff, timeouts, verification
+from sessions import accounts, devices, login, logout, own_sessions, passwords, timeouts, verification
 from sessions.authentication import get_live_session
+from sessions.bulk import orders, runs
+from sessions.bulk.selection import Selection
 from sessions.models import BulkRun, Session
 from sessions.origin import Origin
-from sessions.prepared import Statement
-from sessions.record import Record
-from sessions.selection import Selection
-from sessions.tokens import AnyAccessToken
+from sessions.restore import undo
+from sessions.restore.ended_file import Record
+from sessions.sql.statement import Statement
+from sessions.tokens.jwt import AnyAccessToken
 from tests.environment import ROOT
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name
 from users.clients import create_app, get_admin_app, get_zap_app
@@ -177,7 +179,9 @@ def log_out_by_staff(its):
 def log_out_everywhere(its):
     its.anna.log_in(its.anna.username)
     current = authenticated(its.anna)
-    of_user.log_out_scope(its.anna.user_id, of_user.Scope.ALL, current=current, actor=its.anna_user, origin=HERE)
+    own_sessions.log_out_scope(
+        its.anna.user_id, own_sessions.Scope.ALL, current=current, actor=its.anna_user, origin=HERE
+    )
 
 
 def time_out(its):
@@ -187,17 +191,17 @@ def time_out(its):
 
 
 def order(**filters):
-    return bulk.start_run(Selection(**filters), source=BulkRun.Source.COMMAND, note="", expected=99)
+    return runs.start_run(Selection(**filters), source=BulkRun.Source.COMMAND, note="", expected=99)
 
 
 def sweep(its):
     its.anna.log_in(its.anna.username)
-    list(bulk.sweep_run(order(users=(its.anna.user_id,))))
+    list(runs.sweep_run(order(users=(its.anna.user_id,))))
 
 
 def disable(its):
     its.anna.log_in(its.anna.username)
-    staff.disable_user(its.anna.user_id, actor=its.boss, origin=HERE, note="lost")
+    orders.disable_user(its.anna.user_id, actor=its.boss, origin=HERE, note="lost")
     User.objects.filter(pk=its.anna.user_id).update(is_active=True)
 
 
@@ -232,7 +236,7 @@ def restore(its):
     phone = ZapPhone(InProcess(), device_token="of dora").sign_up()
     now = timezone.now()
     record = Record(since=now, exported_at=now, digest="0", deleted={phone.user_id: now}, apps_disabled={its.app.pk})
-    restored.refuse_undone(restored.find_undone(record), record, note="", operator="")
+    undo.refuse_undone(undo.find_undone(record), record, note="", operator="")
     App.objects.update(is_active=True)
 
 
@@ -248,17 +252,17 @@ ACTS = {
     "sessions.logout.log_out with a device token": log_out_with_others,
     "sessions.devices.log_out_of_device": log_out_in_buddy,
     "sessions.logout.log_out_user": log_out_by_staff,
-    "sessions.of_user.log_out_scope": log_out_everywhere,
+    "sessions.own_sessions.log_out_scope": log_out_everywhere,
     "sessions.timeouts.end_timed_out": time_out,
-    "sessions.bulk.start_run for everyone": lambda _: order(everyone=True),
-    "sessions.bulk.start_run for users": lambda its: order(users=(its.anna.user_id,)),
-    "sessions.bulk.sweep_run": sweep,
-    "sessions.staff.disable_user": disable,
+    "sessions.bulk.runs.start_run for everyone": lambda _: order(everyone=True),
+    "sessions.bulk.runs.start_run for users": lambda its: order(users=(its.anna.user_id,)),
+    "sessions.bulk.runs.sweep_run": sweep,
+    "sessions.bulk.orders.disable_user": disable,
     "sessions.passwords.set_own_password": change_password,
     "sessions.passwords.reset_password": reset_password,
     "sessions.verification.verify_email": verify,
     "sessions.accounts.delete_user": delete,
-    "sessions.restored.refuse_undone": restore,
+    "sessions.restore.undo.refuse_undone": restore,
 }
 
 

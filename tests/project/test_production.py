@@ -16,7 +16,7 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
-from sessions.keys import new_private_key_pem, thumbprint
+from sessions.tokens.keys import new_private_key_pem, thumbprint
 from tests.commands.terminal import manage
 from tests.environment import ROOT
 from zapauth.production import PUBLISHED_KEYS, SERVING, weakness_of_key, weakness_of_secret

@@ -17,8 +17,8 @@ import pytest
 from tests.environment import ROOT, SETTINGS_NAMES
 from tests.servers import MAY_SERVE, RunningServer, free_port, wait_until_it_answers
 from tests.waiting import wait_until
-from zapauth.embedded_postgres import EmbeddedPostgresError, _only_one, _Server
-from zapauth.postgres_watch import PostgresWatch
+from zapauth.local.embedded_postgres import EmbeddedPostgresError, _only_one, _Server
+from zapauth.local.postgres_watch import PostgresWatch
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zapauth.embedded_postgres import EmbeddedPostgresError, _Server
+from zapauth.local.embedded_postgres import EmbeddedPostgresError, _Server
 
 
 @pytest.fixture

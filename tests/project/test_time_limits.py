@@ -11,7 +11,8 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from sessions import background, timeouts
+from sessions import background
+from sessions.upkeep import sweeper
 from tests.environment import ROOT
 from tests.phones import InProcess
 from tests.servers import MAY_SERVE, free_port, test_environment
@@ -85,10 +86,10 @@ def test_background_jobs_and_the_sweeper_have_the_limits_of_commands(own_connect
     background._submit(job, background._long)
     assert done.wait(20)
     serve_nobody()
-    monkeypatch.setattr(timeouts, "sweep", job)
-    sweeper = timeouts.Sweeper()
-    sweeper.start()
-    sweeper.stop()
+    monkeypatch.setattr(sweeper, "sweep", job)
+    thread = sweeper.Sweeper()
+    thread.start()
+    thread.stop()
     assert found == [EXPECTED[Use.COMMAND]] * 2
 
 
@@ -96,16 +97,16 @@ def test_the_sweeper_survives_a_connection_that_cannot_be_closed(monkeypatch):
     def fail(*_):
         raise OperationalError("on purpose")
 
-    monkeypatch.setattr(timeouts, "sweep", fail)
-    monkeypatch.setattr(timeouts.connections, "close_all", fail)
-    monkeypatch.setattr(timeouts, "SWEEP_EVERY", timedelta(0))
+    monkeypatch.setattr(sweeper, "sweep", fail)
+    monkeypatch.setattr(sweeper.connections, "close_all", fail)
+    monkeypatch.setattr(sweeper, "SWEEP_EVERY", timedelta(0))
     rounds = threading.Event()
-    monkeypatch.setattr(timeouts.logger, "exception", lambda text, *_: rounds.set() if "broke" in text else None)
-    sweeper = timeouts.Sweeper()
-    sweeper.start()
+    monkeypatch.setattr(sweeper.logger, "exception", lambda text, *_: rounds.set() if "broke" in text else None)
+    thread = sweeper.Sweeper()
+    thread.start()
     assert rounds.wait(20)
-    assert sweeper.is_alive()
-    sweeper.stop()
+    assert thread.is_alive()
+    thread.stop()
 
 
 def test_a_command_has_its_own_limits(own_connection):

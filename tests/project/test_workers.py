@@ -14,7 +14,7 @@ from granian.server.common import AbstractServer
 
 from tests.servers import ping, running_server
 from tests.waiting import wait_until
-from zapauth.workers import LONG_LIFE, LONGEST_PAUSE, RestartingServer, pause_after
+from zapauth.server.supervisor import LONG_LIFE, LONGEST_PAUSE, RestartingServer, pause_after
 
 # Our `_serve_loop` was written against these texts of granian's. When one changes, read what is new there, see
 # whether ours has to follow, and put the new digest here.

@@ -15,11 +15,12 @@ from schemathesis.core.parameters import ParameterLocation
 
 from sessions.authentication import get_live_session
 from sessions.devices import open_device_session
-from sessions.login import Grant, log_in_on_device, log_in_with_refresh
+from sessions.login import log_in_on_device, log_in_with_refresh
 from sessions.logout import log_out
 from sessions.models import Session
 from sessions.origin import Origin
-from sessions.tokens import AnyAccessToken
+from sessions.tokens.grant import Grant
+from sessions.tokens.jwt import AnyAccessToken
 from tests.phones import PASSWORD
 from users.clients import NewApp, create_app, get_zap_app
 from users.models import User

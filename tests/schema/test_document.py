@@ -66,15 +66,15 @@ def test_every_schema_in_it_is_json_schema():
 
 
 def test_every_route_has_its_words_and_all_words_have_their_route():
-    from zapauth.buddy.operations import OPERATIONS as BUDDY
-    from zapauth.zap.operations import OPERATIONS as ZAP
+    from zapauth.schema.buddy_operations import OPERATIONS as BUDDY
+    from zapauth.schema.zap_operations import OPERATIONS as ZAP
 
     assert {name for name, _ in operations()} == ZAP.keys() | BUDDY.keys()
 
 
 def test_a_route_without_words_fails():
-    from zapauth.docs import SchemaGenerator
-    from zapauth.zap.openapi import ZapSchema
+    from zapauth.schema.views import SchemaGenerator
+    from zapauth.schema.zap import ZapSchema
 
     some = {name: each for name, each in ZapSchema.operations.items() if name != "POST /v1/login"}
     with pytest.MonkeyPatch.context() as patch:
@@ -175,7 +175,7 @@ def test_what_goes_wrong_with_them_is_told_in_neither_dialect(db, monkeypatch):
     def broken(form):
         raise RuntimeError("on purpose")
 
-    monkeypatch.setattr("zapauth.docs._rendered", broken)
+    monkeypatch.setattr("zapauth.schema.views._rendered", broken)
     for path in ("/schema", "/schema/"):
         reply = InProcess()("GET", path)
         assert (reply.status, reply.headers["content-type"]) == (500, "text/html; charset=utf-8")

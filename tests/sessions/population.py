@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from sessions.models import EndReason, Session
-from sessions.tokens import RefreshToken
+from sessions.tokens.jwt import RefreshToken
 from users.models import App, DeviceToken, User
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -9,11 +9,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from sessions.dashboard import dashboard
-from sessions.demo_data import make_sessions, make_users
-from sessions.figures import count_figures
+from sessions.inspect.dashboard import dashboard
+from sessions.inspect.statistics import count_figures
+from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import EndReason, Figure, Session
-from sessions.timeouts import sweep
+from sessions.upkeep.sweeper import sweep
 from tests.phones import PASSWORD, InProcess, ZapPhone
 from tests.sessions.staff import browser_of, new_staff
 from users.models import App, RefusedLogin, User

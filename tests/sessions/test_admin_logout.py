@@ -7,9 +7,9 @@ from django.core import signing
 from django.db import connection
 from django.urls import reverse
 
-from sessions.demo_data import make_sessions, make_users
+from sessions.bulk.selection import matching
+from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
-from sessions.selection import matching
 from tests.phones import BuddyPhone, InProcess, ZapPhone, promote
 from tests.sessions.staff import LIST, browser_of, confirm, log_in, new_staff, tick, told
 from users.models import App, User
@@ -211,7 +211,7 @@ def test_everybody_is_refused_at_once_when_a_superuser_logs_out_a_list_that_noth
 
 def test_a_large_run_is_done_after_the_answer_and_shows_how_far_it_is(operator, many, monkeypatch):
     waiting = []
-    monkeypatch.setattr("sessions.staff.AT_ONCE", 10)
+    monkeypatch.setattr("sessions.bulk.orders.AT_ONCE", 10)
     monkeypatch.setattr("sessions.background._start_long", waiting.append)
     question = tick(operator, "log_out", ids_of_page(operator), across=True)
     page = confirm(operator, question, note="Incident")

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
-from sessions.demo_data import make_sessions, make_users
+from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
 from tests.sessions.staff import LIST, browser_of, new_staff, told, user_url

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from sessions.models import Refusal, Session
 from sessions.policy import LAST_SEEN_EVERY
-from sessions.tokens import UserAccessToken
+from sessions.tokens.jwt import UserAccessToken
 
 SECOND = timedelta(seconds=1)
 

@@ -6,10 +6,11 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from sessions.bulk import Preview, start_run, sweep_run
+from sessions.bulk.preview import Preview
+from sessions.bulk.runs import start_run, sweep_run
+from sessions.bulk.selection import Selection
 from sessions.models import BulkRun, EndReason, Session
-from sessions.opening import open_session
-from sessions.selection import Selection
+from sessions.sql.opening import open_session
 from users.clock import database_now
 from users.models import App, User
 

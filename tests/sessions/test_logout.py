@@ -9,7 +9,7 @@ from sessions.errors import SessionEnded
 from sessions.logout import log_out
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
-from sessions.tokens import AnyAccessToken
+from sessions.tokens.jwt import AnyAccessToken
 from tests.phones import SEED_DEVICE_TOKEN, address_in, pushes_of
 
 

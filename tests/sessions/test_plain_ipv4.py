@@ -8,8 +8,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from sessions.bulk.selection import matching
 from sessions.models import Session
-from sessions.selection import matching
 from tests.sessions.population import new_session
 from users.models import User
 

@@ -8,7 +8,7 @@ import time_machine
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from sessions.models import EndReason, Session
-from sessions.tokens import RefreshToken
+from sessions.tokens.jwt import RefreshToken
 
 pytestmark = pytest.mark.only("zap")
 

@@ -7,7 +7,8 @@ import time_machine
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from sessions.models import EndReason, Refusal, Session
-from sessions.timeouts import end_timed_out, sweep
+from sessions.timeouts import end_timed_out
+from sessions.upkeep.sweeper import sweep
 from users.clients import get_zap_app
 from users.models import App, DeviceToken
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 
-from sessions.demo_data import make_sessions, make_users
+from sessions.management.demo_data import make_sessions, make_users
 from tests.commands.terminal import manage
 from tests.phones import SEED_DEVICE_TOKEN, BuddyPhone, InProcess, ZapPhone, device_token, promote, pushes_of
 from tests.sessions.staff import browser_of, new_staff

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from sessions.keys import new_private_key_pem
+from sessions.tokens.keys import new_private_key_pem
 from tests.bad_input import LIMIT, Genuine, failing, zap_error, zap_fields, zap_success
 from tests.phones import PASSWORD, BuddyPhone, InProcess, new_name, promote, reset_code_in
 from users.models import User

@@ -7,7 +7,7 @@ from rest_framework.views import APIView
 from sessions.authentication import SessionAuthentication
 from sessions.errors import TokenInvalid, UserTokenRequired
 from sessions.models import Session
-from sessions.tokens import AnyAccessToken, SessionToken
+from sessions.tokens.jwt import AnyAccessToken, SessionToken
 from users.clients import shared_secret_of
 from zapauth.buddy.errors import SignatureInvalid
 from zapauth.buddy.signatures import is_signature, request_signature

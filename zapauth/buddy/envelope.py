@@ -10,7 +10,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from sessions.login import Grant
+from sessions.tokens.grant import Grant
 from users.models import Device, User
 from zapauth.dialect import json_response
 

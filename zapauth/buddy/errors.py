@@ -25,9 +25,9 @@ from users.errors import (
     TooManyAttempts,
     UserNotFound,
 )
-from zapauth.bodies import BodyCutOff, BodyTimedOut
 from zapauth.buddy import envelope
 from zapauth.dialect import BodyTooLarge, field_errors
+from zapauth.server.bodies import BodyCutOff, BodyTimedOut
 from zapauth.unavailable import UNAVAILABLE, Unavailable
 
 

@@ -13,16 +13,15 @@ from sessions.devices import change_device, log_out_of_device, open_device_sessi
 from sessions.login import log_in_on_device, sign_up_on_device
 from sessions.passwords import ask_for_reset_code, reset_password
 from sessions.places import Place
-from users.accounts import get_user_to_change, get_user_to_read, users_visible_to
 from users.clients import get_app_by_key, shared_secret_of
 from users.crash_reports import keep_crash_report
 from users.credentials import get_user_by_username
+from users.directory import get_user_to_change, get_user_to_read, users_visible_to
 from users.models import is_object_id
 from users.permissions import Act
 from zapauth.buddy import envelope, errors
 from zapauth.buddy.authentication import BuddyAuthentication, UserLevel
 from zapauth.buddy.envelope import device_json, grant_json, user_json
-from zapauth.buddy.openapi import BuddySchema
 from zapauth.buddy.paging import PER_PAGE, PagingToken, paged_json
 from zapauth.buddy.serializers import (
     BuddyInput,
@@ -59,7 +58,6 @@ class AndroidsJSON(JSONBody):
 
 
 class BuddyViewSet(DialectViewSet):
-    schema = BuddySchema()
     failure = staticmethod(errors.failure)
     server_error = staticmethod(errors.server_error)
     parser_classes: Any = [AndroidsJSON, FormBody]

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from sessions.authentication import SessionAuthentication
 from sessions.errors import TokenExpired, TokenInvalid
 from sessions.models import Session
-from sessions.tokens import SessionToken
+from sessions.tokens.jwt import SessionToken
 from users.models import User
 
 

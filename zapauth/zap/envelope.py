@@ -6,8 +6,8 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from sessions.login import Grant
 from sessions.models import Session
+from sessions.tokens.grant import Grant
 from users.models import User
 from zapauth.dialect import json_response
 

@@ -35,8 +35,8 @@ from users.errors import (
     UserNotFound,
     WrongPassword,
 )
-from zapauth.bodies import BodyCutOff, BodyTimedOut
 from zapauth.dialect import BodyTooLarge, field_errors
+from zapauth.server.bodies import BodyCutOff, BodyTimedOut
 from zapauth.unavailable import UNAVAILABLE, Unavailable
 from zapauth.zap import envelope
 

@@ -11,21 +11,20 @@ from rest_framework.request import Request
 from sessions.accounts import change_account, delete_user, register
 from sessions.login import log_in_with_refresh
 from sessions.logout import log_out, log_out_user
-from sessions.of_user import Scope, live_sessions_of, log_out_scope, log_out_session
+from sessions.own_sessions import Scope, live_sessions_of, log_out_scope, log_out_session
 from sessions.passwords import ask_for_reset_code, change_own_password, reset_password
 from sessions.places import Place
 from sessions.refresh import refresh
 from sessions.verification import ask_for_email_code, ask_for_email_code_again, verify_email
-from users.accounts import find_users, get_user_to_change, get_user_to_read
 from users.clients import get_zap_app
 from users.credentials import get_user_by_identity
+from users.directory import find_users, get_user_to_change, get_user_to_read
 from users.models import User
 from users.permissions import Act, may
 from zapauth.dialect import DialectViewSet, read_query, validate
 from zapauth.zap import errors
 from zapauth.zap.authentication import LogoutAuthentication, OptionalAuthentication, ZapAuthentication
 from zapauth.zap.envelope import login_json, own_user_json, session_json, success, user_json
-from zapauth.zap.openapi import ZapSchema
 from zapauth.zap.serializers import (
     CodeAgainInput,
     CodeInput,
@@ -48,7 +47,6 @@ from zapauth.zap.serializers import (
 
 
 class ZapViewSet(DialectViewSet):
-    schema = ZapSchema()
     failure = staticmethod(errors.failure)
     server_error = staticmethod(errors.server_error)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from sessions.demo_data import analyze, count_demo, make_sessions, make_users
-from sessions.figures import count_figures
+from sessions.inspect.statistics import count_figures
+from sessions.management.demo_data import analyze, count_demo, make_sessions, make_users
 from sessions.management.operators import WRONG, OperatorCommand
 from sessions.management.progress import progress
 

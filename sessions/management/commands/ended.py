@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from sessions.management.filters import Once, moment
 from sessions.management.operators import WRONG, OperatorCommand
-from sessions.record import Kind, RecordError, export_record
+from sessions.management.options import Once, moment
+from sessions.restore.ended_file import Kind, RecordError, export_record
 
 _WORDS = {
     Kind.SESSION: "sessions that ended, or that an order refuses",

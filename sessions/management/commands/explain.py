@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from sessions.explain import explain
+from sessions.inspect.token import explain
 from sessions.management.lists import STDIN
 from sessions.management.operators import NONE, WRONG, OperatorCommand, shown
 

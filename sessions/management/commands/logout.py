@@ -13,15 +13,16 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.template.defaultfilters import pluralize
 
-from sessions.bulk import Preview, SelectionGrown, find_interrupted, start_run, sweep_run
-from sessions.live import live_sessions
-from sessions.management.filters import add_filters, find_named, reads_stdin, selection_of
+from sessions.bulk.describe import in_one_line
+from sessions.bulk.orders import as_far_as_allowed, may_end
+from sessions.bulk.preview import Preview
+from sessions.bulk.runs import SelectionGrown, find_interrupted, start_run, sweep_run
+from sessions.bulk.selection import SelectionError
+from sessions.liveness import live_sessions
 from sessions.management.operators import GROWN, INTERRUPTED, NOT_CONFIRMED, WRONG, OperatorCommand, shown
+from sessions.management.options import add_filters, find_named, reads_stdin, selection_of
 from sessions.management.progress import progress
 from sessions.models import BulkRun, Session
-from sessions.selection import SelectionError
-from sessions.staff import as_far_as_allowed, may_end
-from sessions.words import in_one_line
 from users.clock import database_now
 from users.models import User
 from users.permissions import is_acting_staff

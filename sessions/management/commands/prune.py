@@ -7,11 +7,11 @@ from typing import Any
 
 from django.conf import settings
 
-from sessions.management.filters import duration
 from sessions.management.operators import OperatorCommand
+from sessions.management.options import duration
 from sessions.management.progress import progress
-from sessions.prune import prunable, prune
-from sessions.restore_guard import note_pruned
+from sessions.restore.guard import note_pruned
+from sessions.upkeep.prune import prunable, prune
 from users.clock import database_now
 
 

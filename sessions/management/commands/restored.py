@@ -10,15 +10,16 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from sessions.bulk import Preview, SelectionGrown, find_interrupted, start_run, sweep_run
+from sessions.bulk.preview import Preview
+from sessions.bulk.runs import SelectionGrown, find_interrupted, start_run, sweep_run
+from sessions.bulk.selection import Selection
 from sessions.management.commands.logout import Command as LogoutCommand
 from sessions.management.commands.logout import operator_name
 from sessions.management.operators import GROWN, WRONG
 from sessions.models import BulkRun, EndReason
-from sessions.record import Record, RecordError, read_record
-from sessions.restore_guard import CannotBeServed, Seen, mark, read_file, set_mark_above
-from sessions.restored import Undone, end_undone, find_undone, refuse_undone
-from sessions.selection import Selection
+from sessions.restore.ended_file import Record, RecordError, read_record
+from sessions.restore.guard import CannotBeServed, Seen, mark, read_file, set_mark_above
+from sessions.restore.undo import Undone, end_undone, find_undone, refuse_undone
 from users.reset_codes import forget_all_codes
 
 NOTE = "restored from a backup"

@@ -12,11 +12,11 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from sessions.live import live_sessions
-from sessions.management.filters import add_filters, is_filtered, selection_of
+from sessions.bulk.selection import SelectionError
+from sessions.liveness import live_sessions
 from sessions.management.operators import WRONG, OperatorCommand, shown
+from sessions.management.options import add_filters, is_filtered, selection_of
 from sessions.models import Session
-from sessions.selection import SelectionError
 from users.clock import DatabaseNow, database_now
 
 # A table is laid out as a whole, so it has to be held as a whole.

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from sessions.artefacts import Artefact, artefacts_of
+from sessions.inspect.credentials import Artefact, artefacts_of
 from sessions.management.operators import NONE, WRONG, OperatorCommand, shown
 from users.credentials import find_user_by_identity
 from users.models import User

@@ -1,0 +1,156 @@
+"""Bulk runs that nobody waits for: carried out by one at a time, and taken up again when that one is gone."""
+
+import logging
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import timedelta
+from uuid import UUID
+
+import psycopg
+from django.db import connection, connections
+
+from sessions.bulk.runs import sweep_run
+from sessions.models import BulkRun
+from users.clock import database_now
+
+logger = logging.getLogger("zapauth.sessions")
+
+LOOK_EVERY = timedelta(seconds=3)
+# A new order is left to the worker that took it for so long. Both together: taken up within six seconds.
+FIRST_TRY = timedelta(seconds=3)
+SECONDS_TO_CONNECT = 5
+# Of PostgreSQL's advisory locks, any first number that nothing else takes.
+_RUN_LOCKS = 0x5A41
+# With keepalives PostgreSQL notices within five seconds that the whole machine of a worker is gone.
+_CLAIM = """
+SELECT set_config('tcp_keepalives_idle', '2', true),
+       set_config('tcp_keepalives_interval', '1', true),
+       set_config('tcp_keepalives_count', '3', true),
+       set_config('idle_in_transaction_session_timeout', '0', true),
+       pg_try_advisory_xact_lock(%s, %s)
+"""
+
+
+def carry_out(run_id: UUID, stopped: Callable[[], bool] = lambda: False, *, is_news: bool = False) -> None:
+    """End the sessions that the run is for, unless somebody else is at it; ``stopped`` is asked after each batch.
+
+    Args: is_news: whether the log says that it goes on.
+    """
+    with _alone(run_id) as is_alone:
+        run = BulkRun.objects.filter(pk=run_id, finished_at=None).first() if is_alone else None
+        if run is None:
+            return
+        if is_news:
+            told = "bulk run %s was left with %d of %d sessions ended; this server goes on with it"
+            logger.warning(told, run.pk, run.ended, run.expected)
+        for _ in sweep_run(run):
+            if stopped():
+                return
+
+
+def take_up(
+    stopped: Callable[[], bool] = lambda: False,
+    *,
+    min_age: timedelta = FIRST_TRY,
+    failed: set[UUID] | None = None,
+) -> None:
+    """Go on with the runs that nobody carries out, such as those of a worker that died.
+
+    Only with those of staff: an operator who interrupts a command means it, and gives it again to go on.
+
+    Args: min_age: younger orders are left alone. failed: runs that have failed before, whose next failure is not
+        logged; kept up to date.
+    """
+    failed = set() if failed is None else failed
+    ordered_before = database_now() - min_age
+    left = BulkRun.objects.filter(source=BulkRun.Source.ADMIN, finished_at=None, as_of__lte=ordered_before)
+    for run_id in left.order_by("started_at").values_list("pk", flat=True):
+        if stopped():
+            return
+        try:
+            carry_out(run_id, stopped, is_news=run_id not in failed)
+            failed.discard(run_id)
+        except Exception:
+            if run_id not in failed:
+                logger.exception("the run %s failed; it will be tried again", run_id)
+            failed.add(run_id)
+
+
+def state_of(run: BulkRun) -> str:
+    """`done`, `at work`, or `waiting` if nobody carries it out at the moment; a command's is never `waiting`."""
+    if run.finished_at is None:
+        if run.source == BulkRun.Source.COMMAND or _is_carried_out(run.pk):
+            return "at work"
+        # It may have been finished since it was read.
+        run.refresh_from_db(fields=["ended", "finished_at"])
+    return "waiting" if run.finished_at is None else "done"
+
+
+def _is_carried_out(run_id: UUID) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database d ON d.oid = database"
+            " WHERE locktype = 'advisory' AND d.datname = current_database() AND granted"
+            " AND classid::bigint = %s AND objid::bigint = %s)",
+            # There they are unsigned.
+            [number % 2**32 for number in lock_key(run_id)],
+        )
+        found: bool = cursor.fetchone()[0]
+        return found
+
+
+@contextmanager
+def _alone(run_id: UUID) -> Iterator[bool]:
+    """Whether this process may carry the run out.
+
+    The lock is held by a transaction on a connection of its own, on which nothing else happens. So PostgreSQL drops
+    it as soon as this process dies, even while a statement of the sweep waits for a lock; and PgBouncer in
+    transaction mode does not part the two.
+    """
+    parameters = connection.get_connection_params() | {"connect_timeout": SECONDS_TO_CONNECT}
+    with closing(psycopg.connect(**parameters)) as link:
+        row = link.execute(_CLAIM, lock_key(run_id)).fetchone()
+        assert row is not None  # noqa: S101  # it is a SELECT without a table
+        try:
+            yield row[-1]
+        finally:
+            # Not by the end of the connection alone, which PostgreSQL notices a moment later.
+            with suppress(psycopg.Error):
+                link.rollback()
+
+
+def lock_key(run_id: UUID) -> tuple[int, int]:
+    """Two numbers of 32 bits, as PostgreSQL's advisory locks have them."""
+    return _RUN_LOCKS, zlib.crc32(run_id.bytes) - 2**31
+
+
+class LeftRuns(threading.Thread):
+    """Takes up runs that were left, every few seconds until it is told to stop. Each server has one."""
+
+    def __init__(self) -> None:
+        super().__init__(name="left runs", daemon=True)
+        self._stopped = threading.Event()
+        self._failing = False
+        self._failed: set[UUID] = set()
+
+    def run(self) -> None:
+        while True:
+            try:
+                take_up(self._stopped.is_set, failed=self._failed)
+                self._failing = False
+            except Exception as error:
+                # Said once: an outage of an hour is one event.
+                if not self._failing:
+                    logger.warning("bulk runs that were left can't be looked for: %s", error)
+                self._failing = True
+            finally:
+                connections.close_all()
+            if self._stopped.wait(LOOK_EVERY.total_seconds()):
+                return
+
+    def stop(self) -> None:
+        """Returns when the batch at hand is done, or takes longer than some seconds: PostgreSQL undoes it then."""
+        self._stopped.set()
+        self.join(SECONDS_TO_CONNECT)

@@ -1,0 +1,58 @@
+"""Which sessions are live, for the database: `Session.refusal` in SQL, held to it by a test."""
+
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Case, DurationField, F, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce, NullIf
+
+from sessions.models import Refusal, Session
+from users.models import App
+
+
+def live_sessions(sessions: QuerySet[Session], *, now: datetime) -> QuerySet[Session]:
+    """Those of ``sessions`` whose tokens are accepted at ``now``."""
+    app, user = Q(app__sessions_valid_after=None), Q(user__sessions_valid_after=None)
+    return sessions.filter(
+        app | Q(created_at__gt=F("app__sessions_valid_after")),
+        Q(user=None) | Q(user_epoch=F("user__session_epoch")),
+        Q(user=None)
+        | (Q(user__is_active=True, user__deleted_at=None) & (user | Q(created_at__gt=F("user__sessions_valid_after")))),
+        Q(app__kind=App.Kind.CLIENT) | Q(user__is_staff=True),
+        not_idle_since(now),
+        ended_at=None,
+        expires_at__gt=now,
+        app__is_active=True,
+        app_epoch=F("app__session_epoch"),
+    )
+
+
+# The sessions that an order refuses, ended or not: `Session._is_cut_off` in SQL.
+CUT_OFF = {
+    Refusal.APP_CUT_OFF: ~Q(app_epoch=F("app__session_epoch")) | Q(created_at__lte=F("app__sessions_valid_after")),
+    Refusal.USER_CUT_OFF: Q(user__isnull=False)
+    & (~Q(user_epoch=F("user__session_epoch")) | Q(created_at__lte=F("user__sessions_valid_after"))),
+}
+
+
+def idle_since(now: datetime) -> Q:
+    """Not used for too long by then."""
+    return Q(user__isnull=False, last_seen_at__lte=Value(now) - _idle_timeout())
+
+
+def not_idle_since(now: datetime) -> Q:
+    """The others. Not `~idle_since`: where an app knows no idleness, PostgreSQL takes neither for true."""
+    limit = Coalesce(Value(now) - _idle_timeout(), Value(_LONG_AGO))
+    return Q(user=None) | Q(last_seen_at__gt=limit)
+
+
+_LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
+
+
+def _idle_timeout() -> NullIf:
+    # As `sessions.policy.idle_timeout` has it, in SQL; zero, which is never, is NULL.
+    staff = Value(settings.STAFF_IDLE_TIMEOUT, output_field=DurationField())
+    users = Value(settings.SESSION_IDLE_TIMEOUT, output_field=DurationField())
+    default = Case(When(app__kind=App.Kind.ADMIN, then=staff), default=users)
+    never = Value(timedelta(0), output_field=DurationField())
+    return NullIf(Coalesce(F("app__idle_timeout"), default), never)

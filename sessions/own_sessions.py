@@ -1,0 +1,99 @@
+"""A user's sessions, as they see them: who is logged in where, and an end to it, one by one or by scope."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from sessions.errors import SessionEnded, SessionNotFound
+from sessions.logout import end_sessions
+from sessions.models import EndReason, Session
+from sessions.origin import Origin
+from sessions.reauthentication import require_recent_password
+from sessions.timeouts import end_timed_out
+from users.clock import database_now
+from users.directory import get_user_to_change, get_user_to_read
+from users.models import User
+from users.permissions import Act
+from users.transactions import in_transaction
+
+
+def live_sessions_of(user_id: str, *, actor: User) -> list[Session]:
+    """The live sessions of that user in all apps, newest first, with what they point at.
+
+    Raises: NotYours, UserNotFound (that only to staff who may see sessions).
+    """
+    user = get_user_to_read(user_id, actor=actor, act=Act.SEE_SESSIONS)
+    sessions = Session.objects.filter(user=user, ended_at=None).select_related("app", "user", "device", "device_token")
+    now = database_now()
+    return [session for session in sessions.order_by("-created_at", "-pk") if session.refusal(now) is None]
+
+
+class Scope(StrEnum):
+    """Which of a user's sessions a logout is for, seen from the one that asks."""
+
+    THIS = "this"
+    OTHERS = "others"
+    ALL = "all"
+
+
+def log_out_scope(
+    user_id: str, scope: Scope, *, current: Session, actor: User, password: str | None = None, origin: Origin
+) -> int:
+    """End the sessions of that user in ``scope``, in whatever app; how many this call ended.
+
+    Of another user's, seen by staff, all are others; none is this one.
+
+    Args: current: the session of ``actor``. password: theirs, to end others than ``current``.
+
+    Raises: NotYours, UserNotFound, ReauthenticationRequired, TooManyAttempts; SessionEnded, when the
+        caller's own was to end and another request was quicker.
+    """
+    user = get_user_to_change(user_id, actor=actor, act=Act.END_SESSIONS)
+    if scope is not Scope.THIS:
+        require_recent_password(current, password=password, origin=origin)
+    own = user.pk == current.user_id
+    sessions = _open_sessions_of(user)
+    if scope is Scope.THIS:
+        sessions = sessions.filter(pk=current.pk)
+    elif scope is Scope.OTHERS:
+        sessions = sessions.exclude(pk=current.pk)
+
+    @in_transaction
+    def end() -> int:
+        reason = EndReason.LOGOUT if own else EndReason.STAFF
+        ended = end_sessions(sessions, actor=actor, reason=reason, origin=origin)
+        if own and scope is not Scope.OTHERS and current.pk not in ended:
+            raise SessionEnded
+        return len(ended)
+
+    return end()
+
+
+def log_out_session(
+    user_id: str, session_id: str, *, current: Session, actor: User, password: str | None = None, origin: Origin
+) -> None:
+    """End one session of that user.
+
+    Args: current: the session of ``actor``. password: theirs, to end another one than ``current``.
+
+    Raises: NotYours, UserNotFound, SessionNotFound, ReauthenticationRequired, TooManyAttempts.
+    """
+    user = get_user_to_change(user_id, actor=actor, act=Act.END_SESSIONS)
+    try:
+        key = UUID(session_id)
+    except ValueError:
+        raise SessionNotFound from None
+    if key != current.pk:
+        require_recent_password(current, password=password, origin=origin)
+    reason = EndReason.LOGOUT if user.pk == actor.pk else EndReason.STAFF
+    if not end_sessions(_open_sessions_of(user).filter(pk=key), actor=actor, reason=reason, origin=origin):
+        raise SessionNotFound
+
+
+def _open_sessions_of(user: User) -> QuerySet[Session]:
+    # What has timed out is in no list any more, and ended by itself. In a transaction of its own: two
+    # sets of locks in one could wait for each other.
+    sessions = Session.objects.filter(user=user)
+    end_timed_out(sessions)
+    return sessions

@@ -1,0 +1,154 @@
+"""After a backup was restored: end again what had ended, so that nobody is logged in who was logged out.
+
+Without a record of endings everybody is logged out (`sessions.bulk.runs`). With one (`sessions.restore.ended_file`)
+only what the record names is ended. A second time changes nothing more.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import TypeVar
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from django.db.models import F, Q
+
+from sessions.bulk.runs import BATCH
+from sessions.bulk.selection import Selection
+from sessions.logout import end_sessions
+from sessions.models import BulkRun, EndReason, Session
+from sessions.restore.ended_file import Record
+from users.clock import database_now
+from users.device_tokens import lock_device_tokens
+from users.models import App, DeviceToken, User
+from users.transactions import in_transaction
+
+T = TypeVar("T", UUID, str)
+
+
+@dataclass(frozen=True)
+class Undone:
+    """The ids that the restored database accepts again, although the record says they ended."""
+
+    sessions: set[UUID]
+    deleted: set[str]
+    disabled: set[str]
+    passwords: set[str]
+    apps: set[str]
+
+    def counts(self) -> dict[str, int]:
+        """How many there are of each kind."""
+        return {name: len(ids) for name, ids in vars(self).items()}
+
+    def without_email(self) -> int:
+        """How many of those whose password had changed can't reset it by mail."""
+        return sum(User.objects.filter(pk__in=batch, email=None).count() for batch in _batches(self.passwords))
+
+
+def find_undone(record: Record) -> Undone:
+    """Compare the database with the record."""
+    passwords = {
+        pk
+        for batch in _batches(record.passwords)
+        for pk, changed_at in User.objects.filter(pk__in=batch).values_list("pk", "password_changed_at")
+        # A later change is somebody's who is back already, or this command's own.
+        if changed_at is None or changed_at < record.passwords[pk]
+    }
+    return Undone(
+        sessions=_open_sessions(record, passwords),
+        deleted=_found(User, record.deleted, deleted_at=None),
+        disabled=_found(User, record.disabled, is_active=True),
+        passwords=passwords,
+        apps=_found(App, record.apps_disabled, is_active=True),
+    )
+
+
+def _found(model: type[User] | type[App], ids: Iterable[str], **facts: object) -> set[str]:
+    return {
+        pk
+        for batch in _batches(ids)
+        for pk in model._default_manager.filter(pk__in=batch, **facts).values_list("pk", flat=True)
+    }
+
+
+def _open_sessions(record: Record, passwords: set[str]) -> set[UUID]:
+    """Those that the record names, and those of the users it names."""
+    open_ones = Session.objects.filter(ended_at=None)
+    # A run that was interrupted has set the password already; the epoch says so.
+    refused = ~Q(user_epoch=F("user__session_epoch"))
+    queries = (
+        *(open_ones.filter(pk__in=batch) for batch in _batches(record.sessions)),
+        *(open_ones.filter(user__in=batch) for batch in _batches({*record.deleted, *record.disabled, *passwords})),
+        *(open_ones.filter(refused, user__in=batch) for batch in _batches(record.passwords)),
+    )
+    return {pk for query in queries for pk in query.values_list("pk", flat=True)}
+
+
+@in_transaction
+def refuse_undone(undone: Undone, record: Record, *, note: str, operator: str) -> BulkRun:
+    """Delete and disable users, take passwords away, switch apps off: from the commit on all that is refused.
+
+    Returns: the run that is to end the sessions; one that was interrupted goes on.
+    """
+    now = database_now()
+    App.objects.filter(pk__in=undone.apps).update(is_active=False)
+    everybody = {*undone.deleted, *undone.disabled, *undone.passwords}
+    for batch in _batches(everybody):
+        # Locked in one order first, as everywhere.
+        list(User.objects.filter(pk__in=batch).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    for batch in _batches(undone.passwords):
+        users = User.objects.filter(pk__in=batch)
+        users.update(password=make_password(None), session_epoch=F("session_epoch") + 1, updated_at=now)
+    for batch in _batches(undone.disabled):
+        User.objects.filter(pk__in=batch).update(is_active=False, updated_at=now)
+    for pk in sorted(undone.deleted):
+        User.objects.filter(pk=pk, deleted_at=None).update(deleted_at=record.deleted[pk], updated_at=now)
+    counts = ", ".join(f"{name}: {count}" for name, count in undone.counts().items())
+    run = _run(undone, record, now=now, note=f"{note}\n{counts}", operator=operator)
+    lock_device_tokens(Q(user__in=undone.deleted))
+    for batch in _batches(undone.deleted):
+        DeviceToken.objects.filter(user__in=batch).update(user=None, updated_at=now)
+    return run
+
+
+def _run(undone: Undone, record: Record, *, now: datetime, note: str, operator: str) -> BulkRun:
+    span = f"{record.since.isoformat(timespec='seconds')} to {record.exported_at.isoformat(timespec='seconds')}"
+    selection = Selection(record=f"{span}, SHA-256 {record.digest}…")
+    interrupted = BulkRun.objects.filter(
+        fingerprint=selection.fingerprint(), source=BulkRun.Source.COMMAND, finished_at=None
+    )
+    run = interrupted.select_for_update(no_key=True).first() or BulkRun(
+        source=BulkRun.Source.COMMAND,
+        operator=operator,
+        note=note,
+        selection=selection.as_json(),
+        fingerprint=selection.fingerprint(),
+        cut_off=False,
+        started_at=now,
+    )
+    run.expected, run.as_of = run.ended + len(undone.sessions), now
+    run.save()
+    return run
+
+
+def end_undone(undone: Undone, run: BulkRun) -> Iterator[int]:
+    """End the sessions in batches; yields how many the run has ended so far."""
+    for batch in _batches(undone.sessions):
+        yield _end_batch(batch, run.pk)
+    BulkRun.objects.filter(pk=run.pk, finished_at=None).update(finished_at=database_now())
+
+
+@in_transaction
+def _end_batch(batch: list[UUID], run_id: UUID) -> int:
+    run = BulkRun.objects.select_for_update(no_key=True).get(pk=run_id)
+    run.ended += len(end_sessions(Session.objects.filter(pk__in=batch), actor=None, reason=EndReason.RESTORED, run=run))
+    run.save(update_fields=["ended"])
+    return run.ended
+
+
+def _batches(ids: Iterable[T]) -> Iterator[list[T]]:
+    # In one order, so that a repeated run takes the same batches.
+    rest = iter(sorted(ids))
+    while batch := list(islice(rest, BATCH)):
+        yield batch

@@ -1,0 +1,217 @@
+"""The JWTs: user access, app access, refresh. simplejwt's token classes over ES256 keys.
+
+Claims are a wire format (RFC 7519 §4.1): `iss`, `aud` (the app's id), `sub` (the user's id, or
+the app's), `sid` (the session), `jti`, `iat`, `exp`, `token_type`; nothing personal. Add, never rename.
+"""
+
+import json
+from datetime import datetime, timedelta
+from functools import cache, lru_cache
+from typing import Any, Self, cast
+from uuid import UUID
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from django.conf import settings
+from jwt.utils import base64url_decode, base64url_encode
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError
+from rest_framework_simplejwt.exceptions import TokenError as SimpleJWTError
+from rest_framework_simplejwt.tokens import BlacklistMixin, Token
+from rest_framework_simplejwt.utils import datetime_from_epoch
+
+from sessions.errors import TokenInvalid
+from sessions.models import Session
+from sessions.tokens.keys import KeyRing, key_ring
+
+CLAIMS = ("iss", "aud", "sub", "sid", "jti", "iat", "exp", "token_type")
+ALGORITHM = "ES256"
+_ES256 = jwt.get_algorithm_by_name(ALGORITHM)
+ACCESS, REFRESH = "at+jwt", "refresh+jwt"  # `typ`: RFC 9068 §2.1, RFC 8725 §3.11
+
+
+class KeyedTokenBackend(TokenBackend):
+    """simplejwt's backend with several keys, told apart by `kid`, and with typed headers.
+
+    It does not check `exp`: `SessionToken.is_expired` does, by the database's time.
+    """
+
+    def __init__(self, typ: str) -> None:
+        super().__init__(ALGORITHM)
+        self.typ = typ
+
+    @property
+    def keys(self) -> KeyRing:
+        return key_ring(settings.SIGNING_KEYS)
+
+    def encode(self, payload: dict[str, Any]) -> str:
+        # The compact form (RFC 7515 §7.1): PyJWT would put the same header together each time.
+        keys = self.keys
+        claims = json.dumps(payload | {"iss": settings.TOKEN_ISSUER}, separators=(",", ":")).encode()
+        signed = _header(self.typ, keys.signing_kid) + b"." + base64url_encode(claims)
+        return (signed + b"." + base64url_encode(_ES256.sign(signed, keys.signing))).decode()
+
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
+        # Each phone comes with the same access token again and again. A refresh token comes once.
+        verified = _verified_before if self.typ == ACCESS else _verified
+        return dict(verified(token, self.typ, self.keys, settings.TOKEN_ISSUER))
+
+
+@cache
+def _header(typ: str, kid: str) -> bytes:
+    return base64url_encode(json.dumps({"alg": ALGORITHM, "kid": kid, "typ": typ}, separators=(",", ":")).encode())
+
+
+@lru_cache(maxsize=16)
+def _keys_by_header(typ: str, keys: KeyRing) -> dict[bytes, EllipticCurvePublicKey]:
+    return {_header(typ, kid): key for kid, key in keys.verifying.items()}
+
+
+def _verified(token: str, typ: str, keys: KeyRing, issuer: str) -> dict[str, Any]:
+    """The claims of a token that one of our keys has signed. Raises: TokenBackendError.
+
+    Its header is one of those that we write, to the letter: of what a stranger has written nothing is
+    parsed, and no algorithm is taken at its word (RFC 8725 §3.1). That leaves the signature (RFC 7515 §5.2).
+    """
+    try:
+        signed, _, signature = token.encode("ascii").rpartition(b".")
+        header, _, payload = signed.partition(b".")
+        key = _keys_by_header(typ, keys)[header]
+        if not _ES256.verify(signed, key, _decoded(signature)):
+            raise TokenBackendError("the signature is wrong")
+        claims = json.loads(_decoded(payload))
+        # `exp` is looked at each time; `aud` is held against the session's app, once that is known.
+        are_ours = all(claims.get(name) is not None for name in CLAIMS) and "nbf" not in claims
+        if not (are_ours and claims["iss"] == issuer and isinstance(claims["exp"], int)):
+            raise TokenBackendError("these are not our claims")
+    except (ValueError, KeyError, AttributeError) as error:
+        raise TokenBackendError("invalid") from error
+    return cast("dict[str, Any]", claims)
+
+
+def _decoded(segment: bytes) -> bytes:
+    """Of base64url without padding (RFC 7515 §2); Python's own decoder passes over what is none."""
+    decoded = base64url_decode(segment)
+    if base64url_encode(decoded) != segment:
+        raise ValueError("not base64url")
+    return decoded
+
+
+# That a signature is genuine stays true for ever, so this may be remembered, and of what is not genuine
+# nothing is. It is no verdict: whether the token is good now, expiry and session say, at each request.
+# An entry takes about 2 kB.
+_verified_before = lru_cache(maxsize=4096)(_verified)
+
+
+@cache
+def _backend(typ: str) -> KeyedTokenBackend:
+    return KeyedTokenBackend(typ)
+
+
+class SessionToken(Token):
+    """What the three kinds share: a token speaks for one session, `sid`."""
+
+    typ = ACCESS
+    lifetime = timedelta(0)  # every token is given its `exp` when it is made
+
+    def get_token_backend(self) -> TokenBackend:
+        return _backend(self.typ)
+
+    def verify(self) -> None:
+        # The backend has checked that every claim is there.
+        self.verify_token_type()
+
+    @classmethod
+    def read(cls, raw: str) -> Self:
+        """Verify the signature, issuer and type of ``raw``.
+
+        Whether it has expired and whether its session is live depend on the database's time:
+        `sessions.authentication.get_live_session`.
+
+        Raises: TokenInvalid.
+        """
+        try:
+            return cls(cast(Any, raw))
+        except SimpleJWTError as error:
+            raise TokenInvalid from error
+
+    @classmethod
+    def for_session(cls, session: Session, *, issued_at: datetime, expires_at: datetime) -> Self:
+        """A new token of ``session``; it never outlives it. Both times are the database's."""
+        until = min(expires_at, session.expires_at)
+        return cls.issue(
+            session_id=session.pk,
+            app_id=session.app_id,
+            user_id=session.user_id,
+            issued_at=issued_at,
+            expires_at=until,
+        )
+
+    @classmethod
+    def issue(
+        cls, *, session_id: UUID, app_id: str, user_id: str | None, issued_at: datetime, expires_at: datetime
+    ) -> Self:
+        """A new token of that session. Both times are the database's."""
+        token = cls()
+        token["aud"] = app_id
+        token["sub"] = user_id or app_id
+        token["sid"] = str(session_id)
+        token.set_iat(at_time=issued_at)
+        token.set_exp(from_time=expires_at, lifetime=timedelta(0))
+        return token
+
+    @property
+    def session_id(self) -> UUID:
+        """Raises: TokenInvalid."""
+        try:
+            return UUID(self["sid"])
+        except (ValueError, AttributeError, TypeError) as error:
+            raise TokenInvalid from error
+
+    @property
+    def expires_at(self) -> datetime:
+        return datetime_from_epoch(self["exp"])
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether `exp` has come by ``now``, the database's time (RFC 7519 §4.1.4: "on or after")."""
+        return bool(self["exp"] <= now.timestamp())
+
+    def speaks_for(self, session: Session) -> bool:
+        """Whether audience and subject are this session's (RFC 8725 §3.9). No token speaks for a browser's session."""
+        if session.app.is_admin:
+            return False
+        return self["aud"] == session.app_id and self["sub"] == (session.user_id or session.app_id)
+
+
+class UserAccessToken(SessionToken):
+    token_type = "access"
+
+
+class AppAccessToken(SessionToken):
+    token_type = "app_access"
+
+
+class AnyAccessToken(SessionToken):
+    """For reading only: a user-level or an app-level access token."""
+
+    token_type = "any"
+
+    def verify_token_type(self) -> None:
+        if self["token_type"] not in (UserAccessToken.token_type, AppAccessToken.token_type):
+            raise SimpleJWTError("Token has wrong type")
+
+    def speaks_for(self, session: Session) -> bool:
+        kind = AppAccessToken if session.is_app_level else UserAccessToken
+        return self["token_type"] == kind.token_type and super().speaks_for(session)
+
+
+class RefreshToken(BlacklistMixin, SessionToken):
+    """Buys the next access token. Kept in simplejwt's tables by `jti`, without its text."""
+
+    token_type = "refresh"
+    typ = REFRESH
+
+    def verify(self) -> None:
+        # Without the mixin's look into the blacklist: a used token is on it, and whether it was
+        # used or revoked decides what happens to the session. `sessions.refresh` looks itself.
+        SessionToken.verify(self)

@@ -1,0 +1,64 @@
+"""The sweep: what the service tidies up by itself every few minutes."""
+
+import logging
+import threading
+from datetime import timedelta
+
+from django.db import connection, connections
+
+from sessions.inspect.statistics import count_figures
+from sessions.timeouts import end_timed_out
+from users.database_use import Use, set_use
+from users.refused_logins import forget_old
+from users.throttling import forget_past
+
+logger = logging.getLogger("zapauth.sessions")
+
+SWEEP_EVERY = timedelta(minutes=5)
+# One of PostgreSQL's advisory locks: any number that nothing else takes.
+_SWEEP_LOCK = 0x5A41_5057
+
+
+def sweep() -> None:
+    """End what has timed out, forget throttles that have, bring the dashboard's figures up to date.
+
+    One of several servers does it at a time.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (_SWEEP_LOCK,))
+        if not cursor.fetchone()[0]:
+            return
+        try:
+            end_timed_out()
+            forget_past()
+            forget_old()
+            count_figures()
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", (_SWEEP_LOCK,))
+
+
+class Sweeper(threading.Thread):
+    """Sweeps now and every few minutes, until it is told to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(name="sweeper", daemon=True)
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        set_use(Use.COMMAND)
+        while True:
+            try:
+                sweep()
+            except Exception:
+                logger.exception("the sweep failed; it will be tried again")
+            try:
+                connections.close_all()
+            except Exception:
+                logger.exception("the sweep's connection broke")
+            if self._stopped.wait(SWEEP_EVERY.total_seconds()):
+                return
+
+    def stop(self) -> None:
+        """Returns when the sweep at hand is done."""
+        self._stopped.set()
+        self.join()

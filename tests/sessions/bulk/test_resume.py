@@ -1,0 +1,160 @@
+"""Bulk runs that nobody waits for."""
+
+import re
+from contextlib import closing
+from datetime import timedelta
+
+import psycopg
+import pytest
+import time_machine
+from django.db import connection
+
+from sessions.bulk.resume import FIRST_TRY, carry_out, lock_key, state_of, take_up
+from sessions.bulk.runs import start_run
+from sessions.bulk.selection import Selection
+from sessions.management.demo_data import make_sessions, make_users
+from sessions.models import BulkRun, Session
+from tests.sessions.staff import browser_of, new_staff
+from tests.waiting import wait_until
+from users.clock import database_now
+
+NO_TIME = timedelta(0)
+
+
+@pytest.fixture
+def run(db, monkeypatch):
+    monkeypatch.setattr("sessions.bulk.runs.BATCH", 10)
+    for batch in (make_users(10), make_sessions(40, users=10)):
+        list(batch)
+    return new_run()
+
+
+def new_run(source=BulkRun.Source.ADMIN):
+    return start_run(Selection(platforms=("Android", "iOS")), source=source, note="", expected=40)
+
+
+def left():
+    return Session.objects.filter(ended_at=None, platform__in=["Android", "iOS"]).count()
+
+
+def test_a_run_whose_worker_died_is_taken_up_and_the_log_says_so(run, caplog):
+    asked = iter([False, True])
+    carry_out(run.pk, lambda: next(asked))  # two batches, then the worker is gone
+    assert left() == run.expected - 20
+    take_up(min_age=NO_TIME)
+    run.refresh_from_db()
+    assert (left(), run.ended) == (0, run.expected)
+    assert run.finished_at
+    assert f"bulk run {run.pk} was left with 20 of {run.expected} sessions ended" in caplog.text
+
+
+def test_a_run_that_has_just_been_ordered_is_left_to_the_worker_that_took_the_order(run):
+    take_up()
+    assert left() == run.expected
+    with time_machine.travel(run.as_of + FIRST_TRY):
+        take_up()
+    assert left() == 0
+
+
+def claimed_by_another(run):
+    """A worker's connection that carries the run out; to be closed, as when the worker is killed."""
+    other = psycopg.connect(**connection.get_connection_params())
+    other.execute("SELECT pg_advisory_xact_lock(%s, %s)", lock_key(run.pk))
+    return closing(other)
+
+
+def test_a_run_that_somebody_carries_out_is_left_to_them(run):
+    with claimed_by_another(run):
+        carry_out(run.pk)
+        assert left() == run.expected
+    wait_until(lambda: state_of(run) == "waiting")
+    carry_out(run.pk)
+    assert left() == 0
+
+
+def test_staff_see_whether_a_run_waits_is_at_work_or_done(run):
+    browser = browser_of(new_staff(name="boss"))
+    pages = [f"/admin/user_sessions/bulkrun/{run.pk}/change/", "/admin/user_sessions/bulkrun/", "/admin/"]
+
+    def shown():
+        tags = [
+            re.findall(r">\s*(done|at work|waiting)\s*<", browser.get(page).content.decode(), re.IGNORECASE)
+            for page in pages
+        ]
+        assert tags[0] == tags[1] == tags[2]
+        return tags[0]
+
+    assert shown() == ["waiting"]
+    with claimed_by_another(run):
+        assert shown() == ["at work"]
+    wait_until(lambda: state_of(run) == "waiting")
+    carry_out(run.pk)
+    assert shown() == ["done"]
+
+
+def test_the_page_of_a_run_that_waits_says_so_and_refreshes_itself(run):
+    page = browser_of(new_staff(name="boss")).get(f"/admin/user_sessions/bulkrun/{run.pk}/change/").content.decode()
+    assert "A server takes it up within ten seconds" in page
+    assert 'hx-trigger="every 1s"' in page
+
+
+def test_a_run_that_is_finished_after_it_was_read_does_not_wait(run):
+    read_before = BulkRun.objects.get()
+    carry_out(run.pk)
+    assert state_of(read_before) == "done"
+    assert read_before.ended == run.expected
+
+
+def test_an_operators_run_is_at_work_until_it_is_done(run):
+    BulkRun.objects.update(source=BulkRun.Source.COMMAND)
+    run.refresh_from_db()
+    assert state_of(run) == "at work"
+    run.finished_at = database_now()
+    assert state_of(run) == "done"
+
+
+def test_what_is_left_to_be_taken_up_has_an_index(run):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # PostgreSQL would read all of so few rows
+    left = BulkRun.objects.filter(source=BulkRun.Source.ADMIN, finished_at=None, as_of__lte=database_now())
+    assert "bulk_run_unfinished" in left.explain()
+
+
+def test_an_operators_command_that_was_interrupted_waits_for_the_operator(run):
+    BulkRun.objects.update(source=BulkRun.Source.COMMAND)
+    take_up(min_age=NO_TIME)
+    assert left() == run.expected
+
+
+def test_a_run_that_fails_does_not_keep_the_next_one_waiting(run, monkeypatch, caplog):
+    from sessions.bulk import resume
+
+    second = start_run(Selection(platforms=("Windows",)), source=BulkRun.Source.ADMIN, note="", expected=40)
+    real = resume.sweep_run
+    monkeypatch.setattr(resume, "sweep_run", lambda each: real(each) if each.pk == second.pk else 1 / 0)
+    failed = set()
+    for _ in range(3):
+        take_up(min_age=NO_TIME, failed=failed)
+    assert caplog.text.count(f"the run {run.pk} failed") == 1
+    second.refresh_from_db()
+    assert second.finished_at
+    wait_until(lambda: state_of(run) == "waiting")
+
+
+def test_a_run_that_is_over_is_not_carried_out_again(run):
+    carry_out(run.pk)
+    run.refresh_from_db()
+    before = run.finished_at
+    carry_out(run.pk)
+    run.refresh_from_db()
+    assert run.finished_at == before
+
+
+def test_a_run_that_is_taken_up_means_those_who_were_logged_in_when_it_was_ordered(run):
+    asked = iter([True])
+    carry_out(run.pk, lambda: next(asked))
+    Session.objects.filter(platform="Windows").update(platform="iOS", created_at=run.as_of + timedelta(microseconds=1))
+    since = left() - (run.expected - 10)
+    assert since > 0
+    take_up(min_age=NO_TIME)
+    assert left() == since

@@ -1,0 +1,273 @@
+"""OpenAPI: how a dialect is described.
+
+What the code says is read from the code, so that it can't drift: paths and methods from the urls, parameters from
+the serializers, media types from the parsers, security from the authenticators, and each error by asking the dialect
+to word it. What it does not say stands in `zapauth.schema.zap_operations` and `zapauth.schema.buddy_operations`.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, cast
+
+from django.core.exceptions import SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent, build_mock_request
+from rest_framework.exceptions import MethodNotAllowed, ParseError, UnsupportedMediaType
+from rest_framework.request import Request
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from sessions.errors import SessionEnded, TokenExpired, TokenInvalid, TokenMissing
+from zapauth.dialect import BodyTooLarge, DialectViewSet
+from zapauth.schema.operations import REQUEST_ID, Operation, Schema, ref
+from zapauth.server.bodies import BodyTimedOut
+from zapauth.unavailable import Unavailable
+
+Endpoint = tuple[str, str, str, Any]
+
+HEADERS: dict[str, Schema] = {
+    "X-Request-ID": {
+        "description": "Names the request in the log and on the record. A sane one of the request itself is kept.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+        "example": REQUEST_ID,
+    },
+    "Cache-Control": {
+        "description": "No answer is ever to be stored.",
+        "required": True,
+        "schema": {"type": "string", "const": "no-store"},
+    },
+    "Allow": {
+        "description": "The methods that the path takes.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Z]+(, [A-Z]+)*$"},
+        "example": "GET, POST",
+    },
+    "Retry-After": {
+        "description": "Seconds until it is worth another try.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 300,
+    },
+}
+_ON_STATUS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
+
+
+def as_documented(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    """Paths without the slash that they may end in, their ids by short names; Buddy's `me` beside an id."""
+    documented = []
+    for path, regex, method, callback in endpoints:
+        path = path.rstrip("/").replace("{user_id}", "{id}").replace("{session_id}", "{sid}")
+        documented.append((path, regex, method, callback))
+        if path == "/users/{id}":
+            documented.append(("/users/me", regex, method, callback))
+    return documented
+
+
+def request_for(method: str, path: str, view: APIView, original_request: Request | None, **options: Any) -> Request:
+    """The request that ``view`` is described for: as in a real one, authenticators may depend on its method."""
+    view.request = cast(Request, HttpRequest())
+    view.request.method = method
+    request: Request = build_mock_request(method, path, view, original_request, **options)
+    return request
+
+
+class DialectSchema(AutoSchema):
+    """Describes a dialect's routes. A subclass says how the dialect words things."""
+
+    prefix: str  # of its components
+    content_type: str
+    operations: Mapping[str, Operation]  # by method and path: "GET /v1/users"
+    shapes: Mapping[str, Schema]  # schemas that others refer to
+    security: Schema  # how it is shown a token
+    challenge: Schema  # its WWW-Authenticate
+    links_without_token: Mapping[str, Schema]  # where to get a good one
+    path_parameters: Mapping[str, Schema]
+    notes: Mapping[str, Schema]  # what is to be said of a parameter, by its name
+
+    def success(self, operation: Operation, request: HttpRequest) -> HttpResponse:
+        """The answer with the example of ``operation``."""
+        raise NotImplementedError
+
+    def success_schema(self, operation: Operation) -> Schema:
+        raise NotImplementedError
+
+    def failure_schema(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
+        """What each of these bodies of errors is, and no other."""
+        raise NotImplementedError
+
+    def word(self, body: Mapping[str, Any]) -> str:
+        """The word by which clients know an error."""
+        raise NotImplementedError
+
+    def meaning(self, body: Mapping[str, Any]) -> str:
+        """When an error comes; mostly its message says that well enough."""
+        return str(body["message"])
+
+    def invalid(self, takes: type[Serializer]) -> Iterator[Exception]:
+        """What is raised for parameters that are not as ``takes`` wants them: one of each kind."""
+        raise NotImplementedError
+
+    def spelling(self, parameter: str, takes: type[Serializer]) -> str:
+        """A parameter as clients write it."""
+        return parameter
+
+    def needs_token(self) -> bool:
+        """Of a route that takes one: whether it wants one."""
+        return True
+
+    def token_errors(self) -> list[Exception]:
+        return [TokenMissing(), TokenExpired(), TokenInvalid(), SessionEnded()]
+
+    def get_operation(
+        self, path: str, path_regex: str, path_prefix: str, method: str, registry: ComponentRegistry
+    ) -> Schema | None:
+        self.registry, self.path, self.method = registry, path, method
+        for name, schema in self.shapes.items():
+            self._component("schemas", name, schema)
+        for name, header in (HEADERS | {f"{self.prefix}-WWW-Authenticate": self.challenge}).items():
+            self._component("headers", name, header)
+        operation = self.operations[f"{method} {path}"]
+        described = {
+            "operationId": operation.id,
+            "tags": [operation.tag],
+            "summary": operation.summary,
+            "description": operation.description,
+            "parameters": self._in_path() + self._in_query(operation),
+            "requestBody": self._body(operation),
+            "security": self.get_auth(),
+            "responses": {str(operation.status): self._success(operation), **self._failures(operation)},
+        }
+        return {name: value for name, value in described.items() if value or name == "security"}
+
+    def get_auth(self) -> list[Schema]:
+        if not self.view.get_authenticators():
+            return []
+        name = f"{self.prefix}Token"
+        self._component("securitySchemes", name, self.security)
+        return [{name: []}] if self.needs_token() else [{}, {name: []}]
+
+    def _component(self, kind: str, name: str, schema: Schema) -> Schema:
+        self.registry.register_on_missing(ResolvedComponent(name, kind, schema, object=name))
+        return ref(name, kind=kind)
+
+    # --- what is sent --------------------------------------------------------------------------
+
+    def parameters_of(self, takes: type[Serializer]) -> Schema:
+        """The schema of an input: parameters as clients spell them, those that are needed first."""
+        schema = cast(Schema, self._map_serializer(takes, "request"))
+        properties, required = schema["properties"], schema.get("required", [])
+        spelt = {name: self.spelling(name, takes) for name in sorted(properties, key=lambda name: name not in required)}
+        for schema_of_one in properties.values():
+            schema_of_one.pop("x-spec-enum-id", None)  # of drf-spectacular's own use
+        schema["properties"] = {spelt[name]: properties[name] | self.notes.get(spelt[name], {}) for name in spelt}
+        return schema | ({"required": [spelt[name] for name in spelt if name in required]} if required else {})
+
+    def _in_path(self) -> list[Schema]:
+        return [{"name": name, "in": "path", "required": True, **self.path_parameters[name]} for name in self._names()]
+
+    def _names(self) -> list[str]:
+        return re.findall(r"{(\w+)}", self.path)
+
+    def _in_query(self, operation: Operation) -> list[Schema]:
+        if operation.takes is None or self.method != "GET":
+            return []
+        properties = self.parameters_of(operation.takes)["properties"]
+        described = {name: {"description": schema.pop("description", "")} for name, schema in properties.items()}
+        return [{"name": name, "in": "query", **described[name], "schema": properties[name]} for name in properties]
+
+    def _body(self, operation: Operation) -> Schema | None:
+        # A DELETE may have a body, though not all agree on its meaning (RFC 9110 §9.3.5): nobody has to send one.
+        if operation.takes is None or self.method == "GET":
+            return None
+        schema = self.parameters_of(operation.takes)
+        name = self.prefix + operation.takes.__name__.removeprefix("Staff").removeprefix(self.prefix)
+        content = {"schema": self._component("schemas", name, schema)}
+        if operation.given:
+            content["example"] = dict(operation.given)
+        return {"required": "required" in schema, "content": {kind: dict(content) for kind in self.map_parsers()}}
+
+    # --- what is answered ----------------------------------------------------------------------
+
+    def _success(self, operation: Operation) -> Schema:
+        example = _body_of(self.success(operation, _request()))
+        answer = {
+            "description": _phrase(operation.status),
+            "headers": self._headers(operation.status),
+            "content": {self.content_type: {"schema": self.success_schema(operation), "example": example}},
+        }
+        return answer | ({"links": dict(operation.links)} if operation.links else {})
+
+    def _failures(self, operation: Operation) -> dict[str, Schema]:
+        """The answers to what can go wrong, by status. Those that many routes give are components."""
+        view = cast(DialectViewSet, self.view)
+        own = [*operation.raises, *(self.invalid(operation.takes) if operation.takes else ())]
+        found: dict[int, list[dict[str, Any]]] = {500: [_body_of(view.server_error(_request()))]}
+        special = set()
+        for error in (*own, *self._errors_of_many(operation)):
+            answer = view.failure(_request(), error)
+            if answer is None:
+                raise TypeError(f"the dialect has no words for {error!r}")
+            found.setdefault(answer.status_code, []).append(_body_of(answer))
+            special |= {answer.status_code} if error in own else set()
+        responses = {}
+        for status, bodies in sorted(found.items()):
+            response = self._failure(status, bodies)
+            links = operation.links_after.get(status) or (self.links_without_token if status == 401 else {})
+            response |= {"links": dict(links)} if links else {}
+            if status not in special:
+                response = self._component("responses", self.prefix + _joined(_phrase(status)), response)
+            elif len(bodies) == 1:
+                name = f"{self.prefix}{_joined(self.word(bodies[0]))}{status}"
+                response = self._component("responses", name, response)
+            responses[str(status)] = response
+        return responses
+
+    def _errors_of_many(self, operation: Operation) -> list[Exception]:
+        errors: list[Exception] = [SuspiciousOperation(), MethodNotAllowed(self.method), Unavailable()]
+        if operation.takes is not None and self.method != "GET":
+            errors += [ParseError(), UnsupportedMediaType(""), BodyTooLarge(), BodyTimedOut()]
+        if self._names():
+            errors.append(Http404())  # an id with a slash in it
+        return errors + (self.token_errors() if self.view.get_authenticators() else [])
+
+    def _failure(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
+        lines = dict.fromkeys(f"- `{self.word(body)}`: {self.meaning(body)}" for body in bodies)
+        examples: dict[str, Any] = {}
+        for body in bodies:
+            examples.setdefault(self.word(body), {"value": body})
+        return {
+            "description": "\n".join([f"{_phrase(status)}:", "", *lines]),
+            "headers": self._headers(status),
+            "content": {self.content_type: {"schema": self.failure_schema(status, bodies), "examples": examples}},
+        }
+
+    def _headers(self, status: int) -> dict[str, Schema]:
+        names = {name: name for name in ("X-Request-ID", "Cache-Control")}
+        if special := _ON_STATUS.get(status):
+            names[special] = f"{self.prefix}-{special}" if status == 401 else special
+        return {name: ref(component, kind="headers") for name, component in names.items()}
+
+
+def _request() -> HttpRequest:
+    """What an example is the answer to."""
+    request = HttpRequest()
+    request.request_id = REQUEST_ID  # type: ignore[attr-defined]
+    return request
+
+
+def _body_of(response: HttpResponse) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(response.content)
+    return body
+
+
+def _phrase(status: int) -> str:
+    # Of RFC 9110 (§15.5.21 for this one), whatever the Python.
+    return "Unprocessable Content" if status == 422 else HTTPStatus(status).phrase
+
+
+def _joined(words: str) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in words.replace("_", " ").split())

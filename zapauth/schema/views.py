@@ -1,0 +1,46 @@
+"""The API's description for programs (`/schema`) and for people (`/docs`)."""
+
+from functools import cache
+from threading import Lock
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils.encoding import force_bytes
+from django.views.generic import TemplateView
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.request import Request
+
+from zapauth.schema import buddy, zap  # noqa: F401  # they tell their viewsets how these are described
+
+# drf-spectacular's generator keeps what it is at in the classes that it describes.
+_one_at_a_time = Lock()
+
+
+class SchemaView(SpectacularAPIView):
+    """YAML, or JSON by `Accept` or `?format=json`. Made once by each worker: anybody may ask, as often as they like."""
+
+    schema = None  # no part of what it describes
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        renderer = request.accepted_renderer
+        return HttpResponse(
+            _rendered(renderer.format),
+            content_type=f"{renderer.media_type}; charset=utf-8",
+            headers={"Content-Disposition": f'inline; filename="zapauth.{renderer.format}"'},
+        )
+
+
+class DocsView(TemplateView):
+    """Swagger UI, all of it from this server."""
+
+    template_name = "zapauth/docs.html"
+
+
+@cache
+def _rendered(form: str) -> bytes:
+    renderer = OpenApiYamlRenderer() if form == "yaml" else OpenApiJsonRenderer()
+    with _one_at_a_time:
+        description = SchemaGenerator().get_schema(public=True)
+    return force_bytes(renderer.render(description, renderer_context={}))

@@ -1,0 +1,91 @@
+"""granian's server with a rule of our own for workers that die: each is started again, however often it dies.
+
+By its own rule granian stops the whole service when a worker dies twice within 5.5 seconds, and forgets a
+worker that dies while it handles the death of another one.
+"""
+
+import logging
+import signal
+import time
+from typing import Any
+
+from granian.server import MPServer
+
+logger = logging.getLogger("zapauth.server.supervisor")
+
+# Seconds. The first start is at once, then the pause doubles with each death.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+# A worker that lived for so many seconds was in order: its death counts as the first one.
+LONG_LIFE = 60.0
+
+
+def pause_after(deaths: int) -> float:
+    """Seconds until a worker is started again that died so many times in a row."""
+    return 0.0 if deaths <= 1 else min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(deaths - 2, 100))
+
+
+class RestartingServer(MPServer):
+    """Starts dead workers again, after a growing pause, while the others go on serving.
+
+    `_serve_loop` takes the place of granian's, and knows of signals to stop and to reload only: the server is
+    made without `workers_lifetime` and `workers_max_rss`. With `reload` granian runs another loop, its own.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._deaths: dict[int, int] = {}
+        self._due: dict[int, float] = {}
+
+    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        while True:
+            self.main_loop_interrupt.wait(self._seconds_to_next_start())
+            # Before we look: what happens from here on ends the next wait.
+            self.main_loop_interrupt.clear()
+            if self.interrupt_signal:
+                break
+            if self.reload_signal:
+                self._reload(spawn_target, target_loader)
+                self._due.clear()
+                self.main_loop_interrupt.set()  # it clears this, so a signal may have been missed: look once more
+            self._start_due_workers(spawn_target, target_loader)
+            self._notice_deaths()
+        # Or granian's shutdown would exit with 1.
+        self.interrupt_children.clear()
+
+    def _seconds_to_next_start(self) -> float | None:
+        return max(0.0, min(self._due.values()) - time.monotonic()) if self._due else None
+
+    def _start_due_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        now = time.monotonic()
+        for idx in [idx for idx, at in self._due.items() if at <= now]:
+            worker = self._spawn_worker(idx=idx, target=spawn_target, callback_loader=target_loader)
+            try:
+                worker.start()
+            except OSError as error:  # such as: no memory for another process
+                self._start_later(idx, f"can't be started: {error}")
+            else:
+                self.wrks[idx] = worker
+                del self._due[idx]
+
+    def _notice_deaths(self) -> None:
+        for worker in self.wrks:
+            if worker.idx not in self._due and not worker.is_alive():
+                if time.monotonic() - worker.birth >= LONG_LIFE:
+                    self._deaths.pop(worker.idx, None)
+                self._start_later(worker.idx, _how_it_died(worker.inner.exitcode))
+
+    def _start_later(self, idx: int, what_happened: str) -> None:
+        self._deaths[idx] = self._deaths.get(idx, 0) + 1
+        pause = pause_after(self._deaths[idx])
+        self._due[idx] = time.monotonic() + pause
+        when = f"in {pause:g} s" if pause else "at once"
+        logger.error("worker %d of %d %s; it is started again %s", idx + 1, self.workers, what_happened, when)
+
+
+def _how_it_died(exitcode: int | None) -> str:
+    if exitcode is None or exitcode >= 0:
+        return f"died with exit code {exitcode}"
+    try:
+        return f"was killed by {signal.Signals(-exitcode).name}"
+    except ValueError:
+        return f"was killed by signal {-exitcode}"
