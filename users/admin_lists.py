@@ -18,7 +18,7 @@ FEW = 500
 MOST_PAGES = 200
 
 
-class BoundedPaginator(Paginator):
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for mypy only
     """Counts for a moment at most; then it takes the planner's estimate, and says so in `is_estimate`.
 
     Its last page is not the list's last one: to get there PostgreSQL would have to pass all others.

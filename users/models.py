@@ -33,7 +33,7 @@ def is_object_id(text: str) -> bool:
     return _OBJECT_ID.fullmatch(text) is not None
 
 
-class ObjectIdField(models.CharField):
+class ObjectIdField(models.CharField):  # type: ignore[type-arg]  # generic for mypy only
     """Primary key of what clients name: an opaque string of 24 lowercase hex digits."""
 
     def __init__(self, **options: Any) -> None:
@@ -42,7 +42,7 @@ class ObjectIdField(models.CharField):
         )
 
 
-class SessionEpochField(models.PositiveBigIntegerField):
+class SessionEpochField(models.PositiveBigIntegerField):  # type: ignore[type-arg]  # generic for mypy only
     """Counts the orders to refuse every session of an app or a user.
 
     A session carries the epoch that it was opened under and is refused under any other. One row write

@@ -50,7 +50,7 @@ def field_errors(error: ValidationError) -> dict[str, list[ErrorDetail]]:
 
 
 @cache
-def made_once(kind: type[Serializer]) -> Serializer:
+def made_once(kind: type[Serializer[Any]]) -> Serializer[Any]:
     """A serializer for values that are passed to it: making one takes longer than what most are asked.
 
     It keeps nothing of what it has validated.
@@ -58,7 +58,7 @@ def made_once(kind: type[Serializer]) -> Serializer:
     return kind()
 
 
-def validate(kind: type[Serializer], data: Any) -> dict[str, Any]:
+def validate(kind: type[Serializer[Any]], data: Any) -> dict[str, Any]:
     """The fields of ``data``, as that serializer takes them. Raises: ValidationError."""
     if data is None:  # DRF would word this one in a list
         raise ValidationError({api_settings.NON_FIELD_ERRORS_KEY: ["No data provided"]})

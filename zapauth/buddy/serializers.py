@@ -11,7 +11,7 @@ from zapauth.buddy.paging import MOST_PER_PAGE
 from zapauth.dialect import field_errors, made_once, validate
 
 
-class BuddyInput(serializers.Serializer):
+class BuddyInput(serializers.Serializer[Any]):
     """The parameters of a call, under the models' names; `location` can come with any call."""
 
     location = Location(required=False)

@@ -107,11 +107,11 @@ class DialectSchema(AutoSchema):
         """When an error comes; mostly its message says that well enough."""
         return str(body["message"])
 
-    def invalid(self, takes: type[Serializer]) -> Iterator[Exception]:
+    def invalid(self, takes: type[Serializer[Any]]) -> Iterator[Exception]:
         """What is raised for parameters that are not as ``takes`` wants them: one of each kind."""
         raise NotImplementedError
 
-    def spelling(self, parameter: str, takes: type[Serializer]) -> str:
+    def spelling(self, parameter: str, takes: type[Serializer[Any]]) -> str:
         """A parameter as clients write it."""
         return parameter
 
@@ -156,9 +156,9 @@ class DialectSchema(AutoSchema):
 
     # --- what is sent --------------------------------------------------------------------------
 
-    def parameters_of(self, takes: type[Serializer]) -> Schema:
+    def parameters_of(self, takes: type[Serializer[Any]]) -> Schema:
         """The schema of an input: parameters as clients spell them, those that are needed first."""
-        schema = cast(Schema, self._map_serializer(takes, "request"))
+        schema = cast(Schema, self._map_serializer(takes, "request"))  # type: ignore[no-untyped-call]
         properties, required = schema["properties"], schema.get("required", [])
         spelt = {name: self.spelling(name, takes) for name in sorted(properties, key=lambda name: name not in required)}
         for schema_of_one in properties.values():

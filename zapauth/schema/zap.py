@@ -20,7 +20,7 @@ from zapauth.zap.serializers import CodeAgainInput, CodeInput, LoginInput
 from zapauth.zap.viewsets import ZapViewSet
 
 # The fields of which one at least is needed.
-_ONE_OF: dict[type[Serializer], tuple[str, ...]] = {
+_ONE_OF: dict[type[Serializer[Any]], tuple[str, ...]] = {
     LoginInput: ("identity", "email"),
     CodeInput: ("email", "phoneNumber"),
     CodeAgainInput: ("email", "phoneNumber", "username"),
@@ -58,7 +58,7 @@ class ZapSchema(DialectSchema):
         },
     }
 
-    def parameters_of(self, takes: type[Serializer]) -> Schema:
+    def parameters_of(self, takes: type[Serializer[Any]]) -> Schema:
         schema = super().parameters_of(takes)
         if takes in _ONE_OF:
             schema["anyOf"] = [{"required": [name]} for name in _ONE_OF[takes]]
@@ -88,7 +88,7 @@ class ZapSchema(DialectSchema):
             return "Something is missing, of the wrong type or out of bounds; `errors` says what and why."
         return super().meaning(body)
 
-    def invalid(self, takes: type[Serializer]) -> Iterator[Exception]:
+    def invalid(self, takes: type[Serializer[Any]]) -> Iterator[Exception]:
         # All fields of the wrong type at once, so that all names are known; then what is no object at all.
         yield _refusal(takes, {name: [None] for name in takes().fields})
         if self.method != "GET":
@@ -106,7 +106,7 @@ def _narrowed(name: str, *, code: Sequence[str], fields: Sequence[str] = ()) -> 
     return {"allOf": [ref(name), {"properties": properties}]}
 
 
-def _refusal(takes: type[Serializer], data: Any) -> ValidationError:
+def _refusal(takes: type[Serializer[Any]], data: Any) -> ValidationError:
     serializer = takes(data=data)
     serializer.is_valid()
     return ValidationError(serializer.errors)

@@ -37,7 +37,7 @@ _OTHER_FILES = 256  # that a worker has open beside its connections
 _LAST_WORDS = 0.2  # seconds in which a worker that stops sends what it has answered
 
 
-@WorkerProcess.wrap_target
+@WorkerProcess.wrap_target  # type: ignore[untyped-decorator]
 def run(
     worker_id: int, app: "WSGIApplication", sock: Any, ipc: Any, loop: asyncio.AbstractEventLoop, *_options: Any
 ) -> None:
