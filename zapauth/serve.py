@@ -54,37 +54,21 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _serve(*, demo: bool, reload: bool) -> None:
     from django.conf import settings
-    from django.core.management import CommandError, call_command
-    from django.db import OperationalError, connection, connections
+    from django.db import connections
     from granian.log import LogLevels
 
     from sessions.bulk.resume import LeftRuns
     from sessions.restore.guard import CannotBeServed, RestoreGuard, Watcher
     from sessions.upkeep.sweeper import Sweeper
-    from users.database_use import Use, set_use, used_for
-    from zapauth.database_log import warn_of_revealing_settings
+    from users.database_use import Use, set_use
     from zapauth.local import demo as demonstration
     from zapauth.server import worker
     from zapauth.server.supervisor import RestartingServer
 
     _check_address_is_free(settings.HOST, settings.PORT)
     set_use(Use.COMMAND)
-    try:
-        call_command("check", stdout=StringIO())
-    except CommandError as error:
-        raise _CannotServe(str(error)) from error
-    try:
-        # Without the pool, which would try again for a while and not say why.
-        psycopg.connect(**connection.get_connection_params()).close()
-    except psycopg.OperationalError as error:
-        raise _CannotServe(f"the database can't be reached: {error}") from error
-    warn_of_revealing_settings()
-    try:
-        with used_for(Use.MIGRATION):
-            call_command("migrate", verbosity=0, interactive=False)
-            connection.close()
-    except OperationalError as error:
-        raise _CannotServe(f"the tables can't be brought up to date: {str(error).strip()}") from error
+    _check_settings()
+    _bring_database_up_to_date()
     guard = RestoreGuard(settings.RESTORE_GUARD)
     try:
         guard.start()
@@ -127,6 +111,36 @@ def _serve(*, demo: bool, reload: bool) -> None:
         sweeper.stop()
         if watcher.restored is not None:
             raise _CannotServe(str(watcher.restored))
+
+
+def _check_settings() -> None:
+    from django.core.management import CommandError, call_command
+
+    try:
+        call_command("check", stdout=StringIO())
+    except CommandError as error:
+        raise _CannotServe(str(error)) from error
+
+
+def _bring_database_up_to_date() -> None:
+    from django.core.management import call_command
+    from django.db import OperationalError, connection
+
+    from users.database_use import Use, used_for
+    from zapauth.database_log import warn_of_revealing_settings
+
+    try:
+        # Without the pool, which would try again for a while and not say why.
+        psycopg.connect(**connection.get_connection_params()).close()
+    except psycopg.OperationalError as error:
+        raise _CannotServe(f"the database can't be reached: {error}") from error
+    warn_of_revealing_settings()
+    try:
+        with used_for(Use.MIGRATION):
+            call_command("migrate", verbosity=0, interactive=False)
+            connection.close()
+    except OperationalError as error:
+        raise _CannotServe(f"the tables can't be brought up to date: {str(error).strip()}") from error
 
 
 def _check_address_is_free(host: str, port: int) -> None:

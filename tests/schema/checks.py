@@ -35,7 +35,7 @@ def content_type_to_the_letter(ctx: CheckContext, response: Response, case: Case
 
 
 def wrong_method_as_documented(ctx: CheckContext, response: Response, case: Case) -> None:
-    """schemathesis looks no further than at the status of what it sent by a method that the path does not take."""
+    """Check the whole answer to a method that the path does not take: schemathesis checks its status only."""
     if response.status_code != 405:
         return
     case.operation.validate_response(response, case=case)
@@ -45,7 +45,7 @@ def wrong_method_as_documented(ctx: CheckContext, response: Response, case: Case
         raise _failure(case, "Other methods are allowed", f"{allowed}, not {documented}")
 
 
-def checks_for(caller: Caller) -> list[Any]:
+def checks_for(caller: Caller) -> list[Any]:  # noqa: C901  # four short checks, one function
     """With those that depend on who asks."""
 
     def the_malformed_is_refused(ctx: CheckContext, response: Response, case: Case) -> None:
@@ -89,8 +89,9 @@ def checks_for(caller: Caller) -> list[Any]:
 
 
 def _is_refused_by_a_rule(case: Case, response: Response) -> bool:
-    """Well-formed, but of something taken, a poor password, or a session that is not one of that user's:
-    `{"scope": "this"}`.
+    """Whether a rule refuses a well-formed request.
+
+    The rules: a name is taken, a password is poor, or `{"scope": "this"}` means no session of that user.
     """
     answer = response.json()
     poor = re.search("password: .* too (common|similar)", answer.get("message", ""), re.IGNORECASE) is not None
