@@ -22,7 +22,7 @@ def make_groups() -> None:
     keep_numbers()
     configs = [apps.get_app_config(label) for label in ("users", "user_sessions")]
     modules = [config.models_module for config in configs]
-    migration = import_module("sessions.migrations.0009_staff_groups")
+    migration = import_module("sessions.migrations.0001_initial")
     migration.make_groups(apps, connection.schema_editor())
     # Of a migration's apps it may take them away, ours go on: without them nobody gets permissions any more.
     for config, module in zip(configs, modules, strict=True):

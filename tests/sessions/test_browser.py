@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from importlib import import_module
 from io import StringIO
 
 import pytest
@@ -471,14 +470,3 @@ def test_staff_change_their_own_password_with_the_old_one_only(db):
     assert browser.post("/admin/password_change/", wrong).status_code == 200
     assert is_in(browser)
     assert Session.objects.get().ended_at is None
-
-
-def test_the_upgrade_drops_the_table_of_djangos_own_log_ins(db):
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE django_session (session_key varchar(40) PRIMARY KEY)")
-        cursor.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', '0001_initial', now())")
-        for _ in range(2):
-            cursor.execute(import_module("sessions.migrations.0013_no_browser_sessions").DROP)
-        cursor.execute("SELECT count(*) FROM django_migrations WHERE app = 'sessions'")
-        assert cursor.fetchone() == (0,)
-    assert "django_session" not in connection.introspection.table_names()

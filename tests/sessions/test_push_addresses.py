@@ -1,10 +1,7 @@
 """Whose push address it is when a log-in and the end of another session meet. Locks held here force the order."""
 
-from importlib import import_module
-
 import pytest
-from django.db import connection, transaction
-from django.utils import timezone
+from django.db import transaction
 
 from sessions.authentication import get_live_session, get_live_session_by_id
 from sessions.bulk.runs import start_run, sweep_run
@@ -227,22 +224,3 @@ def test_a_log_in_over_the_limit_and_a_logout_of_the_oldest_session_get_along(an
         assert isinstance(leaving.exception(20), SessionEnded | None)
     assert (is_open(old), is_open(new)) == (False, True)
     assert pushes_of(anna.user_id) == [PHONE]
-
-
-# --- rows of before -------------------------------------------------------------------------------
-
-
-def test_an_address_of_before_is_held_by_the_newest_open_session_of_its_user(db):
-    ann, ben = User.objects.create_user("ann"), User.objects.create_user("ben")
-    held = DeviceToken.of(PHONE, user=ann)
-    held.save()
-    ended = {"ended_at": timezone.now(), "end_reason": EndReason.LOGOUT}
-    newest = [
-        new_session(user=user, device_token=held, authenticated_at=timezone.now(), **more)
-        for user, more in ((ann, {}), (ann, {}), (ann, ended), (ben, {}))
-    ][1]
-    with connection.cursor() as cursor:
-        for operation in import_module("sessions.migrations.0021_push_addresses_are_held").Migration.operations:
-            cursor.execute(operation.sql)
-    held.refresh_from_db()
-    assert held.held_by == newest.pk

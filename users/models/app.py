@@ -55,7 +55,7 @@ class App(models.Model):
     sessions_per_user = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="Most sessions per user in this app. One more ends the oldest. 0: no limit. Empty: SESSIONS_PER_USER.",
+        help_text="Most sessions of one user. Another one ends the oldest. 0: no limit. Empty: SESSIONS_PER_USER.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
