@@ -27,7 +27,7 @@ class DotNetApp(SDK):
         self.logins_shown = 0
 
     def call(self, method: str, path: str, parameters: dict[str, Any] | None = None) -> Result:
-        """Make a call. The client registers the device first if it has no token; if that fails, it calls without one."""
+        """Make a call. The client registers the device first if it has no token; if this fails, it calls without."""
         if not (self.user_token or self.device_token):
             self._register()
         return self._exchange(method, path, parameters or {})

@@ -1,4 +1,4 @@
-"""The Python client. It uses requests, keeps its tokens in an ini file and drops none, and sees only an error's status."""
+"""The Python client. It uses requests, keeps its tokens in an ini file, drops none, and sees only an error's status."""
 
 import json
 import re
