@@ -130,9 +130,7 @@ def test_a_log_in_from_a_new_browser_is_told_by_mail(sven, settings, mailoutbox,
 
 
 def test_a_page_costs_one_statement_for_the_session_and_its_user(browser, django_assert_max_num_queries):
-    with django_assert_max_num_queries(
-        4
-    ) as queries:  # the other fields are permissions, and a link to change the password
+    with django_assert_max_num_queries(4) as queries:  # permissions, and the link to the password page
         browser.get("/admin/password_change/done/")
     (check,) = [query["sql"] for query in queries if "user_sessions_session" in query["sql"]]
     assert "clock_timestamp()" in check
