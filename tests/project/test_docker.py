@@ -197,8 +197,8 @@ def test_only_this_machine_reaches_the_service_and_nothing_outside_reaches_the_d
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
-def test_the_lines_of_the_readme_make_an_env_file_that_the_settings_accept(image, tmp_path):
-    blocks = re.findall(r"^```sh\n(.+?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+def test_the_lines_of_the_documentation_make_an_env_file_that_the_settings_accept(image, tmp_path):
+    blocks = re.findall(r"^```sh\n(.+?)^```$", (ROOT / "docs" / "deploy.md").read_text(), re.DOTALL | re.MULTILINE)
     (lines,) = (block for block in blocks if "> .env" in block)
 
     def paste():
