@@ -19,6 +19,8 @@ DATA = Path(tempfile.mkdtemp(prefix="zapauth-tests-"))
 for _name in SETTINGS_NAMES - {"DATABASE_URL"}:
     os.environ.pop(_name, None)
 os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATA_DIR": str(DATA)}
+# The suite starts a hundred processes. Without bytecode each would compile the project again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if os.environ.get("DATABASE_URL"):
     from zapauth import local_secrets
 
@@ -26,22 +28,57 @@ if os.environ.get("DATABASE_URL"):
     os.environ["HTTPS"] = "off"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     # Stopped in any way, the suite stops what it started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if _only_hands_out(config):
+        # Or each worker would read the settings before this file has given it a folder of its own.
+        del os.environ["DJANGO_SETTINGS_MODULE"]
+        return
 
     import django
 
     django.setup()
 
-    from tests import database_clock
+    from tests import database_clock, emptying
 
     database_clock.install()
+    emptying.install()
 
     # A test holds its connection as long as it runs. On a busy machine the pool could take that for a silent server.
     from zapauth.postgresql import pool
 
     pool.LONG = math.inf
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run the whole suite on all processors; a part of it in this process, where a debugger works.
+
+    With DATABASE_URL, too, all runs in this process: workers would share one PostgreSQL, and tests look at all of its
+    locks and connections.
+    """
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
+    return len(os.sched_getaffinity(0)) if is_whole and not os.environ.get("DATABASE_URL") else 0
+
+
+def _only_hands_out(config: pytest.Config) -> bool:
+    """Whether this process runs no test itself, but has pytest-xdist's workers do it."""
+    return bool(config.option.numprocesses) and not config.option.collectonly and not hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files whose tests commit last, each as a whole.
+
+    pytest-django has put such tests last. A worker of pytest-xdist gets whole files, in this order.
+    """
+    committing = {item.path for item in items if _commits(item)}
+    items.sort(key=lambda item: (item.path in committing, item.path))
+
+
+def _commits(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    return "transactional_db" in item.fixturenames or bool(marker and marker.kwargs.get("transaction"))
 
 
 def pytest_unconfigure() -> None:
@@ -60,7 +97,10 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> Iterator[None]:
-    """Start the embedded PostgreSQL before pytest-django makes the test database; stop it after."""
+    """Start the embedded PostgreSQL before pytest-django makes the test database; stop it after.
+
+    Each of pytest-xdist's workers has one of its own, so none needs another name for its database.
+    """
     from django.conf import settings
 
     from zapauth.embedded_postgres import running
@@ -74,10 +114,11 @@ def django_db_modify_db_settings() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """The test database, with a clock that follows `time_machine`."""
-    from tests.database_clock import make_function
+    from tests import database_clock, emptying
 
     with django_db_blocker.unblock():
-        make_function()
+        database_clock.make_function()
+        emptying.remember()
 
 
 def _hasten(database: dict[str, Any]) -> None:
@@ -103,9 +144,6 @@ def _server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
 @pytest.fixture
 def server(_server: Any, transactional_db: None) -> Any:
     """A real server with two workers on the test database, which is emptied after each test."""
-    from tests.content_types import keep_numbers
-
-    keep_numbers()
     return _server
 
 
