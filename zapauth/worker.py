@@ -79,10 +79,10 @@ def run(
     loop.run_until_complete(asked.wait())
     stop.set()  # no new connection; each one that there is ends after its request
     loop.run_until_complete(requests.finish(stopped))
-    if not stopped.is_set():
-        # Left are clients that stall, for whom granian would wait.
-        background.finish()
-        os._exit(0)
+    background.finish()
+    # Granian would wait for clients that stall. And Python would take its modules apart first, which on a busy machine
+    # takes longer than the server waits for a worker.
+    os._exit(0)
 
 
 class _CallsAtOnce:

@@ -85,6 +85,13 @@ def test_the_other_worker_answers_during_a_pause_and_sigterm_ends_it(patient):
     assert patient.process.wait(20) == 0
 
 
+def test_a_worker_that_stops_does_not_wait_for_the_end_of_its_interpreter(django_db_blocker, django_db_setup):
+    with django_db_blocker.unblock(), running_server(DJANGO_SETTINGS_MODULE="tests.lingering_settings") as server:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+        assert "Killing" not in server.log.read_text()
+
+
 def test_the_pause_doubles_with_each_death_up_to_half_a_minute():
     assert [pause_after(deaths) for deaths in range(1, 10)] == [0, 0.5, 1, 2, 4, 8, 16, LONGEST_PAUSE, LONGEST_PAUSE]
     assert pause_after(100_000) == LONGEST_PAUSE
