@@ -93,7 +93,7 @@ def wait_until_it_listens(server: RunningServer, *, seconds: float = 60) -> None
 def ping(server: RunningServer) -> int | None:
     """The status of its answer; None when there is none."""
     try:
-        with closing(HTTPConnection(server.base_url.removeprefix("http://"), timeout=5)) as connection:
+        with closing(HTTPConnection(server.base_url.removeprefix("http://"), timeout=30)) as connection:
             connection.request("GET", "/service/ping")
             return connection.getresponse().status
     except (OSError, HTTPException):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def wait_until(happened: Callable[[], Any], *, seconds: float = 20) -> Any:
+def wait_until(happened: Callable[[], Any], *, seconds: float = 60) -> Any:
     """Ask again until ``happened()`` is true; fails after so many seconds. Returns what it said at last."""
     deadline = time.monotonic() + seconds
     while not (said := happened()):

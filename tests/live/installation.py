@@ -67,7 +67,7 @@ class Installation:
             yield server
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
     def postgres(self, program: str, *words: str | Path) -> str:
         """One of PostgreSQL's own client programs, of the same version as the server."""

@@ -295,13 +295,13 @@ def test_the_steps_of_the_dockerfile_make_a_server_that_answers_is_healthy_and_s
     with started(image, tmp_path / "log", environment) as server:
         wait_until_it_listens(server)
         # HTTPS is on and 127.0.0.1 is no allowed host: the setting that the health check has to get along with.
-        assert httpx.get(f"{server.base_url}/service/ping").status_code == 400
-        ping = httpx.get(f"{server.base_url}/service/ping", headers={"Host": "auth.example.org"})
+        assert httpx.get(f"{server.base_url}/service/ping", timeout=30).status_code == 400
+        ping = httpx.get(f"{server.base_url}/service/ping", headers={"Host": "auth.example.org"}, timeout=30)
         assert ping.json()["result"] == "Pong"
         checked = image.run(health_check(), **environment)
         assert checked.returncode == 0, checked.stderr
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(20) == 0, server.log.read_text()
+        assert server.process.wait(60) == 0, server.log.read_text()
     assert image.run(health_check(), **environment).returncode != 0
 
 
@@ -321,7 +321,7 @@ def started(image, log, environment):
         yield RunningServer(f"http://127.0.0.1:{environment['PORT']}", process, log)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 # --- the health check ---------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def serving(data, tmp_path, **more):
         # As a terminal does it: Ctrl-C goes to all processes of the group, workers included.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
-        process.wait(20)
+        process.wait(60)
 
 
 def processes_of(data):
@@ -139,8 +139,8 @@ def test_a_start_after_kill_9_works(data, tmp_path, what):
         for process in everything if what == "everything" else heads:
             with suppress(psutil.NoSuchProcess):  # its parent's death was enough
                 process.kill()
-        server.process.wait(20)
-        assert psutil.wait_procs(workers, timeout=20)[1] == []
+        server.process.wait(60)
+        assert psutil.wait_procs(workers, timeout=60)[1] == []
     with serving(data, tmp_path) as server:
         assert "kept from before: 1 users" in server.log.read_text()
     assert processes_of(data) == []
@@ -190,7 +190,7 @@ def test_createapp_works_beside_a_running_server_and_leaves_it_running(data, tmp
         new = json.loads(made.stdout)
         assert new["sharedSecret"] is None
         body = {"appId": new["appId"], "appKey": new["appKey"], "platform": "test"}
-        assert httpx.post(f"{server.base_url}/devices", json=body).status_code == 201
+        assert httpx.post(f"{server.base_url}/devices", json=body, timeout=30).status_code == 201
 
 
 def test_commands_start_the_database_when_nobody_has_and_stop_it_again(data):
@@ -209,7 +209,7 @@ def test_a_port_in_use_is_an_error_that_names_it(data, tmp_path):
         assert second.returncode == 1
         assert f"can't listen on 127.0.0.1 port {port}" in second.stderr
         assert "Traceback" not in second.stderr
-        assert httpx.get(f"{server.base_url}/service/ping").status_code == 200
+        assert httpx.get(f"{server.base_url}/service/ping", timeout=30).status_code == 200
 
 
 @pytest.mark.parametrize("missing", ["SECRET_KEY", "SIGNING_KEYS"])

@@ -83,7 +83,7 @@ def test_background_jobs_and_the_sweeper_have_the_limits_of_commands(own_connect
 
     serve("somebody")
     background._submit(job, background._long)
-    assert done.wait(20)
+    assert done.wait(60)
     serve_nobody()
     monkeypatch.setattr(timeouts, "sweep", job)
     sweeper = timeouts.Sweeper()
@@ -103,7 +103,7 @@ def test_the_sweeper_survives_a_connection_that_cannot_be_closed(monkeypatch):
     monkeypatch.setattr(timeouts.logger, "exception", lambda text, *_: rounds.set() if "broke" in text else None)
     sweeper = timeouts.Sweeper()
     sweeper.start()
-    assert rounds.wait(20)
+    assert rounds.wait(60)
     assert sweeper.is_alive()
     sweeper.stop()
 

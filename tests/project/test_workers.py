@@ -43,7 +43,7 @@ def patient(django_db_blocker, django_db_setup):
 
 def kill(worker):
     worker.kill()
-    psutil.wait_procs([worker], timeout=20)
+    psutil.wait_procs([worker], timeout=60)
 
 
 def successors(server, before):
@@ -82,7 +82,7 @@ def test_the_other_worker_answers_during_a_pause_and_sigterm_ends_it(patient):
     wait_until(lambda: "in 3600 s" in patient.log.read_text())
     wait_until(lambda: ping(patient) == 200)  # by the other one
     patient.process.send_signal(signal.SIGTERM)
-    assert patient.process.wait(20) == 0
+    assert patient.process.wait(60) == 0
 
 
 def test_a_worker_that_stops_does_not_wait_for_the_end_of_its_interpreter(django_db_blocker, django_db_setup):
