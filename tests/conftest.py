@@ -19,8 +19,10 @@ DATA = Path(tempfile.mkdtemp(prefix="zapauth-tests-"))
 for _name in SETTINGS_NAMES - {"DATABASE_URL"}:
     os.environ.pop(_name, None)
 os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATA_DIR": str(DATA)}
-# The suite starts a hundred processes. Without bytecode each would compile the project again.
+# The suite starts hundreds of processes. Without bytecode each of them would compile the project again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Each needs about 1 GB of memory, with its PostgreSQL and its servers.
+_MOST_PROCESSES = 4
 if os.environ.get("DATABASE_URL"):
     from zapauth import local_secrets
 
@@ -32,7 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Stopped in any way, the suite stops what it started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if _only_hands_out(config):
-        # Or each worker would read the settings before this file has given it a folder of its own.
+        # The others begin with this environment. They would read the settings before this file gives each of them a
+        # folder of its own.
         del os.environ["DJANGO_SETTINGS_MODULE"]
         return
 
@@ -52,25 +55,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run the whole suite on all processors; a part of it in this process, where a debugger works.
+    """How many processes run the tests; 0: this one does, where a debugger works.
 
-    With DATABASE_URL, too, all runs in this process: workers would share one PostgreSQL, and tests look at all of its
-    locks and connections.
+    Several run the whole suite. A part of it is run here, and so is all of it with DATABASE_URL: the processes would
+    share one PostgreSQL, and some tests look at all of its locks and connections.
     """
-    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.keyword
-    return len(os.sched_getaffinity(0)) if is_whole and not os.environ.get("DATABASE_URL") else 0
+    chosen = config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.option.keyword
+    return 0 if chosen or os.environ.get("DATABASE_URL") else min(os.cpu_count() or 1, _MOST_PROCESSES)
 
 
 def _only_hands_out(config: pytest.Config) -> bool:
-    """Whether this process runs no test itself, but has pytest-xdist's workers do it."""
+    """Whether this process runs no test itself: other ones do."""
     return bool(config.option.numprocesses) and not config.option.collectonly and not hasattr(config, "workerinput")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files whose tests commit last, each as a whole.
+    """Put the files with tests that commit last.
 
-    pytest-django has put such tests last. A worker of pytest-xdist gets whole files, in this order.
+    pytest-django puts such tests last. But pytest-xdist hands out whole files, in this order.
     """
     committing = {item.path for item in items if _commits(item)}
     items.sort(key=lambda item: (item.path in committing, item.path))
@@ -99,7 +102,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def django_db_modify_db_settings() -> Iterator[None]:
     """Start the embedded PostgreSQL before pytest-django makes the test database; stop it after.
 
-    Each of pytest-xdist's workers has one of its own, so none needs another name for its database.
+    Each process that runs tests has a server of its own, so no database needs another name.
     """
     from django.conf import settings
 
