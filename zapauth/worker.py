@@ -80,8 +80,7 @@ def run(
     stop.set()  # no new connection; each one that there is ends after its request
     loop.run_until_complete(requests.finish(stopped))
     background.finish()
-    # Granian would wait for clients that stall. And Python would take its modules apart first, which on a busy machine
-    # takes longer than the server waits for a worker.
+    # Granian would wait for clients that stall. And Python would take all modules apart, for seconds on a busy machine.
     os._exit(0)
 
 

@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from types import SimpleNamespace
+from unittest import mock
 
 import psutil
 import pytest
@@ -14,7 +15,7 @@ from granian.server.common import AbstractServer
 
 from tests.servers import ping, running_server
 from tests.waiting import wait_until
-from zapauth.workers import LONG_LIFE, LONGEST_PAUSE, RestartingServer, pause_after
+from zapauth.workers import LONG_LIFE, LONGEST_PAUSE, RestartingServer, _join, pause_after
 
 # Our `_serve_loop` was written against these texts of granian's. When one changes, read what is new there, see
 # whether ours has to follow, and put the new digest here.
@@ -90,6 +91,18 @@ def test_a_worker_that_stops_does_not_wait_for_the_end_of_its_interpreter(django
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(60) == 0
         assert "Killing" not in server.log.read_text()
+
+
+def test_a_worker_that_has_died_is_not_joined_before_its_exit_code_is_known():
+    sentinel, held_by_the_process = os.pipe()
+    os.close(held_by_the_process)
+    exit_codes = iter([None, None, 0])
+    process = mock.Mock(sentinel=sentinel)
+    type(process).exitcode = mock.PropertyMock(side_effect=exit_codes)
+    _join(process, timeout=10)
+    os.close(sentinel)
+    process.join.assert_called_once_with(10)
+    assert list(exit_codes) == []
 
 
 def test_the_pause_doubles_with_each_death_up_to_half_a_minute():
