@@ -19,6 +19,10 @@ DATA = Path(tempfile.mkdtemp(prefix="zapauth-tests-"))
 for _name in SETTINGS_NAMES - {"DATABASE_URL"}:
     os.environ.pop(_name, None)
 os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATA_DIR": str(DATA)}
+# The suite starts hundreds of processes. Without bytecode each of them would compile the project again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Each needs about 1 GB of memory, with its PostgreSQL and its servers.
+_MOST_PROCESSES = 4
 if os.environ.get("DATABASE_URL"):
     from zapauth.local import secrets
 
@@ -26,22 +30,58 @@ if os.environ.get("DATABASE_URL"):
     os.environ["HTTPS"] = "off"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     # However the suite is stopped, it stops what it started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if _only_hands_out(config):
+        # The others begin with this environment. They would read the settings before this file gives each of them a
+        # folder of its own.
+        del os.environ["DJANGO_SETTINGS_MODULE"]
+        return
 
     import django
 
     django.setup()
 
-    from tests import database_clock
+    from tests import database_clock, emptying
 
     database_clock.install()
+    emptying.install()
 
     # A test holds its connection while it runs. On a busy machine the pool could take that for a silent server.
     from zapauth.postgresql import pool
 
     pool.LONG = math.inf
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many processes run the tests; 0: this one does, where a debugger works.
+
+    Several run the whole suite. A part of it is run here, and so is all of it with DATABASE_URL: the processes would
+    share one PostgreSQL, and some tests look at all of its locks and connections.
+    """
+    chosen = config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.option.keyword
+    return 0 if chosen or os.environ.get("DATABASE_URL") else min(os.cpu_count() or 1, _MOST_PROCESSES)
+
+
+def _only_hands_out(config: pytest.Config) -> bool:
+    """Whether this process runs no test itself: other ones do."""
+    return bool(config.option.numprocesses) and not config.option.collectonly and not hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with tests that commit last.
+
+    pytest-django puts such tests last. But pytest-xdist hands out whole files, in this order.
+    """
+    committing = {item.path for item in items if _commits(item)}
+    items.sort(key=lambda item: (item.path in committing, item.path))
+
+
+def _commits(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    return "transactional_db" in item.fixturenames or bool(marker and marker.kwargs.get("transaction"))
 
 
 def pytest_unconfigure() -> None:
@@ -60,7 +100,10 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> Iterator[None]:
-    """Start the embedded PostgreSQL before pytest-django makes the test database; stop it afterwards."""
+    """Start the embedded PostgreSQL before pytest-django makes the test database; stop it afterwards.
+
+    Each process that runs tests has a server of its own, so no database needs another name.
+    """
     from django.conf import settings
 
     from zapauth.local.embedded_postgres import running
@@ -74,10 +117,11 @@ def django_db_modify_db_settings() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """The test database, with a clock that follows `time_machine`."""
-    from tests.database_clock import make_function
+    from tests import database_clock, emptying
 
     with django_db_blocker.unblock():
-        make_function()
+        database_clock.make_function()
+        emptying.remember()
 
 
 def _hasten(database: dict[str, Any]) -> None:
@@ -103,9 +147,6 @@ def _server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
 @pytest.fixture
 def server(_server: Any, transactional_db: None) -> Any:
     """A real server with two workers on the test database, which is emptied after each test."""
-    from tests.content_types import keep_numbers
-
-    keep_numbers()
     return _server
 
 

@@ -1,6 +1,7 @@
 """Real servers for the suite: `python -m zapauth.serve` with several workers, on the test database."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -21,6 +22,9 @@ from tests.environment import ROOT
 
 # Settings that a server with DATABASE_URL needs to start. Commands need none of them.
 MAY_SERVE = {"ALLOWED_HOSTS": "127.0.0.1", "EMAIL_URL": "consolemail://"}
+
+# Below those that the kernel gives to connections: one of them could take the port before the server does.
+_PORTS = range(10_000, 32_768)
 
 
 @dataclass
@@ -58,11 +62,11 @@ def running_server(*options: str, **environment: str) -> Iterator[RunningServer]
         )
         server = RunningServer(f"http://127.0.0.1:{port}", process, Path(log.name))
         try:
-            wait_until_it_answers(server)
+            wait_until_it_listens(server)
             yield server
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(20)
+            process.wait(60)
 
 
 def test_environment() -> dict[str, str]:
@@ -76,22 +80,20 @@ def test_environment() -> dict[str, str]:
     }
 
 
-def wait_until_it_answers(server: RunningServer, *, seconds: float = 30) -> None:
-    """Return after the first answer. Fails with the server's log when it dies or stays silent."""
+def wait_until_it_listens(server: RunningServer, *, seconds: float = 60) -> None:
+    """Return when the server has printed that it listens. Fails with its log if it dies or takes longer."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if server.process.poll() is not None:
-            break
-        if ping(server):
+    while time.monotonic() < deadline and server.process.poll() is None:
+        if "ZapAuth listens on " in server.log.read_text():
             return
-        time.sleep(0.05)
-    raise AssertionError(f"the server does not answer:\n{server.log.read_text()}")
+        time.sleep(0.02)
+    raise AssertionError(f"the server does not listen:\n{server.log.read_text()}")
 
 
 def ping(server: RunningServer) -> int | None:
     """The status of its answer; None when there is none."""
     try:
-        with closing(HTTPConnection(server.base_url.removeprefix("http://"), timeout=5)) as connection:
+        with closing(HTTPConnection(server.base_url.removeprefix("http://"), timeout=30)) as connection:
             connection.request("GET", "/service/ping")
             return connection.getresponse().status
     except (OSError, HTTPException):
@@ -99,10 +101,12 @@ def ping(server: RunningServer) -> int | None:
 
 
 def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port for a server. Drawn, because several suites may look for one at the same time."""
+    while True:
+        port = random.choice(_PORTS)
+        with closing(socket.socket()) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def test_database_url() -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def wait_until(happened: Callable[[], Any], *, seconds: float = 20) -> Any:
+def wait_until(happened: Callable[[], Any], *, seconds: float = 60) -> Any:
     """Call ``happened()`` until it returns a true value, and return that. Fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (said := happened()):

@@ -11,8 +11,11 @@ import os
 import signal
 import socket
 import sys
+import threading
 from contextlib import closing
+from functools import partial
 from io import StringIO
+from multiprocessing.synchronize import Semaphore
 from types import FrameType
 
 import django
@@ -99,12 +102,14 @@ def _serve(*, demo: bool, reload: bool) -> None:
         reload=reload,
         reload_paths=[settings.BASE_DIR / name for name in ("zapauth", "sessions", "users")] if reload else None,
     )
-    server.on_startup(lambda: print(text, flush=True))
+    # Not an event: a worker that is killed as it sets one may leave it locked, and hold up the next worker.
+    ready = multiprocessing.Semaphore(0)
+    threading.Thread(target=_print_when, args=[ready, text], daemon=True).start()
     sweeper, left_runs, watcher = Sweeper(), LeftRuns(), Watcher(guard)
     for thread in (sweeper, left_runs, watcher):
         thread.start()
     try:
-        server.serve(worker.run)
+        server.serve(partial(worker.run, ready=ready))
     finally:
         watcher.stop()
         left_runs.stop()
@@ -141,6 +146,12 @@ def _bring_database_up_to_date() -> None:
             connection.close()
     except OperationalError as error:
         raise _CannotServe(f"the tables can't be brought up to date: {str(error).strip()}") from error
+
+
+def _print_when(ready: Semaphore, text: str) -> None:
+    """Print ``text`` when the first worker takes connections."""
+    ready.acquire()
+    print(text, flush=True)
 
 
 def _check_address_is_free(host: str, port: int) -> None:

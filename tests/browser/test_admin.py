@@ -12,7 +12,7 @@ from tests.browser.admin import browsing
 from tests.browser.chromium import CHROMIUM
 from tests.phones import PASSWORD, Live, ZapPhone, device_token
 from tests.servers import running_server
-from tests.sessions.staff import make_groups, new_staff
+from tests.sessions.staff import new_staff
 from users.models import User
 
 pytestmark = [
@@ -30,7 +30,6 @@ def _admin(django_db_setup, django_db_blocker):
 @pytest.fixture
 def admin(_admin, transactional_db):
     """The URL of a server on the test database. The database is emptied after each test."""
-    make_groups()
     return _admin.base_url
 
 

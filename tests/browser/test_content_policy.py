@@ -11,7 +11,7 @@ from tests.browser.admin import browsing
 from tests.browser.chromium import CHROMIUM
 from tests.environment import ROOT
 from tests.phones import BuddyPhone, Live, ZapPhone
-from tests.sessions.staff import make_groups, new_staff
+from tests.sessions.staff import new_staff
 from users.models import App, Device, RefusedLogin, User
 
 pytestmark = [
@@ -23,7 +23,6 @@ pytestmark = [
 @pytest.fixture
 def admin(server):
     """The URL of a server with some content on each page of its admin."""
-    make_groups()
     new_staff(name="boss")
     ZapPhone(Live(server.base_url), device_token="push").sign_up("ann")
     BuddyPhone(Live(server.base_url)).sign_up("bob")

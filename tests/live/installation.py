@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.environment import ROOT, SETTINGS_NAMES
 from tests.phones import BuddyPhone, Live, ZapPhone
-from tests.servers import RunningServer, free_port, wait_until_it_answers
+from tests.servers import RunningServer, free_port, wait_until_it_listens
 from zapauth.local.embedded_postgres import _Server, socket_folder
 
 
@@ -63,11 +63,11 @@ class Installation:
             )
         server = RunningServer(self.url, process, log)
         try:
-            wait_until_it_answers(server)
+            wait_until_it_listens(server)
             yield server
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
     def postgres(self, program: str, *words: str | Path) -> str:
         """Run one of PostgreSQL's own client programs, of the same version as the server."""

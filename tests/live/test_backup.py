@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -123,10 +122,7 @@ def test_a_server_that_runs_while_a_backup_is_restored_stops_by_itself(story):
     assert story.at.manage("restored", "--ended", str(story.record)).returncode == 0
     with story.at.serving() as server:
         story.at.restore(story.backup)
-        deadline = time.monotonic() + 60
-        while server.process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert server.process.returncode == 1
+        assert server.process.wait(60) == 1
         assert "a backup was restored" in server.log.read_text()
     assert story.at.try_to_serve().returncode == 1
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,19 +13,11 @@ from sessions.models import EndReason, Session
 from tests.live.test_races import at_once
 from tests.phones import PASSWORD, Live, device_token
 from tests.servers import running_server
+from tests.waiting import wait_until
 from users.models import User
 
 pytestmark = pytest.mark.only("zap")
 NEW_PASSWORD = "another-horse-2"
-
-
-def wait_for(found, *, seconds=20):
-    """Wait until ``found`` returns a true value, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (result := found()):
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.05)
-    return result
 
 
 def test_a_server_that_starts_ends_what_has_timed_out_meanwhile(phone_kind, server):
@@ -34,7 +25,7 @@ def test_a_server_that_starts_ends_what_has_timed_out_meanwhile(phone_kind, serv
     live = phone_kind(Live(server.base_url), device_token="live").sign_up()
     Session.objects.filter(user=late.user_id).update(expires_at=timezone.now() - timedelta(seconds=1))
     with running_server():
-        ended = wait_for(lambda: Session.objects.exclude(ended_at=None).first())
+        ended = wait_until(lambda: Session.objects.exclude(ended_at=None).first())
     assert (ended.user_id, ended.end_reason) == (late.user_id, EndReason.EXPIRED)
     assert device_token("late").user is None
     assert device_token("live").user_id == live.user_id
@@ -67,7 +58,7 @@ def sent(mails: Path, subject: str) -> list[str]:
 
 
 def code_in(mails: Path, subject: str = "Your ZapAuth reset code") -> str:
-    (text,) = wait_for(lambda: sent(mails, subject))
+    (text,) = wait_until(lambda: sent(mails, subject))
     return re.search(r"^ {4}([0-9a-f]{4} [0-9a-f]{4} [0-9a-f]{4})$", text, re.MULTILINE)[1]
 
 

@@ -15,7 +15,7 @@ from tests.environment import ROOT
 from tests.live.refusals import TRIES, accepted_of
 from tests.phones import PASSWORD, BuddyPhone, Live, Phone, ZapPhone, address_in, device_token, promote, pushes_of
 from tests.servers import test_environment
-from tests.sessions.staff import LIST, make_groups, new_staff, user_url
+from tests.sessions.staff import LIST, new_staff, user_url
 from users.clients import create_app
 from users.models import DeviceToken, User
 from users.reset_codes import issue_code
@@ -63,7 +63,6 @@ def ann(phone_kind, server):
     phone = phone_kind(send, device_token="phone", **options).sign_up("ann")
     tablet = phone_kind(send, device_token="tablet", **options)
     assert tablet.log_in("ann").status == 200
-    make_groups()
     new_staff("Operators", name="olga")
     admin = Browser(server.base_url, "olga")
     with closing(admin.client):

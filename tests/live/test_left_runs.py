@@ -56,7 +56,7 @@ def test_an_order_whose_workers_are_killed_in_the_middle_is_carried_out_by_the_s
             wait_until(is_waited_for)
             for worker in own_server.workers():
                 worker.kill()
-            ordering.join(20)
+            ordering.join(60)
             assert not ordering.is_alive()
             run = BulkRun.objects.get()
             assert (run.ended, run.finished_at) == (0, None)

@@ -60,7 +60,7 @@ def nginx(django_db_setup, django_db_blocker, tmp_path_factory):
             yield port
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 def can_connect(port):

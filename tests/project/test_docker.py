@@ -18,7 +18,7 @@ import yaml
 
 from tests.environment import ROOT, SETTINGS_NAMES
 from tests.project.requirements import locked_in, names, required_by_the_service
-from tests.servers import RunningServer, free_port, test_database_url, wait_until_it_answers
+from tests.servers import RunningServer, free_port, test_database_url, wait_until_it_listens
 
 PASSWORDS = {"POSTGRES_PASSWORD", "DATABASE_PASSWORD"}
 REQUIRED = PASSWORDS | {"SECRET_KEY", "SIGNING_KEYS", "ALLOWED_HOSTS"}
@@ -198,18 +198,18 @@ def test_the_command_of_the_image_starts_a_server_that_is_healthy_and_stops(sett
         process = subprocess.Popen(start, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
         server = RunningServer(f"http://127.0.0.1:{port}", process, log)
-        wait_until_it_answers(server)
+        wait_until_it_listens(server)
         # HTTPS is on, and 127.0.0.1 is no allowed host: the health check has to work all the same.
-        assert httpx.get(f"{server.base_url}/service/ping").status_code == 400
-        ping = httpx.get(f"{server.base_url}/service/ping", headers={"Host": "auth.example.org"})
+        assert httpx.get(f"{server.base_url}/service/ping", timeout=30).status_code == 400
+        ping = httpx.get(f"{server.base_url}/service/ping", headers={"Host": "auth.example.org"}, timeout=30)
         assert ping.json()["result"] == "Pong"
         assert health() == 0
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0, log.read_text()
+        assert process.wait(60) == 0, log.read_text()
         assert health() == 1
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def copy_as_the_image_does(folder):

@@ -145,7 +145,7 @@ def test_a_statement_that_takes_long_is_left_alone_while_the_server_answers(post
         wait_until(lambda: len(asked) >= 2)
         assert thread.is_alive()
         other.execute("SELECT pg_advisory_unlock(1)")
-        thread.join(20)
+        thread.join(60)
     assert connection.execute("SELECT 1").fetchone() == (1,)
     pool.putconn(connection)
 
@@ -186,7 +186,7 @@ def test_a_user_over_their_share_gets_the_place_that_comes_free():
     thread.start()
     assert not got.is_set()
     shares.give_back("ann")
-    assert got.wait(20)
+    assert got.wait(60)
     thread.join()
 
 
@@ -219,5 +219,5 @@ def test_no_more_than_so_many_requests_of_one_user_wait():
     with pytest.raises(PoolTimeout):
         shares.take("ann")
     shares.give_back("ann")
-    assert done.wait(20)
+    assert done.wait(60)
     thread.join()

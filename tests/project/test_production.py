@@ -88,7 +88,10 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "number", "text"), REFUSED)
+# Named without their values: some are made anew in each process, and pytest-xdist compares the names of tests.
+@pytest.mark.parametrize(
+    ("name", "value", "number", "text"), REFUSED, ids=[f"{name}, {text}" for name, _, _, text in REFUSED]
+)
 def test_what_others_could_guess_or_read_is_refused_with_database_url_and_not_without(
     production, name, value, number, text
 ):
@@ -102,7 +105,11 @@ def test_what_others_could_guess_or_read_is_refused_with_database_url_and_not_wi
     assert refusals() == {}
 
 
-@pytest.mark.parametrize("value", [token_urlsafe(48), token_hex(16), f"secret:{token_urlsafe(32)}"])
+@pytest.mark.parametrize(
+    "value",
+    [token_urlsafe(48), token_hex(16), f"secret:{token_urlsafe(32)}"],
+    ids=["in base64", "in hexadecimal", "after a word"],
+)
 def test_a_random_secret_is_taken_whatever_stands_beside_it(value):
     assert weakness_of_secret(value) is None
 

@@ -7,6 +7,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,16 +16,18 @@ import psutil
 import pytest
 
 from tests.environment import ROOT, SETTINGS_NAMES
-from tests.servers import MAY_SERVE, RunningServer, free_port, wait_until_it_answers
+from tests.servers import MAY_SERVE, RunningServer, free_port, ping, wait_until_it_listens
 from tests.waiting import wait_until
 from zapauth.local.embedded_postgres import EmbeddedPostgresError, _only_one, _Server
 from zapauth.local.postgres_watch import PostgresWatch
 
 
 @pytest.fixture
-def data(tmp_path_factory):
-    # With a blank, and too long for a Unix socket's name.
-    return tmp_path_factory.mktemp("a folder") / ("long" * 25)
+def data():
+    # Not in pytest's folder: another run of it takes the right to pass through from PostgreSQL's system user.
+    with tempfile.TemporaryDirectory(prefix="zapauth serve ", ignore_cleanup_errors=True) as folder:
+        # With a blank, and too long for a Unix socket's name.
+        yield Path(folder) / ("long" * 25)
 
 
 def environment(data, **more):
@@ -69,13 +72,13 @@ def serving(data, tmp_path, **more):
         )
     server = RunningServer(f"http://127.0.0.1:{port}", process, log)
     try:
-        wait_until_it_answers(server)
+        wait_until_it_listens(server)
         yield server
     finally:
         # As a terminal does it: Ctrl-C goes to all processes of the group, workers included.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
-        process.wait(20)
+        process.wait(60)
 
 
 def processes_of(data):
@@ -109,6 +112,11 @@ def test_the_first_start_prints_examples_that_work_and_ctrl_c_stops_everything(d
     assert processes_of(data) == []
 
 
+def test_a_server_that_says_that_it_listens_answers_the_first_request(data, tmp_path):
+    with serving(data, tmp_path) as server:  # until it has said so
+        assert ping(server) == 200
+
+
 def test_a_second_start_keeps_the_data_and_says_so_but_shows_no_secret_again(data, tmp_path):
     with serving(data, tmp_path) as server:
         first = server.log.read_text()
@@ -134,8 +142,8 @@ def test_a_start_after_kill_9_works(data, tmp_path, what):
         for process in everything if what == "everything" else heads:
             with suppress(psutil.NoSuchProcess):  # its parent's death was enough
                 process.kill()
-        server.process.wait(20)
-        assert psutil.wait_procs(workers, timeout=20)[1] == []
+        server.process.wait(60)
+        assert psutil.wait_procs(workers, timeout=60)[1] == []
     with serving(data, tmp_path) as server:
         assert "kept from before: 1 users" in server.log.read_text()
     assert processes_of(data) == []
@@ -185,7 +193,7 @@ def test_createapp_works_beside_a_running_server_and_leaves_it_running(data, tmp
         new = json.loads(made.stdout)
         assert new["sharedSecret"] is None
         body = {"appId": new["appId"], "appKey": new["appKey"], "platform": "test"}
-        assert httpx.post(f"{server.base_url}/devices", json=body).status_code == 201
+        assert httpx.post(f"{server.base_url}/devices", json=body, timeout=30).status_code == 201
 
 
 def test_commands_start_the_database_when_nobody_has_and_stop_it_again(data):
@@ -204,7 +212,7 @@ def test_a_port_in_use_is_an_error_that_names_it(data, tmp_path):
         assert second.returncode == 1
         assert f"can't listen on 127.0.0.1 port {port}" in second.stderr
         assert "Traceback" not in second.stderr
-        assert httpx.get(f"{server.base_url}/service/ping").status_code == 200
+        assert httpx.get(f"{server.base_url}/service/ping", timeout=30).status_code == 200
 
 
 @pytest.mark.parametrize("missing", ["SECRET_KEY", "SIGNING_KEYS"])

@@ -84,7 +84,7 @@ def test_background_jobs_and_the_sweeper_have_the_limits_of_commands(own_connect
 
     serve("somebody")
     background._submit(job, background._long)
-    assert done.wait(20)
+    assert done.wait(60)
     serve_nobody()
     monkeypatch.setattr(sweeper, "sweep", job)
     thread = sweeper.Sweeper()
@@ -104,7 +104,7 @@ def test_the_sweeper_survives_a_connection_that_cannot_be_closed(monkeypatch):
     monkeypatch.setattr(sweeper.logger, "exception", lambda text, *_: rounds.set() if "broke" in text else None)
     thread = sweeper.Sweeper()
     thread.start()
-    assert rounds.wait(20)
+    assert rounds.wait(60)
     assert thread.is_alive()
     thread.stop()
 

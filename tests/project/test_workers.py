@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from types import SimpleNamespace
+from unittest import mock
 
 import psutil
 import pytest
@@ -14,7 +15,7 @@ from granian.server.common import AbstractServer
 
 from tests.servers import ping, running_server
 from tests.waiting import wait_until
-from zapauth.server.supervisor import LONG_LIFE, LONGEST_PAUSE, RestartingServer, pause_after
+from zapauth.server.supervisor import LONG_LIFE, LONGEST_PAUSE, RestartingServer, _join, pause_after
 
 # Our `_serve_loop` was written against these texts of granian's. When one changes, read what is new there, see
 # whether ours has to follow, and put the new digest here.
@@ -43,7 +44,7 @@ def patient(django_db_blocker, django_db_setup):
 
 def kill(worker):
     worker.kill()
-    psutil.wait_procs([worker], timeout=20)
+    psutil.wait_procs([worker], timeout=60)
 
 
 def successors(server, before):
@@ -82,7 +83,26 @@ def test_the_other_worker_answers_during_a_pause_and_sigterm_ends_it(patient):
     wait_until(lambda: "in 3600 s" in patient.log.read_text())
     wait_until(lambda: ping(patient) == 200)  # by the other one
     patient.process.send_signal(signal.SIGTERM)
-    assert patient.process.wait(20) == 0
+    assert patient.process.wait(60) == 0
+
+
+def test_a_worker_that_stops_does_not_wait_for_the_end_of_its_interpreter(django_db_blocker, django_db_setup):
+    with django_db_blocker.unblock(), running_server(DJANGO_SETTINGS_MODULE="tests.lingering_settings") as server:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+        assert "Killing" not in server.log.read_text()
+
+
+def test_a_worker_that_has_died_is_not_joined_before_its_exit_code_is_known():
+    sentinel, held_by_the_process = os.pipe()
+    os.close(held_by_the_process)
+    exit_codes = iter([None, None, 0])
+    process = mock.Mock(sentinel=sentinel)
+    type(process).exitcode = mock.PropertyMock(side_effect=exit_codes)
+    _join(process, timeout=10)
+    os.close(sentinel)
+    process.join.assert_called_once_with(10)
+    assert list(exit_codes) == []
 
 
 def test_the_pause_doubles_with_each_death_up_to_half_a_minute():

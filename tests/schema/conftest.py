@@ -14,9 +14,6 @@ def _live(django_db_setup, django_db_blocker):
 @pytest.fixture
 def live(_live, transactional_db):
     """A real server with two workers, on which nothing counts attempts."""
-    from tests.content_types import keep_numbers
-
-    keep_numbers()
     return _live
 
 

@@ -1,40 +1,22 @@
 """Staff in the admin, in this process: who they are, and what they click."""
 
 from html.parser import HTMLParser
-from importlib import import_module
 from typing import Any
 
-from django.apps import apps
 from django.contrib.auth.models import Group
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from tests.content_types import keep_numbers
 from tests.phones import PASSWORD
 from users.models import User
 
 LIST = "/admin/user_sessions/session/"
 
 
-def make_groups() -> None:
-    """Make the groups of the migration. They are missing after a test with a real server, which empties all tables."""
-    keep_numbers()
-    configs = [apps.get_app_config(label) for label in ("users", "user_sessions")]
-    modules = [config.models_module for config in configs]
-    migration = import_module("sessions.migrations.0001_initial")
-    migration.make_groups(apps, connection.schema_editor())
-    # The migration may reset `models_module` of its own apps, but not of ours: permissions would no longer be made.
-    for config, module in zip(configs, modules, strict=True):
-        config.models_module = module
-
-
 def new_staff(group: str | None = None, *, name: str = "staff") -> User:
     """Make a member of staff in that group; without a group, a superuser."""
     if group is None:
         return User.objects.create_superuser(name, PASSWORD)
-    if not Group.objects.filter(name=group).exists():
-        make_groups()
     user = User.objects.create_user(name, PASSWORD, is_staff=True)
     user.groups.add(Group.objects.get(name=group))
     return user

@@ -11,7 +11,7 @@ from django.core.management import call_command
 
 from sessions.admin.users import UserAdmin
 from tests.phones import PASSWORD, InProcess, ZapPhone, new_name, promote, reset_code_in
-from tests.sessions.staff import LIST, browser_of, make_groups, new_staff, open_form, told, user_url
+from tests.sessions.staff import LIST, browser_of, new_staff, open_form, told, user_url
 from users.admin import AppAdmin
 from users.models import App, OneTimeCode, User
 
@@ -237,7 +237,6 @@ def test_a_password_changed_while_a_user_form_is_saved_stays(boss, monkeypatch):
 
 
 def test_what_others_changed_while_a_user_form_was_open_stays(boss):
-    make_groups()
     ann, group = User.objects.create_user("ann", PASSWORD, email="ann@example.org"), Group.objects.first()
     form = open_form(boss, user_url(ann.pk)) | {"name": "Ann"}
     User.objects.filter(pk=ann.pk).update(email="new@example.org", is_active=False)
@@ -250,7 +249,6 @@ def test_what_others_changed_while_a_user_form_was_open_stays(boss):
 
 
 def test_groups_and_fields_are_changed_by_a_form_that_changes_them(boss):
-    make_groups()
     ann, group = User.objects.create_user("ann", PASSWORD), Group.objects.get(name="Support")
     form = open_form(boss, user_url(ann.pk)) | {"groups": [str(group.pk)], "is_staff": "on"}
     assert boss.post(user_url(ann.pk), form).status_code == 302
@@ -282,7 +280,6 @@ def test_superusers_cannot_change_their_own_powers_role_or_activity(boss):
     me = User.objects.get(username="boss")
     fields = {"is_staff", "is_superuser", "groups", "user_permissions", "role_id", "is_active"}
     assert not fields & set(boss.get(user_url(me.pk)).context["adminform"].form.fields)
-    make_groups()
     sent = {"username": "boss", "name": "Boss", "role_id": "7", "groups": [str(Group.objects.first().pk)]}
     assert boss.post(user_url(me.pk), sent).status_code == 302
     me.refresh_from_db()
@@ -355,7 +352,6 @@ def test_a_former_operator_has_nothing_left_in_the_admin(operator):
 def test_whoever_holds_a_permission_is_changed_and_deleted_by_superusers_only(new_phone):
     staff = promote(new_phone().sign_up(), "users.change_user", "users.delete_user")
     holder = new_phone().sign_up()
-    make_groups()
     User.objects.get(pk=holder.user_id).groups.add(Group.objects.get(name="Support"))
     path = f"/v1/users/{holder.user_id}" if staff.dialect == "zap" else f"/users/{holder.user_id}"
     for protected in (True, False):

@@ -21,7 +21,7 @@ def test_of_two_transactions_that_wait_for_each_other_both_do_their_work(transac
         tries.append(name)
         User.objects.filter(pk=order[0].pk).update(name=name)
         if len(tries) <= 2:
-            each_has_one.wait(20)
+            each_has_one.wait(60)
         User.objects.filter(pk=order[1].pk).update(name=name)
 
     with other_threads(2) as start:

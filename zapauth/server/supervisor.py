@@ -7,9 +7,13 @@ worker that dies while it handles the death of another one.
 import logging
 import signal
 import time
+from functools import partial
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from granian.server import MPServer
+from granian.server.mp import WorkerProcess
 
 logger = logging.getLogger("zapauth.server.supervisor")
 
@@ -35,6 +39,11 @@ class RestartingServer(MPServer):
         super().__init__(*arguments, **options)
         self._deaths: dict[int, int] = {}
         self._due: dict[int, float] = {}
+
+    def _spawn_worker(self, *arguments: Any, **options: Any) -> WorkerProcess:
+        worker = super()._spawn_worker(*arguments, **options)
+        worker.join = partial(_join, worker.inner)  # type: ignore[method-assign]
+        return worker
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         while True:
@@ -80,6 +89,17 @@ class RestartingServer(MPServer):
         self._due[idx] = time.monotonic() + pause
         when = f"in {pause:g} s" if pause else "at once"
         logger.error("worker %d of %d %s; it is started again %s", idx + 1, self.workers, what_happened, when)
+
+
+def _join(process: BaseProcess, timeout: float | None = None) -> None:
+    """Return when the process has died and its exit code is known, or after ``timeout`` seconds.
+
+    A thread of granian's waits for the process as well. On a busy machine it may have taken the exit code from the
+    system and not have stored it yet. Then the process seems to be alive, and granian would kill it.
+    """
+    process.join(timeout)
+    while wait([process.sentinel], timeout=0) and process.exitcode is None:
+        time.sleep(0.001)
 
 
 def _how_it_died(exitcode: int | None) -> str:

@@ -14,6 +14,7 @@ import resource
 import signal
 import threading
 from collections.abc import Callable
+from multiprocessing.synchronize import Semaphore
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -39,9 +40,18 @@ _LAST_WORDS = 0.2  # seconds in which a worker that stops sends what it has answ
 
 @WorkerProcess.wrap_target  # type: ignore[untyped-decorator]
 def run(
-    worker_id: int, app: "WSGIApplication", sock: Any, ipc: Any, loop: asyncio.AbstractEventLoop, *_options: Any
+    worker_id: int,
+    app: "WSGIApplication",
+    sock: Any,
+    ipc: Any,
+    loop: asyncio.AbstractEventLoop,
+    *_options: Any,
+    ready: Semaphore,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. For `granian.server.Server.serve`; granian's own options are not used."""
+    """Serve until SIGTERM or SIGINT; release ``ready`` once connections are taken.
+
+    For `granian.server.Server.serve`; granian's own options are not used.
+    """
     _leave_with_parent()
     worker = _rust.RSGIWorker(
         worker_id,
@@ -65,13 +75,13 @@ def run(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked.set)
     worker.serve_str(scheduler, calls, stop)
+    ready.release()
     loop.run_until_complete(asked.wait())
     stop.set()  # no new connection; each one that there is ends after its request
     loop.run_until_complete(requests.finish(stopped))
-    if not stopped.is_set():
-        # Left are clients that stall, for whom granian would wait.
-        background.finish()
-        os._exit(0)
+    background.finish()
+    # Granian would wait for clients that stall. And Python would take all modules apart, for seconds on a busy machine.
+    os._exit(0)
 
 
 class _CallsAtOnce:
