@@ -82,7 +82,8 @@ def _below_the_view(access: list[str], unseen: list[str]) -> dict[str, float]:
     from sessions.authentication import get_live_session
     from sessions.tokens.jwt import UserAccessToken
     from users.models import User
-    from zapauth.zap.envelope import success, user_json
+    from zapauth.zap.answers import USER
+    from zapauth.zap.envelope import success
 
     tokens, user, fresh = [UserAccessToken.read(each) for each in access], User.objects.all()[0], iter(unseen)
 
@@ -94,7 +95,7 @@ def _below_the_view(access: list[str], unseen: list[str]) -> dict[str, float]:
         "token that has been seen before": _microseconds(lambda turn: UserAccessToken.read(access[turn % SESSIONS])),
         "token that is seen for the first time": _microseconds(lambda _: UserAccessToken.read(next(fresh))),
         "driver: the session, its app and its user": _microseconds(session),
-        "the answer's JSON": _microseconds(lambda _: success(user_json(user))),
+        "the answer's JSON": _microseconds(lambda _: success(USER(user))),
     }
 
 

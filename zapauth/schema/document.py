@@ -2,7 +2,7 @@
 
 What the code says is read from the code, so that it can't drift: paths and methods from the urls, parameters from
 the serializers, media types from the parsers, security from the authenticators, and each error by asking the dialect
-to word it. What it does not say stands in `zapauth.schema.zap_operations` and `zapauth.schema.buddy_operations`.
+to word it. What it does not say stands in `zapauth.schema.zap` and `zapauth.schema.buddy`.
 """
 
 import json
@@ -22,8 +22,9 @@ from rest_framework.views import APIView
 
 from sessions.errors import SessionEnded, TokenExpired, TokenInvalid, TokenMissing
 from zapauth.dialect import BodyTooLarge, DialectViewSet
-from zapauth.schema.operations import REQUEST_ID, Operation, Schema, ref
+from zapauth.schema.operations import REQUEST_ID, Operation
 from zapauth.server.bodies import BodyTimedOut
+from zapauth.shapes import Schema, Shape, ref
 from zapauth.unavailable import Unavailable
 
 Endpoint = tuple[str, str, str, Any]
@@ -81,7 +82,7 @@ class DialectSchema(AutoSchema):
     prefix: str  # of its components
     content_type: str
     operations: Mapping[str, Operation]  # by method and path: "GET /v1/users"
-    shapes: Mapping[str, Schema]  # schemas that others refer to
+    shapes: Sequence[Shape[Any]]  # components that other schemas refer to
     security: Schema  # how it is shown a token
     challenge: Schema  # its WWW-Authenticate
     links_without_token: Mapping[str, Schema]  # where to get a good one
@@ -126,8 +127,8 @@ class DialectSchema(AutoSchema):
         self, path: str, path_regex: str, path_prefix: str, method: str, registry: ComponentRegistry
     ) -> Schema | None:
         self.registry, self.path, self.method = registry, path, method
-        for name, schema in self.shapes.items():
-            self._component("schemas", name, schema)
+        for shape in self.shapes:
+            self._component("schemas", shape.name, shape.schema)
         for name, header in (HEADERS | {f"{self.prefix}-WWW-Authenticate": self.challenge}).items():
             self._component("headers", name, header)
         operation = self.operations[f"{method} {path}"]

@@ -12,7 +12,8 @@ from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 
-from zapauth.schema import buddy, zap  # noqa: F401  # they tell their viewsets how these are described
+from zapauth.schema.buddy import dialect as _buddy  # noqa: F401  # sets the viewsets' schema
+from zapauth.schema.zap import dialect as _zap  # noqa: F401  # sets the viewsets' schema
 
 # drf-spectacular's generator keeps what it is at in the classes that it describes.
 _one_at_a_time = Lock()

@@ -9,14 +9,16 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import Serializer
 
 from sessions.errors import UserTokenRequired
-from zapauth.buddy import envelope, errors
+from zapauth.buddy import answers, envelope, errors
 from zapauth.buddy.authentication import UserLevel
 from zapauth.buddy.serializers import BuddyInput, ResetRequestInput, _wire_name
 from zapauth.buddy.viewsets import BuddyViewSet
-from zapauth.schema.buddy_operations import NOTES, OPERATIONS
-from zapauth.schema.buddy_shapes import REQUEST_ID, SHAPES
+from zapauth.schema.buddy import devices, login, users
+from zapauth.schema.buddy.parameters import NOTES
 from zapauth.schema.document import DialectSchema
-from zapauth.schema.operations import OBJECT_ID, OBJECT_ID_SCHEMA, Operation, Schema, closed, constant, link, ref
+from zapauth.schema.operations import OBJECT_ID, Operation, link
+from zapauth.shapes import OBJECT_ID as OBJECT_ID_SCHEMA
+from zapauth.shapes import Schema
 
 # When these come; their messages are about one parameter each.
 _MEANINGS = {
@@ -30,8 +32,8 @@ _MEANINGS = {
 class BuddySchema(DialectSchema):
     prefix = "Buddy"
     content_type = envelope.CONTENT_TYPE
-    operations = OPERATIONS
-    shapes = SHAPES
+    operations = devices.OPERATIONS | users.OPERATIONS | login.OPERATIONS
+    shapes = (*answers.COMPONENTS, envelope.ERROR)
     notes = NOTES
     security = {
         "type": "apiKey",
@@ -65,8 +67,7 @@ class BuddySchema(DialectSchema):
 
     def success_schema(self, operation: Operation) -> Schema:
         status = {"type": "integer", "const": operation.status}
-        facts = {"request_id": REQUEST_ID, "success": constant(True)}
-        return closed({"status": status, "result": operation.answers, **facts})
+        return envelope.SUCCESS.schema_with(status=status, result=operation.answers)
 
     def failure_schema(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
         numbers = {body["error"]: body["errorNumber"] for body in bodies}
@@ -75,7 +76,7 @@ class BuddySchema(DialectSchema):
             for name, number in numbers.items()
         ]
         status_too: Schema = {"properties": {"status": {"const": status}}}
-        return {"allOf": [ref("BuddyError"), status_too, pairs[0] if len(pairs) == 1 else {"oneOf": pairs}]}
+        return {"allOf": [envelope.ERROR.ref, status_too, pairs[0] if len(pairs) == 1 else {"oneOf": pairs}]}
 
     def word(self, body: Mapping[str, Any]) -> str:
         return str(body["error"])

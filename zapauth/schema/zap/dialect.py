@@ -11,10 +11,12 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import Serializer
 
 from zapauth.schema.document import DialectSchema
-from zapauth.schema.operations import OBJECT_ID, OBJECT_ID_SCHEMA, Operation, Schema, closed, constant, link, ref
-from zapauth.schema.zap_operations import NOTES, OPERATIONS
-from zapauth.schema.zap_shapes import SHAPES
-from zapauth.zap import envelope
+from zapauth.schema.operations import OBJECT_ID, Operation, link
+from zapauth.schema.zap import passwords, sessions, users
+from zapauth.schema.zap.parameters import NOTES
+from zapauth.shapes import OBJECT_ID as OBJECT_ID_SCHEMA
+from zapauth.shapes import UUID, Schema, Shape
+from zapauth.zap import answers, envelope
 from zapauth.zap.authentication import OptionalAuthentication
 from zapauth.zap.serializers import CodeAgainInput, CodeInput, LoginInput
 from zapauth.zap.viewsets import ZapViewSet
@@ -30,8 +32,8 @@ _ONE_OF: dict[type[Serializer], tuple[str, ...]] = {
 class ZapSchema(DialectSchema):
     prefix = "Zap"
     content_type = envelope.CONTENT_TYPE
-    operations = OPERATIONS
-    shapes = SHAPES
+    operations = users.OPERATIONS | sessions.OPERATIONS | passwords.OPERATIONS
+    shapes = (*answers.COMPONENTS, envelope.ERROR, envelope.FIELD_ERROR)
     notes = NOTES
     security = {
         "type": "http",
@@ -53,7 +55,7 @@ class ZapSchema(DialectSchema):
         "id": {"description": "A user.", "schema": OBJECT_ID_SCHEMA, "example": OBJECT_ID},
         "sid": {
             "description": "A session of that user.",
-            "schema": {"type": "string", "format": "uuid"},
+            "schema": UUID,
             "example": "0190b5ea-7a1c-7d52-8f6a-3f1f4a0c9a11",
         },
     }
@@ -68,16 +70,16 @@ class ZapSchema(DialectSchema):
         return envelope.success(operation.example, status=operation.status)
 
     def success_schema(self, operation: Operation) -> Schema:
-        return closed({"success": constant(True), "data": operation.answers})
+        return envelope.SUCCESS.schema_with(data=operation.answers)
 
     def failure_schema(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
         plain = [body["code"] for body in bodies if "errors" not in body]
-        kinds = [_narrowed("ZapError", code=plain)] if plain else []
+        kinds = [_narrowed(envelope.ERROR, code=plain)] if plain else []
         fields: dict[str, list[str]] = {}
         for body in bodies:
             if "errors" in body:
                 fields.setdefault(body["code"], []).extend(body["errors"])
-        kinds += [_narrowed("ZapFieldError", code=[code], fields=names) for code, names in fields.items()]
+        kinds += [_narrowed(envelope.FIELD_ERROR, code=[code], fields=names) for code, names in fields.items()]
         return kinds[0] if len(kinds) == 1 else {"oneOf": kinds}
 
     def word(self, body: Mapping[str, Any]) -> str:
@@ -98,12 +100,12 @@ class ZapSchema(DialectSchema):
         return not any(isinstance(each, OptionalAuthentication) for each in self.view.get_authenticators())
 
 
-def _narrowed(name: str, *, code: Sequence[str], fields: Sequence[str] = ()) -> Schema:
-    """The error of that name with one of those codes, and with errors of none but those fields."""
+def _narrowed(shape: Shape[Any], *, code: Sequence[str], fields: Sequence[str] = ()) -> Schema:
+    """An error of ``shape`` with one of these codes, and with errors of no fields but these."""
     properties: Schema = {"code": {"enum": list(dict.fromkeys(code))}}
     if fields:
         properties["errors"] = {"propertyNames": {"enum": list(dict.fromkeys(fields))}}
-    return {"allOf": [ref(name), {"properties": properties}]}
+    return {"allOf": [shape.ref, {"properties": properties}]}
 
 
 def _refusal(takes: type[Serializer], data: Any) -> ValidationError:

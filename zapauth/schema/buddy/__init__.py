@@ -1,0 +1,1 @@
+"""Buddy's description in OpenAPI: `dialect` puts it together."""

@@ -1,0 +1,1 @@
+"""ZAP's description in OpenAPI: `dialect` puts it together."""
