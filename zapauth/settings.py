@@ -4,7 +4,6 @@ Without DATABASE_URL the installation is a local one: embedded PostgreSQL, secre
 data folder. With it nothing has a default that could be guessed.
 """
 
-import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,121 +11,73 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from zapauth.content_policy import CONTENT_SECURITY_POLICY  # noqa: F401  # django-csp reads it here
+from zapauth.environment import Environment
 from zapauth.local import embedded_postgres, secrets
 from zapauth.schema.settings import SPECTACULAR_SETTINGS  # noqa: F401  # drf-spectacular reads it here
 from zapauth.theme import UNFOLD  # noqa: F401  # a setting
 
-env = environ.Env()
+env = Environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).resolve()
 DATABASE_URL = env.str("DATABASE_URL", default="")
 IS_LOCAL = not DATABASE_URL
 # A file that must not be in the database's backups; None: no file, so that a restored backup is not noticed.
-_guard = env.str("RESTORE_GUARD", default="").strip()
+_guard = env.text("RESTORE_GUARD")
 RESTORE_GUARD = None if _guard.lower() == "off" else Path(_guard or DATA_DIR / "restore_guard").resolve()
-
-
-def _secret(name: str, how: str) -> str:
-    value = env.str(name, default="")
-    if not value:
-        raise ImproperlyConfigured(f"With DATABASE_URL set, {name} is needed. Make one with: {how}")
-    return value
-
-
-def _list(name: str, default: list[str] | None = None) -> list[str]:
-    return [value.strip() for value in env.list(name, default=default or []) if value.strip()]
-
-
-def _int(name: str, default: int, *, at_least: int = 0) -> int:
-    text = env.str(name, default="").strip() or str(default)
-    if not text.isascii() or not text.isdigit() or int(text) < at_least:
-        raise ImproperlyConfigured(f"{name} is a whole number, {at_least} or more; it can't be {text!r}.")
-    return int(text)
-
-
-def _bool(name: str, *, default: bool) -> bool:
-    words = (
-        {"": default}
-        | dict.fromkeys(("1", "on", "yes", "true"), True)
-        | dict.fromkeys(("0", "off", "no", "false"), False)
-    )
-    text = env.str(name, default="").strip()
-    if text.lower() not in words:
-        raise ImproperlyConfigured(f"{name} is on or off; it can't be {text!r}.")
-    return words[text.lower()]
-
-
-def _seconds(name: str, default: timedelta, *, at_least: int = 1) -> timedelta:
-    return timedelta(seconds=_int(name, int(default.total_seconds()), at_least=at_least))
-
-
-def _rates(name: str, default: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
-    """`login=20/900,device=1000/3600`: times and seconds, of those that are to differ."""
-    rates = dict(default)
-    for text in _list(name):
-        match = re.fullmatch(r"(\w+)=([0-9]{1,9})/([1-9][0-9]{0,8})", text)
-        if match is None or match[1] not in rates:
-            names = ", ".join(rates)
-            raise ImproperlyConfigured(f"{name} is NAME=TIMES/SECONDS,... with the names {names}; not {text!r}.")
-        if match[1].endswith("_everybody") and match[3] != "3600":
-            raise ImproperlyConfigured(f"{name}: {match[1]} counts by the hour, TIMES/3600; not {text!r}.")
-        rates[match[1]] = (int(match[2]), int(match[3]))
-    return rates
-
 
 # --- the server ---------------------------------------------------------------------------------
 HOST = env.str("HOST", default="127.0.0.1")
-PORT = _int("PORT", 8000)
-WORKERS = _int("WORKERS", 2, at_least=1)
+PORT = env.whole("PORT", 8000)
+WORKERS = env.whole("WORKERS", 2, at_least=1)
 # For each worker. Threads wait for the database. A client that is slow to send holds no thread, but a connection.
-THREADS = _int("THREADS", 32, at_least=1)
-CONNECTIONS = _int("CONNECTIONS", 1024, at_least=1)
+THREADS = env.whole("THREADS", 32, at_least=1)
+CONNECTIONS = env.whole("CONNECTIONS", 1024, at_least=1)
 # For a request's headers, and again for its body.
-REQUEST_TIMEOUT = _seconds("REQUEST_TIMEOUT", timedelta(seconds=10))
-DATABASE_CONNECTIONS = _int("DATABASE_CONNECTIONS", 5, at_least=1)
+REQUEST_TIMEOUT = env.seconds("REQUEST_TIMEOUT", timedelta(seconds=10))
+DATABASE_CONNECTIONS = env.whole("DATABASE_CONNECTIONS", 5, at_least=1)
 
-HTTPS = _bool("HTTPS", default=not IS_LOCAL)
+HTTPS = env.switch("HTTPS", default=not IS_LOCAL)
 # How many proxies of ours stand before the service, each adding to X-Forwarded-For.
-TRUSTED_PROXIES = _int("TRUSTED_PROXIES", 0)
+TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", 0)
 _local_hosts = ["*"] if HOST in ("0.0.0.0", "::") else ["localhost", "127.0.0.1", "[::1]", HOST]  # noqa: S104
-ALLOWED_HOSTS = _list("ALLOWED_HOSTS", default=_local_hosts if IS_LOCAL else [])
-CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=_local_hosts if IS_LOCAL else [])
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
 
 # --- secrets ------------------------------------------------------------------------------------
 if IS_LOCAL:
     SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.secret_key(DATA_DIR)
     SIGNING_KEYS = env.str("SIGNING_KEYS", default="") or secrets.signing_keys(DATA_DIR)
 else:
-    SECRET_KEY = _secret("SECRET_KEY", "openssl rand -base64 48")
-    SIGNING_KEYS = _secret("SIGNING_KEYS", "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")
-SECRET_KEY_FALLBACKS = _list("SECRET_KEY_FALLBACKS")
+    SECRET_KEY = env.secret("SECRET_KEY", "openssl rand -base64 48")
+    SIGNING_KEYS = env.secret("SIGNING_KEYS", "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")
+SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 
 # --- sessions and tokens ------------------------------------------------------------------------
 TOKEN_ISSUER = env.str("TOKEN_ISSUER", default="zapauth")
-ACCESS_TOKEN_LIFETIME = _seconds("ACCESS_TOKEN_LIFETIME", timedelta(minutes=15))
-SESSION_LIFETIME = _seconds("SESSION_LIFETIME", timedelta(days=30))  # NIST SP 800-63B §4.1.3, AAL1
-SESSION_IDLE_TIMEOUT = _seconds("SESSION_IDLE_TIMEOUT", timedelta(days=14), at_least=0)
-SESSIONS_PER_USER = _int("SESSIONS_PER_USER", 0)
+ACCESS_TOKEN_LIFETIME = env.seconds("ACCESS_TOKEN_LIFETIME", timedelta(minutes=15))
+SESSION_LIFETIME = env.seconds("SESSION_LIFETIME", timedelta(days=30))  # NIST SP 800-63B §4.1.3, AAL1
+SESSION_IDLE_TIMEOUT = env.seconds("SESSION_IDLE_TIMEOUT", timedelta(days=14), at_least=0)
+SESSIONS_PER_USER = env.whole("SESSIONS_PER_USER", 0)
 # How long after the log-in an act that could take the account over needs no password.
-REAUTHENTICATION_WINDOW = _seconds("REAUTHENTICATION_WINDOW", timedelta(minutes=10))
-APP_SESSION_LIFETIME = _seconds("APP_SESSION_LIFETIME", timedelta(days=90))
+REAUTHENTICATION_WINDOW = env.seconds("REAUTHENTICATION_WINDOW", timedelta(minutes=10))
+APP_SESSION_LIFETIME = env.seconds("APP_SESSION_LIFETIME", timedelta(days=90))
 # Of log-ins to the admin.
-STAFF_SESSION_LIFETIME = _seconds("STAFF_SESSION_LIFETIME", timedelta(hours=12))
-STAFF_IDLE_TIMEOUT = _seconds("STAFF_IDLE_TIMEOUT", timedelta(hours=1), at_least=0)
-ROTATE_REFRESH_TOKENS = _bool("ROTATE_REFRESH_TOKENS", default=False)
-REFRESH_GRACE = _seconds("REFRESH_GRACE", timedelta(seconds=30), at_least=0)
+STAFF_SESSION_LIFETIME = env.seconds("STAFF_SESSION_LIFETIME", timedelta(hours=12))
+STAFF_IDLE_TIMEOUT = env.seconds("STAFF_IDLE_TIMEOUT", timedelta(hours=1), at_least=0)
+ROTATE_REFRESH_TOKENS = env.switch("ROTATE_REFRESH_TOKENS", default=False)
+REFRESH_GRACE = env.seconds("REFRESH_GRACE", timedelta(seconds=30), at_least=0)
 ZAP_APP = env.str("ZAP_APP", default="ZAP")
-REGISTRATION_OPEN = _bool("REGISTRATION_OPEN", default=True)
+REGISTRATION_OPEN = env.switch("REGISTRATION_OPEN", default=True)
 # Where Buddy's clients are to send their next calls; empty: nothing is said.
 SERVICE_ROOT = env.str("SERVICE_ROOT", default="")
 # Our own backend signs (sessions.tokens.jwt); this keeps simplejwt's from falling back to SECRET_KEY.
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "USER_ID_CLAIM": "sub"}
 
 # --- attempts -----------------------------------------------------------------------------------
-THROTTLING = _bool("THROTTLING", default=True)
+THROTTLING = env.switch("THROTTLING", default=True)
 # Times and seconds; only what fails counts for logins, each call for the others. A place that a user knows is a
 # device or a network from which they have logged in within 30 days; all but `_known` is for other places.
-THROTTLE_RATES = _rates(
+THROTTLE_RATES = env.rates(
     "THROTTLE_RATES",
     {
         "login": (10, 15 * 60),  # of one identity from one address
@@ -148,18 +99,18 @@ THROTTLE_RATES = _rates(
 )
 
 # --- operators ----------------------------------------------------------------------------------
-BULK_CONFIRM_OVER = _int("BULK_CONFIRM_OVER", 1000)
+BULK_CONFIRM_OVER = env.whole("BULK_CONFIRM_OVER", 1000)
 BULK_MAY_GROW = 1.1  # since the preview
-SESSION_RETENTION = _seconds("SESSION_RETENTION", timedelta(days=90), at_least=24 * 60 * 60)  # of ended ones
-CRASH_REPORT_RETENTION = _seconds("CRASH_REPORT_RETENTION", timedelta(days=30))
+SESSION_RETENTION = env.seconds("SESSION_RETENTION", timedelta(days=90), at_least=24 * 60 * 60)  # of ended ones
+CRASH_REPORT_RETENTION = env.seconds("CRASH_REPORT_RETENTION", timedelta(days=30))
 
 # --- mail ---------------------------------------------------------------------------------------
-EMAIL_URL = env.str("EMAIL_URL", default="").strip()
+EMAIL_URL = env.text("EMAIL_URL")
 vars().update(env.email_url_config(EMAIL_URL or "consolemail://"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="zapauth@localhost")
 SERVICE_NAME = env.str("SERVICE_NAME", default="ZapAuth")  # what mails call it
-NEW_DEVICE_MAIL = _bool("NEW_DEVICE_MAIL", default=False)
+NEW_DEVICE_MAIL = env.switch("NEW_DEVICE_MAIL", default=False)
 
 # --- Django -------------------------------------------------------------------------------------
 ROOT_URLCONF = "zapauth.urls"
@@ -237,10 +188,10 @@ _options["pool"] = {
 # Seconds that PostgreSQL waits for a lock, and seconds that a statement takes, its waiting included; 0: no limit.
 # The names are those of `users.database_use.Use`.
 TIME_LIMITS = {
-    "request": (_int("REQUEST_LOCK_TIMEOUT", 5), _int("REQUEST_STATEMENT_TIMEOUT", 10)),
-    "staff": (_int("REQUEST_LOCK_TIMEOUT", 5), _int("STAFF_STATEMENT_TIMEOUT", 30)),
-    "command": (_int("COMMAND_LOCK_TIMEOUT", 60), 0),
-    "migration": (_int("MIGRATION_LOCK_TIMEOUT", 30), 0),
+    "request": (env.whole("REQUEST_LOCK_TIMEOUT", 5), env.whole("REQUEST_STATEMENT_TIMEOUT", 10)),
+    "staff": (env.whole("REQUEST_LOCK_TIMEOUT", 5), env.whole("STAFF_STATEMENT_TIMEOUT", 30)),
+    "command": (env.whole("COMMAND_LOCK_TIMEOUT", 60), 0),
+    "migration": (env.whole("MIGRATION_LOCK_TIMEOUT", 30), 0),
 }
 # Each connection begins with those of requests, so that a request sets none. What DATABASE_URL says comes later, and
 # counts. With both 0 nothing is sent, for a PgBouncer that takes no `options`.
@@ -251,7 +202,7 @@ if any(TIME_LIMITS["request"]):
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = ["sessions.places.PlaceBackend"]
-PASSWORD_MIN_LENGTH = _int("PASSWORD_MIN_LENGTH", 8, at_least=8)  # NIST SP 800-63B §3.1.1.2
+PASSWORD_MIN_LENGTH = env.whole("PASSWORD_MIN_LENGTH", 8, at_least=8)  # NIST SP 800-63B §3.1.1.2
 _VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": PASSWORD_MIN_LENGTH}},
@@ -274,7 +225,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 
-CORS_ALLOWED_ORIGINS = _list("CORS_ALLOWED_ORIGINS")
+CORS_ALLOWED_ORIGINS = env.names("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_ALL_ORIGINS = CORS_ALLOWED_ORIGINS == ["*"]
 if CORS_ALLOW_ALL_ORIGINS:
     CORS_ALLOWED_ORIGINS = []
@@ -306,7 +257,7 @@ if HTTPS:
     # Only people are redirected. A client that called over plain HTTP has sent its token by then;
     # and these paths answer in their dialect, whatever happens.
     SECURE_REDIRECT_EXEMPT = [r"^(?!admin/|docs/?$)"]
-    SECURE_HSTS_SECONDS = _int("HSTS_SECONDS", 365 * 24 * 3600)
+    SECURE_HSTS_SECONDS = env.whole("HSTS_SECONDS", 365 * 24 * 3600)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
