@@ -82,7 +82,7 @@ REFUSED = [
     ("SIGNING_KEYS", private_pem(2**128 + 17), "zapauth.E003", "too small"),
     ("SIGNING_KEYS", private_pem(ORDER - 3), "zapauth.E003", "too small"),
     ("EMAIL_URL", "", "zapauth.E004", "reset codes would go to the log"),
-    ("ALLOWED_HOSTS", [], "zapauth.E005", "every request would be answered 400"),
+    ("ALLOWED_HOSTS", [], "zapauth.E005", "every request would get a 400"),
     ("ALLOWED_HOSTS", ["*"], "zapauth.E005", "ALLOWED_HOSTS has '*'"),
     ("ALLOWED_HOSTS", ["auth.example.org", "*.example.org"], "zapauth.E005", "'*.example.org'"),
 ]

@@ -165,7 +165,7 @@ def test_a_postgres_that_is_killed_is_started_again_by_one_of_those_who_see_it(d
         finally:
             other.stop()
         assert (data / "postgres" / "log").read_text().count("starting PostgreSQL") == 2
-        assert (server.log.read_text() + caplog.text).count("PostgreSQL has died; it is started again") == 1
+        assert (server.log.read_text() + caplog.text).count("PostgreSQL has died; restarting it") == 1
     assert server.process.returncode == 0
     assert processes_of(data) == []
 

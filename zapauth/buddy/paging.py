@@ -1,4 +1,4 @@
-"""Buddy's paging tokens: opaque to clients, signed, free of blanks and `%`."""
+"""Buddy's pages of users, and their tokens. A token is signed, and contains no blank and no `%`."""
 
 import re
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class PagingToken:
-    """Which page, of how many: ``direction`` is "first", "after" or "before" a position."""
+    """Names a page of ``limit`` users: the "first" one, or the one "after" or "before" a position."""
 
     direction: str
     limit: int
@@ -36,7 +36,7 @@ class PagingToken:
     @classmethod
     def read(cls, text: str) -> Self:
         """Raises: ValidationError."""
-        # Two clients make up the first one by themselves.
+        # Two clients make up a token for the first page.
         if made_up := re.fullmatch(r"(\d{1,9});0", text):
             return cls("first", min(max(int(made_up[1]), 1), MOST_PER_PAGE))
         try:

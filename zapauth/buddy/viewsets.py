@@ -51,14 +51,14 @@ from zapauth.dialect import DialectViewSet, FormBody, JSONBody, OneShape, read_q
 
 
 class LenientTypes(OneShape):
-    """A body without a content type is JSON: two clients name none."""
+    """Reads a body without a content type as JSON: two clients send none."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return super().select_parser(request, parsers) or (None if request.content_type else parsers[0])
 
 
 class AndroidsJSON(JSONBody):
-    """Android's client writes letters beyond ASCII in Latin-1, and does not say so."""
+    """JSON in UTF-8 or Latin-1. The Android client sends Latin-1 and does not say so."""
 
     def text(self, body: bytes) -> str:
         try:
@@ -74,7 +74,7 @@ class BuddyViewSet(DialectViewSet):
     content_negotiation_class = LenientTypes
 
     def read(self, kind: type[BuddyInput]) -> dict[str, Any]:
-        """The call's parameters. Raises: ValidationError."""
+        """The values of the call's parameters. Raises: ValidationError."""
         in_query = self.request.method in ("GET", "HEAD")
         return kind.read(read_query(self.request._request) if in_query else self.request.data)
 
@@ -118,7 +118,7 @@ class DeviceViewSet(BuddyViewSet):
 
 
 class UserViewSet(BuddyViewSet):
-    """Coming in, and the way back for who has forgotten the password: an app-level token is enough."""
+    """Registration, login and password reset with a token of either level; the list of users with a user-level one."""
 
     authentication_classes: Any = [BuddyAuthentication]
 
@@ -155,7 +155,7 @@ class UserViewSet(BuddyViewSet):
 
 
 class OneUserViewSet(BuddyViewSet):
-    """Calls that need a user, by `me` or by id; the second seed document's logout is among them."""
+    """One user, by `me` or by id, and Buddy's logout. All need a user-level token."""
 
     authentication_classes: Any = [BuddyAuthentication]
     permission_classes: Any = [UserLevel]

@@ -63,16 +63,16 @@ class ZapViewSet(DialectViewSet):
     server_error = staticmethod(errors.server_error)
 
     def read(self, kind: type[Any]) -> dict[str, Any]:
-        """The body, or the query of a GET, as that serializer takes it. Raises: ValidationError."""
+        """The values of the body, or of the query of a GET, validated by that serializer. Raises: ValidationError."""
         if self.request.method not in ("GET", "HEAD"):
             return validate(kind, self.request.data)
-        # A documented request has `startDate&endDate`: what is empty in a query is left out.
+        # ZAP's documentation has a request with `startDate&endDate`. So an empty parameter is the same as none.
         return validate(kind, {name: text for name, text in read_query(self.request._request).items() if text})
 
 
 class UserViewSet(ZapViewSet):
     def get_authenticators(self) -> list[BaseAuthentication]:
-        # Whoever registers has no token yet; staff, who do it for others, have one.
+        # A new user has no token yet. Staff who register others have one.
         return [OptionalAuthentication() if self.request.method == "POST" else ZapAuthentication()]
 
     def create(self, request: Request) -> HttpResponse:
@@ -124,7 +124,7 @@ class LoginViewSet(ZapViewSet):
 
 
 class LogoutViewSet(ZapViewSet):
-    """The seed document's route, and its sibling for the web app, which has no device."""
+    """ZAP's logout: PUT for phones, GET for the web app, which has no device token."""
 
     authentication_classes: Any = [LogoutAuthentication]
 
@@ -144,7 +144,7 @@ class LogoutViewSet(ZapViewSet):
 
 
 class SessionViewSet(ZapViewSet):
-    """Who is logged in where: not of ZAP's documentation, but in its form."""
+    """The sessions of a user. ZAP's documentation has no such routes."""
 
     authentication_classes: Any = [ZapAuthentication]
 
@@ -176,7 +176,7 @@ class PasswordViewSet(ZapViewSet):
 
 
 class ForgottenPasswordViewSet(ZapViewSet):
-    """For who can't log in: no token."""
+    """Password reset by a code. It needs no token."""
 
     def ask(self, request: Request) -> HttpResponse:
         ask_for_reset_code(self.read(ResetRequestInput)["identity"], origin=self.origin)
@@ -189,7 +189,7 @@ class ForgottenPasswordViewSet(ZapViewSet):
 
 
 class VerificationViewSet(ZapViewSet):
-    """For whoever has registered or set another email: no token. Users of Buddy verify theirs here, too."""
+    """Verification of an email by a code. It needs no token. Users of Buddy use these routes, too."""
 
     def ask(self, request: Request) -> HttpResponse:
         given = self.read(CodeInput)

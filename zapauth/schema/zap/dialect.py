@@ -1,4 +1,4 @@
-"""How ZAP words things, for OpenAPI."""
+"""Describes ZAP in OpenAPI."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from zapauth.zap.authentication import OptionalAuthentication
 from zapauth.zap.serializers import CodeAgainInput, CodeInput, LoginInput
 from zapauth.zap.viewsets import ZapViewSet
 
-# The fields of which one at least is needed.
+# Of these fields at least one is required.
 _ONE_OF: dict[type[Serializer], tuple[str, ...]] = {
     LoginInput: ("identity", "email"),
     CodeInput: ("email", "phoneNumber"),
@@ -39,10 +39,10 @@ class ZapSchema(DialectSchema):
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "The `token` that `POST /v1/login` or `POST /v1/refresh` answers.",
+        "description": "The `token` of the answer to `POST /v1/login` or `POST /v1/refresh`.",
     }
     challenge = {
-        "description": "RFC 6750 §3: which token is wanted and, where one was given, why it won't do.",
+        "description": "RFC 6750 §3: which kind of token is needed and, if one was sent, why it is refused.",
         "required": True,
         "schema": {
             "type": "string",
@@ -87,11 +87,11 @@ class ZapSchema(DialectSchema):
 
     def meaning(self, body: Mapping[str, Any]) -> str:
         if body["code"] == "invalid_request":
-            return "Something is missing, of the wrong type or out of bounds; `errors` says what and why."
+            return "A field is missing, of the wrong type or out of bounds; `errors` says which and why."
         return super().meaning(body)
 
     def invalid(self, takes: type[Serializer]) -> Iterator[Exception]:
-        # All fields of the wrong type at once, so that all names are known; then what is no object at all.
+        # All fields with a wrong type, so that all names appear. Then a body that is no object.
         yield _refusal(takes, {name: [None] for name in takes().fields})
         if self.method != "GET":
             yield _refusal(takes, [])
@@ -115,7 +115,7 @@ def _refusal(takes: type[Serializer], data: Any) -> ValidationError:
 
 
 class PasswordField(OpenApiSerializerFieldExtension):
-    """With all of the patterns that a new one must have; drf-spectacular adds the first by itself."""
+    """With all patterns of a new password; drf-spectacular itself adds only the first one."""
 
     target_class = "zapauth.zap.serializers.Password"
     match_subclasses = True
@@ -155,5 +155,5 @@ class CodeField(OpenApiSerializerFieldExtension):
         return {"type": "string", "pattern": "[^ ]"}
 
 
-# Set here, so that the dialect itself needs no OpenAPI.
+# Set here, so that the dialect itself does not depend on OpenAPI.
 ZapViewSet.schema = ZapSchema()
