@@ -1,4 +1,4 @@
-"""The headers of pages for people, and of the dialects' answers."""
+"""The headers of pages, and of the answers of the dialects."""
 
 import pytest
 from django.test import Client

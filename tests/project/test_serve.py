@@ -1,4 +1,4 @@
-"""`make run` as its user sees it: what it starts, prints, keeps, and stops. Each on a data folder of its own."""
+"""`make run` as its user sees it: what it starts, prints, keeps and stops. Each test has a data folder of its own."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from zapauth.local.postgres_watch import PostgresWatch
 
 @pytest.fixture
 def data(tmp_path_factory):
-    # With a blank, and too long for a Unix socket's name.
+    # The path has a blank, and is too long for the name of a Unix socket.
     return tmp_path_factory.mktemp("a folder") / ("long" * 25)
 
 
@@ -44,7 +44,7 @@ def run(*arguments, data, **more):
 
 
 def production(settings):
-    """Settings that a server starts with, but for the database, which is not there."""
+    """Valid settings for a server, except that there is no such database."""
     url = f"postgres://u@127.0.0.1:{free_port()}/none"
     return MAY_SERVE | {
         "DATABASE_URL": url,
@@ -72,14 +72,14 @@ def serving(data, tmp_path, **more):
         wait_until_it_answers(server)
         yield server
     finally:
-        # As a terminal does it: Ctrl-C goes to all processes of the group, workers included.
+        # As in a terminal: Ctrl-C goes to all processes of the group, also to the workers.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
         process.wait(20)
 
 
 def processes_of(data):
-    """Whatever still runs on that data folder, PostgreSQL included."""
+    """The processes that run on that data folder, including PostgreSQL."""
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         if process.info["status"] != psutil.STATUS_ZOMBIE and str(data) in " ".join(process.info["cmdline"] or []):
@@ -88,7 +88,7 @@ def processes_of(data):
 
 
 def printed_examples(text):
-    """The two blocks of command lines that the start prints, each up to an empty line."""
+    """The two blocks of commands that the server prints at its start. Each ends at an empty line."""
     return re.findall(r"dialect:\n\n(.+?)\n\n", text + "\n", re.DOTALL)
 
 
@@ -132,7 +132,7 @@ def test_a_start_after_kill_9_works(data, tmp_path, what):
         heads = [process for process in everything if "-D" in process.cmdline()]
         server.process.kill()
         for process in everything if what == "everything" else heads:
-            with suppress(psutil.NoSuchProcess):  # its parent's death was enough
+            with suppress(psutil.NoSuchProcess):  # it ended when its parent died
                 process.kill()
         server.process.wait(20)
         assert psutil.wait_procs(workers, timeout=20)[1] == []
@@ -142,7 +142,7 @@ def test_a_start_after_kill_9_works(data, tmp_path, what):
 
 
 def processes_that_wait_for(lock):
-    """How many, by the kernel's list of file locks."""
+    """The number of its holders, from the kernel's list of file locks."""
     name = f":{lock.stat().st_ino} "
     return sum("-> FLOCK" in line and name in line for line in Path("/proc/locks").read_text().splitlines())
 
@@ -151,14 +151,14 @@ def test_a_postgres_that_is_killed_is_started_again_by_one_of_those_who_see_it(d
     with serving(data, tmp_path) as server:
         pid_file = data / "postgres" / "postmaster.pid"
         killed = int(pid_file.read_text().split()[0])
-        other = PostgresWatch(data)  # as a second server's
+        other = PostgresWatch(data)  # the watch of a second server
         other.start()
         with _only_one(data):
             os.kill(killed, signal.SIGKILL)
             wait_until(lambda: processes_that_wait_for(data / "postgres.lock") == 2)
         try:
             wait_until(lambda: "PostgreSQL runs again" in server.log.read_text() + caplog.text)
-            other.stop()  # so both have looked
+            other.stop()  # after this, both watches have checked
             assert int(pid_file.read_text().split()[0]) != killed
             body = {"identity": "nobody", "password": "wrong"}
             wait_until(lambda: httpx.post(f"{server.base_url}/v1/login", json=body, timeout=30).status_code == 401)

@@ -1,4 +1,4 @@
-"""What must hold for every answer: schemathesis' own checks, and what it doesn't know of our dialects."""
+"""The checks of every answer: those of schemathesis, and some for our dialects."""
 
 import re
 from typing import Any
@@ -27,7 +27,7 @@ def not_a_server_error(ctx: CheckContext, response: Response, case: Case) -> Non
 
 
 def content_type_to_the_letter(ctx: CheckContext, response: Response, case: Case) -> None:
-    """Of two media types schemathesis compares no parameters; one client compares all of it."""
+    """schemathesis ignores the parameters of media types, but one client compares the whole header."""
     definition = case.operation.responses.find_by_status_code(response.status_code)
     documented = list(definition.definition["content"]) if definition else []
     if response.headers.get("content-type") != documented:
@@ -35,7 +35,7 @@ def content_type_to_the_letter(ctx: CheckContext, response: Response, case: Case
 
 
 def wrong_method_as_documented(ctx: CheckContext, response: Response, case: Case) -> None:
-    """schemathesis looks no further than at the status of what it sent by a method that the path does not take."""
+    """For a method that the path does not take, schemathesis checks the status only. This checks the rest."""
     if response.status_code != 405:
         return
     case.operation.validate_response(response, case=case)
@@ -46,7 +46,7 @@ def wrong_method_as_documented(ctx: CheckContext, response: Response, case: Case
 
 
 def checks_for(caller: Caller) -> list[Any]:
-    """With those that depend on who asks."""
+    """All checks, including those that depend on the caller."""
 
     def the_malformed_is_refused(ctx: CheckContext, response: Response, case: Case) -> None:
         try:
@@ -89,8 +89,8 @@ def checks_for(caller: Caller) -> list[Any]:
 
 
 def _is_refused_by_a_rule(case: Case, response: Response) -> bool:
-    """Well-formed, but of something taken, a poor password, or a session that is not one of that user's:
-    `{"scope": "this"}`.
+    """Whether the case is well-formed, but against a rule: a value is taken, a password is poor, or `{"scope": "this"}`
+    is about another user.
     """
     answer = response.json()
     poor = re.search("password: .* too (common|similar)", answer.get("message", ""), re.IGNORECASE) is not None

@@ -55,7 +55,7 @@ USER = Shape[User](
         "location": Field(_LOCATION.schema, _location, is_optional=True),
         "tag": Field(FILLED, lambda user: user.tag, is_optional=True),
     },
-    description="What there is no value for is left out, never null.",
+    description="A field without a value is left out, and never null.",
 )
 USER_LIST = Shape[UserPage](
     "BuddyUserList",
@@ -86,7 +86,7 @@ class LoggedIn(NamedTuple):
 LOGGED_IN_USER = Shape[LoggedIn](
     "BuddyLoggedInUser",
     {**fields_of(USER, lambda made: made.user), **fields_of(GRANT, lambda made: made.grant)},
-    description="A user with a user-level token of theirs.",
+    description="A user, with a user-level token.",
 )
 
 
@@ -106,7 +106,7 @@ DEVICE_GRANT = Shape[RegisteredDevice](
             {
                 "type": "string",
                 "pattern": "^[0-9a-f]{64}$",
-                "description": "Of an app with a shared secret: hex HMAC-SHA256(secret, appKey + newline).",
+                "description": "For an app with a shared secret: hex HMAC-SHA256(secret, appKey + newline).",
             },
             lambda made: made.server_signature,
             is_optional=True,
@@ -116,7 +116,7 @@ DEVICE_GRANT = Shape[RegisteredDevice](
             {
                 "type": "string",
                 "format": "uri",
-                "description": "Where to send further calls, where a setting says so.",
+                "description": "The URL for further calls, if the settings name one.",
             },
             lambda made: made.service_root,
             is_optional=True,
@@ -140,7 +140,7 @@ DEVICE = Shape[Device](
         "location": Field(_LOCATION.schema, _location, is_optional=True),
         "tag": Field(FILLED, lambda device: device.tag, is_optional=True),
     },
-    description="What there is no value for is left out, never null; the push address is never told.",
+    description="A field without a value is left out, and never null. The push address is not shown.",
 )
 
 COMPONENTS: tuple[Shape[Any], ...] = (USER, LOGGED_IN_USER, USER_LIST, DEVICE, GRANT, DEVICE_GRANT)

@@ -44,7 +44,7 @@ ERROR = Shape[Problem](
         "status": Field({"type": "integer", "description": "The HTTP status."}, lambda problem: problem.status),
         "error": Field(TEXT, lambda problem: problem.error),
         "errorNumber": Field(
-            {"type": "integer", "description": "Clients switch on it."}, lambda problem: problem.number
+            {"type": "integer", "description": "Clients switch on this number."}, lambda problem: problem.number
         ),
         "message": Field(TEXT, lambda problem: problem.message),
         "request_id": Field(UUID, lambda problem: problem.request_id),

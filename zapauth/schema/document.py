@@ -31,7 +31,8 @@ Endpoint = tuple[str, str, str, Any]
 
 HEADERS: dict[str, Schema] = {
     "X-Request-ID": {
-        "description": "The id of the request in the log and in the record of changes. It is the one that the request sent, if that is well-formed.",
+        "description": "The id of the request in the log and in the record of changes. The id that the request sent is"
+        " used, if it is well-formed.",
         "required": True,
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
         "example": REQUEST_ID,

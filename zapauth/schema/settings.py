@@ -5,8 +5,8 @@ from typing import Any
 from zapauth import __version__
 
 _DESCRIPTION = """\
-ZapAuth knows who is logged in where, and ends sessions at once: after the answer to a logout, no worker accepts the token
-any more. Two dialects share one core and one directory of users.
+ZapAuth knows who is logged in where, and ends sessions at once: after the answer to a logout, no worker accepts the
+token any more. Two dialects share one core and one directory of users.
 
 **ZAP**, under `/v1`, takes JSON and answers `{"success": true, "data": …}` or `{"success": false, "message", "code"}`,
 with `errors` by field if fields are at fault. Programs switch on `code`.

@@ -43,14 +43,14 @@ USER = Shape[User](
         "phoneNumber": Field(TEXT_OR_NULL, lambda user: user.phone_number),
         "roleId": Field(TEXT_OR_NULL, lambda user: user.role_id),
         "iPAddress": Field(
-            list_of(TEXT) | {"description": "Where they registered and logged in from, newest first."},
+            list_of(TEXT) | {"description": "The addresses from which they registered and logged in, newest first."},
             lambda user: user.ip_addresses,
         ),
         "emailVerified": Field(BOOLEAN, lambda user: user.is_latest_email_verified),
         "createdAt": Field(TIME, lambda user: time_json(user.created_at)),
         "updatedAt": Field(TIME, lambda user: time_json(user.updated_at)),
         "deletedAt": Field(
-            TIME | {"description": "Only of a deleted user, whom staff may see."},
+            TIME | {"description": "Only for a deleted user. Staff may see these."},
             lambda user: time_json(user.deleted_at),
             is_optional=True,
         ),
@@ -60,7 +60,7 @@ USER = Shape[User](
 _TWO_FACTOR = Shape[User](
     "",
     {
-        "secret": Field({"type": "string", "const": "", "description": "Never told."}, lambda _: ""),
+        "secret": Field({"type": "string", "const": "", "description": "Always empty."}, lambda _: ""),
         "enabled": Field(BOOLEAN, lambda _: False),
     },
 )
@@ -70,7 +70,7 @@ OWN_USER = Shape[User](
         **USER.fields,
         "twoFA": Field(_TWO_FACTOR.schema, _TWO_FACTOR),
         "userAgent": Field(
-            list_of(TEXT) | {"description": "The last ten that they logged in with, newest first."},
+            list_of(TEXT) | {"description": "The last ten with which they logged in, newest first."},
             lambda user: user.user_agents,
         ),
     },
@@ -91,13 +91,13 @@ USER_LIST = Shape[UserPage](
     {
         "userData": Field(list_of(USER.ref), lambda page: [USER(user) for user in page.users]),
         "bodyLimit": Field(
-            {"type": "integer", "minimum": 1, "maximum": 100, "description": "Users on a page."},
+            {"type": "integer", "minimum": 1, "maximum": 100, "description": "The number of users on a page."},
             lambda page: page.per_page,
         ),
         "pageLimit": Field(
             {"type": "integer", "minimum": 1, "description": "The number of this page."}, lambda page: page.page
         ),
-        "dataCount": Field(COUNT | {"description": "Users on all pages."}, lambda page: page.total),
+        "dataCount": Field(COUNT | {"description": "The number of users on all pages."}, lambda page: page.total),
     },
 )
 
@@ -155,7 +155,7 @@ SESSION = Shape[ListedSession](
     {
         "id": Field(UUID, lambda listed: str(listed.session.pk)),
         "current": Field(
-            BOOLEAN | {"description": "Whether it is the one that asks."},
+            BOOLEAN | {"description": "Whether it is the session of the caller."},
             lambda listed: listed.session.pk == listed.current.pk,
         ),
         "app": Field(TEXT, lambda listed: listed.session.app.name),
@@ -165,14 +165,14 @@ SESSION = Shape[ListedSession](
             lambda listed: SESSION_DEVICE(listed.session.device) if listed.session.device else None,
         ),
         "hasDeviceToken": Field(
-            BOOLEAN | {"description": "Whether pushes for the user reach it."},
+            BOOLEAN | {"description": "Whether the device gets pushes for the user."},
             lambda listed: _gets_pushes(listed.session),
         ),
         "iPAddress": Field(TEXT_OR_NULL, lambda listed: listed.session.ip),
         "userAgent": Field(TEXT, lambda listed: listed.session.user_agent),
         "createdAt": Field(TIME, lambda listed: time_json(listed.session.created_at)),
         "lastSeenAt": Field(
-            TIME | {"description": "To within a few minutes."}, lambda listed: time_json(listed.session.last_seen_at)
+            TIME | {"description": "Exact to a few minutes."}, lambda listed: time_json(listed.session.last_seen_at)
         ),
         "expiresAt": Field(TIME, lambda listed: time_json(listed.session.expires_at)),
     },
@@ -184,7 +184,9 @@ SESSION_LIST = Shape[Sequence[ListedSession]](
         "dataCount": Field(COUNT, len),
     },
 )
-ENDED = Shape[int]("", {"ended": Field(COUNT | {"description": "Sessions that this call ended."}, lambda count: count)})
+ENDED = Shape[int](
+    "", {"ended": Field(COUNT | {"description": "The number of sessions that this call ended."}, lambda count: count)}
+)
 
 
 def _gets_pushes(session: Session) -> bool:

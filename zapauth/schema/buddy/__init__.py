@@ -1,1 +1,1 @@
-"""Buddy's description in OpenAPI: `dialect` puts it together."""
+"""The OpenAPI description of Buddy. `dialect` puts it together."""

@@ -13,7 +13,7 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyRegisterDevice",
         tag=DEVICES,
         summary="Register a device",
-        description="No token. The same `uniqueId` is the same device; the app-level tokens that it has stay good.",
+        description="Takes no token. The same `uniqueId` is the same device, and its app-level tokens stay valid.",
         takes=DeviceInput,
         given={"appId": OBJECT_ID, "appKey": "v0ncOEJqVmWoP7V94A7ie7800QTrwk01vcQB4Vc-dWo", "platform": "Android"},
         status=201,
@@ -26,9 +26,9 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyChangeDevice",
         tag=DEVICES,
         summary="Change the device of the token",
-        description=ANY_TOKEN + " While a user is logged in on the device, only with theirs."
-        ' `pushToken: ""` takes the push address away. With an app-level token the answer has no `tag` and no'
-        " `location` but those of the call.",
+        description=ANY_TOKEN + " While a user is logged in on the device, only that user's token changes it."
+        ' `pushToken: ""` removes the push address. With an app-level token, the answer has only the `tag` and the'
+        " `location` of this call.",
         takes=DeviceChangeInput,
         given={"pushToken": "fgYo5k5yrt9KaswddR4s5:APA91bFq", "osVersion": "14"},
         answers=answers.DEVICE.ref,
@@ -39,7 +39,8 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyReportCrash",
         tag=DEVICES,
         summary="Report a crash",
-        description=ANY_TOKEN + " Staff read it on the page of the device, for 30 days by default.",
+        description=ANY_TOKEN
+        + " Staff can read the report on the page of the device. It is kept for 30 days by default.",
         takes=CrashReportInput,
         given={"stackTrace": "at Sample.Main()", "message": "Object reference not set"},
         status=201,
@@ -51,7 +52,7 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyPing",
         tag=SERVICE,
         summary="Is it there?",
-        description="With or without a token.",
+        description="Works with or without a token.",
         answers=constant(answers.PONG),
         example=answers.PONG,
     ),

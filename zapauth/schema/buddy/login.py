@@ -21,8 +21,9 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyLogIn",
         tag=LOGIN,
         summary="Log in",
-        description=ANY_TOKEN + " With the user's own token their session goes on; with another user's, that session"
-        " ends. App-level tokens stay good.",
+        description=ANY_TOKEN
+        + " With the user's own token, their session continues. With the token of another user, that"
+        " user's session ends. App-level tokens stay valid.",
         takes=LoginInput,
         given={"username": "ann", "password": PASSWORD},
         answers=answers.LOGGED_IN_USER.ref,
@@ -34,8 +35,9 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyLogOut",
         tag=LOGIN,
         summary="Log out",
-        description=USER_TOKEN + " It is refused from now on. The answer is an app-level token for the same app and"
-        " device. A body is not needed.",
+        description=USER_TOKEN
+        + " From now on this token is refused. The answer is an app-level token for the same app and"
+        " device. No body is needed.",
         takes=BuddyInput,
         answers=answers.GRANT.ref,
         example=EXAMPLE_GRANT,
@@ -45,8 +47,7 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyAskForResetCode",
         tag=PASSWORDS,
         summary="Have a code mailed",
-        description=ANY_TOKEN + " The answer is the same whether or not there is such a user. `subject` and `body` may"
-        " come along and change nothing.",
+        description=ANY_TOKEN + " The answer is the same if there is no such user. `subject` and `body` are ignored.",
         takes=ResetRequestInput,
         given={"userName": "ann"},
         answers=constant(True),
@@ -57,8 +58,8 @@ OPERATIONS: dict[str, Operation] = {
     "PATCH /users/password": Operation(
         id="buddyResetPassword",
         tag=PASSWORDS,
-        summary="Set a new password by the code",
-        description=ANY_TOKEN + " All sessions of the user end. A code lives for 10 minutes, and works once.",
+        summary="Set a new password with the code",
+        description=ANY_TOKEN + " All sessions of the user end. A code is valid for 10 minutes and works once.",
         takes=ResetInput,
         given={"userName": "ann", "resetCode": "3f9a 1c07 b2e4", "newPassword": "battery-staple-2"},
         answers=constant(True),

@@ -10,17 +10,17 @@ DEVICES, USERS, LOGIN, PASSWORDS, SERVICE = (
     f"Buddy: {subject}" for subject in ("devices", "users", "login and logout", "passwords", "service")
 )
 
-ANY_TOKEN = "With a token of either level."
-USER_TOKEN = "With a user-level token."
+ANY_TOKEN = "Takes a token of either level."
+USER_TOKEN = "Takes a user-level token."
 TOO_SHORT = "This password is too short. It must contain at least 8 characters."
 OF_ANOTHER = (IdInvalid(), NotYours(), UserNotFound())
-# Of what needs a recent password.
+# The errors of calls that need a recent password.
 UNCONFIRMED = (ReauthenticationRequired(), TooManyAttempts(300))
 CONFIRMED = (
-    " {} needs a log-in of this session within the last ten minutes (`REAUTHENTICATION_WINDOW`), or the caller's"
-    " `password` along with it."
+    " {} needs a login of this session within the last ten minutes (`REAUTHENTICATION_WINDOW`), or the caller's"
+    " `password` in the same call."
 )
-# Of the second seed document.
+# From the documentation of Buddy's logout.
 _EXPIRES = "/Date(1423002218900)/"
 EXAMPLE_GRANT = {"accessToken": TOKEN, "accessTokenExpires": _EXPIRES}
 EXAMPLE_USER = {

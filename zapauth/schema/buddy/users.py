@@ -19,8 +19,8 @@ from zapauth.schema.operations import PASSWORD, Operation, link
 from zapauth.shapes import constant
 
 _ANOTHER_NAME = (
-    " Another email is answered from now on, and a code is mailed to it. It resets the password once that code has been"
-    " given to `POST /v1/otp/verify`; until then the email before it does, which is told of the change."
+    " The answers show a new email at once, and a code is mailed to it. The new email counts for a password reset after"
+    " `POST /v1/otp/verify` has received that code. Until then the old email counts; a mail tells it of the change."
     + CONFIRMED.format("Another email or user name")
 )
 
@@ -34,8 +34,9 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyRegister",
         tag=USERS,
         summary="Register, and log in",
-        description=ANY_TOKEN + " With an email, a code is mailed to it: `POST /v1/otp/verify`, a route of ZAP's that"
-        " takes no token, verifies the email by it, `POST /v1/otp/resend` mails another one.",
+        description=ANY_TOKEN
+        + " If there is an email, a code is mailed to it. `POST /v1/otp/verify` verifies the email by"
+        " that code, and `POST /v1/otp/resend` mails another one. Both are routes of ZAP and take no token.",
         takes=RegistrationInput,
         given={"username": "ann", "password": PASSWORD, "email": "ann@example.org"},
         answers=answers.LOGGED_IN_USER.ref,
@@ -52,7 +53,8 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyListUsers",
         tag=USERS,
         summary="List the users that the caller may see",
-        description=USER_TOKEN + " Themselves; all users, newest first, for staff with `users.view_user`.",
+        description=USER_TOKEN
+        + " Staff with `users.view_user` get all users, newest first; other callers get themselves.",
         takes=UserListInput,
         answers=answers.USER_LIST.ref,
         example={"pageResults": [EXAMPLE_USER], "currentToken": "WyJmaXJzdCIsMjAsbnVsbF0:1w1Yx3:RkZtYg"},
@@ -86,7 +88,9 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyDeleteOwnUser",
         tag=USERS,
         summary="Delete oneself",
-        description=USER_TOKEN + " All sessions end, and the name is free again." + CONFIRMED.format("It"),
+        description=USER_TOKEN
+        + " All sessions of the user end, and the user name is free again."
+        + CONFIRMED.format("It"),
         takes=ConfirmedInput,
         answers=constant(True),
         example=True,
@@ -96,7 +100,7 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyGetUser",
         tag=USERS,
         summary="See a user",
-        description=USER_TOKEN + " One's own id, or staff with `users.view_user`.",
+        description=USER_TOKEN + " The id is the caller's own; staff with `users.view_user` may use any id.",
         takes=BuddyInput,
         answers=answers.USER.ref,
         example=EXAMPLE_USER,
@@ -106,7 +110,9 @@ OPERATIONS: dict[str, Operation] = {
         id="buddyChangeUser",
         tag=USERS,
         summary="Change a user",
-        description=USER_TOKEN + " One's own id, or staff with `users.change_user`." + _ANOTHER_NAME,
+        description=USER_TOKEN
+        + " The id is the caller's own; staff with `users.change_user` may use any id."
+        + _ANOTHER_NAME,
         takes=UserChangeInput,
         given=_CHANGES,
         answers=constant(True),
@@ -118,7 +124,7 @@ OPERATIONS: dict[str, Operation] = {
         tag=USERS,
         summary="Delete a user",
         description=USER_TOKEN
-        + " One's own id, or staff with `users.delete_user`. All sessions of the user end."
+        + " The id is the caller's own; staff with `users.delete_user` may use any id. All sessions of the user end."
         + CONFIRMED.format("It"),
         takes=ConfirmedInput,
         answers=constant(True),

@@ -1,1 +1,1 @@
-"""ZAP's description in OpenAPI: `dialect` puts it together."""
+"""The OpenAPI description of ZAP. `dialect` puts it together."""

@@ -11,15 +11,17 @@ EMAILS = "ZAP: emails"
 TOO_SHORT = "This password is too short. It must contain at least 8 characters."
 TAKEN = (IdentityTaken("username"), IdentityTaken("email"), IdentityTaken("phone_number"))
 OF_ANOTHER = (NotYours(), UserNotFound())
-# Of what needs a recent password.
+# The errors of calls that need a recent password.
 UNCONFIRMED = (ReauthenticationRequired(), WrongPasswordGiven(), TooManyAttempts(300))
 CONFIRMED = (
-    " {} needs a log-in of this session within the last ten minutes (`REAUTHENTICATION_WINDOW`), or the caller's"
-    " `password` along with it."
+    " {} needs a login of this session within the last ten minutes (`REAUTHENTICATION_WINDOW`), or the caller's"
+    " `password` in the same call."
 )
-OWN_OR_STAFF = "One's own, or staff who may (`{}`): to others an unknown id is as forbidden as somebody else's."
+OWN_OR_STAFF = (
+    "The id is the caller's own; staff with `{}` may use any id. Others get a 403 for any other id, known or not."
+)
 
-# Of the first seed document.
+# From the documentation of ZAP's logout.
 EXAMPLE_DEVICE_TOKEN = (
     "fgYo5k5yrt9KaswddR4s5:APA91bFqeRBWioAOysyHLdLn5D--R36Izk5cXF0E-5nIdai-IrOw1bWv-O0BV6RQMLXJyAU8Gh27g6u573B1m"
     "I01-HEla5_Xat-r02nPKxJHEXwZtbZDzlf4o_fCR7XdN0ZHNuIZswaiLMK"

@@ -30,8 +30,8 @@ OPERATIONS: dict[str, Operation] = {
         id="zapChangePassword",
         tag=PASSWORDS,
         summary="Change one's own password",
-        description="This session goes on, all others end. `email` is null for a user who has none; one that is not"
-        " verified yet and the one before it both do, and the former is dropped.",
+        description="This session continues; all others end. `email` is null for a user who has none. While a new email"
+        " is not verified yet, the new one and the old one both work, and the new one is dropped.",
         takes=PasswordChangeInput,
         given={
             "userId": OBJECT_ID,
@@ -47,7 +47,7 @@ OPERATIONS: dict[str, Operation] = {
         id="zapAskForResetCode",
         tag=PASSWORDS,
         summary="Have a code mailed",
-        description="The answer is the same whether or not there is such a user.",
+        description="The answer is the same if there is no such user.",
         takes=ResetRequestInput,
         given={"identity": "ann@example.org"},
         answers=constant(answers.RESET_CODE_SENT),
@@ -58,9 +58,9 @@ OPERATIONS: dict[str, Operation] = {
     "POST /v1/forgotPassword": Operation(
         id="zapResetPassword",
         tag=PASSWORDS,
-        summary="Set a new password by the code",
-        description="All sessions of the user end, and a new email that is not verified yet is dropped. A code lives"
-        " for 10 minutes, and works once.",
+        summary="Set a new password with the code",
+        description="All sessions of the user end, and a new email that is not verified yet is dropped. A code is valid"
+        " for 10 minutes and works once.",
         takes=ResetInput,
         given={"identity": "ann@example.org", "otp": "3f9a 1c07 b2e4", "newPassword": "battery-staple-2"},
         answers=constant(answers.PASSWORD_CHANGED),
@@ -71,8 +71,8 @@ OPERATIONS: dict[str, Operation] = {
         id="zapAskForEmailCode",
         tag=EMAILS,
         summary="Have a code mailed to verify an email",
-        description="The answer is the same whether or not that is the email of that user. Buddy has no such route: its"
-        " users verify their emails by these three, too.",
+        description="The answer is the same if that is not the email of that user. Buddy has no such routes. Its users"
+        " use the three of ZAP, too.",
         takes=CodeInput,
         given={"email": "ann@example.org", "userId": OBJECT_ID},
         answers=constant(answers.EMAIL_CODE_SENT),
@@ -84,7 +84,7 @@ OPERATIONS: dict[str, Operation] = {
         id="zapAskForEmailCodeAgain",
         tag=EMAILS,
         summary="Have another code mailed to verify an email",
-        description="The answer is the same whether or not there is such a user. The code before it is dead.",
+        description="The answer is the same if there is no such user. The earlier code stops working.",
         takes=CodeAgainInput,
         given={"email": "ann@example.org"},
         answers=constant(answers.EMAIL_CODE_SENT_AGAIN),
@@ -95,9 +95,9 @@ OPERATIONS: dict[str, Operation] = {
     "POST /v1/otp/verify": Operation(
         id="zapVerifyEmail",
         tag=EMAILS,
-        summary="Verify an email by the code",
-        description="The email counts from now on: the one before it, which is told, no longer does. Of two users who"
-        " have set the same email the first one gets it.",
+        summary="Verify an email with the code",
+        description="From now on the new email counts, and the old one doesn't. A mail tells the old one. If two users"
+        " set the same email, the first one who verifies it gets it.",
         takes=VerificationInput,
         given={"identity": "ann@example.org", "otp": "3f9a 1c07 b2e4"},
         answers=constant(answers.EMAIL_VERIFIED),

@@ -1,4 +1,4 @@
-"""ZAP's operations of login and logout, and the list of sessions."""
+"""ZAP's operations for login, logout and the list of sessions."""
 
 from typing import Any
 
@@ -33,8 +33,8 @@ OPERATIONS: dict[str, Operation] = {
         id="zapLogIn",
         tag=LOGIN,
         summary="Log in",
-        description="By `identity` or `email`. With a `deviceToken`, pushes for that device are this user's from now"
-        " on. `isApp` and `twoFaToken` may come along and change nothing.",
+        description="Takes an `identity` or an `email`. With a `deviceToken`, that device gets the pushes of this user"
+        " from now on. `isApp` and `twoFaToken` are ignored.",
         takes=LoginInput,
         given={"identity": "ann", "password": PASSWORD, "deviceToken": EXAMPLE_DEVICE_TOKEN},
         answers=answers.LOGIN.ref,
@@ -67,7 +67,7 @@ OPERATIONS: dict[str, Operation] = {
         id="zapRefresh",
         tag=LOGIN,
         summary="Get a new access token",
-        description="Where refresh tokens rotate, a new one comes with it; using the old one again ends the session.",
+        description="If refresh tokens rotate, the answer has a new one. Using the old one again ends the session.",
         takes=RefreshInput,
         given={"refreshToken": TOKEN},
         answers=answers.TOKENS.ref,
@@ -78,9 +78,10 @@ OPERATIONS: dict[str, Operation] = {
     "PUT /v1/users/logout/{id}": Operation(
         id="zapLogOut",
         summary="Log out of a device",
-        description="Of one's own id: this session ends, every other session of the user on that device token, and the"
-        " user's pushes to it. A token that has merely expired will do. Of another id, by staff with"
-        " `user_sessions.end_session`: that user's sessions on that device token." + CONFIRMED.format("The latter"),
+        description="With the caller's own id, this session ends, and every other session of the user with that device"
+        " token. The device gets no more pushes for the user. An expired token works, too. With another id, from staff"
+        " with `user_sessions.end_session`, the sessions of that user with that device token end."
+        + CONFIRMED.format("Another id"),
         takes=LogoutInput,
         given={"deviceToken": EXAMPLE_DEVICE_TOKEN},
         raises=[*OF_ANOTHER, *UNCONFIRMED],
@@ -89,17 +90,17 @@ OPERATIONS: dict[str, Operation] = {
     "GET /v1/users/logout/{id}": Operation(
         id="zapLogOutOfWeb",
         summary="Log out of the web app",
-        description="Of one's own id: this session ends. A token that has merely expired will do. Of another id, by"
-        " staff with `user_sessions.end_session`: all sessions of that user. The latter needs a log-in within the last"
-        " ten minutes.",
+        description="With the caller's own id, this session ends. An expired token works, too. With another id, from"
+        " staff with `user_sessions.end_session`, all sessions of that user end. Another id needs a login of this"
+        " session within the last ten minutes.",
         raises=[*OF_ANOTHER, ReauthenticationRequired()],
         **_LOGGED_OUT,
     ),
     "GET /v1/users/{id}/sessions": Operation(
         id="zapListSessions",
         tag=LOGOUT,
-        summary="See who is logged in where",
-        description=OWN_OR_STAFF.format("user_sessions.view_session") + " Live sessions of all apps, newest first.",
+        summary="See where a user is logged in",
+        description=OWN_OR_STAFF.format("user_sessions.view_session") + " The live sessions in all apps, newest first.",
         answers=answers.SESSION_LIST.ref,
         example={"sessionData": [EXAMPLE_SESSION], "dataCount": 1},
         raises=OF_ANOTHER,
@@ -113,7 +114,7 @@ OPERATIONS: dict[str, Operation] = {
         tag=LOGOUT,
         summary="End this session, the others or all",
         description=OWN_OR_STAFF.format("user_sessions.end_session")
-        + " Of another user's, `this` is none."
+        + " For another user, `others` means all sessions, and `this` is refused."
         + CONFIRMED.format("Anything but `this`"),
         takes=ScopeInput,
         given={"scope": "others"},

@@ -28,8 +28,8 @@ OPERATIONS: dict[str, Operation] = {
         id="zapRegister",
         tag=USERS,
         summary="Register",
-        description="Without a token; staff with `users.add_user` register others, and may when registration is closed."
-        " `referralCode` may come along and changes nothing. A code to verify the email is mailed to it.",
+        description="Needs no token. Staff with `users.add_user` register others with theirs, also if registration is"
+        " closed. `referralCode` is ignored. A code to verify the email is mailed to it.",
         takes=StaffRegistrationInput,
         given={"username": "ann", "email": "ann@example.org", "password": PASSWORD, "phoneNumber": "+15550100"},
         status=201,
@@ -46,8 +46,8 @@ OPERATIONS: dict[str, Operation] = {
         id="zapListUsers",
         tag=USERS,
         summary="List users",
-        description="For staff with `users.view_user`. Newest first, without the deleted ones. A parameter that is"
-        " empty is left out.",
+        description="For staff with `users.view_user`. Newest first, without deleted users. An empty parameter is the"
+        " same as none.",
         takes=UserListInput,
         answers=answers.USER_LIST.ref,
         example={"userData": [EXAMPLE_USER], "bodyLimit": 10, "pageLimit": 1, "dataCount": 1},
@@ -57,7 +57,7 @@ OPERATIONS: dict[str, Operation] = {
     "GET /v1/users/token": Operation(
         id="zapGetOwnUser",
         tag=USERS,
-        summary="See whose token this is",
+        summary="See the user of the token",
         answers=answers.OWN_USER.ref,
         example=EXAMPLE_USER | {"twoFA": {"secret": "", "enabled": False}, "userAgent": ["Zap/4.2 (iPhone; iOS 17.1)"]},
         links=links_of("$response.body#/data/id"),
@@ -76,11 +76,11 @@ OPERATIONS: dict[str, Operation] = {
         tag=USERS,
         summary="Change a user",
         description=OWN_OR_STAFF.format("users.change_user")
-        + " What is not in the body stays. A phone number or name that is null is taken away. Staff, superusers and"
-        " holders of any permission are changed by superusers only. `roleId` of oneself is ignored. Another email"
-        " is answered from now on, with `emailVerified` false, and a code is"
-        " mailed to it. It counts for log-in and reset once `POST /v1/otp/verify` has been given that code. Until then"
-        " the email before it counts, and is told of the change. A new password drops one that is not verified yet."
+        + " Fields that are not in the body stay. A phone number or a name that is null is removed. Only superusers"
+        " change staff, superusers and users with any permission. A `roleId` for oneself is ignored. The answers show"
+        " a new email at once, with `emailVerified` false, and a code is mailed to it. The new email counts for login"
+        " and password reset after `POST /v1/otp/verify` has received that code. Until then the old email counts; a"
+        " mail tells it of the change. A new password drops a new email that is not verified yet."
         + CONFIRMED.format("Another email, user name or phone number"),
         takes=StaffUserChangeInput,
         given={"name": "Ann Example", "phoneNumber": None},
@@ -105,8 +105,8 @@ OPERATIONS: dict[str, Operation] = {
         tag=USERS,
         summary="Delete a user",
         description=OWN_OR_STAFF.format("users.delete_user")
-        + " All their sessions end; name, email and phone number are free again. Staff, superusers and"
-        " holders of any permission are deleted by superusers only." + CONFIRMED.format("It"),
+        + " All sessions of the user end. Their user name, email and phone number are free"
+        " again. Only superusers delete staff, superusers and users with any permission." + CONFIRMED.format("It"),
         takes=ConfirmedInput,
         answers=constant(answers.USER_DELETED),
         example=answers.USER_DELETED,
