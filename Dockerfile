@@ -4,18 +4,18 @@ FROM python:3.13-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0
 WORKDIR /app
 
-# By number in USER below, so that an orchestrator can see that it is not root. A new volume on the home folder
-# belongs to the user, as the folder does: RESTORE_GUARD can be written there.
+# USER below gives the number, so that an orchestrator can see that it is not root. A new volume on the home folder
+# belongs to the user, so RESTORE_GUARD can be written there.
 RUN groupadd --gid 10001 zapauth \
     && useradd --uid 10001 --gid 10001 --create-home --home-dir /var/lib/zapauth --shell /usr/sbin/nologin zapauth
 
-# The requirements without the embedded PostgreSQL and the test suite; files with other hashes are refused.
-# All comes as wheels: there is no compiler to get rid of, hence no second stage.
+# What pyproject.toml lists as dependencies, without its groups. pip refuses files with other hashes.
+# Everything is a wheel: no compiler is needed, so there is no second stage.
 COPY locks/image.txt ./
 RUN pip install --no-cache-dir --only-binary :all: --require-hashes -r image.txt
 
-# They belong to root: the service can't change its own code. COPY keeps modes, and a checkout under a
-# strict umask lets nobody else read.
+# The code belongs to root, so the service can't change it. COPY keeps modes: a checkout made under a strict umask
+# would be unreadable for the user.
 COPY manage.py ./
 COPY users/ users/
 COPY sessions/ sessions/
@@ -24,13 +24,5 @@ RUN chmod -R go=rX .
 
 USER 10001:10001
 EXPOSE 8000
-# With a host name that the settings allow, for 127.0.0.1 need not be one. ".example.org" allows example.org itself.
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "\
-from http.client import HTTPConnection; \
-from zapauth.settings import ALLOWED_HOSTS, PORT; \
-name = next(iter(ALLOWED_HOSTS), '').lstrip('.') or '127.0.0.1'; \
-server = HTTPConnection('127.0.0.1', PORT, timeout=5); \
-server.request('GET', '/service/ping', headers={'Host': name}); \
-raise SystemExit(server.getresponse().status != 200)"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["python", "-m", "zapauth.healthcheck"]
 CMD ["python", "-m", "zapauth.serve"]

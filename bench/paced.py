@@ -92,5 +92,5 @@ def _worker_of(connection: HTTPConnection, server: Server) -> int:
     port = connection.sock.getsockname()[1]
     for worker in psutil.Process(server.pid).children(recursive=True):
         if any(each.raddr and each.raddr.port == port for each in worker.net_connections("tcp")):
-            return worker.pid
+            return int(worker.pid)
     raise RuntimeError("no worker has that connection")

@@ -220,8 +220,10 @@ class Session(models.Model):
 
 
 class Figure(models.Model):
-    """A number of the dashboard, kept so that it need not count a million rows. `sessions.inspect.statistics` alone
-    reads and writes it; it can be made anew, but for days whose sessions are pruned.
+    """A number of the dashboard, stored so that the page need not count a million rows.
+
+    Only `sessions.inspect.statistics` reads and writes it. It can be counted again, except for days whose sessions
+    are pruned.
     """
 
     class Kind(models.TextChoices):

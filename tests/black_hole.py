@@ -1,4 +1,4 @@
-"""A TCP proxy before PostgreSQL that can fall silent: connections stay open, and nothing comes through any more."""
+"""A TCP proxy before PostgreSQL that can fall silent: connections stay open, but no data passes."""
 
 import socket
 import threading
@@ -18,7 +18,7 @@ class Proxy:
         self._speaks.clear()
 
     def speak_again(self) -> None:
-        """New connections come through; the ones from before are lost, as after the failure of a host."""
+        """Let new connections pass again. The old ones are lost, as after a host's failure."""
         self._speaks.set()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The suite's ground: a throw-away PostgreSQL (or the one of DATABASE_URL), real servers, phones."""
+"""The suite's fixtures: a throw-away PostgreSQL (or the one of DATABASE_URL), real servers, phones."""
 
 import math
 import os
@@ -13,7 +13,7 @@ import pytest
 
 from tests.environment import SETTINGS_NAMES
 
-# Before any settings are read: of the environment only DATABASE_URL is taken; keys, secrets and
+# Before any settings are read: only DATABASE_URL is taken from the environment. Keys, secrets and
 # the embedded PostgreSQL are the suite's own.
 DATA = Path(tempfile.mkdtemp(prefix="zapauth-tests-"))
 for _name in SETTINGS_NAMES - {"DATABASE_URL"}:
@@ -27,7 +27,7 @@ if os.environ.get("DATABASE_URL"):
 
 
 def pytest_configure() -> None:
-    # Stopped in any way, the suite stops what it started.
+    # However the suite is stopped, it stops what it started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
     import django
@@ -38,7 +38,7 @@ def pytest_configure() -> None:
 
     database_clock.install()
 
-    # A test holds its connection as long as it runs. On a busy machine the pool could take that for a silent server.
+    # A test holds its connection while it runs. On a busy machine the pool could take that for a silent server.
     from zapauth.postgresql import pool
 
     pool.LONG = math.inf
@@ -50,7 +50,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI a test that was skipped has failed: it would never be missed."""
+    """In CI a skipped test counts as failed: otherwise nobody would notice it."""
     report = yield
     if report.skipped and os.environ.get("CI"):
         report.outcome = "failed"
@@ -60,7 +60,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> Iterator[None]:
-    """Start the embedded PostgreSQL before pytest-django makes the test database; stop it after."""
+    """Start the embedded PostgreSQL before pytest-django makes the test database; stop it afterwards."""
     from django.conf import settings
 
     from zapauth.local.embedded_postgres import running
@@ -81,7 +81,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 
 def _hasten(database: dict[str, Any]) -> None:
-    """Have the embedded PostgreSQL not wait for the disk: what the suite writes need not outlive a power failure."""
+    """Make the embedded PostgreSQL not wait for the disk: the suite's data may be lost in a power failure."""
     import psycopg
 
     with psycopg.connect(host=database["HOST"], user=database["USER"], dbname="postgres", autocommit=True) as link:
@@ -119,7 +119,7 @@ def phone_kind(request: pytest.FixtureRequest) -> type:
 
 @pytest.fixture
 def new_phone(phone_kind: type, db: None) -> Callable:
-    """Makes phones of the dialect at hand, which talk to the application in this process."""
+    """Makes phones of the dialect under test, which call the application in this process."""
     from tests.phones import InProcess
 
     return lambda **options: phone_kind(InProcess(), **options)
@@ -127,7 +127,7 @@ def new_phone(phone_kind: type, db: None) -> Callable:
 
 @pytest.fixture
 def commits(monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any) -> None:
-    """What waits for a commit happens at the end of each request of a phone, as on a server."""
+    """Run at the end of each request of a phone what waits for a commit, as on a server."""
     from tests.phones import InProcess
 
     send = InProcess.__call__
@@ -141,7 +141,7 @@ def commits(monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What this process does after an answer, it does before: threads would not see a test's transaction."""
+    """Run now what this process would do after an answer: threads would not see a test's transaction."""
     from sessions import background
 
     for name in ("_start", "_start_long"):

@@ -1,7 +1,7 @@
-"""Numbers of content types that stay the same, though tests with real servers empty all tables.
+"""Keep the ids of content types, though tests with real servers empty all tables.
 
-Django numbers its models anew then, but the servers remember the numbers that they saw first. The admin's log and
-permissions point at them.
+Django would give its models new ids, but the servers remember the ids that they saw first. The admin's log and
+permissions refer to them.
 """
 
 from django.apps import apps
@@ -12,7 +12,7 @@ _first: dict[tuple[str, str], int] = {}
 
 
 def keep_numbers() -> None:
-    """Give every content type the number that it had at the first call, and its permissions."""
+    """Give every content type, and its permissions, the id that it had at the first call."""
     now = {(kind.app_label, kind.model): kind.pk for kind in ContentType.objects.all()}
     if not _first:
         _first.update(now)

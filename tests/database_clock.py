@@ -1,8 +1,8 @@
-"""The database's clock, as a test has set it: `time_machine` moves Python's, this lets PostgreSQL follow.
+"""The database's clock in tests: `time_machine` sets Python's clock, and PostgreSQL follows.
 
 The service asks PostgreSQL for the time (`users.clock`). In tests the schema `test_clock` stands before
-`pg_catalog` in the search path (`tests.settings`), with a `clock_timestamp()` of its own. It answers what the setting
-`test.now` says, or else the real time. While a test travels, that setting is sent before each statement.
+`pg_catalog` in the search path (`tests.settings`), with a `clock_timestamp()` of its own. That function returns the
+setting `test.now`, or else the real time. While a test travels, the setting is sent before each statement.
 """
 
 from typing import Any
@@ -21,12 +21,12 @@ CREATE SCHEMA IF NOT EXISTS test_clock;
 CREATE OR REPLACE FUNCTION test_clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS
 $$ SELECT COALESCE(NULLIF(current_setting('test.now', true), '')::timestamptz, pg_catalog.clock_timestamp()) $$;
 """
-# Once a connection has been told a time, it is told before each statement: a rollback would bring an old one back.
+# A connection that has been told a time is told again before each statement: a rollback would restore an old one.
 _told: "WeakSet[psycopg.Connection[Any]]" = WeakSet()
 
 
 def install() -> None:
-    """Have every statement of this process follow Python's clock."""
+    """Make every statement of this process follow Python's clock."""
     _before(Statement, "_run", lambda _, on: on)
     for name in ("_execute", "_executemany"):
         _before(CursorWrapper, name, lambda cursor, *_: cursor.db.connection)

@@ -1,4 +1,4 @@
-"""The names that the settings read from the environment; importable before there are any settings."""
+"""The names that the settings read from the environment. Importable before there are settings."""
 
 import re
 from pathlib import Path

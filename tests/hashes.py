@@ -1,4 +1,4 @@
-"""The project's password hash with little to do: the suite checks passwords by the ten thousand."""
+"""The project's password hasher with a low cost: the suite checks thousands of passwords."""
 
 from users.credentials import OwaspArgon2
 

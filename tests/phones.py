@@ -1,4 +1,4 @@
-"""Phones: what a client of each dialect does, over the application in this process or a live server."""
+"""Phones: what a client of each dialect does, in this process or over a live server."""
 
 import itertools
 import json
@@ -25,7 +25,7 @@ from users.models import DeviceToken, User
 from users.sealing import Purpose, unseal
 
 PASSWORD = "correct-horse-1"
-# The literal one of the first seed document.
+# The text as ZAP's logout page has it.
 SEED_DEVICE_TOKEN = (
     "fgYo5k5yrt9KaswddR4s5:APA91bFqeRBWioAOysyHLdLn5D--R36Izk5cXF0E-5nIdai-IrOw1bWv-O0BV6RQMLXJyAU8Gh27g6u573B1m"
     "I01-HEla5_Xat-r02nPKxJHEXwZtbZDzlf4o_fCR7XdN0ZHNuIZswaiLMK"
@@ -57,7 +57,7 @@ class Transport(Protocol):
 class InProcess:
     """The application in this process, through all of its middleware."""
 
-    # One for all: each new one loads the middleware, which looks for all static files.
+    # One for all: each new one loads the middleware, which reads all static files.
     client = Client(raise_request_exception=False)
 
     def __call__(
@@ -71,7 +71,7 @@ class InProcess:
 
 
 class Live:
-    """A real server; a fresh connection for each request, so that any of its workers may answer."""
+    """A real server. Each request has a fresh connection, so that any worker may answer."""
 
     def __init__(self, base_url: str) -> None:
         self.address = base_url.removeprefix("http://")
@@ -85,7 +85,7 @@ class Live:
 
 
 def reply_on(connection: socket.socket) -> Reply:
-    """The answer that comes on ``connection``. Raises: HTTPException or OSError, when none comes."""
+    """Read the answer on ``connection``. Raises: HTTPException or OSError when none comes."""
     response = HTTPResponse(connection)
     response.begin()
     return _reply(response)
@@ -120,11 +120,11 @@ class Phone:
         return self.last
 
     def ask(self, method: str, path: str, body: Any = None) -> Reply:
-        """A call with the user's own access token."""
+        """Make a call with the user's own access token."""
         return self.call(method, path, body, token=self.access_token)
 
     def sign_up(self, username: str | None = None) -> "Phone":
-        """Register a user and log them in."""
+        """Register a user and log in."""
         raise NotImplementedError
 
     def log_in(self, username: str) -> Reply:
@@ -138,7 +138,7 @@ class Phone:
 
 
 def promote(phone: Phone, *permissions: str) -> Any:
-    """The phone, whose user is a member of staff now and has those permissions: "users.view_user"."""
+    """Make the phone's user staff with these permissions, such as "users.view_user". Returns the phone."""
     user = User.objects.get(pk=phone.user_id)
     user.is_staff = True
     user.save()
@@ -150,14 +150,14 @@ def promote(phone: Phone, *permissions: str) -> Any:
 
 @dataclass(frozen=True)
 class Work:
-    """What an answer cost: what somebody who measures its time could see."""
+    """What an answer cost: the work that somebody who measures its time could see."""
 
     hashes: int
     statements: int
 
 
 def work_of(call: Callable[[], Reply]) -> Work:
-    """What ``call`` costs until it is answered; what is done after the answer is done, but not counted."""
+    """What ``call`` costs until it is answered. Work after the answer is done, but not counted."""
     hashes: list[str] = []
     jobs: list[Callable[[], None]] = []
 
@@ -200,7 +200,7 @@ def wrong_code(code: str) -> str:
 
 
 def reset_code_in(mail: EmailMessage) -> str:
-    """The one code in a mail's text, as it is written there: three groups of four hexadecimal digits."""
+    """The code in a mail's text, as it is written there: three groups of four hexadecimal digits."""
     (code,) = re.findall(r"\b[0-9a-f]{4} [0-9a-f]{4} [0-9a-f]{4}\b", str(mail.body))
     return code
 
@@ -232,7 +232,7 @@ class ZapPhone(Phone):
         return self.call("GET", "/v1/users/token", token=token or self.access_token)
 
     def log_out(self) -> Reply:
-        """The seed document's PUT where the phone has a device token, the web app's GET where not."""
+        """The PUT of ZAP's logout page if the phone has a device token, otherwise the web app's GET."""
         path = f"/v1/users/logout/{self.user_id}"
         if self.device_token:
             return self.call("PUT", path, {"deviceToken": self.device_token}, token=self.access_token)

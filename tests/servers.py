@@ -19,7 +19,7 @@ from django.db import connection
 
 from tests.environment import ROOT
 
-# What a server with DATABASE_URL has to be told before it starts; commands need none of it.
+# Settings that a server with DATABASE_URL needs to start. Commands need none of them.
 MAY_SERVE = {"ALLOWED_HOSTS": "127.0.0.1", "EMAIL_URL": "consolemail://"}
 
 
@@ -30,7 +30,7 @@ class RunningServer:
     log: Path
 
     def workers(self) -> list[psutil.Process]:
-        """The worker processes, without the helper that Python starts beside them."""
+        """The worker processes, without the helper process that Python starts beside them."""
         children = psutil.Process(self.process.pid).children()
         return [child for child in children if _is_worker(child)]
 
@@ -38,13 +38,13 @@ class RunningServer:
 def _is_worker(process: psutil.Process) -> bool:
     try:
         return "spawn_main" in " ".join(process.cmdline())
-    except psutil.NoSuchProcess:  # it has died; as a zombie, too
+    except psutil.NoSuchProcess:  # it has died, or is a zombie
         return False
 
 
 @contextmanager
 def running_server(*options: str, **environment: str) -> Iterator[RunningServer]:
-    """Serve the test database in the production setting, on a free port; stop it at the end."""
+    """Serve the test database with production settings on a free port; stop it at the end."""
     port = free_port()
     given = test_environment() | MAY_SERVE | {"PORT": str(port), "WORKERS": "2"}
     with tempfile.NamedTemporaryFile("wb", prefix="zapauth-server-", suffix=".log") as log:
@@ -66,7 +66,7 @@ def running_server(*options: str, **environment: str) -> Iterator[RunningServer]
 
 
 def test_environment() -> dict[str, str]:
-    """What a process needs to work on the test database, beside this one, in the production setting."""
+    """The environment of a process that works on the test database with production settings."""
     return os.environ | {
         "DATABASE_URL": test_database_url(),
         "SECRET_KEY": settings.SECRET_KEY,
@@ -77,7 +77,7 @@ def test_environment() -> dict[str, str]:
 
 
 def wait_until_it_answers(server: RunningServer, *, seconds: float = 30) -> None:
-    """Returns with the first answer; fails with the server's log when it dies or stays silent."""
+    """Return after the first answer. Fails with the server's log when it dies or stays silent."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
@@ -106,7 +106,7 @@ def free_port() -> int:
 
 
 def test_database_url() -> str:
-    """The test database, as a URL: what an operator would write."""
+    """The test database as a URL, as an operator would write it."""
     facts = connection.settings_dict
     user = facts["USER"] + (f":{facts['PASSWORD']}" if facts["PASSWORD"] else "")
     host, port = facts["HOST"], facts["PORT"]

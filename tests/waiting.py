@@ -1,4 +1,4 @@
-"""Waiting for something that another thread or process does."""
+"""Wait for something that another thread or process does."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def wait_until(happened: Callable[[], Any], *, seconds: float = 20) -> Any:
-    """Ask again until ``happened()`` is true; fails after so many seconds. Returns what it said at last."""
+    """Call ``happened()`` until it returns a true value, and return that. Fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (said := happened()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {happened}"

@@ -1,4 +1,4 @@
-"""IP addresses in one spelling, so that limits, records and filters mean the same client."""
+"""Write each IP address in one form, so that limits, records and filters agree."""
 
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -6,9 +6,9 @@ _MAPPED = IPv6Network("::ffff:0:0/96")  # RFC 4291 §2.5.5.2: how an IPv6 socket
 
 
 def plain_address(text: str) -> str | None:
-    """The address in its normal form; `::ffff:192.0.2.1` is `192.0.2.1`. None if ``text`` is no address."""
+    """Return the address in its normal form, or None. `::ffff:192.0.2.1` becomes `192.0.2.1`."""
     try:
-        # A zone (RFC 4007, `fe80::1%eth0`) means something on one machine only.
+        # A zone (RFC 4007, `fe80::1%eth0`) has a meaning on one machine only, so it is dropped.
         address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
@@ -17,9 +17,9 @@ def plain_address(text: str) -> str | None:
 
 
 def plain_network(text: str, *, strict: bool = True) -> str:
-    """The network in its normal form; `::ffff:192.0.2.0/120` is `192.0.2.0/24`. Raises: ValueError.
+    """Return the network in its normal form. `::ffff:192.0.2.0/120` becomes `192.0.2.0/24`. Raises: ValueError.
 
-    A zone is refused: PostgreSQL takes none, and without it more would be meant than was asked for.
+    A zone is an error: PostgreSQL has none, and without it the filter would match more than was asked for.
     """
     if "%" in text:
         raise ValueError(f"{text!r} names a zone")

@@ -1,4 +1,4 @@
-"""Apps and devices in the admin. Nothing is deleted here: sessions and the record hang on it."""
+"""Apps, devices and device tokens in the admin. Nothing can be deleted: sessions and the record point at it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,20 +16,20 @@ from users.models import App, CrashReport, Device, DeviceToken, RefusedLogin, is
 
 
 class NoDelete(ModelAdmin):
-    """A list that opens with a million rows; nothing in it can be deleted."""
+    """Base class: lists open quickly with a million rows, and nothing can be deleted."""
 
     paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER  # a count for each choice of each filter
     when_empty = ""
     change_list_template = "users/change_list.html"
-    linked: Sequence[str] = ()  # lookups that other pages link to, besides the filters
+    linked: Sequence[str] = ()  # more look-ups that other pages link to
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """What the page itself offers. Django allows any column, so that a hash could be guessed letter by letter."""
+        """Allow only look-ups that the page offers: with others staff could guess a hash letter by letter."""
         names = [name for name in self.get_list_filter(request) if isinstance(name, str)]
         return lookup in {*self.linked, *(f"{name}__{how}" for name in names for how in ("exact", "isnull"))}
 
@@ -47,12 +47,12 @@ class ReadOnly(NoDelete):
 
 @admin.register(App)
 class AppAdmin(SavesChanges, NoDelete):
-    """Apps are made by `manage.py createapp`, which shows the key once."""
+    """Apps. `manage.py createapp` creates them and shows the key once."""
 
     when_empty = "Make one with: manage.py createapp NAME"
 
     list_display = ["name", "id", "kind", "is_active", "created_at"]
-    # Settings name ZAP's app by its name. A cut-off moves by an order to end sessions only.
+    # The settings refer to ZAP's app by its name. Only an order to end sessions sets the cut-off.
     readonly_fields = ["name", "id", "kind", "sessions_valid_after", "created_at"]
     fields = [
         *("name", "id", "kind", "is_active", "sessions_valid_after"),
@@ -60,12 +60,12 @@ class AppAdmin(SavesChanges, NoDelete):
     ]
 
     def get_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
-        """The time-outs of the admin are settings, for a form in the admin must not lengthen them."""
+        """Hide the time-outs of the admin app. They are settings: a form in the admin must not lengthen them."""
         limits = ("session_lifetime", "idle_timeout", "sessions_per_user")
         return [name for name in self.fields if name not in limits] if obj and obj.is_admin else self.fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
-        """The admin app can't be switched off here: nobody could switch it on again."""
+        """Make `is_active` of the admin app read-only: once off, nobody could log in to switch it on."""
         return [*self.readonly_fields, "is_active"] if obj and obj.is_admin else self.readonly_fields
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -73,7 +73,7 @@ class AppAdmin(SavesChanges, NoDelete):
 
 
 class FoundByKey(ReadOnly):
-    """Searched by what is indexed; anything else would be looked for in every row."""
+    """Base class: search uses indexed columns only, because any other search reads every row."""
 
     search_fields = ["id"]
 
@@ -88,7 +88,7 @@ class FoundByKey(ReadOnly):
 
 
 class LatestCrashReports(StackedInline):
-    """The newest crash reports of a device, for who may see the device."""
+    """The newest crash reports of a device, for staff who may see the device."""
 
     model = CrashReport
     verbose_name_plural = "latest crash reports"
@@ -113,7 +113,7 @@ class LatestCrashReports(StackedInline):
 @admin.register(Device)
 class DeviceAdmin(FoundByKey):
     inlines = [LatestCrashReports]
-    when_empty = "Devices appear when an app registers itself on one (POST /devices)."
+    when_empty = "A device appears when an app registers it (POST /devices)."
     list_display = ["id", "app", "platform", "model", "os_version", "updated_at"]
     list_select_related = ["app"]
     search_help_text = "Id, or the app's own unique id"
@@ -125,9 +125,9 @@ class DeviceAdmin(FoundByKey):
 
 @admin.register(DeviceToken)
 class DeviceTokenAdmin(FoundByKey):
-    """Push addresses. The address itself is a secret: it can be looked for, but is never shown."""
+    """Push addresses. The address is a secret: staff can search for it, but it is never shown."""
 
-    when_empty = "They appear when a client logs in with one, or a device brings its push address along."
+    when_empty = "A device token appears when a client logs in with one or a device registers with one."
     list_display = ["id", "user", "device", "updated_at"]
     list_select_related = ["user", "device"]
     search_help_text = "Device token, user name or user id"

@@ -1,4 +1,4 @@
-"""Forms of the admin that save what somebody changed, and nothing else."""
+"""Admin forms that save only the fields that somebody changed."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from unfold.admin import ModelAdmin
 
 
 class SavesChanges(ModelAdmin):
-    """Leaves alone what nobody changed in the form.
+    """Save only the fields that differ from what the form showed.
 
-    Others may write the same row at any time. A form that saved every field would undo their work: a new password,
-    a cut-off, an account that was disabled. So the form carries along what it showed (`show_hidden_initial`), and
-    saves the fields that differ from that.
+    Others may write the same row while the form is open. A form that saves every field would undo their changes: a new
+    password, a cut-off, a disabled account. The form therefore carries the values that it showed
+    (`show_hidden_initial`).
     """
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        # A script may send the fields alone. They are compared with the row, then.
+        # A script may send the fields without the shown values. Then they are compared with the row.
         carries = request.method != "POST" or any(name.startswith("initial-") for name in request.POST)
         for field in form.base_fields.values():
             field.show_hidden_initial = change and carries
@@ -36,6 +36,6 @@ class SavesChanges(ModelAdmin):
 
 
 def changed_columns(form: Any) -> dict[str, Any]:
-    """The new values of the changed fields that are columns of the model's own table."""
+    """New values of the changed fields that are columns of the model's own table."""
     columns = {field.name for field in form._meta.model._meta.concrete_fields}
     return {name: form.cleaned_data[name] for name in form.changed_data if name in columns}

@@ -1,4 +1,4 @@
-"""Lists of the admin that open at once, however many rows there are."""
+"""Admin lists that open quickly with any number of rows."""
 
 import json
 from collections.abc import Iterator
@@ -18,10 +18,10 @@ FEW = 500
 MOST_PAGES = 200
 
 
-class BoundedPaginator(Paginator):
-    """Counts for a moment at most; then it takes the planner's estimate, and says so in `is_estimate`.
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for mypy only
+    """Count rows for at most 0.4 s, then use the planner's estimate and set `is_estimate`.
 
-    Its last page is not the list's last one: to get there PostgreSQL would have to pass all others.
+    It offers at most 200 pages: for a later page PostgreSQL would read all rows before it.
     """
 
     template_name = "users/pagination.html"
@@ -35,7 +35,7 @@ class BoundedPaginator(Paginator):
         try:
             with _at_most(COUNT_FOR_MS):
                 return rows.count()
-        except OperationalError:  # it took too long
+        except OperationalError:  # the count took too long
             self.is_estimate = True
             plan = json.loads(rows.explain(format="json"))
             return max(1, int(plan[0]["Plan"]["Plan Rows"]))
@@ -46,9 +46,9 @@ class BoundedPaginator(Paginator):
 
 
 class BoundedList(ChangeList):
-    """Finds a few among very many by looking for them, and puts them in order then.
+    """Look for up to 500 matching rows first, and sort them afterwards.
 
-    PostgreSQL, which doesn't know how few they are, would take them in their order, and look at all others.
+    PostgreSQL does not know how few rows match. It would walk the index of the order and look at every other row.
     """
 
     queryset: QuerySet[Any]
@@ -58,11 +58,11 @@ class BoundedList(ChangeList):
             rows = self.root_queryset.filter(pk__in=few).order_by(*self.queryset.query.order_by)
             self.queryset = self.apply_select_related(rows)
         super().get_results(request)
-        if not self.filter_params:  # or the page would offer to show all when it does
+        if not self.filter_params:  # otherwise the page would offer to show all
             self.full_result_count = self.result_count
 
     def _few(self) -> list[Any] | None:
-        """The keys of all rows, if they are few."""
+        """Keys of all matching rows; None if there are more than 500 or the search takes over 1.5 s."""
         try:
             with _at_most(LOOK_FOR_MS):
                 keys = list(self.queryset.order_by().values_list("pk", flat=True)[: FEW + 1])
@@ -73,7 +73,7 @@ class BoundedList(ChangeList):
 
 @contextmanager
 def _at_most(milliseconds: int) -> Iterator[None]:
-    """PostgreSQL gives up a statement of this block that takes longer."""
+    """Cancel a statement of this block that takes longer."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('statement_timeout')")
         before = cursor.fetchone()[0]

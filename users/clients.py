@@ -1,4 +1,4 @@
-"""Apps and their credentials: the key that registers devices, the secret that signs requests."""
+"""Apps and their credentials: the key registers devices, the shared secret signs requests."""
 
 import hashlib
 import hmac
@@ -14,13 +14,13 @@ from users.models import App
 from users.sealing import Purpose, seal, unseal
 from users.throttling import Allowance, count_attempt, network_of
 
-# The admin app's name, or the second one when a client has taken the first.
+# Names for the admin app. The second is used when a client app already has the first.
 ADMIN_APP_NAMES = ("Admin", "Admin (ZapAuth)")
 
 
 @dataclass(frozen=True)
 class NewApp:
-    """A fresh app with its credentials in the clear, for the one time that they are shown."""
+    """A new app and its credentials in plain text. They are shown once and not stored."""
 
     app: App
     key: str
@@ -30,8 +30,8 @@ class NewApp:
 def create_app(name: str, *, signed: bool = False) -> NewApp:
     """Create an app with a random key and, if ``signed``, a shared secret.
 
-    Only a hash of the key is stored. The secret has to be used again, to check signatures;
-    it is stored encrypted under the installation's SECRET_KEY, which the database never holds.
+    Only a hash of the key is stored. The secret is needed to check signatures, so it is stored encrypted with
+    SECRET_KEY, which is not in the database.
 
     Raises: django.db.IntegrityError, when the name is taken.
     """
@@ -43,17 +43,17 @@ def create_app(name: str, *, signed: bool = False) -> NewApp:
 
 
 def get_app_by_key(app_id: str, app_key: str, *, ip: str | None) -> App:
-    """The active app of that id and key, shown by a device. Raises: BadAppCredentials, TooManyAttempts."""
+    """Return the active app with that id and key. Raises: BadAppCredentials, TooManyAttempts."""
     count_attempt(Allowance("device", network_of(ip)))
     app = App.objects.filter(pk=app_id, is_active=True, kind=App.Kind.CLIENT).first()
-    # An app without a key (ZAP's) has an empty hash, which equals no digest.
+    # An app without a key, like ZAP's, has an empty hash, which no digest equals.
     if app is None or not hmac.compare_digest(app.key_hash, _key_hash(app_key)):
         raise BadAppCredentials
     return app
 
 
 def get_zap_app() -> App:
-    """The app that ZAP's clients belong to: the one that settings name, made at its first use.
+    """Return the app of ZAP's clients, named by the settings. It is created at its first use.
 
     Raises: AppInactive.
     """
@@ -64,7 +64,7 @@ def get_zap_app() -> App:
 
 
 def get_admin_app() -> App:
-    """The app that the sessions of the admin belong to, made at its first use. It has no key.
+    """Return the app of the admin's sessions. It is created at its first use and has no key.
 
     Raises: AppInactive.
     """
@@ -77,20 +77,20 @@ def get_admin_app() -> App:
 def _make_admin_app() -> App:
     first, second = ADMIN_APP_NAMES
     try:
-        # The database allows one: a request that comes second gets the app of the first.
+        # A constraint allows one admin app. If two requests race, the second gets the app of the first.
         return App.objects.get_or_create(kind=App.Kind.ADMIN, defaults={"name": first})[0]
     except IntegrityError:
         return App.objects.get_or_create(kind=App.Kind.ADMIN, defaults={"name": second})[0]
 
 
 def shared_secret_of(app: App) -> str | None:
-    """The app's shared secret in the clear; None for an app whose requests are not signed.
+    """Return the app's shared secret in plain text, or None if its requests are not signed.
 
-    Raises: users.sealing.CannotUnseal, when neither SECRET_KEY nor a fallback sealed it.
+    Raises: users.sealing.CannotUnseal, when neither SECRET_KEY nor a fallback can decrypt it.
     """
     return unseal(urlsafe_b64decode(app.sealed_secret), Purpose.APP_SECRET) if app.sealed_secret else None
 
 
 def _key_hash(key: str) -> str:
-    # 256 random bits need no slow hash: there is nothing to guess.
+    # 256 random bits need no slow hash: they cannot be guessed.
     return hashlib.sha256(key.encode()).hexdigest()

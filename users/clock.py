@@ -1,8 +1,7 @@
-"""The time that decides: the database's.
+"""The database's time. Use it for every decision about sessions, tokens, codes and attempts.
 
-Hosts have clocks that differ; all of them share one database. Whatever decides whether a session, a
-token, a code or an attempt still counts compares the database's time on both sides. A statement that
-decides by itself uses `clock_timestamp()`; code outside of one asks `database_now`.
+Servers' clocks differ, but all servers share one database. SQL statements use `clock_timestamp()`; Python code calls
+`database_now`.
 """
 
 from datetime import datetime
@@ -13,15 +12,15 @@ from django.db.models import DateTimeField, Func
 
 
 class DatabaseNow(Func):
-    """The same as a part of a query: each row carries the time at which it was read."""
+    """The database's time inside a query, for example as an annotation."""
 
     function = "clock_timestamp"
     output_field = DateTimeField()
 
 
 def database_now() -> datetime:
-    """The database's time at this moment, in UTC. One short statement."""
+    """Return the database's present time, in UTC. Costs one short statement."""
     with connection.cursor() as cursor:
-        # Not now(): in a transaction that is when it began, which may be before a long wait for a lock.
+        # Not now(): in a transaction it is the time of the start, which may be before a long wait for a lock.
         cursor.execute("SELECT clock_timestamp()")
         return cast(datetime, cursor.fetchone()[0])

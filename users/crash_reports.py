@@ -1,4 +1,4 @@
-"""Crash reports: what an app tells of a crash, kept for staff to read."""
+"""Store crash reports that apps send. Staff read them in the admin."""
 
 from users.clock import database_now
 from users.models import CrashReport, Device
@@ -9,7 +9,7 @@ MOST_OF_DEVICE = 100
 
 
 def keep_crash_report(device_id: str, *, stack_trace: str, message: str = "", method_name: str = "") -> None:
-    """Store a crash report of that device, each text cut to its longest length; the oldest beyond 100 goes.
+    """Store a crash report of a device. Long texts are cut. A device keeps its 100 newest reports.
 
     Raises: TooManyAttempts.
     """
@@ -24,7 +24,7 @@ def keep_crash_report(device_id: str, *, stack_trace: str, message: str = "", me
 
 @in_transaction
 def _keep(device_id: str, **texts: str) -> None:
-    # Reports of one device come one by one, so that each sees how many there are.
+    # The lock makes reports of one device wait for each other, so that each sees how many there are.
     device = Device.objects.select_for_update(no_key=True).get(pk=device_id)
     CrashReport.objects.create(device=device, created_at=database_now(), **texts)
     newest_first = CrashReport.objects.filter(device=device).order_by("-created_at", "-pk")

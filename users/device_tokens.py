@@ -1,4 +1,4 @@
-"""Devices and their push addresses. Who gets a user's pushes is decided here and in `sessions.logout`."""
+"""Devices and their push addresses. This module and the statements of logout decide who gets a user's pushes."""
 
 import logging
 from typing import Any
@@ -14,15 +14,15 @@ logger = logging.getLogger("zapauth.users")
 
 
 def find_device(app: App, unique_id: str | None) -> Device | None:
-    """The device that registered itself with that ``unique_id`` before."""
+    """Return the device that registered with that ``unique_id`` before, or None."""
     return None if unique_id is None else Device.objects.filter(app=app, unique_id=unique_id).first()
 
 
 def register_device(app: App, *, unique_id: str | None, **fields: Any) -> Device:
-    """The device of that ``unique_id``, with its description brought up to date; a new one without."""
+    """Store a device and return it. A device with that ``unique_id`` is updated; without one a new row is made."""
     if unique_id is None:
         return Device.objects.create(app=app, **fields)
-    # Not `update_or_create`: its FOR UPDATE stands in the way of sessions being opened on the device.
+    # Not `update_or_create`: its FOR UPDATE would block sessions that are being opened on the device.
     Device.objects.bulk_create(
         [Device(app=app, unique_id=unique_id, **fields)],
         update_conflicts=True,
@@ -35,16 +35,16 @@ def register_device(app: App, *, unique_id: str | None, **fields: Any) -> Device
 def attach_device_token(
     token: str, *, user: User | None = None, held_by: UUID | None = None, device: Device | None = None
 ) -> DeviceToken:
-    """Store a push address, sealed, and give it to ``user``, on ``device``; None leaves what was there.
+    """Store a push address, encrypted, and assign it to ``user`` and ``device``. None leaves the old value.
 
-    With a user it moves: a device token belongs to the last one who logged in with it. ``held_by`` is the id
-    of the user's session. Without a user (an app-level session) its owner stays, for nobody has logged in.
+    A device token belongs to the last user who logged in with it; ``held_by`` is the id of that user's session.
+    An app-level session has no user: nobody logged in, so the owner stays.
     """
     given = {"user": user, "held_by": held_by, "device": device}
     changed = [field for field, value in given.items() if value is not None]
     row = DeviceToken.of(token, **given)
-    # One upsert, so that two phones that show the same token at once can't both insert it.
-    # A known token is sealed anew, so that it moves to a new SECRET_KEY, even if the old one is lost.
+    # One upsert: two phones may send the same token at once. A known token is encrypted again, so that it moves to a
+    # new SECRET_KEY, even if the old key is lost.
     DeviceToken.objects.bulk_create(
         [row], update_conflicts=True, unique_fields=["digest"], update_fields=["sealed_token", *changed, "updated_at"]
     )
@@ -52,23 +52,23 @@ def attach_device_token(
 
 
 def give_device_token(device_token_id: int, *, user: User, held_by: UUID) -> None:
-    """Give a stored push address to ``user``, whoever had it before. It is not opened."""
+    """Assign a stored push address to ``user``, whoever had it before. It is not decrypted."""
     DeviceToken.objects.filter(pk=device_token_id).update(user=user, held_by=held_by, updated_at=timezone.now())
 
 
 def lock_device_tokens(rule: Q) -> None:
-    """Lock the push addresses of that rule until the transaction ends, in the order of their keys.
+    """Lock the push addresses that match ``rule`` until the transaction ends, in the order of their keys.
 
-    Whoever is to write several calls this first. Else two transactions could wait for each other.
+    Call this before writing several of them. Otherwise two transactions could wait for each other.
     """
     tokens = DeviceToken.objects.filter(rule).order_by("pk").select_for_update(of=("self",), no_key=True)
     list(tokens.values_list("pk"))
 
 
 def push_addresses_of(user: User) -> list[str]:
-    """The push addresses of ``user`` in the clear, for whatever sends pushes. Ask anew for each push.
+    """Decrypt and return the push addresses of ``user``, for a push sender. Call it again for each push.
 
-    An address that no key opens is left out and logged as an error. The others still get their pushes.
+    An address that no key can decrypt is logged as an error and left out.
     """
     addresses = []
     for held in DeviceToken.objects.filter(user=user).order_by("pk"):
@@ -80,7 +80,7 @@ def push_addresses_of(user: User) -> list[str]:
 
 
 def release_device_token(device_token_id: int, *, user: User | None, held_by: UUID, device: Device) -> None:
-    """Take a push address from ``device``, and from ``user`` as far as their session ``held_by`` still holds it."""
+    """Take a push address from ``device``, and from ``user`` if their session ``held_by`` still holds it."""
     row = DeviceToken.objects.filter(pk=device_token_id)
     row.filter(device=device).update(device=None, updated_at=timezone.now())
     if user is not None:

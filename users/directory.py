@@ -1,4 +1,4 @@
-"""How a user comes to be, is found, changes and goes: who may, and what two can't both have."""
+"""The user directory: create, find and change users. User names, emails and phone numbers are unique."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,20 +20,20 @@ from users.throttling import Allowance, count_attempt, network_of
 
 
 def register_user(*, ip: str | None = None, by_staff: bool = False, **fields: Any) -> User:
-    """Create a user with these ``fields`` (username, password and others), for a caller from ``ip``.
+    """Check and create a user with these ``fields`` (username, password and others) for a caller at ``ip``.
 
-    Raises: what `admit_user` and `create_user` raise.
+    Raises: the errors of `admit_user` and `create_user`.
     """
     admit_user(ip=ip, by_staff=by_staff, **fields)
     return create_user(ip=None if by_staff else ip, **fields)
 
 
 def admit_user(*, password: str, ip: str | None, by_staff: bool = False, **fields: Any) -> None:
-    """Check that a user may be created, before anything slow is done. Counts as an attempt, but for staff.
+    """Check that a user may be created, before the slow password hash. Counts an attempt unless staff ask.
 
-    Do not call it inside a transaction: a rollback would forget the attempt.
+    Do not call it in a transaction: a rollback would also undo the count.
 
-    Raises: RegistrationClosed, when settings leave it to staff; PasswordRefused; TooManyAttempts.
+    Raises: RegistrationClosed (only staff may create users here), PasswordRefused, TooManyAttempts.
     """
     if not (settings.REGISTRATION_OPEN or by_staff):
         raise RegistrationClosed
@@ -43,32 +43,32 @@ def admit_user(*, password: str, ip: str | None, by_staff: bool = False, **field
 
 
 def create_user(*, username: str, password: str, ip: str | None = None, **fields: Any) -> User:
-    """Create a user, who registered from ``ip``.
+    """Create a user. ``ip`` is stored as their first address.
 
-    Raises: IdentityTaken, when the user name, email or phone number is another user's.
+    Raises: IdentityTaken, when another user has the user name, email or phone number.
     """
     with _one_of_each(username=User.normalize_username(username), **fields):
         return User.objects.create_user(username, password, ip_addresses=[ip] if ip else [], **fields)
 
 
 def get_user_to_read(user_id: str, *, actor: User, act: Act) -> User:
-    """The user of that id, deleted or not, if ``actor`` may do ``act`` to them.
+    """Return the user with that id, deleted or not, if ``actor`` may do ``act`` to them.
 
-    Raises: NotYours (the same for known and unknown), UserNotFound (only to staff).
+    Raises: NotYours (for known and unknown ids alike), UserNotFound (only if ``actor`` is staff).
     """
     return _get_target(User.objects.all(), user_id, actor, act)
 
 
 def get_user_to_change(user_id: str, *, actor: User, act: Act) -> User:
-    """The user of that id, unless deleted, if ``actor`` may do ``act`` to them.
+    """Return the user with that id, unless deleted, if ``actor`` may do ``act`` to them.
 
-    Raises: NotYours (the same for known and unknown), UserNotFound (only to staff).
+    Raises: NotYours (for known and unknown ids alike), UserNotFound (only if ``actor`` is staff).
     """
     return _get_target(User.objects.filter(deleted_at=None), user_id, actor, act)
 
 
 def users_visible_to(actor: User) -> QuerySet[User]:
-    """Themselves; all users for staff who may see them. The deleted ones are left out."""
+    """All users for staff who may see users; otherwise only ``actor``. Deleted users are left out."""
     users = User.objects.filter(deleted_at=None)
     return users if may(actor, Act.SEE_USER) else users.filter(pk=actor.pk)
 
@@ -76,7 +76,9 @@ def users_visible_to(actor: User) -> QuerySet[User]:
 def find_users(
     *, actor: User, per_page: int, page: int, since: datetime | None = None, before: datetime | None = None
 ) -> tuple[list[User], int]:
-    """A page of the users created from ``since`` on and before ``before``, newest first, and how many there are in all.
+    """Return a page of users, newest first, and the number of users on all pages.
+
+    ``since`` and ``before`` limit the time of creation; ``since`` is included.
 
     Raises: NotYours, when ``actor`` may not see users.
     """
@@ -91,10 +93,10 @@ def find_users(
 
 
 def columns_to_change(user: User, **fields: Any) -> dict[str, Any]:
-    """The columns of ``user`` that change when clients set ``fields``, with their new values.
+    """Map the ``fields`` that a client sets to the columns of ``user`` that change, with their new values.
 
-    An email that is there stays until another one is verified: that one becomes `new_email`. What
-    identifies the user and is set to its present value does not change, so it is left out.
+    An existing email stays until the new one is verified; until then the new one is `new_email`. A user name, email or
+    phone number that is set to its present value is left out.
     """
     if "username" in fields:
         fields["username"] = User.normalize_username(fields["username"])
@@ -112,9 +114,9 @@ def columns_to_change(user: User, **fields: Any) -> dict[str, Any]:
 
 
 def change_user(user: User, **columns: Any) -> None:
-    """Store those columns.
+    """Store new values of these columns.
 
-    Raises: IdentityTaken; UserNotFound, when they were deleted meanwhile. Then nothing changes.
+    Raises: IdentityTaken; UserNotFound, when the user was deleted meanwhile. After an error nothing has changed.
     """
     columns["updated_at"] = timezone.now()
     if (new_email := columns.get("new_email")) and _has_another(user, new_email):
@@ -127,9 +129,9 @@ def change_user(user: User, **columns: Any) -> None:
 
 
 def adopt_latest_email(user: User) -> None:
-    """Make the latest email of ``user``, who has shown that they read it, the one that counts.
+    """Make the latest email of ``user`` their verified email. Call this after they have proved that they read it.
 
-    Raises: IdentityTaken, when another user has it by now; CodeInvalid, when it is no longer their latest.
+    Raises: IdentityTaken, when another user has it now; CodeInvalid, when it is no longer the latest.
     """
     as_seen = User.objects.filter(pk=user.pk, email=user.email, new_email=user.new_email, deleted_at=None)
     columns = {"email": user.latest_email, "new_email": None, "email_verified": True, "updated_at": timezone.now()}
@@ -146,7 +148,7 @@ def _get_target(users: QuerySet[User], user_id: str, actor: User, act: Act) -> U
     if user_id == actor.pk:
         require(actor, act, actor)
         return actor
-    require(actor, act)  # before the look-up, so that others learn nothing about which ids exist
+    require(actor, act)  # before the look-up: others must not learn which ids exist
     user = users.filter(pk=user_id).first() if is_object_id(user_id) else None
     if user is None:
         raise UserNotFound
@@ -156,12 +158,14 @@ def _get_target(users: QuerySet[User], user_id: str, actor: User, act: Act) -> U
 
 @contextmanager
 def _one_of_each(*, besides: str = "", **fields: Any) -> Iterator[None]:
-    """A transaction that gives a user (``besides``: which one) these ``fields``.
+    """Run a block that stores these ``fields`` of a user, in a transaction.
 
-    It asks first whether another user has them, so that the database has no error to log. When two requests
-    ask at once, the unique constraints decide.
+    It first looks whether another user has them, so that PostgreSQL logs no constraint error. If two requests race,
+    the unique constraints decide.
 
-    Raises: IdentityTaken; all is taken back.
+    Args: besides: id of the user that is changed.
+
+    Raises: IdentityTaken. The transaction is rolled back.
     """
     try:
         with transaction.atomic():
@@ -183,7 +187,7 @@ def _find_taken(
     phone_number: str | None = None,
     **others: Any,
 ) -> str | None:
-    """The first of the three that another user has, compared as the unique constraints compare. One statement."""
+    """Name of the first of the three fields that another user has. Compares as the unique constraints do."""
     rules = {"username": Q(username__iexact=username)} if username else {}
     rules |= {"email": Q(email__iexact=email)} if email else {}
     rules |= {"phone_number": Q(phone_number=phone_number)} if phone_number else {}

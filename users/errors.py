@@ -1,22 +1,22 @@
-"""What can be wrong about a user, an app or a device. Each dialect words these in its own way."""
+"""Errors about users, apps and devices. Each dialect maps them to its own status and message."""
 
 from collections.abc import Sequence
 
 
 class UsersError(Exception):
-    """Base of this module's errors."""
+    """Base class of this module's errors."""
 
 
 class BadCredentials(UsersError):
-    """No such user, or not their password: the same on purpose."""
+    """Unknown user or wrong password. The two are not told apart, on purpose."""
 
 
 class AccountDisabled(UsersError):
-    """The right password of an account that may not log in."""
+    """The password is right, but the account is disabled."""
 
 
 class BadAppCredentials(UsersError):
-    """No such app, not its key, or an app that is switched off."""
+    """Unknown app, wrong key, or the app is switched off."""
 
 
 class AppInactive(UsersError):
@@ -28,7 +28,7 @@ class RegistrationClosed(UsersError):
 
 
 class IdentityTaken(UsersError):
-    """Another user has that `field`: "username", "email" or "phone_number"."""
+    """Another user has this value. `field` is "username", "email" or "phone_number"."""
 
     def __init__(self, field: str) -> None:
         super().__init__(field)
@@ -36,7 +36,7 @@ class IdentityTaken(UsersError):
 
 
 class PasswordRefused(UsersError):
-    """The new password in `field` ("password" or "new_password") is not good enough. `reasons` are sentences."""
+    """The new password is too weak. `field` is "password" or "new_password"; `reasons` are sentences for people."""
 
     def __init__(self, field: str, reasons: Sequence[str]) -> None:
         super().__init__(field)
@@ -45,35 +45,35 @@ class PasswordRefused(UsersError):
 
 
 class NotYours(UsersError):
-    """It belongs to somebody else, and the caller may not act for them."""
+    """The object belongs to another user, and the caller may not act on it."""
 
 
 class UserNotFound(UsersError):
-    """No such user; told only to staff."""
+    """Unknown user. Only staff get this error."""
 
 
 class WrongPassword(UsersError):
-    """The old password, which a change of one's own needs, is not right."""
+    """The old password, which users give to change their own, is wrong."""
 
 
 class EmailMismatch(UsersError):
-    """The email that a change of the password names is not the user's."""
+    """The email in a request to change the password is not the user's."""
 
 
 class EmailMissing(UsersError):
-    """The user has no email that a code could be mailed to."""
+    """The user has no email to which a code could be sent."""
 
 
 class NoSmsGateway(UsersError):
-    """A code was to be sent to a phone number, and only mail can be sent."""
+    """The code should go to a phone number, but this service sends mail only."""
 
 
 class CodeInvalid(UsersError):
-    """No such code now: wrong, used, expired, or of nobody. The same on purpose."""
+    """The code is wrong, used, expired or unknown. These are not told apart, on purpose."""
 
 
 class TooManyAttempts(UsersError):
-    """Tried too often of late, right or wrong; worth another try after `retry_after` seconds."""
+    """Too many attempts, right or wrong. `retry_after` is in seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(retry_after)

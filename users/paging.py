@@ -1,4 +1,4 @@
-"""Pages of users by position, not by number: the next one starts where this one ended, whatever came between."""
+"""Keyset pagination of users: the next page starts where this page ended, even if users were added meanwhile."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from users.models import User
 
 @dataclass(frozen=True)
 class Position:
-    """A user's place in the order: newest first, then by id."""
+    """The place of a user in the list. The order is: newest first, then by id, descending."""
 
     created_at: datetime
     user_id: str
@@ -31,7 +31,7 @@ class Page:
 def page_of(
     users: QuerySet[User], *, limit: int, after: Position | None = None, before: Position | None = None
 ) -> Page:
-    """At most ``limit`` of ``users``: the first ones, those that follow ``after``, or those right before ``before``."""
+    """Return at most ``limit`` users: from the start, right after ``after``, or right before ``before``."""
     if before is not None:
         newer = Q(created_at=before.created_at, pk__gt=before.user_id) | Q(created_at__gt=before.created_at)
         found = list(users.filter(newer).order_by("created_at", "pk")[: limit + 1])

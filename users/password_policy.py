@@ -1,6 +1,6 @@
-"""Which new passwords are good enough, for every door: `AUTH_PASSWORD_VALIDATORS` of the settings.
+"""Check new passwords with `AUTH_PASSWORD_VALIDATORS` from the settings.
 
-Django's own forms and commands ask the same validators. Passwords from before stay good for log-in.
+Django's own forms and commands use the same validators. Existing passwords are not checked again at log-in.
 """
 
 from django.contrib.auth.password_validation import validate_password
@@ -11,9 +11,9 @@ from users.models import User
 
 
 def check_new_password(password: str, *, user: User | None = None, field: str = "password") -> None:
-    """Check a password that somebody chooses; with ``user`` that it is not like their name or address, too.
+    """Check a new password. With ``user``, also check that it does not resemble their names or email.
 
-    ``field`` is the parameter that it came in. Raises: PasswordRefused.
+    Args: field: the name of the parameter, for the error. Raises: PasswordRefused.
     """
     try:
         validate_password(password, user)

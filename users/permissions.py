@@ -1,14 +1,14 @@
-"""Who may do what to whom. Every door asks here: both dialects, the admin and the commands.
+"""Who may do what to whom. Both dialects, the admin and the commands ask this module.
 
-- People act on themselves as ordinary users do.
-- An act on somebody else takes the permission and `is_staff`, of an account that is active and not deleted
-  (`is_acting_staff`, which `User.has_perm` asks). A former operator who still has permissions may do nothing with them.
-- Staff, superusers and everybody who holds a permission are protected: superusers alone change, delete and
-  disable them.
-- Superusers alone end the sessions of superusers.
-- Superusers alone change powers. Nobody changes their own powers, role or `is_active`.
+- Users may read, change and delete their own account, and see and end their own sessions.
+- An act on another user needs `is_staff`, an active account that is not deleted, and the permission. A former
+  operator keeps permissions without effect (`is_acting_staff`, which `User.has_perm` calls).
+- Only superusers may change, delete or disable protected users: staff, superusers, and users with any permission.
+- Only superusers may end the sessions of superusers.
+- Only superusers may change `is_staff`, `is_superuser`, groups and permissions. Nobody may change their own, nor their
+  own role or `is_active`.
 
-It imports no models, so that settings can import it.
+This module imports no models, so that the settings can import it.
 """
 
 from enum import Enum, auto
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 class Act(Enum):
-    """Something that a user does to another, or to the installation."""
+    """An act of a user on another user or on the installation."""
 
     SEE_USER = auto()
     ADD_USER = auto()
     CHANGE_USER = auto()
     SET_ROLE = auto()
     CHANGE_POWERS = auto()
-    DISABLE_USER = auto()  # and enable
+    DISABLE_USER = auto()  # also to enable
     DELETE_USER = auto()
     SEND_RESET = auto()
     SEE_SESSIONS = auto()
@@ -49,14 +49,14 @@ class Act(Enum):
     SEE_GROUPS = auto()
 
 
-# All of the permissions that an act takes.
+# The permissions that an act needs: all of them.
 _PERMISSIONS: dict[Act, tuple[str, ...]] = {
     Act.SEE_USER: ("users.view_user",),
     Act.ADD_USER: ("users.add_user",),
     Act.CHANGE_USER: ("users.change_user",),
     Act.SET_ROLE: ("users.change_user",),
     Act.CHANGE_POWERS: ("users.change_user",),
-    Act.DISABLE_USER: ("users.change_user", "user_sessions.end_session"),  # it ends their sessions, too
+    Act.DISABLE_USER: ("users.change_user", "user_sessions.end_session"),  # disabling also ends the user's sessions
     Act.DELETE_USER: ("users.delete_user",),
     Act.SEND_RESET: ("users.change_user",),
     Act.SEE_SESSIONS: ("user_sessions.view_session",),
@@ -70,12 +70,12 @@ _PERMISSIONS: dict[Act, tuple[str, ...]] = {
     Act.SEE_DEVICE_TOKENS: ("users.view_devicetoken",),
     Act.SEE_GROUPS: ("auth.view_group",),
 }
-# What users do to themselves without any permission.
+# Acts that need no permission on one's own account.
 _OF_ONESELF = {Act.SEE_USER, Act.CHANGE_USER, Act.DELETE_USER, Act.SEE_SESSIONS, Act.END_SESSIONS}
 _NEVER_OF_ONESELF = {Act.SET_ROLE, Act.CHANGE_POWERS, Act.DISABLE_USER, Act.SEND_RESET}
 _BY_SUPERUSERS_ONLY = {Act.CHANGE_POWERS}
 _CHANGES = {Act.CHANGE_USER, Act.SET_ROLE, Act.CHANGE_POWERS, Act.DISABLE_USER, Act.DELETE_USER, Act.SEND_RESET}
-# The fields of a user that take more than CHANGE_USER.
+# Fields of a user that need another act than CHANGE_USER.
 _ACT_OF_FIELD = {
     "is_staff": Act.CHANGE_POWERS,
     "is_superuser": Act.CHANGE_POWERS,
@@ -85,19 +85,19 @@ _ACT_OF_FIELD = {
     "is_active": Act.DISABLE_USER,
 }
 
-# A condition on sessions: those that are not a superuser's. App-level sessions have no user.
+# Condition on sessions: not of a superuser. App-level sessions have no user.
 NOT_OF_SUPERUSERS = Q(user=None) | Q(user__is_superuser=False)
 
 
 def may(actor: "Actor", act: Act, target: "User | None" = None) -> bool:
-    """Whether ``actor`` may do that to ``target``; without a target, whether they may do it to anybody."""
+    """Whether ``actor`` may do ``act`` to ``target``. Without a target: whether they may do it to anybody at all."""
     if actor is not None and target is not None and actor.pk == target.pk and act in _OF_ONESELF:
         return target.is_active and target.deleted_at is None
     return may_as_staff(actor, act, target)
 
 
 def may_as_staff(actor: "Actor", act: Act, target: "User | None" = None) -> bool:
-    """The same without what people may do to themselves: the admin is for staff, and asks for no password."""
+    """Like `may`, but without the acts on one's own account. The admin uses this one."""
     if actor is None or not actor.has_perms(_PERMISSIONS[act]):
         return False
     if act in _BY_SUPERUSERS_ONLY and not actor.is_superuser:
@@ -106,18 +106,18 @@ def may_as_staff(actor: "Actor", act: Act, target: "User | None" = None) -> bool
 
 
 def require(actor: "Actor", act: Act, target: "User | None" = None) -> None:
-    """Raises: NotYours, unless ``actor`` may do that to ``target``."""
+    """Check that ``actor`` may do ``act`` to ``target``. Raises: NotYours."""
     if not may(actor, act, target):
         raise NotYours
 
 
 def is_acting_staff(user: "User") -> bool:
-    """Whether the permissions of ``user`` allow anything at all."""
+    """Whether ``user`` is staff, active and not deleted. Otherwise their permissions have no effect."""
     return user.is_staff and user.is_active and user.deleted_at is None
 
 
 def is_protected(user: "User") -> bool:
-    """Whether superusers alone may change, delete and disable ``user``."""
+    """Whether only superusers may change, delete and disable ``user``."""
     return (
         user.is_staff
         or user.is_superuser
@@ -127,17 +127,17 @@ def is_protected(user: "User") -> bool:
 
 
 def closed_fields(actor: "Actor", target: "User") -> list[str]:
-    """The fields of ``target`` that ``actor`` must not change, even if they may change the other ones."""
+    """Names of the fields of ``target`` that ``actor`` may not change, even if they may change other fields."""
     return [field for field, act in _ACT_OF_FIELD.items() if not may_as_staff(actor, act, target)]
 
 
 def spares_superusers(actor: "User") -> bool:
-    """Whether ``actor`` must leave the sessions of superusers alone."""
+    """Whether ``actor`` may not end the sessions of superusers."""
     return not actor.is_superuser
 
 
 def endable_by(actor: "User") -> Q:
-    """The condition on sessions that staff with END_SESSIONS or END_MANY may end."""
+    """Condition on the sessions that ``actor``, who has END_SESSIONS or END_MANY, may end."""
     return NOT_OF_SUPERUSERS if spares_superusers(actor) else Q()
 
 

@@ -1,4 +1,4 @@
-"""The record of what staff change on an account: Django's own log of the admin, for every door."""
+"""Record what staff change on accounts, in the admin's log table (`LogEntry`), also for changes by API."""
 
 from collections.abc import Iterable
 
@@ -8,18 +8,18 @@ from users.models import User
 
 
 def record_change(user: User, *, actor: User, fields: Iterable[str]) -> None:
-    """Write down that ``actor`` changed those fields of ``user``. The values are not kept."""
+    """Record that ``actor`` changed these fields of ``user``. The values are not stored."""
     names = [field.replace("_", " ") for field in fields]
     _write(user, actor, CHANGE, [{"changed": {"fields": names}}])
 
 
 def record_act(user: User, *, actor: User, text: str) -> None:
-    """Write down what ``actor`` did to ``user``, in words."""
+    """Record an act of ``actor`` on ``user`` as a text."""
     _write(user, actor, CHANGE, text)
 
 
 def record_deletion(user: User, *, actor: User) -> None:
-    """Write down that ``actor`` deleted ``user``."""
+    """Record that ``actor`` deleted ``user``."""
     _write(user, actor, DELETION, "")
 
 

@@ -1,7 +1,7 @@
 """One-time codes sent by mail (OWASP Forgot Password Cheat Sheet; NIST SP 800-63B §4.2.1).
 
-A code serves one purpose of one user. It has 48 random bits: wrong guesses can't find it, so they need not
-kill it either, and a stranger can't take a user's code away by guessing.
+A code is valid for one user and one purpose. It has 48 random bits, so guesses cannot find it. Wrong guesses
+therefore don't delete it, and a stranger cannot take a user's code away by guessing.
 """
 
 import hmac
@@ -35,14 +35,14 @@ SELECT user_id, digest FROM users_onetimecode
 
 
 def count_request(identity: str, *, user: User | None, caller: Caller) -> None:
-    """Count that a code is asked for; ``user`` is whom the identity means, if anybody. Raises: TooManyAttempts."""
+    """Count a request for a code. ``user`` is the user with that identity, or None. Raises: TooManyAttempts."""
     if settings.THROTTLING:
         place = caller.known_place(user)
         count_attempt(*_allowances("reset", identity, place, caller))
 
 
 def issue_code(user: User, *, purpose: Purpose = Purpose.RESET) -> str:
-    """Make a new code and return it as it is mailed, `3f9a 1c07 b2e4`. The one before it is dead."""
+    """Make a new code and return it in the form that is mailed, `3f9a 1c07 b2e4`. It replaces the code before it."""
     code = _random_code()
     now = database_now()
     row = OneTimeCode(
@@ -60,12 +60,12 @@ def issue_code(user: User, *, purpose: Purpose = Purpose.RESET) -> str:
 def try_code(
     code: str, *, identity: str, users: Sequence[User], caller: Caller, purpose: Purpose = Purpose.RESET
 ) -> tuple[User, tuple[Allowance, ...]]:
-    """Find the one of ``users`` that ``code`` was mailed to, at the price of an attempt.
+    """Count an attempt and find the user among ``users`` to whom ``code`` was mailed.
 
-    Nobody in ``users`` stands for an identity that nobody has, and costs the same. Do not call this inside a
-    transaction: a rollback would forget the attempt.
+    ``users`` is empty if nobody has that identity; the answer then takes the same time. Do not call this in a
+    transaction: a rollback would also undo the count.
 
-    Returns: the user, and what the attempt counts against. Raises: CodeInvalid, TooManyAttempts.
+    Returns: the user, and the limits that the attempt was counted against. Raises: CodeInvalid, TooManyAttempts.
     """
     place, allowances = None, tuple[Allowance, ...]()
     if settings.THROTTLING:
@@ -83,7 +83,7 @@ def try_code(
 
 
 def _find_by_code(users: Sequence[User], code: str, purpose: Purpose) -> User | None:
-    """The one of ``users`` that ``code`` was mailed to. One statement, however many they are."""
+    """Return the user among ``users`` to whom ``code`` was mailed, or None. One statement for all users."""
     with connection.cursor() as cursor:
         cursor.execute(_LIVE_DIGESTS, ([user.pk for user in users], purpose))
         digests = {user_id: bytes(digest) for user_id, digest in cursor.fetchall()}
@@ -97,14 +97,14 @@ def _allowances(name: str, identity: str, place: KnownPlace | None, caller: Call
     address = Allowance("reset_address", caller.network)
     if place is None:
         return Allowance(name, identity_of(identity)), address
-    # Others may be at the same address; a device is its user's own.
+    # Other people may share the network; a device belongs to its user.
     return (place.allowance(f"{name}_known"), *([address] if place.is_network else []))
 
 
 def use_up(user: User, code: str, *, purpose: Purpose = Purpose.RESET) -> None:
-    """Delete the code. When two requests found it right at once, only one of them gets past this.
+    """Delete the code. If two requests use the same code, one succeeds.
 
-    Raises: CodeInvalid, when it is gone or another has taken its place.
+    Raises: CodeInvalid, when the code is gone or was replaced.
     """
     codes = OneTimeCode.objects.filter(user=user, purpose=purpose, digest=_digest(user, code, purpose))
     if not codes.delete()[0]:
@@ -112,31 +112,30 @@ def use_up(user: User, code: str, *, purpose: Purpose = Purpose.RESET) -> None:
 
 
 def address_for(user: User, purpose: Purpose) -> str:
-    """The address that the user's code for ``purpose`` is mailed to; empty for a user who has none."""
+    """The address to which a code for ``purpose`` is mailed; empty if the user has none."""
     return (user.latest_email if purpose == Purpose.EMAIL else user.email) or ""
 
 
 def forget_code(user_id: str) -> None:
-    """Delete the user's codes, whatever they are for."""
+    """Delete the user's codes for all purposes."""
     OneTimeCode.objects.filter(user=user_id).delete()
 
 
 def forget_all_codes() -> None:
-    """No code of anybody opens anything any more."""
+    """Delete the codes of all users."""
     OneTimeCode.objects.all().delete()
 
 
 def _random_code() -> str:
-    # A code of digits only, or like 12345678901e2, could be taken for a number on its way.
+    # Programs could read a code of digits only, or one like 12345678901e2, as a number. So it has another letter.
     while not set(code := secrets.token_hex(DIGITS // 2)) & set("abcdf"):
         pass
     return code
 
 
 def _digest(user: User, code: str, purpose: Purpose) -> bytes:
-    # The key is not in the database, so a stolen database does not help to guess a code. The user, the
-    # purpose and the address are in the digest, so a code is worth nothing for another user or purpose, and
-    # nothing once another address has taken the place of the one that it was mailed to.
+    # The digest is keyed with SECRET_KEY, so a stolen database does not help to guess a code. It includes the user,
+    # the purpose and the address: a code is useless for another user or purpose, and after a change of address.
     typed = _BETWEEN_GROUPS.sub("", code).lower()
     facts = f"{user.pk}\0{purpose}\0{address_for(user, purpose)}\0{typed}"
     return salted_hmac("users.reset_codes", facts, algorithm="sha256").digest()

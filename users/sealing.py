@@ -1,6 +1,6 @@
-"""Encrypts secrets that have to be used again, under keys that the database does not hold.
+"""Encrypt secrets that have to be read again: app secrets and device tokens.
 
-The keys are derived from SECRET_KEY. A dump of the database alone opens nothing.
+The keys are derived from SECRET_KEY, which is not in the database. A dump of the database alone reveals nothing.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -14,26 +14,26 @@ from django.conf import settings
 
 
 class Purpose(StrEnum):
-    """What a secret is for. Each purpose has its own key (RFC 5869 §3.2), which is derived from this value."""
+    """The kind of secret. Each kind has its own key, derived with this value (RFC 5869 §3.2)."""
 
     APP_SECRET = "app shared secret"
     DEVICE_TOKEN = "device token"
 
 
 class CannotUnseal(Exception):
-    """A sealed value that no key of the settings opens."""
+    """No key in the settings decrypts this value."""
 
     def __init__(self) -> None:
-        super().__init__("Sealed under another key: neither SECRET_KEY nor SECRET_KEY_FALLBACKS opens it.")
+        super().__init__("It was encrypted with another key: neither SECRET_KEY nor SECRET_KEY_FALLBACKS decrypts it.")
 
 
 def seal(text: str, purpose: Purpose) -> bytes:
-    """Encrypt ``text`` under SECRET_KEY: a Fernet token, without its base64."""
+    """Encrypt ``text`` with SECRET_KEY. Returns a Fernet token in binary, not in base64."""
     return urlsafe_b64decode(_box(purpose).encrypt(text.encode()))
 
 
 def unseal(sealed: bytes | memoryview, purpose: Purpose) -> str:
-    """Decrypt what `seal` returned for the same purpose, under SECRET_KEY or one of SECRET_KEY_FALLBACKS.
+    """Decrypt a value that `seal` returned for the same purpose, with SECRET_KEY or one of SECRET_KEY_FALLBACKS.
 
     Raises: CannotUnseal.
     """

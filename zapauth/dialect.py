@@ -50,7 +50,7 @@ def field_errors(error: ValidationError) -> dict[str, list[ErrorDetail]]:
 
 
 @cache
-def made_once(kind: type[Serializer]) -> Serializer:
+def made_once(kind: type[Serializer[Any]]) -> Serializer[Any]:
     """A serializer of that class, made once: most validations are faster than making one.
 
     Only `run_validation` is used, which keeps no state. So all requests may share it.
@@ -58,7 +58,7 @@ def made_once(kind: type[Serializer]) -> Serializer:
     return kind()
 
 
-def validate(kind: type[Serializer], data: Any) -> dict[str, Any]:
+def validate(kind: type[Serializer[Any]], data: Any) -> dict[str, Any]:
     """The values of ``data``, validated by that serializer. Raises: ValidationError."""
     if data is None:  # DRF would put this error into a list
         raise ValidationError({api_settings.NON_FIELD_ERRORS_KEY: ["No data provided"]})

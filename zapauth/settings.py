@@ -16,7 +16,7 @@ from zapauth.local import embedded_postgres, secrets
 from zapauth.schema.settings import SPECTACULAR_SETTINGS  # noqa: F401  # drf-spectacular reads it here
 from zapauth.theme import UNFOLD  # noqa: F401  # a setting
 
-env = Environment()
+env = Environment()  # type: ignore[no-untyped-call]  # django-environ has no types
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).resolve()
 DATABASE_URL = env.str("DATABASE_URL", default="")
@@ -107,7 +107,7 @@ CRASH_REPORT_RETENTION = env.seconds("CRASH_REPORT_RETENTION", timedelta(days=30
 
 # --- mail ---------------------------------------------------------------------------------------
 EMAIL_URL = env.text("EMAIL_URL")
-vars().update(env.email_url_config(EMAIL_URL or "consolemail://"))
+vars().update(environ.Env.email_url_config(EMAIL_URL or "consolemail://"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="zapauth@localhost")
 SERVICE_NAME = env.str("SERVICE_NAME", default="ZapAuth")  # the name of the service in mails

@@ -38,7 +38,7 @@ class ActorsPassword(forms.CharField):
         return False
 
 
-class UserForm(UserChangeForm):
+class UserForm(UserChangeForm):  # type: ignore[type-arg]  # generic for mypy only
     """Takes what is empty for absent: of NULLs there may be many, of empty strings only one."""
 
     request: HttpRequest  # `UserAdmin.get_form` sets it

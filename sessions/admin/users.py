@@ -32,7 +32,7 @@ from users.permissions import Act, closed_fields, may, may_as_staff
 
 
 @admin.register(User)
-class UserAdmin(SavesChanges, DjangoUserAdmin, NoDelete):  # type: ignore[misc]
+class UserAdmin(SavesChanges, DjangoUserAdmin, NoDelete):  # type: ignore[misc, type-arg]
     when_empty = "Users appear when they register; staff can add some here."
     list_display = ["username", "email", "name", "role", "state", "registered"]
     list_filter = ["is_staff", "is_active"]

@@ -161,10 +161,10 @@ LONGEST_IDLE = timedelta(days=36_500)
 
 
 def matching(text: str) -> Q:
-    """What somebody looks for who types that: a user's name, email, phone number or id, a session's id, an
-    address or a network, a device's id, a device token. By index, so that a million sessions are no matter.
+    """The sessions that a search for ``text`` finds.
 
-    Whose name or token that is is asked here: of an OR of subqueries PostgreSQL would look at every session.
+    The text is a user's name, email, phone number or id, a session's id, an address or a network, a device's id, or a
+    device token. Resolve to ids first, by index: an OR of subqueries would scan every session.
     """
     text, rules = text.strip(), []
     if not text or "\0" in text:

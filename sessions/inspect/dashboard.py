@@ -1,5 +1,6 @@
-"""What the first page of the admin shows, from roll-ups: see `sessions.inspect.statistics`. It opens as fast with a
-million sessions as with ten.
+"""The contents of the admin's first page, read from roll-ups: see `sessions.inspect.statistics`.
+
+The page opens as fast with a million sessions as with ten.
 """
 
 from collections.abc import Iterable, Mapping

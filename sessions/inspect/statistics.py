@@ -59,7 +59,8 @@ def count_if_stale() -> None:
 
 def counted_at() -> datetime | None:
     """The moment that the figures are of."""
-    return Figure.objects.aggregate(at=Max("counted_at"))["at"]
+    latest: datetime | None = Figure.objects.aggregate(at=Max("counted_at"))["at"]
+    return latest
 
 
 def live_now() -> dict[tuple[str, str], int]:

@@ -1,5 +1,6 @@
-"""Why a token or a cookie of the admin is accepted or refused at this moment, rule by rule. It is neither kept
-nor logged.
+"""Why a token or a cookie of the admin is accepted or refused at this moment, rule by rule.
+
+The token is neither stored nor logged.
 """
 
 import re

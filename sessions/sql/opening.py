@@ -38,6 +38,7 @@ def open_session(session: Session, *, lifetime: timedelta) -> datetime:
 
     Returns: the database's time when it was opened.
     """
+    created_at: datetime
     ((session.app_epoch, session.user_epoch, created_at, session.expires_at, session.authenticated_at),) = (
         _OPEN.fetch_all(
             id=session.pk,

@@ -180,7 +180,7 @@ class SessionToken(Token):
         """Whether audience and subject are this session's (RFC 8725 §3.9). No token speaks for a browser's session."""
         if session.app.is_admin:
             return False
-        return self["aud"] == session.app_id and self["sub"] == (session.user_id or session.app_id)
+        return bool(self["aud"] == session.app_id and self["sub"] == (session.user_id or session.app_id))
 
 
 class UserAccessToken(SessionToken):
@@ -205,7 +205,7 @@ class AnyAccessToken(SessionToken):
         return self["token_type"] == kind.token_type and super().speaks_for(session)
 
 
-class RefreshToken(BlacklistMixin, SessionToken):
+class RefreshToken(BlacklistMixin[Any], SessionToken):
     """Buys the next access token. Kept in simplejwt's tables by `jti`, without its text."""
 
     token_type = "refresh"

@@ -46,7 +46,7 @@ class KeyRing:
 
 @lru_cache(maxsize=4)
 def key_ring(pem: str) -> KeyRing:
-    """Parse PEM text, newlines real or written ``\\n``. Raises: BadSigningKeys."""
+    r"""Parse PEM text, with real newlines or with ``\n`` for each. Raises: BadSigningKeys."""
     keys = keys_in(pem)
     if not isinstance(keys[0], EllipticCurvePrivateKey):
         raise BadSigningKeys("the first key is the one that signs, so it must be a private key")

@@ -1,7 +1,7 @@
-"""Bad input: the documented refusal, nothing changed, and the good token still good.
+"""Bad input: the refusal is documented, nothing changes, and the good token stays good.
 
-`routes` has one entry for each route; what holds for all routes of both dialects is tested over that table.
-Here is what other tests use, too: it may be imported before Django is set up.
+`routes` has one entry for each route. Tests that hold for all routes of both dialects run over that table.
+Other tests also use this module, so it can be imported before Django is set up.
 """
 
 from tests.bad_input.answers import UUID, buddy_error, buddy_success, zap_error, zap_fields, zap_success

@@ -1,4 +1,4 @@
-"""What an answer has to look like, in either dialect."""
+"""The form of an answer, in either dialect."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-# The contract's table: the number and the statuses of each error.
+# The table in the contract: the number and the statuses of each error.
 BUDDY_ERRORS = {
     "AuthFailed": (0x100, {401, 429}),
     "AuthSignatureInvalid": (0x102, {401}),
@@ -25,12 +25,12 @@ BUDDY_ERRORS = {
     "ItemDoesNotExist": (0x301, {404}),
     "ItemAlreadyExists": (0x302, {400}),
     "ObjectPermissionDenied": (0x303, {403}),
-    "InternalServerError": (0x500, {500}),  # not of the table, which has none for a fault of the server
+    "InternalServerError": (0x500, {500}),  # not in the table, which has no server errors
 }
 
 
 def zap_error(reply: "Reply") -> tuple[int, str]:
-    """Status and code of a ZAP error; fails when it is not a complete one."""
+    """Return status and code of a ZAP error. Fails if it is incomplete."""
     body = reply.json
     assert reply.headers["content-type"] == "application/json; charset=utf-8", reply
     assert reply.headers["cache-control"] == "no-store", reply
@@ -48,7 +48,7 @@ def zap_error(reply: "Reply") -> tuple[int, str]:
     assert ("retry-after" in reply.headers) == (reply.status == 429), reply
     challenge = reply.headers.get("www-authenticate", "")
     assert challenge.startswith('Bearer realm="zapauth"') == (reply.status == 401), reply
-    # RFC 6750 §3.1: a request without a token is told no error code.
+    # RFC 6750 §3.1: a request without a token gets no error code.
     bad_token = reply.status == 401 and body["code"] not in ("token_missing", "invalid_credentials")
     assert ('error="invalid_token"' in challenge) == bad_token, reply
     return reply.status, body["code"]
@@ -60,7 +60,7 @@ def zap_fields(reply: "Reply") -> tuple[int, str, list[str]]:
 
 
 def zap_success(reply: "Reply") -> Any:
-    """The data of a ZAP success; fails when it is none."""
+    """Return the data of a ZAP success. Fails if it is not one."""
     assert reply.status in (200, 201), reply
     assert reply.headers["content-type"] == "application/json; charset=utf-8", reply
     assert SANE_ID.fullmatch(reply.headers["x-request-id"]), reply
@@ -69,7 +69,7 @@ def zap_success(reply: "Reply") -> Any:
 
 
 def buddy_error(reply: "Reply") -> tuple[int, str]:
-    """Status and name of a Buddy error; fails when it is not a complete one."""
+    """Return status and name of a Buddy error. Fails if it is incomplete."""
     body = reply.json
     _check_buddy(reply)
     assert body.keys() == {"status", "error", "errorNumber", "message", "request_id", "success"}, reply
@@ -85,7 +85,7 @@ def buddy_error(reply: "Reply") -> tuple[int, str]:
 
 
 def buddy_success(reply: "Reply") -> Any:
-    """The result of a Buddy success; fails when it is none."""
+    """Return the result of a Buddy success. Fails if it is not one."""
     assert reply.status in (200, 201), reply
     _check_buddy(reply)
     assert reply.json.keys() == {"status", "result", "request_id", "success"}, reply

@@ -1,4 +1,4 @@
-"""Bugs of ours, made to happen."""
+"""Provoke errors in our own code."""
 
 import logging
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from zapauth.request_facts import RequestIdFilter
 def failing(
     place: str, caplog: pytest.LogCaptureFixture, error: type[Exception] = RuntimeError
 ) -> Iterator[list[tuple[str, str, str]]]:
-    """Make that function raise ``error``; yields level, request id and exception of what is logged of it."""
+    """Make that function raise ``error``. Yields the level, request id and exception of each log record."""
     logged: list[tuple[str, str, str]] = []
     add_id = RequestIdFilter()
     caplog.handler.addFilter(add_id)

@@ -1,4 +1,4 @@
-"""Requests that are good as they stand; a test breaks one thing of one at a time."""
+"""Good requests. A test breaks one thing in one of them."""
 
 import json
 import re
@@ -18,7 +18,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", 
 
 @dataclass(frozen=True)
 class Call:
-    """A request of a phone's."""
+    """A request of a phone."""
 
     phone: Phone
     method: str
@@ -29,7 +29,7 @@ class Call:
     def send(
         self, content: bytes | None = None, *, kind: str | None = "application/json", **headers: str | None
     ) -> Reply:
-        """Send it with ``content`` for its body. A header that is None is left out."""
+        """Send it with ``content`` as its body. A header with the value None is left out."""
         if content is None and self.body is not None:
             content = json.dumps(self.body).encode()
         given = {"Authorization": f"{self.phone.scheme} {self.token}" if self.token else None}
@@ -53,10 +53,10 @@ class Call:
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """A route of a dialect: its good call, and what the tests have to know of it.
+    """A route of a dialect: its good call, and what the tests need to know of it.
 
-    In `path` {own} is the id of the phone's user, {session} that of its session. ``token`` is the
-    phone's attribute. ``required`` and ``optional`` are the texts among the fields of ``body``.
+    In `path` {own} is the id of the phone's user, {session} the id of its session. ``token`` is the
+    phone's attribute. ``required`` and ``optional`` are the text fields of ``body``.
     """
 
     dialect: Dialect
@@ -70,9 +70,9 @@ class Route:
     optional_token: bool = False
     takes_expired: bool = False  # for one's own id
     head: bool = True  # whether a GET may be a HEAD
-    permission: str = ""  # without it, nobody may
-    for_others: str = ""  # the permission without which nobody may for another's id
-    within: str = ""  # a function that it calls
+    permission: str = ""  # nobody may call it without this permission
+    for_others: str = ""  # the permission that acts on another user's id need
+    within: str = ""  # a function that the route calls
 
     def __str__(self) -> str:
         return f"{self.dialect}, {self.name}"
@@ -83,16 +83,16 @@ class Route:
 
     @property
     def path_by_id(self) -> str:
-        """With an id where `me` will do, too."""
+        """The path with an id where `me` is possible, too."""
         return re.sub("^/users/me$", "/users/{own}", self.path)
 
     def path_for(self, phone: Any, user_id: str) -> str:
-        """The phone's path, but with ``user_id`` for the id of its user."""
+        """The phone's path with ``user_id`` in place of its user's id."""
         session_id = Genuine(phone.access_token).claims["sid"] if "{session}" in self.path else ""
         return self.path_by_id.format(own=user_id, session=session_id)
 
     def call(self, phone: Any) -> Call:
-        """The good call; the phone's user gets the permission that it takes."""
+        """The good call. The phone's user gets the permission that the route needs."""
         if self.permission:
             promote(phone, self.permission)
         path = self.path if self.path.endswith("/me") else self.path_for(phone, phone.user_id)
@@ -101,7 +101,7 @@ class Route:
 
 
 def new_phone(dialect: Dialect) -> Any:
-    """A logged-in phone with a reset code; there are another app and another user, too."""
+    """A logged-in phone with a reset code. There are another app and another user, too."""
     create_app(new_name())
     name = new_name()
     User.objects.create_user(name, email=f"{name}@example.org", phone_number="+49")
@@ -111,6 +111,6 @@ def new_phone(dialect: Dialect) -> Any:
 
 
 def give_code(phone: Any) -> None:
-    """Have codes sent to the phone's user."""
+    """Send codes to the phone's user."""
     user = User.objects.get(pk=phone.user_id)
     phone.code, phone.email_code = issue_code(user), issue_code(user, purpose=Purpose.EMAIL)

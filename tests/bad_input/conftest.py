@@ -1,23 +1,23 @@
 import pytest
 
-# What needs Django is imported in the fixtures: this may be read before it is set up.
+# Pytest may read this file before Django is set up, so the fixtures import what needs Django.
 
 
 @pytest.fixture(autouse=True)
 def _unhindered(settings):
-    """Nobody tries too often, which is tested elsewhere."""
+    """Switch throttling off; other tests cover it."""
     settings.THROTTLING = False
 
 
 @pytest.fixture
 def dialect(route):
-    """The route's; a test over no routes is parametrized with one or two."""
+    """The route's dialect. A test without routes is parametrized with one or both dialects."""
     return route.dialect
 
 
 @pytest.fixture
 def phone(dialect, db):
-    """A logged-in phone with a reset code; there are another app and another user, too."""
+    """A logged-in phone with a reset code. There are another app and another user, too."""
     from tests.bad_input.calls import new_phone
 
     return new_phone(dialect)
@@ -31,7 +31,7 @@ def call(phone, route):
 
 @pytest.fixture
 def good(phone, dialect):
-    """The good call of the dialect's route of that name."""
+    """The good call of the dialect's route with that name."""
     from tests.bad_input.routes import route_named
 
     return lambda name: route_named(dialect, name).call(phone)
@@ -39,7 +39,7 @@ def good(phone, dialect):
 
 @pytest.fixture
 def untouched(phone):
-    """Called after bad input: no row has changed. When all is over, the good token is still good."""
+    """Call it after bad input: it checks that no row has changed. At the end the good token must still be good."""
     from tests.bad_input.database import Untouched
 
     yield Untouched()

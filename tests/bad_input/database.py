@@ -1,4 +1,4 @@
-"""What must not change."""
+"""Check that nothing in the database changes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +10,14 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from sessions.models import Session
 from users.models import App, CrashReport, Device, DeviceToken, OneTimeCode, User
 
-# Not `Throttle`, which is there to change.
+# Without `Throttle`, which bad input does change.
 _WATCHED = (App, User, Device, CrashReport, DeviceToken, OneTimeCode, Session, OutstandingToken, BlacklistedToken)
 
 
 def everything(*, but: type[models.Model] | None = None) -> dict[str, Any]:
     """Each row of each table that a request could change, in one statement."""
     watched = [model._meta for model in _WATCHED if model is not but]
-    # Names of tables and columns only, and those from the models.
+    # Only names of tables and columns, from the models.
     rows = [f'(SELECT json_agg(t ORDER BY "{meta.pk.column}") FROM "{meta.db_table}" t)' for meta in watched]  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(rows)}")
@@ -25,7 +25,7 @@ def everything(*, but: type[models.Model] | None = None) -> dict[str, Any]:
 
 
 class Untouched:
-    """Called after bad input: no row has changed since this was made."""
+    """Call it after bad input: it checks that no row has changed since it was made."""
 
     def __init__(self, *, but: type[models.Model] | None = None) -> None:
         self.but = but
@@ -37,9 +37,9 @@ class Untouched:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """What happens inside is taken back, and an error in the database spoils nothing after it."""
+    """Roll back the block. An error in the database does not affect what follows."""
     block = transaction.atomic()
-    block._from_testcase = True  # as Django's own: what is to be committed in any case may go on inside
+    block._from_testcase = True  # like Django's own: commits inside the block still go on
     with block:
         yield
         transaction.set_rollback(True)

@@ -1,4 +1,4 @@
-"""The words of each dialect for what both of them have to say."""
+"""How each dialect words the refusals that both of them have."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Refusal = tuple[int, str]
 
 @dataclass(frozen=True)
 class Dialect:
-    """How it answers, and its refusal of each kind of bad input."""
+    """How a dialect answers, and its refusal for each kind of bad input."""
 
     phone: type[Phone]
     error: Callable[[Reply], Refusal]
@@ -36,7 +36,7 @@ class Dialect:
         return self.phone.dialect
 
     def is_documented(self, reply: Reply) -> bool:
-        """Whether it is a success or an error of the client's; fails when it has not the dialect's shape."""
+        """Whether it is a success or a client error. Fails if the answer does not have the dialect's shape."""
         (self.success if reply.status < 400 else self.error)(reply)
         return reply.status < 500
 

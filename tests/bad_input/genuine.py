@@ -1,4 +1,4 @@
-"""A genuine token of ours, taken apart."""
+"""Take a valid token of ours apart."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -23,7 +23,7 @@ def _bytes(segment: str) -> bytes:
 
 @dataclass(frozen=True)
 class Genuine:
-    """A genuine token of ours, taken apart so that it can be put together wrongly."""
+    """A valid token in parts, so that a test can put it together wrongly."""
 
     raw: str
 
@@ -46,7 +46,7 @@ class Genuine:
         return f"{signed}.{base64_of(signature(signed.encode()) if callable(signature) else signature)}"
 
     def signed(self, *, key: EllipticCurvePrivateKey | None = None, header: Any = None, claims: Any = None) -> str:
-        """Signed as ours are, by our own key unless ``key`` is another."""
+        """Sign as we do, with our own key unless ``key`` is another."""
         key = key or key_ring(settings.SIGNING_KEYS).signing
         es256 = jwt.get_algorithm_by_name("ES256")
         return self.joined(lambda text: es256.sign(text, key), header=header, claims=claims)

@@ -1,8 +1,8 @@
-"""Bodies and headers that something is wrong with, or that only look so."""
+"""Bodies and headers that are wrong, or only look wrong."""
 
 import json
 
-# Not JSON at all, or not the JSON of RFC 8259.
+# Not JSON, or not JSON as RFC 8259 has it.
 NOT_JSON = {
     "half an object": b'{"a"',
     "half a string": b'{"a": "b',
@@ -26,26 +26,26 @@ NOT_JSON = {
     "UTF-32": '{"a": 1}'.encode("utf-32"),
     "two BOMs": '\ufeff\ufeff{"a": 1}'.encode(),
 }
-# Not UTF-8; Buddy takes it for the Latin-1 of Android's client.
+# Not UTF-8. Buddy reads it as the Latin-1 of Android's client.
 NOT_UTF8 = {
     "invalid UTF-8": b'{"a": "\xff"}',
     "a surrogate in UTF-8": b'{"a": "\xed\xa0\x80"}',
     "an overlong NUL": b'{"a": "\xc0\x80"}',
 }
-# JSON, but no object.
+# JSON, but not an object.
 NO_OBJECT = ['"text"', '""', "7", "-0.5", "true", "false", "[1]", "[{}]", '["deviceToken"]']
 LIMIT = 128 * 1024
 
-# What no field that is text takes in either dialect.
+# No text field of either dialect accepts these.
 NO_TEXT = [True, False, [], ["x"], [[]], {}, {"a": "b"}]
 UNSTORABLE = ["\0", "a\0b", "\ud800", "a\udfffb", "\udc00\ud800"]
-# Nested as deep as the parser takes it.
+# The deepest nesting that the parser accepts.
 DEEP = json.loads("[" * 800 + "]" * 800)
 LIKE_SQL = ["' OR 1=1 --", "'; DROP TABLE users_user; --", '" OR ""="', "%", "_%", "\\", "+' OR 1=1", "%@%"]
 
 FORM = "application/x-www-form-urlencoded"
 MANY_FIELDS = "&".join(f"a{number}=1" for number in range(5000)).encode()
-# Content types of JSON, whatever they say besides.
+# Content types of JSON, with any parameters.
 ODD_JSON_TYPES = [
     "application/json;charset=utf-8",
     "APPLICATION/JSON; Charset=UTF-8",
@@ -54,7 +54,7 @@ ODD_JSON_TYPES = [
     *[f"application/json; charset={name}" for name in ("latin-1", "nonsense", "hex", "undefined", "", '"', "é")],
     "application/json; " + "x" * 5000,
 ]
-# Content types that neither dialect takes, each with a body of its own or the good one.
+# Content types that neither dialect accepts, each with a body of its own or the good one.
 FOREIGN_TYPES = {
     **dict.fromkeys(["text/plain", "text/json", "application/jsonx", "application/octet-stream", "application/*"]),
     **dict.fromkeys(["x" * 20_000, "application/json, text/plain", "*/*", "application", "json", ";charset=utf-8"]),
@@ -76,5 +76,5 @@ ODD_HEADERS = [
     ("If-Modified-Since", "yesterday"),
     ("Range", "bytes=x"),
 ]
-# What a proxy of ours could forward, and `ip_address` or the database take or not.
+# Values that a proxy could forward. `ip_address` or the database accept some of them.
 ODD_ADDRESSES = ["fe80::1%eth0", "::1%" + "x" * 100, "1.2.3.4:5", "", "é", "1" * 1000, "::ffff:1.2.3.4", "2001:db8::1"]

@@ -1,4 +1,4 @@
-"""Every route of both dialects with its good call: one more route is one more entry here."""
+"""Every route of both dialects with a good call. A new route is a new entry here."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -59,7 +59,7 @@ def _confirmed(phone: Any) -> dict[str, Any]:
     return {"password": PASSWORD}
 
 
-# What is neither text nor number is taken for left out in these of Buddy's.
+# In these fields of Buddy a value that is neither text nor number counts as left out.
 DESCRIPTIVE = {
     "model",
     "osVersion",
@@ -71,7 +71,7 @@ DESCRIPTIVE = {
     "message",
     "methodName",
 }
-# What is too long in these is cut.
+# Too long values of these are cut.
 CUT = {"stackTrace", "message", "methodName"}
 _DESCRIPTION = ("model", "osVersion", "appVersion", "connectionType", "tag", "pushToken", "DeviceToken")
 
@@ -155,7 +155,7 @@ ROUTES = [
         *(ZAP, "web logout", "GET", "/v1/users/logout/{own}"),
         token="access_token",
         takes_expired=True,
-        head=False,  # nobody should be logged out by one
+        head=False,  # a call by another user must not log anybody out
         for_others="user_sessions.end_session",
         within=f"{_ZAP}.log_out",
     ),
@@ -306,10 +306,10 @@ WITHOUT_BODY = [route for route in ROUTES if not route.body]
 WITH_TOKEN = [route for route in ROUTES if route.token]
 TAKING_TOKENS = [route for route in ROUTES if route.token or route.optional_token]
 IGNORING_TOKENS = [route for route in ROUTES if route not in TAKING_TOKENS]
-# One of each kind, for what has little to do with the route.
+# One route of each kind, for tests that have little to do with the route.
 SOME = [route for route in ROUTES if route.name in ("register", "login", "change", "logout", "users")]
 BY_ID = [route for route in ROUTES if route.for_others]
-# The right methods of each path, `me` and one's own id alike.
+# The right methods of each path, for `me` and for one's own id.
 ALLOWED: dict[tuple[Dialect, str], set[str]] = {}
 for _route in ROUTES:
     for _path in (_route.path, _route.path_by_id):

@@ -1,4 +1,4 @@
-"""Whatever comes is answered as documented, in both dialects."""
+"""Any input gets a documented answer, in both dialects."""
 
 import json
 from urllib.parse import quote, quote_from_bytes
@@ -21,7 +21,7 @@ BOUNDED = hypothesis_settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
-# With surrogates and NUL, and with some that grow or shrink when they are normalized.
+# With surrogates, NUL, and characters that grow or shrink under normalization.
 ODD = ["\ufdfa" * 100, "\u00a0", "\ufeff", "İ", "ß" * 150, "e\u0301" * 100, "x" * 150, "1" * 300]
 TEXT = st.text(st.characters(exclude_categories=()), max_size=20) | st.sampled_from(
     [*ODD, "/Date(0)/", "1,2", "a@b.cd", "this", "all", "100", "-1", "2023-02-27"]
@@ -35,7 +35,7 @@ QUOTED = TEXT.map(lambda text: quote(text, safe="", errors="surrogatepass")) | s
 
 
 def bodies(call, fields):
-    """Any JSON; mostly objects with the fields that our routes look at, many of them good but for a few."""
+    """Any JSON; mostly objects with the fields of our routes, many of them with a few bad values."""
     known = st.sampled_from(fields)
     odd = st.dictionaries(known | TEXT, SCALARS | JSON, max_size=8)
     spoilt = st.dictionaries(st.sampled_from(sorted(call.body)), SCALARS, max_size=2).map(lambda few: call.body | few)

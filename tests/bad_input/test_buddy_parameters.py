@@ -1,4 +1,4 @@
-"""The parameters of Buddy's bodies: ill-typed, missing, out of range; and what is taken although it looks odd."""
+"""The parameters of Buddy's bodies: of the wrong type, missing, out of range; and odd values that are accepted."""
 
 import itertools
 from urllib.parse import urlencode
@@ -27,7 +27,7 @@ def dialect():
 
 
 def taken(reply):
-    """Whether the parameters were read: what refuses, if anything, is that they are nobody's."""
+    """Whether the parameters were read: then the only possible refusal is that nobody has these values."""
     if reply.status == 401:
         return buddy_error(reply)[1] in NOT_YOURS
     return buddy_success(reply) is not None
@@ -120,7 +120,7 @@ def test_a_text_may_be_as_long_as_its_column_and_no_longer(call, route, untouche
             assert taken(call.with_fields(**{field: letter * longest}).send())
 
 
-@pytest.mark.parametrize("letter", ["\ufdfa", "\ufb03", "\u3300"])  # of which normalization makes several
+@pytest.mark.parametrize("letter", ["\ufdfa", "\ufb03", "\u3300"])  # normalization turns it into several characters
 def test_a_user_name_that_grows_when_it_is_stored_is_out_of_range(good, untouched, letter):
     for name in ("sign up", "change"):
         assert buddy_error(good(name).with_fields(username=letter * 150).send()) == OUT_OF_RANGE

@@ -1,4 +1,4 @@
-"""Paths, ids and methods that are none, in both dialects."""
+"""Unknown paths, ids and methods, in both dialects."""
 
 import itertools
 from urllib.parse import quote
@@ -54,7 +54,7 @@ def test_an_unknown_path_is_refused_by_any_method(dialect, phone, untouched):
 
 
 def refusal(dialect, call):
-    """Status and error; of a HEAD, whose answer has no body, the same that its GET would say."""
+    """Status and error. A HEAD has no body, so it gets the error of its GET."""
     reply = call.send(b'{"deviceToken": "mine"}', Origin="https://app.example")
     if call.method != "HEAD":
         return dialect.error(reply)
@@ -110,7 +110,7 @@ def test_a_session_that_is_not_a_live_one_of_that_user_is_not_found(call, dialec
     ids += [app_level, str(uuid4()), phone.user_id, own[:-1], own + "0", "0" * 32, "x", "null", "%FF", "€"]
     ids += [quote(text) for text in (own + "\0", own + "\n", "\0", "' OR 1=1 --", "-" * 36, "x" * 10_000, f"{own} ")]
     paths = [call.path.replace(own, session_id) for session_id in ids]
-    paths.append(route.path_for(phone, others.user_id))  # staff, too, end it only as that user's
+    paths.append(route.path_for(phone, others.user_id))  # staff, too, end it only as a session of that user
     untouched = Untouched()
     for path in paths:
         with subtests.test(path=path[-60:]):
@@ -173,7 +173,7 @@ def test_a_405_names_the_right_methods(dialect, path, phone):
     assert set(reply.headers["allow"].split(", ")) == ALLOWED[dialect, path]
 
 
-# Bad queries for some; those that read none don't care.
+# Some routes have bad queries; a route that reads no query ignores them.
 QUERIES = ["", "?bodyLimit=0", "?limit=0", "?location=x", "?limit=1", "?location=1,2"]
 
 

@@ -61,7 +61,7 @@ def test_all_parameters_at_fault_are_named_at_once(call, dialect):
 
 @zap_users
 def test_a_query_of_5000_parameters_is_a_bad_request(call, dialect):
-    # It has no body whose JSON could be invalid.
+    # It has no body, so no JSON can be invalid.
     assert zap_error(call.asking(MANY_FIELDS.decode()).send()) == dialect.bad_request
 
 

@@ -1,4 +1,4 @@
-"""Well-formed, but refused by a rule: the wrong value, somebody else's; in both dialects."""
+"""Well-formed input that a rule refuses: a wrong value, or another user's; in both dialects."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tokens that are missing, spoilt, dead, or not for this, in both dialects."""
+"""Tokens that are missing, broken, dead, or of the wrong kind, in both dialects."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -54,7 +54,7 @@ def test_a_token_that_is_spoilt_is_refused(call, dialect, route, phone, untouche
 
 @each(TAKING_TOKENS)
 def test_a_token_put_together_again_unspoilt_is_good_by_any_scheme_in_any_case(call, dialect, phone, subtests):
-    # Else the forgeries could be refused for what they have in common.
+    # Without this check the forgeries could all be refused for something that they share.
     token = call.token or phone.access_token
     again = Genuine(token).claiming()
     assert again != token
@@ -169,7 +169,7 @@ def test_a_genuine_token_of_an_app_that_is_not_zaps_is_refused(call, phone, unto
 # --- Buddy's: two levels, signatures -----------------------------------------------------------
 
 
-# A device is changed by either level.
+# Both levels of token may change a device.
 @each(route for route in BUDDYS if route.token == "access_token" and route.name != "change device")
 def test_an_app_level_token_where_a_user_is_needed_is_told_so(call, phone, untouched):
     for content in (None, b"["):

@@ -1,4 +1,4 @@
-"""The fields of ZAP's bodies: ill-typed, missing, out of bounds; and what is taken although it looks odd."""
+"""The fields of ZAP's bodies: of the wrong type, missing, out of bounds; and odd values that are accepted."""
 
 import itertools
 
@@ -37,11 +37,11 @@ def test_a_required_field_that_is_left_out_empty_or_misspelt_is_named(call, rout
         spellings = [field + "\0", field + "\ud800", "\ufeff" + field, field.upper(), f"{field}[]", f" {field}"]
         absent = {"left out": rest} | {repr(name): rest.with_fields(**{name: call.body[field]}) for name in spellings}
         empty = {"empty": call.with_fields(**{field: ""})}
-        if (route.name, field) != ("change password", "email"):  # that of who has none
+        if (route.name, field) != ("change password", "email"):  # the value of a user who has none
             empty["null"] = call.with_fields(**{field: None})
         if "password" not in field.lower():  # whose blanks count
             empty["blank"] = call.with_fields(**{field: " \t\n"})
-        # A login that has neither of the two names for it lacks the first one.
+        # A log-in without either of its two names reports the first one as missing.
         lacking = "identity" if route.name == "login by email" and field == "email" else field
         for name, broken in (absent | empty).items():
             with subtests.test(field=field, how=name):
@@ -52,7 +52,7 @@ def test_a_required_field_that_is_left_out_empty_or_misspelt_is_named(call, rout
 
 @each(route for route in ROUTES if route.required)
 def test_no_body_and_an_empty_object_lack_all_the_required_fields(call, untouched, route):
-    # One of two fields is looked for when the rest of them is there.
+    # One of two fields is required once the others are there.
     one_of_two = {"login": "identity", "login by email": "email", "ask for an email code": "email"}.get(route.name)
     required = [field for field in route.required if field != one_of_two]
     for body in (None, {}):

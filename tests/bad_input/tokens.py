@@ -1,4 +1,4 @@
-"""Tokens of ours spoilt, and headers that carry none."""
+"""Broken tokens of ours, and headers without a token."""
 
 import hmac
 import json
@@ -36,7 +36,7 @@ def _id_of_another(model: type[App] | type[User], own: str) -> str:
     return model._default_manager.exclude(pk=own).values_list("pk", flat=True)[0]
 
 
-# A token of ours spoilt in one way. `App` and `User` need a second row each.
+# One way to break a token of ours. `App` and `User` need a second row each.
 FORGERIES: dict[str, Callable[[Genuine], str]] = {
     "garbage": lambda _: "garbage",
     "dots": lambda _: "..",
@@ -107,7 +107,7 @@ FORGERIES: dict[str, Callable[[Genuine], str]] = {
 
 
 def bad_authorizations(scheme: str, token: str) -> dict[str, str | None]:
-    """Headers which carry no token, by what is wrong with them."""
+    """Headers without a token, by what is wrong with them."""
     return {
         "no header": None,
         "an empty header": "",
@@ -123,7 +123,7 @@ def bad_authorizations(scheme: str, token: str) -> dict[str, str | None]:
 
 
 def monstrous_authorizations(scheme: str, token: str) -> dict[str, str]:
-    """Headers with a token of the right scheme that is a monster."""
+    """Headers with the right scheme and a huge or deeply nested token."""
     return {
         "a token of 100,000 letters": f"{scheme} {'x' * 100_000}",
         "a token of 100,000 dots": f"{scheme} {'.' * 100_000}",

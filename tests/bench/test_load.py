@@ -1,4 +1,4 @@
-"""The client of the bench takes no answer for a right one that is not."""
+"""The bench's client does not accept a wrong answer as a right one."""
 
 import threading
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from bench.load import WrongAnswer, client, request
 
 
 class Service(BaseHTTPRequestHandler):
-    """Answers a path that is a number with that status."""
+    """Answers with the status that the path names."""
 
     protocol_version = "HTTP/1.1"
 

@@ -1,4 +1,4 @@
-"""What the bench of outages makes of the answers that one worker gave."""
+"""How the outage bench reads the answers that one worker gave."""
 
 from bench.outage import Answer, figures
 

@@ -1,4 +1,4 @@
-"""CPU time is the operating system's word, and nobody's work is left out."""
+"""CPU time comes from the operating system and includes every process."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ def test_a_busy_child_is_counted_while_it_lives_and_after_it_has_exited():
     )
     assert child.stdout is not None
     assert child.stdout.readline() == b"done\n"
-    assert cpu_seconds(child.pid) >= 0.28  # the clock of the accounting ticks a hundred times a second
+    assert cpu_seconds(child.pid) >= 0.28  # the kernel's accounting clock ticks a hundred times a second
     assert cpu_seconds(os.getpid()) - before >= 0.28
     child.communicate(b"\n")
     assert cpu_seconds(os.getpid()) - before >= 0.28

@@ -1,4 +1,4 @@
-"""What a run is judged by: medians of the rounds, each round's ratio by itself."""
+"""How a run is judged: by the median of the rounds' ratios."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A visit to the admin with a real browser, which notes what goes wrong on the way."""
+"""Visit the admin with a real browser and note what goes wrong."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +11,9 @@ from tests.phones import PASSWORD
 
 @contextmanager
 def browsing(url: str, name: str, *, theme: str = "light", violations: list[str] | None = None) -> Iterator[Page]:
-    """A page of the admin, logged in by its form. No ORM in here: see `tests.browser.chromium.visit`.
+    """A page of the admin after log-in by its form. Don't use the ORM in the block: see `tests.browser.chromium.visit`.
 
-    What the content security policy forbids is added to ``violations``; without that list it is an error.
+    Violations of the content security policy are added to ``violations``. Without that list they are errors.
     """
     problems: list[str] = []
     foreign: list[str] = []
@@ -30,5 +30,5 @@ def browsing(url: str, name: str, *, theme: str = "light", violations: list[str]
         page.wait_for_url(f"{url}/admin/")
         yield page
     assert not problems
-    # Nothing comes from a CDN.
+    # Nothing is loaded from a CDN.
     assert not [address for address in foreign if not address.startswith("data:")]

@@ -1,4 +1,4 @@
-"""A visit to the app's page with a real browser, which is gone again before the test looks at what came of it."""
+"""Visit the app's page with a real browser. The browser is closed before the test looks at the results."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserType, ConsoleMessage, Error, Page, Respon
 from users.clients import NewApp
 
 CHROMIUM = shutil.which("chromium")
-# What the browser sends is the page's, and nothing of its own.
+# Chromium sends only what the page asks for, nothing of its own.
 FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -29,23 +29,23 @@ class Exchange:
     path: str
     authorization: str | None
     status: int
-    headers: dict[str, str]  # the answer's; names in lower case
+    headers: dict[str, str]  # headers of the answer; names in lower case
     json: Any
 
 
 @dataclass
 class Visit:
-    result: Any = None  # of the page's function; a JavaScript Date arrives as a datetime
+    result: Any = None  # result of the page's function; a JavaScript Date arrives as a datetime
     wire: list[Exchange] = field(default_factory=list)
     console: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
 
 def visit(page_url: str, function: str, argument: Any, *, app: NewApp, api: str) -> Visit:
-    """Open the page in Chromium, init the client for ``app``, run one of the page's functions.
+    """Open the page in Chromium, start the client for ``app``, and run one of the page's functions.
 
     Playwright's event loop runs in this thread until it is stopped, and Django's ORM refuses to
-    work beside it: so nothing of the browser outlives this call.
+    work beside it. Nothing of the browser therefore outlives this call.
     """
     seen, answers = Visit(), []
     with sync_playwright() as playwright, launch(playwright.chromium) as browser:
@@ -61,12 +61,12 @@ def visit(page_url: str, function: str, argument: Any, *, app: NewApp, api: str)
 
 
 def launch(chromium: BrowserType):
-    # Playwright's default is no sandbox at all; root can't have one.
+    # Playwright's default is no sandbox; root cannot have one.
     return chromium.launch(executable_path=CHROMIUM, args=FLAGS, chromium_sandbox=os.geteuid() != 0)
 
 
 def listen(page: Page, seen: Visit, answers: list[Response]) -> None:
-    """Keep what the page says and gets; print what went wrong, for pytest to show with a failure."""
+    """Collect what the page logs and receives. Print errors, so that pytest shows them with a failure."""
 
     def note(message: ConsoleMessage) -> None:
         seen.console.append(message.text)
@@ -78,12 +78,12 @@ def listen(page: Page, seen: Visit, answers: list[Response]) -> None:
 
     page.on("console", note)
     page.on("pageerror", note_error)
-    # Playwright marks its handlers, which a built-in method does not let it do.
+    # Playwright sets an attribute on its handlers, which a built-in method does not allow.
     page.on("response", lambda answer: answers.append(answer))
 
 
 def note_violations(page: Page, problems: list[str]) -> None:
-    """Add to ``problems`` what the content security policy of a page keeps from happening."""
+    """Add to ``problems`` what the content security policy of a page blocks."""
     page.expose_binding("noteViolation", lambda _source, text: problems.append(text))
     page.add_init_script("""document.addEventListener("securitypolicyviolation", (event) => noteViolation(
         `${event.documentURI}: ${event.effectiveDirective} forbids ${event.blockedURI} ${event.sample}`))""")

@@ -1,4 +1,4 @@
-"""The ground of the browser test: the app's page on one origin, the API on another."""
+"""Fixtures for the browser tests: the app's page on one origin, the API on another."""
 
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -29,5 +29,5 @@ def _api(site_port, django_db_setup, django_db_blocker):
 
 @pytest.fixture
 def api(_api, transactional_db):
-    """The URL of a real server that lets the page's origin in, and no other."""
+    """The URL of a real server that allows the page's origin and no other."""
     return _api.base_url

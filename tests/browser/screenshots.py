@@ -1,4 +1,4 @@
-"""`make screenshots`: the admin's pages over a real server with demo data, into docs/."""
+"""`make screenshots`: take pictures of the admin's pages, over a real server with demo data, into docs/."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 DATA = tempfile.mkdtemp(prefix="zapauth-screenshots-")
-# Made-up sessions are used too seldom for the sweep.
+# Made-up sessions are used so rarely that the sweep would end them.
 os.environ |= {"DJANGO_SETTINGS_MODULE": "zapauth.settings", "DATA_DIR": DATA, "SESSION_IDLE_TIMEOUT": "0"}
 
 import django  # noqa: E402
@@ -38,7 +38,7 @@ WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
 def seed() -> str:
-    """People, phones and a month of what happens to them; the id of a user who has lived through a lot."""
+    """Make users, phones and a month of events. Returns the id of a user with many events."""
     for batch in (make_users(3000), make_sessions(14_000, users=3000), make_sessions(5000, users=3000, ended=True)):
         list(batch)
     analyze()

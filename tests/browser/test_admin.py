@@ -29,7 +29,7 @@ def _admin(django_db_setup, django_db_blocker):
 
 @pytest.fixture
 def admin(_admin, transactional_db):
-    """The URL of a server on the test database, which is emptied after each test."""
+    """The URL of a server on the test database. The database is emptied after each test."""
     make_groups()
     return _admin.base_url
 
@@ -43,7 +43,7 @@ class Phones:
 
 @pytest.fixture
 def phones(admin):
-    """Ann has two devices, Bob one."""
+    """Ann has two devices, Bob has one."""
     phones = [ZapPhone(Live(admin), device_token=f"push {n}") for n in range(3)]
     phones[0].sign_up("ann")
     phones[1].log_in("ann")
@@ -60,7 +60,7 @@ def test_one_of_a_users_sessions_is_ended_and_the_phones_next_request_is_refused
     new_staff("Support", name="sven")
     session = Session.objects.get(device_token=device_token("push 0"))
     with browsing(admin, "sven") as page:
-        # The first page waits for a name: no click until the user's page.
+        # The first page waits for a name: no click is needed until the user's page.
         page.keyboard.type("ann")
         page.keyboard.press("Enter")
         expect(page.locator("#live-sessions tbody tr")).to_have_count(2)
@@ -128,7 +128,7 @@ def test_all_that_match_are_logged_out_and_not_only_those_of_the_page(admin, pho
     assert matching > 400
     with browsing(admin, "olga") as page:
         page.goto("/admin/user_sessions/session/")
-        page.get_by_role("button", name="Filters").press("Enter")  # without a mouse
+        page.get_by_role("button", name="Filters").press("Enter")  # by keyboard only
         page.get_by_role("link", name="Android", exact=True).click()
         page.wait_for_url("**/session/?platform=Android")
         page.locator("#action-toggle").check()
@@ -137,7 +137,7 @@ def test_all_that_match_are_logged_out_and_not_only_those_of_the_page(admin, pho
         page.get_by_role("button", name="Run").click()
         expect(page.get_by_role("heading", name=f"Log out {matching} sessions of")).to_be_visible()
         page.get_by_role("button", name=f"Log out {matching} sessions").click()
-        # The browser itself wants the reason.
+        # The browser itself asks for the reason.
         assert page.locator("textarea:invalid").count() == 1
         page.get_by_label("Reason").fill("Broken release 3.2")
         page.get_by_role("button", name=f"Log out {matching} sessions").click()

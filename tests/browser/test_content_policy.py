@@ -1,4 +1,4 @@
-"""The content security policy in a real browser: every page works under it, and no strange script runs."""
+"""The content security policy in a real browser: every page works under it, and no foreign script runs."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ pytestmark = [
 
 @pytest.fixture
 def admin(server):
-    """The URL of a server with something on each page of its admin."""
+    """The URL of a server with some content on each page of its admin."""
     make_groups()
     new_staff(name="boss")
     ZapPhone(Live(server.base_url), device_token="push").sign_up("ann")
@@ -45,7 +45,7 @@ def a_run_at_work() -> BulkRun:
 
 
 def pages() -> list[str]:
-    """One of each kind."""
+    """One page of each kind."""
     ann, app, device = User.objects.get(username="ann"), App.objects.get(name="ZAP"), Device.objects.first()
     session = Session.objects.get(user=ann)
     return [
@@ -81,7 +81,7 @@ def test_every_page_of_the_admin_works_under_the_policy(admin):
         press_the_form_of_a_user(page, ann.pk)
         press_the_form_of_a_group(page)
         page.goto(f"/admin/user_sessions/bulkrun/{run.pk}/change/")
-        with page.expect_response(f"**/{run.pk}/change/"):  # it asks for itself again
+        with page.expect_response(f"**/{run.pk}/change/"):  # the page asks again by itself
             expect(page.get_by_role("progressbar").locator("svg")).to_have_attribute("width", "44%")
         press_explain(page)
         press_password_and_log_out(page)
@@ -89,7 +89,7 @@ def test_every_page_of_the_admin_works_under_the_policy(admin):
 
 
 def note(message: ConsoleMessage, said: list[str]) -> None:
-    # HTMX complains when the page of a run is left while it asks how far the run has come.
+    # HTMX complains when somebody leaves the page of a run while it asks for the progress.
     if message.type in ("error", "warning") and "htmx:send" not in message.text:
         said.append(f"{message.location.get('url')}: {message.text}")
 
@@ -104,7 +104,7 @@ def press_the_dashboard(page: Page) -> None:
     page.locator("[x-on\\:click*=sidebarDesktopOpen]").first.click()
     expect(sidebar).to_be_hidden()
     page.reload()
-    expect(sidebar).to_be_hidden()  # as it was left
+    expect(sidebar).to_be_hidden()  # the page has not changed
     page.locator("[x-on\\:click*=idebarDesktopOpen]").first.click()
     expect(sidebar).to_be_visible()
     page.keyboard.press("Control+k")

@@ -17,7 +17,7 @@ PACKAGES = [HERE / "node_modules" / name for name in ("buddy-sdk", "jquery")]
 ACCESS_TOKEN_INVALID = 260
 USER_TOKEN_REQUIRED = 263
 SIGNATURE_INVALID = 258
-NO_INTERNET = -1  # the client's own number, for an answer that the browser keeps from it
+NO_INTERNET = -1  # the client's own number for an answer that the browser does not let it read
 
 pytestmark = [
     pytest.mark.browser,
@@ -35,7 +35,7 @@ signed = pytest.mark.parametrize("app", [True], ids=["signed"], indirect=True)
 
 @pytest.fixture
 def app(request, transactional_db):
-    """Unsigned, unless the test says otherwise."""
+    """An app that does not sign requests, unless the test asks for one that does."""
     return create_app(f"App of {new_name()}", signed=getattr(request, "param", False))
 
 
@@ -46,7 +46,7 @@ def user():
 
 @pytest.fixture
 def life(api, app, user, site_port):
-    """Someone signed up, logged out, came back and logged out again."""
+    """A user signs up, logs out, logs in and logs out again."""
     page = f"http://127.0.0.1:{site_port}/app.html"
     return visit(page, "signUpLogOutAndComeBack", user, app=app, api=api)
 
@@ -58,7 +58,7 @@ def granted_tokens(wire):
 
 
 def call_with(token, *, api, app, signed=True):
-    """`GET /users/me` from outside of the browser."""
+    """Call `GET /users/me` from outside of the browser."""
     authorization = f"Buddy {token}"
     if app.shared_secret and signed:
         text = f"GET\n{app.app.pk}\n/users/me"
@@ -84,7 +84,7 @@ def test_the_client_logs_out_and_comes_back_after_one_refusal(life, site_port):
     ]
     page_origin = f"http://127.0.0.1:{site_port}"
     assert {exchange.headers["access-control-allow-origin"] for exchange in life.wire} == {page_origin}
-    # The refused login carried the token that the logout before it had ended.
+    # The refused log-in carried the token that the logout before it had ended.
     dead_token = granted_tokens(life.wire)[1]
     assert life.wire[3].authorization.split()[:2] == ["Buddy", dead_token]
     assert [login["errorNumber"] for login in life.result["logins"]] == [ACCESS_TOKEN_INVALID, None]
@@ -99,7 +99,7 @@ def test_the_client_knows_who_logged_in_and_until_when(life, user):
         assert seen["created"] == to_milliseconds(stored.created_at)
     first, second = Session.objects.filter(user=stored).order_by("created_at")
     for seen, session in ((signed_up, first), (logged_in, second)):
-        # The client made a Date of it, or it would be a string here; an `exp` has whole seconds.
+        # The client made a Date of it, otherwise it would be a string here. An `exp` has whole seconds.
         assert isinstance(seen["accessTokenExpires"], datetime)
         assert seen["accessTokenExpires"] == session.expires_at.replace(microsecond=0)
 
@@ -108,7 +108,7 @@ def test_the_client_knows_who_logged_in_and_until_when(life, user):
 def test_the_clients_logouts_end_the_users_sessions_and_no_other(life, user):
     sessions = list(Session.objects.order_by("created_at"))
     user_id = User.objects.get(username=user["username"]).pk
-    # Twice: the registration, the login, and what the logout answered, which the client throws away.
+    # Twice: the registration, the log-in, and the token of the logout, which the client ignores.
     assert [session.user_id for session in sessions] == [None, user_id, None] * 2
     logouts = [exchange for exchange in life.wire if exchange.path == "/users/me/logout"]
     for ended, logout in zip((sessions[1], sessions[4]), logouts, strict=True):
@@ -146,11 +146,11 @@ def test_a_token_of_a_signed_app_is_refused_without_the_clients_signature(life, 
 
 
 def test_a_page_of_an_origin_that_is_not_allowed_cannot_call_the_api(api, app, user, site_port):
-    # The same page by another name of the same address: another origin (RFC 6454 §4).
+    # The same page under another name of the same address is another origin (RFC 6454 §4).
     attempt = visit(f"http://localhost:{site_port}/app.html", "signUp", user, app=app, api=api)
     assert attempt.result == {"errorNumber": NO_INTERNET, "result": None}
     assert any("blocked by CORS policy" in text for text in attempt.console)
-    # It was the preflight that failed: the call itself was never sent.
+    # The preflight failed: the call itself was never sent.
     assert attempt.wire == []
     assert not Device.objects.exists()
     assert not User.objects.exists()

@@ -1,4 +1,4 @@
-"""The Android client: JSON by Gson, HTTP by android-async-http, errors by name."""
+"""The Android client. It uses Gson and android-async-http and tells errors apart by name."""
 
 import json
 import re
@@ -31,7 +31,7 @@ class AndroidApp(SDK):
         self.logins_shown = 0
 
     def call(self, method: str, path: str, parameters: dict[str, Any] | None = None) -> Result:
-        """Registers the device before, when there is no token at hand that is still good."""
+        """Make a call. The client registers the device first if it has no valid token."""
         held = [token for token in (self.user_token, self.device_token) if token and token.is_good]
         if not held:
             registered = self._register()
@@ -41,14 +41,14 @@ class AndroidApp(SDK):
         return self._exchange(method, path, parameters, held[0])
 
     def create_user(self, name: str, password: str, **fields: Any) -> Result:
-        """``fields`` as the client spells them: `firstname`, but `dateOfBirth`."""
+        """Create a user. ``fields`` have the client's spelling: `firstname`, but `dateOfBirth`."""
         return self._keep_user(self.call("POST", "/users", {"username": name, "password": password} | fields))
 
     def log_in(self, name: str, password: str) -> Result:
         return self._keep_user(self.call("POST", "/users/login", {"username": name, "password": password}))
 
     def log_out(self) -> Result:
-        """The token of the answer takes the place of the registration's."""
+        """Log out. The token of the answer replaces the token of the registration."""
         result = self.call("POST", "/users/me/logout", {})
         if not result.error:
             self.logins_shown += bool(self.user_id and self.user_token)
@@ -91,8 +91,8 @@ class AndroidApp(SDK):
         envelope = reply.json
         if reply.status >= 300:
             return Result(None, envelope["error"], envelope["errorNumber"])
-        assert None not in envelope.values()  # getAsString of a JsonNull throws
-        # "Can't deal with JSON": neither can be read.
+        assert None not in envelope.values()  # getAsString of a JsonNull raises
+        # "Can't deal with JSON": the client can read neither.
         assert envelope["result"] is not None
         assert not isinstance(envelope["result"], list)
         return Result(envelope["result"])
@@ -115,12 +115,12 @@ class Token:
 
 def to_milliseconds(text: str) -> int:
     match = re.search(r"/Date\((-?\d+)\)/", text)
-    assert match, text  # it would be null, and the next call would throw
+    assert match, text  # the value would be null, and the next call would raise
     return int(match[1])
 
 
 def to_gson(parameters: dict[str, Any]) -> bytes:
-    """Nulls are left out, dates are American, and what encodes the body knows no UTF-8."""
+    """Encode as Gson does: nulls are left out, dates have the American form, and the body cannot hold UTF-8."""
     given = {
         name: java_date(value) if isinstance(value, datetime) else value
         for name, value in parameters.items()
@@ -135,6 +135,6 @@ def java_date(moment: datetime) -> str:
 
 
 def newer_java_date(moment: datetime) -> str:
-    """From Java 20 on, and on Android 14: a comma after the year, a narrow no-break space before AM."""
+    """Format a date as Java 20 and Android 14 do: a comma after the year, a narrow no-break space before AM."""
     day, year, time, half = java_date(moment).rsplit(" ", 3)
     return f"{day} {year}, {time}\u202f{half}"

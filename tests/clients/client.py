@@ -1,7 +1,7 @@
-"""What the replayed clients share: an app's credentials, a line to the server, the numbers that they switch on.
+"""What the replayed clients share: an app's credentials, a connection to the server, the error numbers.
 
-Each client has a class of its own beside its tests: it sends the bytes that the published client sends and
-changes its own state by the answer as that one does, its oddities included.
+Each client has a class of its own beside its tests. The class sends the same bytes as the published client and
+changes its own state by the answer in the same way, including the client's oddities.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ NEW_PASSWORD = "another-pass-2"
 
 @dataclass(frozen=True)
 class Result:
-    """What an app is told of a call: a value, or an error by its name and number."""
+    """What an app gets back from a call: a value, or an error with its name and number."""
 
     value: Any = None
     error: str | None = None
@@ -32,9 +32,9 @@ class Result:
 
 
 class SDK:
-    """A published client within somebody's app. `wire` is what it has sent, and with what status it was answered."""
+    """A published client inside an app. `wire` lists each request with the status of its answer."""
 
-    headers: dict[str, str] = {}  # of every request
+    headers: dict[str, str] = {}  # headers of every request
 
     def __init__(self, send: Transport, app: NewApp) -> None:
         self._send = send
@@ -47,7 +47,7 @@ class SDK:
         return reply
 
     def authorization(self, token: str, method: str, path: str) -> str:
-        """With the signature of a signed app; ``path`` without its query."""
+        """The `Authorization` header, with a signature if the app is signed. ``path`` has no query."""
         words = ["Buddy", token]
         if self.secret:
             words.append(sign(self.secret, f"{method}\n{self.app_id}\n{path}"))
@@ -62,5 +62,5 @@ def sign(secret: str, text: str) -> str:
 
 
 def log_out_elsewhere(user_id: str) -> None:
-    """What a colleague in the support does: the client learns it from its next call."""
+    """End the session on the server, as support staff would. The client notices at its next call."""
     assert end_sessions(Session.objects.filter(user=user_id), actor=None, reason=EndReason.STAFF)

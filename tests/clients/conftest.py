@@ -1,13 +1,13 @@
-"""The ground of the replayed clients: an app of their own, and both ways to the service."""
+"""Fixtures for the replayed clients: an app of their own, in process and over HTTP."""
 
 import pytest
 
-# This file may be imported before Django is set up, so models are imported within.
+# This file may be imported before Django is set up, so it imports models inside functions.
 
 
 @pytest.fixture
 def app(request, db):
-    """Unsigned, unless the test says otherwise."""
+    """An app that does not sign requests, unless the test asks for one that does."""
     from tests.phones import new_name
     from users.clients import create_app
 

@@ -1,4 +1,4 @@
-"""The .NET client: HttpWebRequest and Newtonsoft, errors by name, dictionaries that know no case."""
+"""The .NET client. It uses HttpWebRequest and Newtonsoft, tells errors apart by name, and ignores case in keys."""
 
 import json
 import re
@@ -10,11 +10,11 @@ from tests.clients.client import SDK, Result
 from tests.phones import Reply, Transport
 from users.clients import NewApp
 
-GENDERS = ("Unknown", "Male", "Female")  # an enumeration: sent by number, read by name
+GENDERS = ("Unknown", "Male", "Female")  # an enumeration: the client sends the number and reads the name
 
 
 class DotNetApp(SDK):
-    # No user agent, and bodies wait for the server's go-ahead.
+    # The client sends no user agent and waits for "100 Continue" before it sends a body.
     headers = {"BuddyPlatformSDK": "DotNet;Version=3.0.2.0", "Expect": "100-continue"}
 
     def __init__(self, send: Transport, app: NewApp, *, unique_id: str = "f3c9f1de-3c5c-4d3e-8f1e-2b1c") -> None:
@@ -27,7 +27,7 @@ class DotNetApp(SDK):
         self.logins_shown = 0
 
     def call(self, method: str, path: str, parameters: dict[str, Any] | None = None) -> Result:
-        """Registers the device before, if need be; when that fails, the call goes without a token."""
+        """Make a call. The client registers the device first if it has no token; if this fails, it calls without."""
         if not (self.user_token or self.device_token):
             self._register()
         return self._exchange(method, path, parameters or {})
@@ -41,7 +41,7 @@ class DotNetApp(SDK):
         return self._set_current_user(self.call("POST", "/users/login", {"Username": name, "Password": password}))
 
     def log_out(self) -> Result:
-        """The token of the answer takes the place of the registration's."""
+        """Log out. The token of the answer replaces the token of the registration."""
         had_user = self.user_token is not None
         result = self.call("POST", "/users/me/logout")
         if not result.error:
@@ -52,7 +52,7 @@ class DotNetApp(SDK):
         return result
 
     def current_user(self) -> Result:
-        """Whatever is wrong with the answer, it is taken for nobody being logged in."""
+        """Return the user who is logged in. The client reads every faulty answer as "nobody is logged in"."""
         result = self.call("GET", "/users/me")
         if result.error:
             self.user_token = self.user_id = None
@@ -106,14 +106,14 @@ class DotNetApp(SDK):
     def _set_current_user(self, result: Result) -> Result:
         if not result.error:
             user = to_user(result.value)
-            # Not an `or`: the same user's second login leaves the token of the first in place.
+            # Not an `or`: after a second log-in of the same user the client keeps the token of the first.
             if self.user_token != result.value["accesstoken"] and self.user_id != user["id"]:
                 self.user_token, self.user_id = result.value["accesstoken"], user["id"]
         return result
 
 
 def to_user(fields: dict[str, Any]) -> dict[str, Any]:
-    """As the client's class has it: a date that is null or no date, or a gender that it doesn't know, throws."""
+    """Read a user as the client's class does: an invalid date, a null date or an unknown gender raises an error."""
     user = dict(fields)
     for name in ("created", "lastmodified", "dateofbirth"):
         if name in user:
@@ -133,11 +133,11 @@ def wire_date(text: str) -> int:
 
 def _without_case(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     folded = {name.lower(): value for name, value in pairs}
-    assert len(folded) == len(pairs)  # two keys that differ in case only throw
+    assert len(folded) == len(pairs)  # two keys that differ only in case raise an error
     return folded
 
 
 def _iso_8601(moment: datetime) -> str:
-    """Down to ten millionths of a second, without zeros at the end."""
+    """Format a time with up to seven decimals of a second, without trailing zeros."""
     fraction = f"{moment.microsecond:06}7".rstrip("0") if moment.microsecond else ""
     return f"{moment:%Y-%m-%dT%H:%M:%S}{'.' + fraction if fraction else ''}Z"

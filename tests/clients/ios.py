@@ -1,4 +1,4 @@
-"""The iOS client: AFNetworking, errors by number, and any status that it doesn't know is "no internet"."""
+"""The iOS client. It uses AFNetworking, tells errors apart by number, and reads an unknown status as "no internet"."""
 
 import json
 from datetime import datetime
@@ -15,7 +15,7 @@ NO_INTERNET = "NoInternetError"
 
 
 class IOSApp(SDK):
-    # The content type stands on every request, also where there is no body.
+    # Every request has this content type, even without a body.
     headers = {
         "Accept": "application/json",
         "Accept-Encoding": "gzip, deflate",
@@ -34,27 +34,27 @@ class IOSApp(SDK):
         self.push_token: str | None = None
         self.logins_shown = 0
         self.connected = True
-        self.call("PATCH", "devices/current", {"OSVersion": "8.4"})  # each start tells a new version of the system
+        self.call("PATCH", "devices/current", {"OSVersion": "8.4"})  # each start reports a new version of the system
 
     @property
     def token(self) -> str | None:
         return self.user_token or self.device_token
 
     def call(self, method: str, path: str, parameters: dict[str, Any] | None = None) -> Result:
-        """Registers the device before, if need be; whatever comes of that, the call is made."""
+        """Make a call. The client registers the device first if it has no token, and goes on if that fails."""
         if not self.device_token:
             self._register()
         return self._exchange(method, path, parameters or {})
 
     def create_user(self, name: str, password: str, **fields: Any) -> Result:
-        """``fields`` as the client spells them: `firstname`, `dateofbirth`."""
+        """Create a user. ``fields`` have the client's spelling: `firstname`, `dateofbirth`."""
         return self._keep_user(self.call("POST", "/users", {"username": name, "password": password} | fields))
 
     def log_in(self, name: str, password: str) -> Result:
         return self._keep_user(self.call("POST", "users/login", {"username": name, "password": password}))
 
     def log_out(self) -> Result:
-        """The token of the answer is not looked at: the registration's is used again."""
+        """Log out. The client ignores the token of the answer and goes back to the token of its registration."""
         result = self.call("POST", "users/me/logout")
         if not result.error:
             self.user_token = None
@@ -69,7 +69,7 @@ class IOSApp(SDK):
         facts |= {"Model": "iPhone7,2", "OSVersion": "8.4", "DeviceToken": self.push_token}
         result = self._exchange("POST", "devices", facts | {"AppVersion": None, "Tag": None})
         if not result.error:
-            assert self.knows_the_server(result.value)  # else the app would wait for ever
+            assert self.knows_the_server(result.value)  # otherwise the app would wait forever
             self.device_token = result.value["accessToken"]
 
     def _exchange(self, method: str, path: str, parameters: dict[str, Any]) -> Result:
@@ -77,12 +77,12 @@ class IOSApp(SDK):
         headers = {"Authorization": self.authorization(self.token, method, path)} if self.token else {}
         content = None
         if method in ("GET", "DELETE"):
-            path += f"?{urlencode(parameters)}"  # a bare question mark, if there are none
+            path += f"?{urlencode(parameters)}"  # without parameters it sends a bare question mark
         else:
             content = to_nsjson(parameters)
         result = self._read(self.request(method, path, headers=headers, content=content))
         if result.error == NO_INTERNET and self.connected:
-            # It pings, with growing pauses, until an answer is none of these.
+            # It sends pings, with growing pauses, until the answer is none of these.
             self.connected = False
             self.connected = self.call("GET", "/service/ping").error is None
         elif result.number == USER_TOKEN_REQUIRED:
@@ -97,7 +97,7 @@ class IOSApp(SDK):
         if reply.status in GOOD:
             assert reply.headers["content-type"].split(";")[0] in ("application/json", "text/json", "text/javascript")
             result = reply.json["result"]
-            assert not isinstance(result, dict) or result.get("serviceRoot", "") is not None  # NSNull is no URL
+            assert not isinstance(result, dict) or result.get("serviceRoot", "") is not None  # NSNull is not a URL
             return Result(result)
         if reply.status in READABLE:
             return Result(reply.json["message"], reply.json["error"], reply.json["errorNumber"])

@@ -1,4 +1,4 @@
-"""The Python client: requests, tokens in an ini file, errors by nothing but the status; it drops no token."""
+"""The Python client. It uses requests, keeps its tokens in an ini file, drops none, and sees only an error's status."""
 
 import json
 import re
@@ -24,7 +24,7 @@ class PythonScript(SDK):
     def __init__(self, send: Transport, app: NewApp, *, settings: Path) -> None:
         super().__init__(send, app)
         self.settings_file = settings
-        self.settings = ConfigParser()  # with interpolation: `set` refuses a stray %
+        self.settings = ConfigParser()  # with interpolation: `set` refuses a lone %
         self.settings.read(settings)
         if not self.settings.has_section(self.app_id):
             self.settings.add_section(self.app_id)
@@ -33,7 +33,7 @@ class PythonScript(SDK):
 
     @property
     def token(self) -> str | None:
-        """The user's or else the device's, if there is one that is still good."""
+        """The user's token or else the device's, if it has not expired."""
         return self._held("user") or self._held("device")
 
     @property
@@ -61,7 +61,7 @@ class PythonScript(SDK):
         return self._keep_user(self.post("/users/login", {"username": name, "password": password}))
 
     def log_out(self) -> None:
-        """The server is not told."""
+        """Log out. The server is not told."""
         self._keep("user", None)
         self._save("user_id", None)
 
@@ -82,7 +82,7 @@ class PythonScript(SDK):
         result = self._exchange("POST", "/devices", facts)["result"]
         self._keep("device", result)
         if "serviceRoot" in result:
-            self.settings.set(self.app_id, "service_root", result["serviceRoot"])  # a null is no string, and throws
+            self.settings.set(self.app_id, "service_root", result["serviceRoot"])  # null is not a string, so it raises
 
     def _exchange(self, method: str, path: str, body: Any, token: str | None = None) -> Any:
         headers = {"Authorization": f"Buddy {token}"} if token else {}
@@ -94,11 +94,11 @@ class PythonScript(SDK):
     def _read(self, reply: Reply) -> Any:
         if reply.status in (401, 403):
             self.logins_asked += 1
-        assert reply.headers["content-type"] == "application/json"  # to the letter, or it is an exception
+        assert reply.headers["content-type"] == "application/json"  # an exception unless the text matches exactly
         return reply.json
 
     def _keep_user(self, envelope: Any) -> Any:
-        """An error has no result, and there the client breaks."""
+        """Store the user's token. An error has no result, so the client fails here."""
         self._keep("user", envelope["result"])
         self._save("user_id", envelope["result"]["id"])
         return envelope

@@ -1,4 +1,4 @@
-"""The Ruby client: forms only, no state at all, and an exception for whatever is no success."""
+"""The Ruby client. It sends forms only, keeps no state, and raises an exception for every failure."""
 
 from typing import Any
 from urllib.parse import quote_plus
@@ -19,7 +19,7 @@ class RubyError(Exception):
 
 
 class RubySite(SDK):
-    """The tokens are the site's affair: each call is given one."""
+    """An app on the Ruby client. The app stores the tokens and passes one to each call."""
 
     headers = {
         "Accept-Encoding": "gzip;q=1.0,deflate;q=0.6,identity;q=0.3",
@@ -31,7 +31,7 @@ class RubySite(SDK):
     def register(self, platform: str, **options: Any) -> Any:
         facts = {"appID": self.app_id, "appKey": self.app_key, "platform": platform}
         envelope = self._call("POST", "/devices", facts | options, success=201, told=(400,))
-        assert "serviceRoot" not in envelope["result"]  # a NoMethodError, whatever it is
+        assert "serviceRoot" not in envelope["result"]  # it raises NoMethodError for every one of these
         return envelope["result"]
 
     def update_device(self, token: str, **options: Any) -> bool:
@@ -73,7 +73,7 @@ class RubySite(SDK):
     ) -> Any:
         headers = {"Authorization": f"Buddy {token}"} if token else {}
         reply: Reply = self.request(method, path, headers=headers, content=to_form(options))
-        envelope = reply.json  # before anything else: there has to be one
+        envelope = reply.json  # the client reads this before anything else, so it must be there
         if reply.status in told:
             raise RubyError(envelope["error"] if envelope["error"] in NAMED else "UnknownError")
         if reply.status != success:
@@ -82,7 +82,7 @@ class RubySite(SDK):
 
 
 def to_form(options: dict[str, Any]) -> str:
-    """A nil is a name and nothing behind it, a boolean a word."""
+    """Encode parameters as a form: nil becomes a name with an empty value, a boolean becomes a word."""
     return "&".join(_field(name, value) for name, value in options.items())
 
 

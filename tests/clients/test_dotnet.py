@@ -1,4 +1,4 @@
-"""The .NET client, replayed: numbered genders, nulls, `?` after every path, and a second login that it forgets."""
+"""The .NET client, replayed. It sends genders as numbers, sends nulls, and ignores the token of a second log-in."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +24,7 @@ REGISTRATION = ("POST", "/devices", 201)
 
 @pytest.fixture
 def desktop(in_process, app):
-    """Signed up, as `ann`."""
+    """A desktop app whose user `ann` has signed up."""
     desktop = DotNetApp(in_process, app)
     assert not desktop.create_user("ann", PASSWORD, email="ann@example.org").error
     desktop.wire.clear()
@@ -41,7 +41,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert (desktop.user_token, desktop.logins_shown) == (None, 1)
     assert desktop.device_token != registered
 
-    # With the token of the logout: no user, so the login is shown, and the token kept.
+    # The token of the logout has no user, so the app shows its log-in and keeps the token.
     assert desktop.call("GET", "/users/me").number == USER_TOKEN_REQUIRED
     assert (desktop.device_token is None, desktop.logins_shown) == (False, 2)
     assert desktop.log_in(name, PASSWORD).value["id"] == user_id
@@ -50,7 +50,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert desktop.current_user().number == ACCESS_TOKEN_INVALID
     assert (desktop.user_token, desktop.device_token, desktop.logins_shown) == (None, None, 3)
 
-    # It has forgotten all, registers anew, and is the same device.
+    # It has dropped all tokens, registers again, and gets the same device.
     assert desktop.log_in(name, PASSWORD).value["id"] == user_id
     assert desktop.current_user().value["username"] == name
     assert desktop.wire == [
@@ -65,7 +65,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
 
 
 def test_who_logs_in_again_without_a_logout_is_still_logged_in(desktop):
-    # Apps log in at each start, or right after the sign-up; the client then goes on with the first token.
+    # Apps log in at each start, or right after the sign-up. The client then goes on with the first token.
     assert not desktop.log_in("ann", PASSWORD).error
     assert desktop.current_user().error is None
     assert desktop.logins_shown == 0
@@ -131,7 +131,7 @@ def test_a_date_of_birth_has_seven_digits_behind_the_point_or_none(desktop, born
 
 
 def test_the_first_page_of_users_is_asked_for_with_the_clients_own_paging_token(desktop):
-    # "size;offset": without a token of an earlier page the client's collections make the first one up.
+    # "size;offset": without a token from an earlier page the client's collections make up the first one.
     page = desktop.call("GET", "/users", {"ownerID": None, "username": None, "pagingToken": "100;0"})
     assert page.error is None
     assert [user["username"] for user in page.value["pageresults"]] == ["ann"]
@@ -162,7 +162,7 @@ def test_a_password_that_is_reset_while_logged_in_logs_out_and_lets_in_again(des
     asked = {"userName": "ann", "subject": "Your code", "body": "Here it is: @ResetCode"}
     assert desktop.call("POST", "/users/password", asked) == Result(True)
     reset = {"userName": "ann", "newPassword": NEW_PASSWORD}
-    # A code that is wrong is a refusal to authenticate, and yet no reason to forget who is logged in.
+    # A wrong code is an authentication error, but the app must not forget who is logged in.
     assert desktop.call("PATCH", "/users/password", reset | {"resetCode": "guess"}).number == AUTH_FAILED
     assert desktop.current_user().value["username"] == "ann"
     code = reset_code_in(mailoutbox[0])

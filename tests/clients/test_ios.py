@@ -1,4 +1,4 @@
-"""The iOS client, replayed: it keeps its registration's token, switches on numbers, and knows eleven statuses."""
+"""The iOS client, replayed. It keeps its registration's token, tells errors apart by number, knows eleven statuses."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -25,7 +25,7 @@ PING = ("GET", "/service/ping?", 200)
 
 @pytest.fixture
 def phone(in_process, app):
-    """Signed up, as `ann`."""
+    """A phone whose user `ann` has signed up."""
     phone = IOSApp(in_process, app)
     assert not phone.create_user("ann", PASSWORD, email="ann@example.org").error
     phone.wire.clear()
@@ -42,7 +42,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert not phone.log_out().error
     assert phone.token == registered
 
-    # The registration's token has outlived the user's: no user, so the login is shown.
+    # The token of the registration outlives the user's token. It has no user, so the app shows its log-in.
     assert phone.call("GET", "/users/me").number == USER_TOKEN_REQUIRED
     assert (phone.token, phone.logins_shown) == (registered, 1)
     assert phone.log_in(name, PASSWORD).value["id"] == user_id
@@ -51,7 +51,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert phone.call("GET", "/users/me").number == ACCESS_TOKEN_INVALID
     assert phone.token is None
 
-    # It has forgotten all, registers anew, and is the same device.
+    # It has dropped all tokens, registers again, and gets the same device.
     assert phone.log_in(name, PASSWORD).value["id"] == user_id
     assert phone.call("GET", "/users/me").value["id"] == user_id
     assert phone.wire == [
@@ -103,9 +103,9 @@ def test_a_refusal_is_told_and_not_taken_for_no_internet(phone, method, path, pa
     User.objects.create_user("bob", PASSWORD, is_active=False)
     refused = phone.call(method, path, parameters)
     assert refused.number == number
-    assert refused.value  # a message to show
+    assert refused.value  # a message for the user
     assert PING not in phone.wire
-    # None of these costs the user their login.
+    # None of these errors logs the user out.
     assert phone.call("GET", "users/me").value["userName"] == "ann"
 
 
@@ -124,7 +124,7 @@ def test_too_many_registrations_are_no_internet_and_the_phone_registers_when_it_
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"device": (1, 60)}
     phone = IOSApp(in_process, app)
     phone.device_token = None
-    # Its ping asks for a registration, too, and is answered without one.
+    # Its ping also asks for a registration, and is answered without one.
     assert phone.call("GET", "users/me").number == ACCESS_TOKEN_INVALID
     assert phone.wire[2:] == [("POST", "/devices", 429)] * 2 + [PING, ("GET", "/users/me?", 401)]
     assert phone.connected
@@ -138,7 +138,7 @@ def test_a_ping_with_a_dead_token_is_answered(phone):
 
 
 def test_an_older_release_that_registers_with_its_dead_token_in_the_header_is_registered(phone):
-    # It drops a token, but not the header that it has made of it.
+    # It drops the token, but not the header that it made from it.
     log_out_elsewhere(User.objects.get().pk)
     phone.headers = phone.headers | {"Authorization": f"Buddy {phone.user_token}"}
     assert phone.call("GET", "users/me").number == ACCESS_TOKEN_INVALID
@@ -173,7 +173,7 @@ def test_where_the_phone_is_goes_with_every_call_and_comes_back_as_a_place(phone
 
 
 def test_the_first_page_of_users_is_asked_for_with_the_clients_own_paging_token(phone):
-    # "size;offset": without a token of an earlier page the client's collections make the first one up.
+    # "size;offset": without a token from an earlier page the client's collections make up the first one.
     page = phone.call("GET", "users", {"pagingToken": "100;0"})
     assert page.error is None
     assert [user["userName"] for user in page.value["pageResults"]] == ["ann"]
@@ -190,7 +190,7 @@ def test_who_deletes_the_account_has_a_phone_that_registers_anew(phone):
 def test_a_password_that_is_reset_while_logged_in_logs_out_and_lets_in_again(phone, mailoutbox):
     assert phone.call("POST", "users/password", {"username": "ann", "subject": None, "body": None}) == Result(True)
     reset = {"username": "ann", "newPassword": NEW_PASSWORD}
-    # A code that is wrong is a refusal to authenticate, and yet no reason to forget who is logged in.
+    # A wrong code is an authentication error, but the app must not forget who is logged in.
     assert phone.call("PATCH", "users/password", reset | {"resetCode": "guess"}).number == AUTH_FAILED
     assert phone.call("GET", "users/me").value["userName"] == "ann"
     code = reset_code_in(mailoutbox[0])

@@ -1,4 +1,4 @@
-"""The PHP client, replayed: an exception for each refusal, `[]` for no parameters, and its tokens in an ini file."""
+"""The PHP client, replayed. It raises at every error and keeps its tokens in an ini file."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ REGISTRATION = ("POST", "/devices", 201)
 
 @pytest.fixture
 def script(in_process, app):
-    """Signed up, as `ann`."""
+    """A script whose user `ann` has signed up."""
     script = PHPScript(in_process, app)
     script.create_user("ann", PASSWORD, email="ann@example.org")
     script.wire.clear()
@@ -35,7 +35,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert script.log_in(name, PASSWORD)["result"]["id"] == user_id
     assert script.get("/users/me")["result"]["userName"] == name
 
-    # It takes a call of the script's own to tell the server, and its parameters are an empty array.
+    # The client does not tell the server. The script must call it itself, with an empty array as parameters.
     ended = script.token
     assert script.post("/users/me/logout", {})["result"]["accessToken"] != registered
     script.log_out()
@@ -45,7 +45,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert script.log_in(name, PASSWORD)["result"]["id"] == user_id
     assert script.get("/users/me")["result"]["userName"] == name
 
-    # No refusal makes it drop a token.
+    # No error makes the client drop a token.
     log_out_elsewhere(user_id)
     for _ in range(2):
         refuse(401, script.get, "/users/me")
@@ -85,7 +85,7 @@ def test_a_model_that_its_detection_does_not_know_is_false_and_taken_for_left_ou
 
 def test_a_login_whose_time_is_over_keeps_the_registrations_token_from_being_used(script, settings):
     with time_machine.travel(datetime.now(UTC) + settings.SESSION_LIFETIME + timedelta(seconds=1)):
-        # The client registers, has no use for the token, and sends none at all.
+        # The client registers and ignores the token that it gets, so it sends none.
         refuse(401, script.get, "/users/me")
         assert script.wire == [REGISTRATION, ("GET", "/users/me", 401)]
         script.log_out()
@@ -138,7 +138,7 @@ def test_who_deletes_the_account_can_sign_up_again_with_the_registrations_token(
 
 
 def test_the_users_pushes_stop_with_a_logout_by_an_empty_array(script, in_process):
-    # The client can't tell of a push token; another program with the same file has.
+    # The client cannot send a push token. Another program that uses the same file can.
     headers = {"Authorization": f"Buddy {script.token}", "Content-Type": "application/json"}
     assert in_process("PATCH", "/devices/current", headers=headers, content='{"pushToken": "gcm"}').status == 200
     assert DeviceToken.objects.get().user_id == script.ini["user_id"]

@@ -1,4 +1,4 @@
-"""The Python client, replayed: its tokens outlive it in an ini file, and it goes on with whatever it has there."""
+"""The Python client, replayed. It keeps its tokens in an ini file after it exits and uses them at its next start."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +28,7 @@ def settings_file(tmp_path):
 
 @pytest.fixture
 def script(in_process, app, settings_file):
-    """Signed up, as `ann`."""
+    """A script whose user `ann` has signed up."""
     script = PythonScript(in_process, app, settings=settings_file)
     script.create_user("ann", PASSWORD, email="ann@example.org")
     script.wire.clear()
@@ -37,7 +37,7 @@ def script(in_process, app, settings_file):
 
 def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(live, app, settings_file):
     script, name = PythonScript(live, app, settings=settings_file), new_name()
-    # No user yet: an answer that asks for a login, and the registration's token, which it keeps.
+    # No user yet: the answer asks for a log-in, and the script keeps the token of the registration.
     assert script.get("/users", {})["errorNumber"] == USER_TOKEN_REQUIRED
     assert script.logins_asked == 1
     registered = script.token
@@ -45,7 +45,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert script.log_in(name, PASSWORD)["result"]["id"] == script.user_id
     assert script.get("/users/me")["result"]["userName"] == name
 
-    # It takes a call of the script's own to tell the server. The answer's token is nobody's.
+    # The client does not tell the server. The script must call it itself. The token of the answer has no user.
     ended, user_id = script.token, script.user_id
     assert script.post("/users/me/logout", {})["result"]["accessToken"] != registered
     script.log_out()
@@ -54,7 +54,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert script.log_in(name, PASSWORD)["result"]["id"] == user_id
     assert script.get("/users/me")["result"]["userName"] == name
 
-    # No error makes it drop a token: it is told again and again, until the user logs in.
+    # No error makes the client drop a token: it gets the same error until the user logs in.
     log_out_elsewhere(user_id)
     for asked in (3, 4):
         assert script.get("/users/me")["errorNumber"] == ACCESS_TOKEN_INVALID
@@ -86,7 +86,7 @@ def test_a_script_that_has_lost_its_file_is_the_same_device_by_its_number(script
     assert again.wire == [REGISTRATION, ("POST", "/users/login", 200)]
     device = Device.objects.get()
     assert (device.unique_id, device.platform, device.model) == ("345052807169", "linux", "BCM2708-000e")
-    # Two registrations: the one who has the older file is not logged out by the newer.
+    # There are two registrations. The newer one does not log out the script with the older file.
     assert script.get("/users/me")["result"]["id"] == again.user_id
 
 
@@ -106,13 +106,13 @@ def test_an_error_breaks_a_login_and_leaves_the_script_what_it_had(script, setti
         with pytest.raises(KeyError, match="result"):
             script.log_in("ann", "wrong")
         assert script.wire[-1] == ("POST", "/users/login", status)
-    # Only the first of them asked for a login.
+    # Only the first call asked for a log-in.
     assert (script.logins_asked, script.token) == (1, kept)
     assert script.get("/users/me")["result"]["userName"] == "ann"
 
 
 def test_a_logout_that_the_server_is_not_told_of_leaves_the_session_live_beside_the_next_users(script, in_process):
-    # The registration's token says nothing about who is logged in, so it ends nobody's session.
+    # The token of the registration does not say who is logged in, so it ends no session.
     first = script.token
     script.log_out()
     script.create_user("ben", PASSWORD)

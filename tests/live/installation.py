@@ -16,7 +16,7 @@ from zapauth.local.embedded_postgres import _Server, socket_folder
 
 
 class Installation:
-    """Its PostgreSQL runs as long as somebody holds `embedded_postgres.running(data)`."""
+    """Its PostgreSQL runs while a test holds `embedded_postgres.running(data)`."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -34,7 +34,7 @@ class Installation:
         return self._python("manage.py", *words, stdin=stdin, **environment)
 
     def try_to_serve(self, **environment: str) -> "subprocess.CompletedProcess[str]":
-        """A server that is expected not to start."""
+        """Start a server that is expected to fail, and return its output."""
         return self._python("-m", "zapauth.serve", **environment)
 
     def _python(self, *words: str, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -70,7 +70,7 @@ class Installation:
             process.wait(30)
 
     def postgres(self, program: str, *words: str | Path) -> str:
-        """One of PostgreSQL's own client programs, of the same version as the server."""
+        """Run one of PostgreSQL's own client programs, of the same version as the server."""
         host = ["--host", str(socket_folder(self.data)), "--username", "postgres"]
         done = subprocess.run(
             [self.programs / program, *host, *words], capture_output=True, text=True, timeout=60, check=False
@@ -85,7 +85,7 @@ class Installation:
         self.postgres("pg_dump", "--dbname=zapauth", "--format=custom", "--file", to)
 
     def restore(self, backup: Path) -> None:
-        """Into a new database, whoever is still connected to the old one."""
+        """Restore into a new database, even if somebody is still connected to the old one."""
         self.postgres("dropdb", "--force", "zapauth")
         self.postgres("createdb", "zapauth")
         self.postgres("pg_restore", "--dbname=zapauth", "--exit-on-error", "--single-transaction", backup)

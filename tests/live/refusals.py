@@ -1,7 +1,7 @@
-"""How a live server takes a phone's tokens: asked often enough that each of its workers has answered."""
+"""Whether a live server accepts a phone's tokens, asked often enough that each worker answers."""
 
-# Each over a connection of its own, and the kernel deals these out to the workers: that 20 miss one
-# of two happens once in half a million times.
+# Each request has a connection of its own, which the kernel gives to one of the workers. The chance that 20 requests
+# all miss one of two workers is one in half a million.
 TRIES = 20
 
 

@@ -1,4 +1,4 @@
-"""A backup is restored, by PostgreSQL's own programs: nobody who had been logged out is logged in again."""
+"""A backup is restored with PostgreSQL's own programs. Nobody who had logged out is logged in again."""
 
 import os
 import re
@@ -17,13 +17,13 @@ from zapauth.local import secrets
 from zapauth.local.embedded_postgres import running, socket_folder
 
 SINCE = "2026-01-01T00:00Z"
-# Who is refused after the restore, each for a reason of their own.
+# Each of these is refused after the restore, for a different reason.
 GONE = ("left zap", "left buddy", "changed", "deleted", "disabled", "admin who left")
 HERE = ("stays zap", "stays buddy", "admin")
 
 
 class Story:
-    """A backup was made, then things happened; what is known of both."""
+    """An installation after a backup and some later events, and what the test knows of them."""
 
     def __init__(self, installation, folder):
         self.at, self.backup, self.record = installation, folder / "backup", folder / "record"
@@ -52,7 +52,7 @@ class Story:
         self.at.sql("UPDATE users_user SET is_active = false WHERE username = 'disabled'")
 
     def accepted(self):
-        """Whose access token or refresh token is good."""
+        """The phones whose access token or refresh token is accepted."""
         found = {name for name, phone in self.phones.items() if phone.me().status == 200}
         refreshing = {name: phone for name, phone in self.phones.items() if phone.dialect == "zap"}
         return found | {name for name, phone in refreshing.items() if phone.refresh().status == 200}
@@ -60,7 +60,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
-    # Not in pytest's folder: another run of it takes the right to pass through from PostgreSQL's system user.
+    # Not in pytest's folder: a second run of pytest would take PostgreSQL's access to it away.
     with tempfile.TemporaryDirectory(prefix="zapauth-backup-", ignore_cleanup_errors=True) as folder:
         yield from _told(Path(folder), tmp_path_factory.mktemp("backups"))
 
@@ -96,7 +96,7 @@ def test_with_the_record_what_had_ended_is_refused_and_everybody_else_stays_logg
     assert done.returncode == 0, done.stderr
     with story.at.serving():
         assert story.accepted() == set(HERE)
-        # The old password is gone, the deleted and the disabled user stay out.
+        # The old password is refused; the deleted and the disabled user stay out.
         for name in ("changed", "deleted", "disabled"):
             assert ZapPhone(story.phones[name].send).log_in(name).status in (400, 401, 403)
         assert ZapPhone(story.phones["left zap"].send).log_in("left_zap").status == 200
@@ -144,7 +144,7 @@ def test_the_record_names_each_of_them(story):
 
 
 def scripts(folder):
-    """The shell scripts of docs/backup.md by name, for the folders of this test."""
+    """The shell scripts in docs/backup.md by name, changed to use the folders of this test."""
     text = (ROOT / "docs/backup.md").read_text()
     blocks = re.findall(r"^```sh\n(#!/bin/sh\n# (\w+\.sh)\b.+?)^```$", text, re.S | re.M)
     paths = {"/backup/": f"{folder}/", "/mnt/elsewhere/": f"{folder}/", "/srv/zapauth": str(ROOT)}

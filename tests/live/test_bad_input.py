@@ -1,4 +1,4 @@
-"""Bad input that only a real server sees: how a body arrives, and HTTP that is none."""
+"""Bad input that only a real server sees: broken bodies and requests that are not HTTP."""
 
 import json
 import socket
@@ -21,7 +21,7 @@ from users.models import OneTimeCode
 def phone(phone_kind, server):
     phone = phone_kind(Live(server.base_url), device_token="mine").sign_up()
     if phone.dialect == "zap":
-        # The code for the user's email is stored after the answer. Until then the tables still change.
+        # The code for the user's email is stored after the answer. The tables change until then.
         wait_until(OneTimeCode.objects.filter(user=phone.user_id).exists)
     return phone
 
@@ -40,9 +40,9 @@ def connect(server):
 
 
 def answer(server, data, *, hang_up=False):
-    """What the server says to these bytes; None when it closes without a word. TimeoutError when it does neither."""
+    """Send these bytes and return the answer; None if the server closes without one. Raises: TimeoutError."""
     with closing(connect(server)) as connection:
-        # It may have answered and closed before it has read all: its answer is there nonetheless.
+        # The server may answer and close before it has read everything. Its answer still counts.
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(data)
             if hang_up:
@@ -54,7 +54,7 @@ def answer(server, data, *, hang_up=False):
 
 
 def login(phone, *headers, kind="application/json"):
-    """The head of a login in the phone's dialect, down to its empty line."""
+    """The head of a log-in in the phone's dialect, without the empty line at its end."""
     path, token = {"zap": ("/v1/login", ""), "buddy": ("/users/login", getattr(phone, "app_token", ""))}[phone.dialect]
     lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {kind}", *headers]
     if token:
@@ -170,7 +170,7 @@ def test_a_long_header_is_no_reason_to_refuse(phone, dialect, server):
 
 
 def test_a_content_type_that_cannot_be_parsed_is_answered_in_the_dialect(phone, dialect, server, subtests):
-    # Django parses it, and decodes the query with its charset, before any of our code runs.
+    # Django decodes the query with the charset of this header before our code runs.
     whole = credentials(phone)
     charsets = [f"charset={name}" for name in ("hex", "undefined", "idna", "utf-16", "nonsense", '"', "\xff\xfe")]
     rfc_2231 = ["charset*=nonsense''x", "charset*=utf-8''x%FF", "charset*0*=nonsense''x", "a*=nonsense''x", "b*0*=x''y"]

@@ -1,4 +1,4 @@
-"""What a real server does by itself, beside answering: it ends what has timed out, and sends mail."""
+"""What a real server does besides answering: it ends timed-out sessions and sends mail."""
 
 import json
 import re
@@ -21,7 +21,7 @@ NEW_PASSWORD = "another-horse-2"
 
 
 def wait_for(found, *, seconds=20):
-    """What ``found`` returns, as soon as it is something."""
+    """Wait until ``found`` returns a true value, and return it."""
     deadline = time.monotonic() + seconds
     while not (result := found()):
         assert time.monotonic() < deadline, "it never came"
@@ -59,7 +59,7 @@ def mailing_server(_mailing_server, mails, transactional_db):
 
 
 def sent(mails: Path, subject: str) -> list[str]:
-    """The mails of that subject, as far as they are written to their end."""
+    """The mails with that subject that are completely written."""
     texts = [mail.read_text() for mail in mails.iterdir()]
     return [
         text for text in texts if f"Subject: {subject}" in text and "not even to our staff" in text.replace("\n", " ")

@@ -1,4 +1,4 @@
-"""Servers whose clocks are wrong: what an order refuses and how long a token lives do not depend on them."""
+"""Servers with wrong clocks: orders and token lifetimes must not depend on a server's clock."""
 
 from io import StringIO
 
@@ -20,7 +20,7 @@ def skewed_server(request, django_db_setup, django_db_blocker):
 
 @pytest.fixture
 def phone(phone_kind, skewed_server, server):
-    """Logged in by the server with the wrong clock."""
+    """A phone that logged in at the server with the wrong clock."""
     return phone_kind(Live(skewed_server.base_url)).sign_up()
 
 
@@ -42,7 +42,7 @@ def test_a_login_after_the_order_stays(phone, server, order):
     app = Session.objects.get(user=phone.user_id).app_id
     filters = [word.format(user=phone.username, app=app) for word in order]
     call_command("logout", *filters, reason="leak", stdout=StringIO(), stderr=StringIO())
-    phone.app_token = ""  # a Buddy phone registers its device anew
+    phone.app_token = ""  # a Buddy phone registers its device again
     assert phone.log_in(phone.username).status == 200
     assert phone.me().status == 200
     phone.send = Live(server.base_url)
@@ -53,7 +53,7 @@ def test_a_session_and_its_tokens_have_the_databases_times(phone, server):
     session = Session.objects.get(user=phone.user_id)
     assert abs((database_now() - session.created_at).total_seconds()) < 60
     assert session.last_seen_at == session.authenticated_at == session.created_at
-    # The access token is neither expired nor valid for too long anywhere: the server with the right clock takes it.
+    # The access token is not expired, nor valid for too long: the server with the right clock accepts it.
     phone.send = Live(server.base_url)
     assert phone.me().status == 200
     assert phone.log_out().status == 200

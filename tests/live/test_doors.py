@@ -1,4 +1,4 @@
-"""Whichever door a session is ended by, from the moment of the answer on no worker accepts its tokens."""
+"""Whichever way a session ends, no worker accepts its tokens after the answer."""
 
 import re
 import subprocess
@@ -24,7 +24,7 @@ NEW = "another-pass-2"
 
 
 class Browser:
-    """Staff at the admin of a live server; what they send is answered, and no redirect followed."""
+    """A member of staff in the admin of a live server. It does not follow redirects."""
 
     def __init__(self, base_url: str, name: str) -> None:
         self.client = httpx.Client(base_url=base_url, timeout=30)
@@ -39,7 +39,7 @@ class Browser:
 
 @dataclass
 class Ann:
-    """A user with two phones, and who else may act on her account."""
+    """A user with two phones, and the people who may act on her account."""
 
     phone: Phone
     tablet: Phone
@@ -71,7 +71,7 @@ def ann(phone_kind, server):
 
 
 def manage(*arguments: str, typed: str = "") -> None:
-    """`manage.py` as a process of its own, without a terminal: what is typed comes by standard input."""
+    """Run `manage.py` as a process without a terminal. The input comes from standard input."""
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
@@ -109,7 +109,7 @@ def confirm_a_list(ann: Ann, action: str, path: str, *, across: bool) -> None:
     }
     question = ann.admin.send(path, chosen, status=200)
     token = re.search(r'name="token" value="([^"]+)"', question)[1]
-    assert ann.phone.me().status == 200  # as long as it is a question
+    assert ann.phone.me().status == 200  # as long as the page is a question
     ann.admin.send(f"{LIST}log-out/", {"token": token, "note": "Incident"}, status=302)
 
 
@@ -135,7 +135,7 @@ def change_ones_own_password(ann: Ann) -> None:
     User.objects.filter(pk=ann.id).update(email="ann@example.org")
     body = {"userId": ann.id, "email": "ann@example.org", "oldPassword": PASSWORD, "newPassword": NEW}
     assert here.ask("POST", "/v1/changePassword", body).status == 200, here.last
-    assert here.me().status == 200  # who did it stays
+    assert here.me().status == 200  # whoever did it stays logged in
 
 
 def reset_the_password_by_a_code(ann: Ann) -> None:
@@ -194,7 +194,7 @@ def through(doors):
 
 
 def let_every_worker_accept(*phones: Phone) -> None:
-    """So that one which remembered its verdict would be found out."""
+    """Make every worker accept the token once, so that a worker that caches its verdict would be found."""
     for phone in phones:
         assert [phone.me().status for _ in range(TRIES)] == [200] * TRIES, phone.last
 

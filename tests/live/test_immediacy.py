@@ -1,4 +1,4 @@
-"""Logged out is logged out in every worker, from the moment of the answer."""
+"""After a logout is answered, every worker refuses the token at once."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +11,7 @@ SESSIONS = 200
 
 
 def phones(kind, server, count):
-    """``count`` phones of a few users, each logged in on its own."""
+    """Make ``count`` phones of a few users. Each phone has its own log-in."""
     options = {}
     if kind is BuddyPhone:
         new = create_app("Immediacy")
@@ -34,7 +34,7 @@ def accepted_after_logout(phone):
 
 
 def cpu_times(server):
-    """Seconds by worker."""
+    """CPU time in seconds, by worker."""
     return {worker.pid: sum(worker.cpu_times()[:2]) for worker in server.workers()}
 
 
@@ -46,6 +46,6 @@ def test_no_worker_accepts_a_token_after_its_logout_was_answered(phone_kind, ser
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(accepted_after_logout, logged_in)) == 0
     assert Session.objects.filter(end_reason="logout").count() == SESSIONS
-    # Each of the workers has had its share of the tries.
+    # Each worker has answered some of the tries.
     spent = [after - before[pid] for pid, after in cpu_times(server).items()]
     assert min(spent) > sum(spent) / len(spent) / 4

@@ -32,11 +32,11 @@ http {{
 
 @pytest.fixture(scope="module")
 def nginx(django_db_setup, django_db_blocker, tmp_path_factory):
-    """The port of an nginx that has our configuration, but for names, and one second for a body."""
+    """The port of an nginx with our configuration, other names, and one second to send a body."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("needs nginx")
-    user = "" if os.geteuid() else "user root;"  # else its workers are nobody, who may not write there
+    user = "" if os.geteuid() else "user root;"  # otherwise its workers run as nobody, who cannot write there
     folder, port = tmp_path_factory.mktemp("nginx"), free_port()
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=auth.example.org"]
     made = subprocess.run([*make, "-keyout", folder / "key", "-out", folder / "crt"], capture_output=True, check=False)
@@ -77,7 +77,7 @@ def connect(port):
 
 
 class ThroughNginx(Live):
-    """As `Live`, by HTTPS."""
+    """Like `Live`, but over HTTPS."""
 
     def __init__(self, port):
         self.port = port
@@ -114,7 +114,7 @@ def test_a_phone_logs_in_and_out_through_nginx_and_what_it_forwards_itself_does_
 
 @pytest.mark.only("zap")
 def test_the_service_believes_nginx_that_it_was_called_by_https(phone):
-    # To a call that was not by HTTPS nobody says that HTTPS is a must.
+    # A call without HTTPS gets no HSTS header.
     assert phone.send("GET", "/admin/login/").status == 200
     assert phone.send("GET", "/admin/login/", headers={"X-Forwarded-Proto": "http"}).status == 200
 
@@ -122,7 +122,7 @@ def test_the_service_believes_nginx_that_it_was_called_by_https(phone):
 def test_a_body_that_stalls_does_not_reach_the_service(phone, nginx):
     with connect(nginx) as connection:
         connection.sendall(named(login(phone, "Content-Length: 100")) + b"{")
-        # nginx closes without a word, or with words of its own; the service would answer in the dialect.
+        # nginx closes the connection or answers by itself; the service would answer in the dialect.
         assert b"x-request-id" not in connection.recv(4096).lower()
 
 

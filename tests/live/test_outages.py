@@ -1,4 +1,4 @@
-"""PostgreSQL goes away and comes back under a real server: what clients of both dialects are answered meanwhile."""
+"""PostgreSQL goes away and comes back under a real server. The test looks at the answers in both dialects."""
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -19,13 +19,13 @@ class Installation:
     postgres: RestartablePostgres
     server: RunningServer
     phone: Phone
-    # Each is another user: one user's log-ins at once would wait for each other.
+    # Each log-in is another user's: log-ins of one user would wait for each other.
     others: list[Phone]
 
 
 @pytest.fixture(scope="module")
 def installation(django_db_setup, django_db_blocker):
-    # Not in pytest's folder: another run of it takes the right to pass through from PostgreSQL's system user.
+    # Not in pytest's folder: a second run of pytest would take PostgreSQL's access to it away.
     with tempfile.TemporaryDirectory(prefix="zapauth-outages-", ignore_cleanup_errors=True) as folder:
         postgres = RestartablePostgres(Path(folder), port=free_port())
         guard = {"RESTORE_GUARD": str(Path(folder) / "guard"), "DJANGO_SETTINGS_MODULE": "zapauth.settings"}
@@ -78,12 +78,12 @@ def test_while_it_is_away_everybody_is_told_to_come_back_and_then_all_goes_on(in
             assert is_told_to_come_back(buddy("POST", "/devices", **device), "buddy")
         assert buddy("GET", "/service/ping").status == 200
         page = buddy("GET", "/admin/login/")
-        assert page.status == 200  # it asks for nothing yet
+        assert page.status == 200  # this request asks nothing yet
         wait_until(lambda: "a restored backup is not noticed" in server.log.read_text())
     finally:
         postgres.start()
     postgres.wait_until_it_answers()
-    # Each connection goes to a worker of the kernel's choice.
+    # The kernel chooses a worker for each connection.
     wait_until(lambda: [phone.me().status for _ in range(10)] == [200] * 10)
     assert {phone.me().status for _ in range(20)} == {200}
     assert phone.log_in(phone.username).status == 200

@@ -1,4 +1,4 @@
-"""Requests that meet: over a real server, on several connections at once."""
+"""Races between requests, over a real server on several connections."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ ROUNDS = 200
 
 
 def at_once(*calls):
-    """Start all the calls at the same moment; their answers, in order."""
+    """Start all calls at the same moment. Returns their answers in order."""
     barrier = Barrier(len(calls))
 
     def run(call):
@@ -38,7 +38,7 @@ def test_twenty_logouts_at_once_end_the_session_once(phone_kind, server):
         answers = at_once(*[phone.log_out] * 20)
         assert sorted(answer.status for answer in answers) == [200] + [401] * 19
         ended = Session.objects.get(user_id=phone.user_id)
-        # The record is the winner's, and no loser wrote over it.
+        # The record is that of the winner; no other request overwrote it.
         winner = next(answer for answer in answers if answer.status == 200)
         assert ended.ended_request_id == winner.headers["x-request-id"]
 
@@ -47,7 +47,7 @@ def test_twenty_logouts_at_once_end_the_session_once(phone_kind, server):
 def test_of_logouts_at_once_only_the_winner_gets_an_app_level_token(phone_kind, server):
     phone = phone_on(phone_kind, server).sign_up()
     at_once(*[phone.log_out] * 20)
-    # The one of the registration and the one of the logout.
+    # The app-level sessions of the registration and of the logout.
     assert Session.objects.filter(user=None).count() == 2
 
 
@@ -77,7 +77,7 @@ def test_a_refresh_that_races_a_logout_never_wins(phone_kind, rotation, request,
             if rotation:
                 phone.refresh_token = refresh.json["data"]["refreshToken"]
                 assert phone.refresh().status == 401
-    # Both orders have come up, or the race was none.
+    # Both orders have happened; otherwise there was no race.
     assert 0 < refreshed < ROUNDS
 
 

@@ -27,7 +27,7 @@ def not_a_server_error(ctx: CheckContext, response: Response, case: Case) -> Non
 
 
 def content_type_to_the_letter(ctx: CheckContext, response: Response, case: Case) -> None:
-    """schemathesis ignores the parameters of media types, but one client compares the whole header."""
+    """Schemathesis ignores the parameters of media types, but one client compares the whole header."""
     definition = case.operation.responses.find_by_status_code(response.status_code)
     documented = list(definition.definition["content"]) if definition else []
     if response.headers.get("content-type") != documented:
@@ -45,7 +45,7 @@ def wrong_method_as_documented(ctx: CheckContext, response: Response, case: Case
         raise _failure(case, "Other methods are allowed", f"{allowed}, not {documented}")
 
 
-def checks_for(caller: Caller) -> list[Any]:
+def checks_for(caller: Caller) -> list[Any]:  # noqa: C901  # four short checks, one function
     """All checks, including those that depend on the caller."""
 
     def the_malformed_is_refused(ctx: CheckContext, response: Response, case: Case) -> None:
@@ -89,8 +89,9 @@ def checks_for(caller: Caller) -> list[Any]:
 
 
 def _is_refused_by_a_rule(case: Case, response: Response) -> bool:
-    """Whether the case is well-formed, but against a rule: a value is taken, a password is poor, or `{"scope": "this"}`
-    is about another user.
+    """Whether a rule refuses a well-formed request.
+
+    The rules: a name is taken, a password is poor, or `{"scope": "this"}` is about another user.
     """
     answer = response.json()
     poor = re.search("password: .* too (common|similar)", answer.get("message", ""), re.IGNORECASE) is not None

@@ -1,4 +1,4 @@
-"""Sessions of every kind, and which of them filters mean, by reading one after the other: no ORM, no SQL."""
+"""Sessions of every kind. Which of them a filter means is decided here in plain Python: without ORM and SQL."""
 
 import random
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ NETWORKS = (
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of a session, taken down when it was made."""
+    """What is known of a session, noted when it was made."""
 
     id: str
     user: str | None
@@ -54,7 +54,7 @@ class Row:
 
 
 def make_population() -> list[Row]:
-    """The same each time, but for the ids; nobody is cut off. Times are spread over whole days, so that many meet."""
+    """Make the same sessions each time, but for their ids. No cut-off is set. Many times fall on the same days."""
     choose = random.Random(26).choice
     apps = [App.objects.create(name=name) for name in ("One", "Two", "Three")]
     users = [
@@ -68,7 +68,7 @@ def make_population() -> list[Row]:
         )
         for number in range(12)
     ]
-    # The newest holder is not always whose session it is.
+    # The newest holder of an address is not always the user of the session.
     tokens = [DeviceToken.of(f"token {number}", user=choose([None, *users])) for number in range(20)]
     DeviceToken.objects.bulk_create(tokens)
     sessions = []
@@ -118,7 +118,7 @@ def _row(session: Session) -> Row:
 
 
 def is_meant(row: Row, given: dict[str, Any]) -> bool:
-    """Whether the filters that are ``given`` (fields of `Selection`) mean that session at `NOW`."""
+    """Whether the filters in ``given`` (fields of `Selection`) select that session at `NOW`."""
     return all(_FULFILS[name](row, wanted) for name, wanted in given.items())
 
 
@@ -146,8 +146,8 @@ _FULFILS: dict[str, Any] = {
 
 
 def filters(rows: list[Row]) -> st.SearchStrategy[dict[str, Any]]:
-    """Any that combine: values that sessions have and values that none has, several of a kind, none of it."""
-    # As far as a tick beside the moment of some session.
+    """Any combination of filters: existing values, unknown values, several of a kind, or none of a kind."""
+    # Up to one tick beside a time of some session.
     moments = st.builds(
         lambda moment, ticks: moment + ticks * TICK,
         st.sampled_from(sorted({row.created_at for row in rows} | {row.last_seen_at for row in rows})),
@@ -170,7 +170,7 @@ def filters(rows: list[Row]) -> st.SearchStrategy[dict[str, Any]]:
         "idle_for": moments.map(lambda moment: max(NOW - moment, timedelta(0))),
         "spare_superusers": st.just(True),
     }
-    # Few at a time: of all of them at once there is seldom anybody left.
+    # Only a few filters at a time: all of them together seldom select anything.
     names = st.sets(st.sampled_from(sorted(kinds)), min_size=1, max_size=4)
     return names.flatmap(lambda chosen: st.fixed_dictionaries({name: kinds[name] for name in chosen})).map(
         lambda given: {"everyone": True} | given if set(given) == {"spare_superusers"} else given
@@ -183,7 +183,7 @@ def _several(rows: list[Row], field: str, *unknown: str) -> st.SearchStrategy[tu
 
 
 def new_session(**fields: Any) -> Session:
-    """A live one of the app "App", opened now; or as ``fields`` say."""
+    """Make a live session of the app "App", opened now, or as ``fields`` say."""
     app = fields.pop("app", None) or App.objects.get_or_create(name="App")[0]
     at = fields.pop("created_at", None) or timezone.now()
     times = {"created_at": at, "last_seen_at": at, "expires_at": at + timedelta(days=30)}

@@ -1,4 +1,4 @@
-"""Staff at the admin, in this process: who they are, and what they click."""
+"""Staff in the admin, in this process: who they are, and what they click."""
 
 from html.parser import HTMLParser
 from importlib import import_module
@@ -18,19 +18,19 @@ LIST = "/admin/user_sessions/session/"
 
 
 def make_groups() -> None:
-    """The groups of the migration, which are gone once a test with a real server has emptied all tables."""
+    """Make the groups of the migration. They are missing after a test with a real server, which empties all tables."""
     keep_numbers()
     configs = [apps.get_app_config(label) for label in ("users", "user_sessions")]
     modules = [config.models_module for config in configs]
-    migration = import_module("sessions.migrations.0009_staff_groups")
+    migration = import_module("sessions.migrations.0001_initial")
     migration.make_groups(apps, connection.schema_editor())
-    # Of a migration's apps it may take them away, ours go on: without them nobody gets permissions any more.
+    # The migration may reset `models_module` of its own apps, but not of ours: permissions would no longer be made.
     for config, module in zip(configs, modules, strict=True):
         config.models_module = module
 
 
 def new_staff(group: str | None = None, *, name: str = "staff") -> User:
-    """In that group; without one a superuser."""
+    """Make a member of staff in that group; without a group, a superuser."""
     if group is None:
         return User.objects.create_superuser(name, PASSWORD)
     if not Group.objects.filter(name=group).exists():
@@ -53,20 +53,20 @@ def log_in(client: Client, user: User, password: str = PASSWORD) -> None:
 
 
 def is_in(client: Client) -> bool:
-    """Whether the admin lets that browser in."""
+    """Whether the admin accepts that browser's session."""
     answer = client.get("/admin/")
     assert answer.status_code in (200, 302)
     return answer.status_code == 200
 
 
 def tick(browser: Client, action: str, ids: list[str], *, across: bool = False, narrowed: str = "") -> Any:
-    """Choose sessions in the list, and an action; the page that answers."""
+    """Choose sessions in the list and an action. Returns the page that answers."""
     chosen = {"action": action, "_selected_action": ids, "select_across": "1" if across else "0"}
     return browser.post(LIST + narrowed, chosen, follow=True)
 
 
 def confirm(browser: Client, page: Any, **answers: str) -> Any:
-    """Fill in the page that asks, and go on."""
+    """Fill in the confirmation page and go on."""
     question = page.context["question"]
     return browser.post(question.url, {"token": question.token, **answers}, follow=True)
 

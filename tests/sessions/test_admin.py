@@ -1,4 +1,4 @@
-"""The admin as a browser uses it: what staff change there ends sessions by the same door."""
+"""The admin as a browser uses it: what staff change there ends sessions through the same function."""
 
 from io import StringIO
 
@@ -22,7 +22,7 @@ def boss(db):
 
 @pytest.fixture
 def browser(boss):
-    """Logged in by the admin's own form, through all of the middleware."""
+    """A browser that logged in by the admin's own form, through all middleware."""
     client = Client(enforce_csrf_checks=False)
     page = client.post(reverse("admin:login"), {"username": "BOSS", "password": PASSWORD, "next": "/admin/"})
     assert page.status_code == 302

@@ -1,4 +1,4 @@
-"""Logging out from the list of sessions: whom it means, who may, what stays on record."""
+"""End sessions from the list: which sessions, who may do it, what stays on record."""
 
 import re
 
@@ -29,7 +29,7 @@ def supporter(db):
 
 @pytest.fixture
 def many(db):
-    """Forty users with two hundred live sessions, and fifty that have ended."""
+    """Forty users with two hundred live sessions and fifty ended ones."""
     for batch in (make_users(40), make_sessions(200, users=40), make_sessions(50, users=40, ended=True)):
         list(batch)
 
@@ -39,7 +39,7 @@ def ids_of(*phones):
 
 
 def live(**which):
-    """Live sessions of clients; staff who look at them are logged in, too."""
+    """Live sessions of clients. The staff who look are logged in, too."""
     return Session.objects.filter(ended_at=None, app__kind=App.Kind.CLIENT, **which)
 
 
@@ -112,7 +112,7 @@ def test_of_a_list_of_ended_sessions_nothing_is_ended(operator, many, narrowed):
 
 @pytest.mark.parametrize("lookup", ["ip=10.0.0.1", "user__username=ada", "created_at__gte=2020-01-01"])
 def test_the_list_cannot_be_narrowed_by_what_the_logout_does_not_know(operator, many, lookup):
-    # Or "all that match" would mean more than is shown.
+    # Otherwise "all that match" would mean more than the page shows.
     assert operator.get(f"{LIST}?{lookup}").status_code == 400
 
 
@@ -124,7 +124,7 @@ def test_logging_users_out_everywhere_ends_their_other_sessions_too(operator):
     page = confirm(operator, tick(operator, "log_out_everywhere", ticked), note="")
     assert "2 sessions ended" in told(page)
     assert (phone.me().status, tablet.me().status, stranger.me().status) == (401, 401, 200)
-    # By one write on the user, before the rows.
+    # One write on the user refuses them, before the rows are swept.
     assert BulkRun.objects.get().cut_off
     assert User.objects.get(username="ann").session_epoch == 1
 
@@ -326,7 +326,7 @@ def test_a_search_has_an_index(many, text, index):
     session = Session.objects.exclude(device=None).first()
     found = matching(text.format(user=session.user_id, device=session.device_id))
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")  # of so few rows PostgreSQL would look at all
+        cursor.execute("SET LOCAL enable_seqscan = off")  # with so few rows PostgreSQL would read all of them
     assert index in Session.objects.filter(found).explain()
 
 

@@ -1,4 +1,4 @@
-"""A stolen cookie of the admin is not its user: another email or permission needs the password again."""
+"""A thief with a cookie of the admin still needs the password to change an email or a permission."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A user's page in the admin: where they are logged in, who can act as them, and an end to it."""
+"""A user's page in the admin: where they are logged in, who can act as them, and how to end it."""
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -46,7 +46,7 @@ def test_one_session_is_ended_and_the_others_go_on(supporter):
     stolen = Session.objects.filter(user=phone.user_id).order_by("created_at").first()
     question = supporter.get(f"{LIST}{stolen.pk}/end/")
     assert "The user&#x27;s other sessions go on." in question.content.decode()
-    assert phone.me().status == 200  # to look is to change nothing
+    assert phone.me().status == 200  # looking changes nothing
     page = supporter.post(f"{LIST}{stolen.pk}/end/", {"note": "Phone stolen"}, follow=True)
     assert "1 session ended" in told(page)
     assert (phone.me().status, tablet.me().status) == (401, 200)
@@ -67,7 +67,7 @@ def test_all_sessions_of_a_user_are_ended_and_nobody_elses(supporter):
     assert [phone.me().status for phone in [*phones, other]] == [401, 401, 401, 200]
     assert not DeviceToken.objects.filter(user=phones[0].user_id).exists()
     assert BulkRun.objects.get().cut_off
-    # They may come back.
+    # The user may log in again.
     assert phones[0].log_in("ann").status == 200
 
 
@@ -128,7 +128,7 @@ def test_an_operator_can_change_users_and_make_nobody_staff(operator):
     assert operator.post(user_url(ann.pk), sent).status_code == 302
     ann.refresh_from_db()
     assert (ann.name, ann.is_staff, ann.is_superuser) == ("Ann", False, False)
-    # Nor take over one who is, by an email or a password of their own.
+    # They may not take over a protected user by an email or a password of their own either.
     assert operator.post(user_url(colleague.pk), {"username": "colleague", "email": "o@example.org"}).status_code == 403
     assert operator.post(user_url(colleague.pk, "send_reset"), {"note": "x"}).status_code == 403
 
@@ -197,7 +197,7 @@ def test_whatever_else_is_looked_for_on_the_first_page_is_looked_for_among_the_s
     page = supporter.get("/admin/find/", {"q": said}, follow=True)
     assert (page.status_code, page.request["PATH_INFO"]) == (200, LIST)
     shown = {session.user.username for session in page.context["cl"].result_list if session.user}
-    # Staff who look are logged in, too.
+    # The staff who look are logged in, too.
     assert shown - {"sven"} == ({"ann"} if said != "nobody & none" else set())
 
 

@@ -1,4 +1,4 @@
-"""When is a token accepted? Each rule by itself, at its boundary; and what asking costs."""
+"""When a token is accepted: each rule by itself, at its boundary; and how many statements it takes."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ def test_an_authenticated_request_costs_one_query(new_phone, django_assert_num_q
 @pytest.mark.django_db(transaction=True)
 def test_a_logout_costs_two_queries(new_phone, django_assert_num_queries):
     phone = new_phone(device_token="phone").sign_up()
-    # Authenticate; end, which in Buddy opens an app-level session, too.
+    # Authenticate; end, which in Buddy also opens an app-level session.
     with django_assert_num_queries(2):
         assert phone.log_out().status == 200
 

@@ -1,9 +1,8 @@
-"""A log-in to the admin is a session like any other: what ends it refuses every copy of its cookie."""
+"""A log-in to the admin is a session like any other: when it ends, every copy of its cookie is refused."""
 
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from importlib import import_module
 from io import StringIO
 
 import pytest
@@ -41,7 +40,7 @@ def browser(sven):
 
 @pytest.fixture
 def copy(browser):
-    """Another browser, with the cookies of the first: a thief's."""
+    """Another browser with the cookies of the first, as a thief has it."""
     return copy_of(browser)
 
 
@@ -131,7 +130,7 @@ def test_a_log_in_from_a_new_browser_is_told_by_mail(sven, settings, mailoutbox,
 
 
 def test_a_page_costs_one_statement_for_the_session_and_its_user(browser, django_assert_max_num_queries):
-    with django_assert_max_num_queries(4) as queries:  # the others are permissions, and a link that asks for a password
+    with django_assert_max_num_queries(4) as queries:  # permissions, and the link to the password page
         browser.get("/admin/password_change/done/")
     (check,) = [query["sql"] for query in queries if "user_sessions_session" in query["sql"]]
     assert "clock_timestamp()" in check
@@ -198,7 +197,7 @@ def take_staff_away(sven: User, browser: Client) -> None:
     assert boss.post(user_url(sven.pk), {"username": "sven", "is_active": "on"}).status_code == 302
     sven.refresh_from_db()
     assert not sven.is_staff
-    # Back in the team a year later: what was ended stays ended.
+    # A year later they are staff again: the ended session stays ended.
     User.objects.filter(pk=sven.pk).update(is_staff=True)
 
 
@@ -224,7 +223,7 @@ def change_password_in_another_browser(sven: User, browser: Client) -> None:
 
 def change_password_in_this_browser(sven: User, browser: Client) -> None:
     change_own_password(browser)
-    # That one goes on, with a cookie that the thief has not.
+    # That session goes on with a cookie that the thief does not have.
     assert is_in(browser)
 
 
@@ -386,7 +385,7 @@ def test_a_cookie_that_names_a_clients_session_opens_nothing(sven):
     phone = ZapPhone(InProcess())
     phone.log_in("sven")
     client = Client()
-    # As whoever has SECRET_KEY could sign it.
+    # Signed as somebody with SECRET_KEY could sign it.
     cookie = client.session
     cookie["sid"] = str(Session.objects.get().pk)
     cookie.save()
@@ -471,14 +470,3 @@ def test_staff_change_their_own_password_with_the_old_one_only(db):
     assert browser.post("/admin/password_change/", wrong).status_code == 200
     assert is_in(browser)
     assert Session.objects.get().ended_at is None
-
-
-def test_the_upgrade_drops_the_table_of_djangos_own_log_ins(db):
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE django_session (session_key varchar(40) PRIMARY KEY)")
-        cursor.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', '0001_initial', now())")
-        for _ in range(2):
-            cursor.execute(import_module("sessions.migrations.0013_no_browser_sessions").DROP)
-        cursor.execute("SELECT count(*) FROM django_migrations WHERE app = 'sessions'")
-        assert cursor.fetchone() == (0,)
-    assert "django_session" not in connection.introspection.table_names()

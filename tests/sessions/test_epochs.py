@@ -1,4 +1,4 @@
-"""Orders without clocks: an epoch on app or user refuses every session that was opened under another."""
+"""Orders without clocks: a new epoch of an app or user refuses every session that was opened before."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -61,7 +61,7 @@ def test_an_older_copy_of_the_row_does_not_move_a_cut_off_back(new_phone, field)
 def test_a_session_that_is_opened_after_an_order_is_accepted_whatever_its_time(new_phone):
     phone = new_phone().sign_up()
     order(EVERYONE)
-    phone.app_token = ""  # a Buddy phone registers its device anew
+    phone.app_token = ""  # a Buddy phone registers its device again
     assert phone.log_in(phone.username).status == 200
     assert phone.me().status == 200
 

@@ -1,4 +1,4 @@
-"""So many sessions at once and no more: over the limit the oldest ends."""
+"""A limit on the sessions of a user: over the limit the oldest session ends."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""`live_sessions` is `Session.refusal`, said to the database: they agree on every session at every moment."""
+"""`live_sessions` is `Session.refusal` in SQL: they agree on every session at every moment."""
 
 from datetime import timedelta
 from itertools import product
@@ -11,7 +11,7 @@ from tests.sessions.population import NOW, TICK
 from users.models import App, User
 
 DAY = timedelta(days=1)
-# A tick before, at and after the moment of a session's login, of its last use, and of each end by time.
+# One tick before, at and after the log-in, the last use, and each time-out of a session.
 AROUND = (-TICK, timedelta(0), TICK)
 APPS = {
     "plain": {},
@@ -39,7 +39,7 @@ USERS = {
 STATES = {
     "live": {},
     "ended": {"ended_at": NOW + DAY, "end_reason": EndReason.LOGOUT},
-    # Of a clock that is ahead.
+    # A time from a clock that is ahead.
     "ended later": {"ended_at": NOW + 100 * DAY, "end_reason": EndReason.LOGOUT},
     "short": {"expires_at": NOW + 2 * DAY},
 }
@@ -47,7 +47,7 @@ STATES = {
 
 @pytest.fixture
 def sessions(db):
-    """Each kind of app with each kind of user, and with none, in each state, used at once or a day later."""
+    """Each kind of app with each kind of user and without one, in each state, used at once or a day later."""
     apps = [App.objects.create(name=name, **fields) for name, fields in APPS.items()]
     users = [User.objects.create_user(name, **fields) for name, fields in USERS.items()]
     Session.objects.bulk_create(

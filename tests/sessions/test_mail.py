@@ -1,4 +1,4 @@
-"""What users are told by mail of their logins."""
+"""What mails tell users about their log-ins."""
 
 import itertools
 import logging
@@ -32,7 +32,7 @@ def another(phone, new_phone, **options):
 
 @pytest.fixture
 def log_in(django_capture_on_commit_callbacks):
-    """Log in on that phone, to the end of all that a login does."""
+    """Log in on that phone and run everything that follows a log-in."""
 
     def log_in(phone, username, **headers):
         send = phone.send
@@ -127,7 +127,7 @@ LINK = "http://evil.example/x"
 
 @pytest.fixture
 def eve(new_phone, settings, commits):
-    """Eve, who puts a link wherever a client may put a word, on a phone that sends one as its user agent."""
+    """Eve, who puts a link into every field that a client may fill, also into the user agent."""
     settings.NEW_DEVICE_MAIL = True
     phone = new_phone()
     send, numbers = phone.send, itertools.count()
@@ -160,7 +160,7 @@ def register_with_links(eve, unique_id):
 
 
 def ask_for_everything(eve, mailoutbox):
-    """Have a mail of each kind sent."""
+    """Cause a mail of each kind."""
     zap = ZapPhone(eve.send)
     if eve.dialect == "buddy":
         register_with_links(eve, "two")

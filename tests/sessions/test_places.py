@@ -1,4 +1,4 @@
-"""Places that a user knows: what strangers try leaves the user's own devices and networks alone."""
+"""Known places: attempts of strangers don't lock out the user's own devices and networks."""
 
 import json
 import logging
@@ -31,7 +31,7 @@ def clock():
 
 @pytest.fixture(autouse=True)
 def _few(settings):
-    settings.TRUSTED_PROXIES = 1  # so that a test can call from anywhere
+    settings.TRUSTED_PROXIES = 1  # so that a test can call from any address
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {
         "login": (10, 900),
         "login_known": (4, 900),
@@ -83,7 +83,7 @@ def victim(new_phone):
 
 
 def attack(new_phone, name, *, addresses=10, tries=10):
-    """Wrong passwords from many addresses, as strangers send them."""
+    """Wrong passwords from many addresses, as attackers send them."""
     stranger = new_phone()
     return [
         log_in(stranger, name, WRONG, ip=f"203.0.113.{address}").status
@@ -119,7 +119,7 @@ def test_a_known_place_has_an_allowance_of_its_own_and_a_login_that_works_starts
     answers = [log_in(victim, victim.username, WRONG, ip=HOME).status for _ in range(5)]
     assert answers == [401] * 4 + [429]
     assert log_in(victim, victim.username, ip=HOME).headers["retry-after"] == "900"
-    # The device has used up its own; the user's other devices at that address have not.
+    # This device has used up its allowance; the user's other devices at that address have not.
     assert log_in(new_phone(), victim.username, ip=HOME).status == 200
 
 

@@ -1,10 +1,7 @@
-"""Whose push address it is when a log-in and the end of another session meet. Locks held here force the order."""
-
-from importlib import import_module
+"""Who keeps a push address when a log-in meets the end of another session. Locks in the tests force the order."""
 
 import pytest
-from django.db import connection, transaction
-from django.utils import timezone
+from django.db import transaction
 
 from sessions.authentication import get_live_session, get_live_session_by_id
 from sessions.bulk.runs import start_run, sweep_run
@@ -34,7 +31,7 @@ def authenticated(phone, token=None):
 
 
 def log_in(user, device_token=PHONE):
-    """As a phone does in ZAP, up to the commit. Returns: the session that was opened."""
+    """Log in as a ZAP phone does, up to the commit. Returns: the session that was opened."""
     log_in_with_refresh(user, app=get_zap_app(), device_token=device_token, origin=HERE)
     return get_live_session_by_id(Session.objects.filter(user=user).latest("created_at").pk)
 
@@ -45,7 +42,7 @@ def is_open(session):
 
 @pytest.fixture
 def anna(transactional_db):
-    """She is logged in in ZAP, on a phone whose app forgets that and logs in anew."""
+    """Anna, who is logged in in ZAP on a phone. The phone's app forgets that and logs in again."""
     get_zap_app()
     return ZapPhone(InProcess(), device_token=PHONE).sign_up()
 
@@ -136,7 +133,7 @@ def test_a_phone_that_logs_in_again_during_the_sweep_after_everybody_out_keeps_i
 
 @pytest.mark.parametrize("first", ["a logout", "a time-out"])
 def test_of_two_sessions_that_end_at_once_the_pushes_are_left_to_none(anna, first):
-    """A time-out leaves the address to another session on it, which must not be one that is just ending."""
+    """A time-out leaves the address to another session on it, but not to one that is ending at the same time."""
     old = authenticated(anna)
     forgotten = log_in(old.user)
     acts = {"a logout": (log_out, old), "a time-out": (by_itself, forgotten)}
@@ -156,7 +153,7 @@ def test_of_two_sessions_that_end_at_once_the_pushes_are_left_to_none(anna, firs
 
 @pytest.fixture
 def device(transactional_db):
-    """Makes phones in Buddy, of one app, on which a user is logged in."""
+    """Makes Buddy phones of one app, with a user logged in."""
     app = create_app("Buddy app")
     options = {"app_id": app.app.pk, "app_key": app.key}
     return lambda push: BuddyPhone(InProcess(), device_token=push, **options).sign_up()
@@ -198,7 +195,7 @@ def test_two_devices_exchange_their_addresses(device):
 
 
 def test_another_registration_of_a_device_leaves_its_newer_session_the_pushes(device):
-    """A device can have two addresses: an older session on it does not take the newer one's away."""
+    """A device can have two addresses: the end of an older session does not take the newer one's away."""
     phone = device("old")
     old = authenticated(phone)
     again = open_device_session(old.app, unique_id=phone.unique_id, push_token="new", origin=HERE)
@@ -227,22 +224,3 @@ def test_a_log_in_over_the_limit_and_a_logout_of_the_oldest_session_get_along(an
         assert isinstance(leaving.exception(20), SessionEnded | None)
     assert (is_open(old), is_open(new)) == (False, True)
     assert pushes_of(anna.user_id) == [PHONE]
-
-
-# --- rows of before -------------------------------------------------------------------------------
-
-
-def test_an_address_of_before_is_held_by_the_newest_open_session_of_its_user(db):
-    ann, ben = User.objects.create_user("ann"), User.objects.create_user("ben")
-    held = DeviceToken.of(PHONE, user=ann)
-    held.save()
-    ended = {"ended_at": timezone.now(), "end_reason": EndReason.LOGOUT}
-    newest = [
-        new_session(user=user, device_token=held, authenticated_at=timezone.now(), **more)
-        for user, more in ((ann, {}), (ann, {}), (ann, ended), (ben, {}))
-    ][1]
-    with connection.cursor() as cursor:
-        for operation in import_module("sessions.migrations.0021_push_addresses_are_held").Migration.operations:
-            cursor.execute(operation.sql)
-    held.refresh_from_db()
-    assert held.held_by == newest.pk

@@ -1,4 +1,4 @@
-"""What a thief can do who has a user's access token, and nothing else."""
+"""What a thief can do with a user's access token and nothing else."""
 
 from datetime import timedelta
 
@@ -29,7 +29,7 @@ def clock(db):
 
 @pytest.fixture
 def ann(clock, new_phone, mailoutbox):
-    """Ann, whose token a thief has, and who has a verified email."""
+    """Ann, who has a verified email. A thief has her token."""
     phone = new_phone(device_token="phone").sign_up()
     User.objects.filter(pk=phone.user_id).update(email=f"{phone.username}@example.org", email_verified=True)
     mailoutbox.clear()
@@ -72,7 +72,7 @@ def end_session(phone, session, **fields):
     return phone.ask("DELETE", f"/v1/users/{session.user_id}/sessions/{session.pk}", fields or None)
 
 
-# Each act that takes an account over or hurts its user, in both dialects and in ZAP alone.
+# Each act that takes over an account or hurts its user, in both dialects and in ZAP alone.
 ACTS = {
     "email": lambda phone, **more: change(phone, email=THIEF, **more),
     "user name": lambda phone, **more: change(phone, username="thief", **more),
@@ -92,7 +92,7 @@ each_zap_act = pytest.mark.parametrize("act", ZAP_ACTS.values(), ids=ZAP_ACTS)
 
 
 def state():
-    """All that such an act changes."""
+    """Everything that such an act changes."""
     users = list(User.objects.order_by("pk").values())
     return users, list(Session.objects.order_by("pk").values("pk", "ended_at"))
 
@@ -181,7 +181,7 @@ def test_what_names_the_present_value_needs_no_password(ann, clock):
     assert change(ann, email="new@example.org", username=ann.username).status == 200
     if ann.dialect == "zap":
         assert change(ann, phoneNumber=None).status == 200
-    # Taking the change back is one, too.
+    # To take the change back is a change, too.
     assert error(change(ann, email=f"{ann.username}@example.org")) == REFUSED[ann.dialect]
 
 
@@ -206,7 +206,7 @@ def test_passwords_in_requests_are_counted_as_log_ins_are(ann, clock, settings):
     for _ in range(2):
         assert change(ann, username="thief", password="guess").status in (403, 422)
     assert change(ann, username="thief", password=PASSWORD).status == 429
-    # The same allowance as that of a log-in from this address.
+    # It counts against the same limit as a log-in from this address.
     assert ZapPhone(InProcess()).log_in(ann.username).status == 429
 
 
@@ -227,7 +227,7 @@ def test_who_may_not_is_told_that_first_and_then_what_is_malformed(ann, new_phon
 
 @pytest.fixture
 def staff(ann, new_phone):
-    """A member of staff, whose token a thief has, too."""
+    """A member of staff. A thief has their token."""
     phone = new_phone().sign_up()
     return promote(phone, "users.change_user", "users.delete_user", "user_sessions.end_session")
 
@@ -282,7 +282,7 @@ def test_a_thief_who_sets_their_email_within_ten_minutes_gets_no_reset_code_and_
     told = next(mail for mail in mailoutbox if mail.to == [own])
     assert "Another email address was set" in told.body
     mailoutbox.clear()
-    # By the new address nobody is found: not to reset the password, not to log in.
+    # The new address finds nobody: neither for a reset of the password nor for a log-in.
     for identity in (THIEF, own, ann.username):
         assert ask_for_reset(identity).status == 200
     assert [mail.to for mail in mailoutbox] == [[own]] * 2

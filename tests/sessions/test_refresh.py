@@ -1,4 +1,4 @@
-"""Refresh: what a refresh token buys, and when it is worth nothing."""
+"""Refresh: what a refresh token buys, and when it is refused."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What staff change on others' accounts: who is told, what is on record, what stays as it was."""
+"""What staff change on other accounts: who is told, what is on record, what stays."""
 
 from datetime import UTC, datetime
 from io import StringIO
@@ -30,7 +30,7 @@ def boss(db):
 
 @pytest.fixture
 def after_commit(django_capture_on_commit_callbacks):
-    """What is done in here has all of its consequences."""
+    """Run the block with all its consequences after the commit."""
     return lambda: django_capture_on_commit_callbacks(execute=True)
 
 

@@ -1,4 +1,4 @@
-"""Sessions that end by themselves, to the second; and what is written down about it."""
+"""Sessions that end by themselves, exact to the second, and what is on record about it."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def session_of(phone):
 
 
 def refreshed(phone):
-    """An access token that has not expired, where they can be had."""
+    """An access token that has not expired, for dialects that have refresh."""
     if phone.dialect == "zap":
         answer = phone.refresh()
         if answer.status != 200:
@@ -116,7 +116,7 @@ def test_a_sweep_ends_what_has_timed_out_with_its_reason_and_stops_its_pushes(
     sweep()
     assert (session_of(phone).end_reason, session_of(phone).ended_by) == (reason, None)
     assert DeviceToken.objects.get().user is None
-    # An expired refresh token is dead without it.
+    # An expired refresh token needs no blacklist.
     assert BlacklistedToken.objects.count() == (1 if phone.dialect == "zap" and reason != EndReason.EXPIRED else 0)
 
 

@@ -1,4 +1,4 @@
-"""The app of the admin: there is one, and no client is it."""
+"""The admin app: there is exactly one, and it is no client."""
 
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO

@@ -1,4 +1,4 @@
-"""The database's time, and that tests can set it."""
+"""The database's time, which tests can set."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,11 +1,9 @@
-"""Device tokens at rest: stored sealed, found by digest, opened where a push is sent."""
+"""Device tokens at rest: stored encrypted, found by digest, decrypted where a push is sent."""
 
 from base64 import b64encode
-from importlib import import_module
 
 import pytest
 from django.db import connection
-from django.db.migrations.loader import MigrationLoader
 
 from sessions.management.demo_data import make_sessions, make_users
 from tests.commands.terminal import manage
@@ -18,7 +16,7 @@ MIGRATION = "0017_sealed_device_tokens"
 
 
 def dump() -> str:
-    """Every row of every table as text, as a dump of the database has it."""
+    """Every row of every table as text, as in a dump of the database."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT table_schema, table_name FROM information_schema.tables"
@@ -33,7 +31,7 @@ def dump() -> str:
 
 def assert_not_stored(text: str) -> None:
     stored = dump()
-    assert DeviceToken.digest_of(text).hex() in stored  # the dump has device tokens at all
+    assert DeviceToken.digest_of(text).hex() in stored  # the dump does contain device tokens
     for form in (text, text.encode().hex(), b64encode(text.encode()).decode().rstrip("=")):
         assert form not in stored
 
@@ -80,7 +78,7 @@ def test_no_table_contains_a_device_token_that_an_operator_typed(db):
 
 @pytest.fixture
 def change_key(settings):
-    """Changes SECRET_KEY, and keeps the one of before as a fallback or loses it."""
+    """Change SECRET_KEY, and keep the old one as a fallback or lose it."""
 
     def change(*, is_kept: bool) -> None:
         settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY] if is_kept else []
@@ -163,73 +161,3 @@ def test_demo_device_tokens_open_to_the_same_text_and_have_digests_of_their_own(
     held = list(DeviceToken.objects.all())
     assert len({row.digest for row in held}) == len(held) > 1
     assert {address for user in User.objects.all() for address in pushes_of(user.pk)} == {"demo"}
-
-
-# --- the migration -------------------------------------------------------------------------------
-
-
-class Migrated:
-    """Runs the one migration on the test's tables, in the test's transaction."""
-
-    def __init__(self) -> None:
-        self.loader = MigrationLoader(connection)
-        self.migration = self.loader.get_migration("users", MIGRATION)
-
-    def forwards(self) -> None:
-        self._run(self.migration.apply)
-
-    def backwards(self) -> None:
-        self._run(self.migration.unapply)
-
-    def _run(self, run) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # rows of this transaction stand in the way of DDL
-        with connection.schema_editor() as editor:
-            run(self.loader.project_state(("users", MIGRATION), at_end=False), editor)
-
-
-@pytest.fixture
-def migrated(db, monkeypatch):
-    monkeypatch.setattr(import_module(f"users.migrations.{MIGRATION}"), "BATCH", 3)
-    return Migrated()
-
-
-def plain_tokens() -> list[str]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT token FROM users_devicetoken ORDER BY id")
-        return [text for (text,) in cursor.fetchall()]
-
-
-def test_the_migration_seals_what_is_there_and_can_be_undone(migrated):
-    texts = [*(f"token {number}" for number in range(7)), "t" * 4096, "\N{SNOWMAN} %s '"]
-    DeviceToken.objects.bulk_create(DeviceToken.of(text) for text in texts)
-    migrated.backwards()
-    assert plain_tokens() == texts
-    migrated.forwards()
-    assert [unseal(row.sealed_token, Purpose.DEVICE_TOKEN) for row in DeviceToken.objects.order_by("pk")] == texts
-    assert [device_token(text).pk for text in texts] == list(DeviceToken.objects.order_by("pk").values_list(flat=True))
-    for text in texts:
-        assert_not_stored(text)
-
-
-def test_the_migration_leaves_the_tables_old_file_behind_where_plain_text_would_remain(migrated):
-    DeviceToken.of("push").save()
-    migrated.backwards()
-    migrated.forwards()
-    with connection.cursor() as cursor:
-        # The file has the rows that are there and no earlier versions of them.
-        cursor.execute("SELECT count(*), min(ctid), max(ctid) FROM users_devicetoken")
-        assert cursor.fetchone() == (1, "(0,1)", "(0,1)")
-
-
-def test_the_migration_is_not_undone_when_a_key_is_lost_and_says_so(migrated, change_key):
-    DeviceToken.of("push").save()
-    change_key(is_kept=False)
-    with pytest.raises(CannotUnseal, match="SECRET_KEY"):
-        migrated.backwards()
-
-
-def test_an_empty_table_is_migrated(migrated):
-    migrated.backwards()
-    migrated.forwards()
-    assert not DeviceToken.objects.exists()

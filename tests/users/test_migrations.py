@@ -1,27 +1,40 @@
-"""Migrations that change what is stored: on rows, there and back."""
+"""The migrations make the tables that the models describe, and can be undone."""
+
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import RunSQL
 
-from users.models import User
+from users.models import App
 
 
-@pytest.mark.parametrize("number", ["63847623874682374682376", "7", "0", "-1", "9" * 40, None])
-def test_a_role_id_that_was_a_number_becomes_its_digits_and_a_number_again_on_the_way_back(db, number):
+def test_the_migrations_make_what_the_models_describe(db):
+    out = StringIO()
+    call_command("makemigrations", "--check", "--dry-run", stdout=out)
+    assert out.getvalue() == "No changes detected\n"
+
+
+@pytest.mark.parametrize("app", ["users", "user_sessions"])
+def test_a_new_database_takes_one_migration_for_each_app(db, app):
     loader = MigrationLoader(connection)
-    migration = loader.get_migration("users", "0009_role_id_is_text")
-    before = loader.project_state(migration.dependencies)
-    user = User.objects.create_user("ann", role_id=number)
-    with connection.schema_editor(atomic=False) as editor:
-        migration.unapply(before.clone(), editor)
-    assert stored_as(user) == (number and f"{number}::numeric")
-    with connection.schema_editor(atomic=False) as editor:
-        migration.apply(before.clone(), editor)
-    assert stored_as(user) == (number and f"{number}::character varying")
+    assert [name for label, name in loader.disk_migrations if label == app] == ["0001_initial"]
 
 
-def stored_as(user):
+def test_the_triggers_can_be_undone_and_made_again(db):
+    migration = MigrationLoader(connection).get_migration("users", "0001_initial")
+    operations = [operation for operation in migration.operations if isinstance(operation, RunSQL)]
+    app = App.objects.create(name="app", session_epoch=2)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT role_id || '::' || pg_typeof(role_id) FROM users_user WHERE id = %s", [user.pk])
-        return cursor.fetchone()[0]
+        for operation in reversed(operations):
+            cursor.execute(operation.reverse_sql)
+        App.objects.update(session_epoch=1)
+        app.refresh_from_db()
+        assert app.session_epoch == 1
+        for operation in operations:
+            cursor.execute(operation.sql)
+    App.objects.update(session_epoch=0)
+    app.refresh_from_db()
+    assert app.session_epoch == 1

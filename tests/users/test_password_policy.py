@@ -1,4 +1,4 @@
-"""Which new passwords are good enough: the same for every door."""
+"""Which new passwords are accepted: the same rules for every way to set one."""
 
 import pytest
 from django.contrib.auth.hashers import make_password

@@ -1,4 +1,4 @@
-"""Who may do what to whom: the rules as a table, and that every door asks for them."""
+"""Who may do what to whom: the rules as a table, and a check that every route and page asks for them."""
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Permission
@@ -9,7 +9,7 @@ from users.errors import NotYours
 from users.models import User
 from users.permissions import Act, closed_fields, endable_by, is_protected, may, may_as_staff, require
 
-# For each role, the targets that it may do the act to. A dot stands in the place of a target that it may not.
+# For each role: the targets to whom it may do the act. A dot stands for a target that it may not touch.
 # S: oneself. u: a user. p: a user with a permission. m: a member of staff. s: a superuser. d: a deleted user.
 TABLE = {
     # act                 anonymous   user        former      support     operator    superuser   disabled
@@ -23,7 +23,7 @@ TABLE = {
     Act.SEND_RESET:      (". .....", ". .....", ". .....", ". .....", ". u....", ". upms.", ". ....."),
     Act.CHANGE_POWERS:   (". .....", ". .....", ". .....", ". .....", ". .....", ". upms.", ". ....."),
 }  # fmt: skip
-# Acts on nobody in particular: "+" where the role may.
+# Acts without a target: "+" where the role may.
 WITHOUT_TARGET = {
     # act                     anonymous, user, former, support, operator, superuser, disabled
     Act.SEE_USER:             "...+++.",
@@ -68,7 +68,7 @@ def roles(db):
 
 @pytest.fixture
 def targets(db):
-    """The others, by their letters in the table."""
+    """The targets, by their letters in the table."""
     holder = User.objects.create_user("holder")
     holder.user_permissions.add(Permission.objects.get(codename="view_device"))
     return {

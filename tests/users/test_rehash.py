@@ -1,4 +1,4 @@
-"""When a password was changed: the database notes it, and is not misled by a hash that is only made anew."""
+"""When a password was changed: the database stores the time, and a new hash of the same password does not change it."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def changed_at(user):
 
 @pytest.fixture
 def ann(db):
-    """Her password was hashed by an older hasher."""
+    """A user whose password was hashed by an older hasher."""
     user = User.objects.create_user("ann")
     user.password = OLD_HASH
     user.save()

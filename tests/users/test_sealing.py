@@ -1,4 +1,4 @@
-"""Sealing: what the settings' keys open, and what they don't."""
+"""Sealing: which values the keys in the settings decrypt."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from users.clients import create_app, shared_secret_of
 from users.models import App
 from users.sealing import CannotUnseal, Purpose, seal, unseal
 
-# Made when apps alone had sealed secrets.
+# Made when only apps had sealed secrets.
 EARLIER_SECRET = (
     "gAAAAABrAdws-fLuSyC_sbsJKt6EoBQ26jeXxgLeGWaHmAlmvK1X0pDCJBqpwV9q3GkZ"
     "WWIQ_D4QQtCPfJIlyNLyBfeJVSrAo0cESAJRmM2KqRVaHiE49M8="

@@ -1,4 +1,4 @@
-"""Too many attempts: who is refused, in which words, for how long, and who is not."""
+"""Too many attempts: who is refused, with which words, for how long, and who is not."""
 
 import json
 from datetime import timedelta
@@ -24,7 +24,7 @@ def clock():
 
 @pytest.fixture(autouse=True)
 def _few(settings):
-    settings.TRUSTED_PROXIES = 1  # so that a test can call from anywhere
+    settings.TRUSTED_PROXIES = 1  # so that a test can call from any address
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {
         "login": (3, 900),
         "login_anywhere": (5, 3600),
@@ -50,7 +50,7 @@ def log_in(phone, name, password, **where):
 
 
 def stranger_to_somebody(new_phone):
-    """A phone whose `username` is somebody's who never logged in with it, nor from the addresses of these tests."""
+    """A phone whose `username` belongs to a user who never logged in with it, nor from the addresses of these tests."""
     owner, phone = new_phone().sign_up(), new_phone()
     phone.username, phone.user_id = owner.username, owner.user_id
     return phone
@@ -115,7 +115,7 @@ def test_however_a_name_is_spelt_it_is_the_same_one(new_phone, clock):
     for name in (phone.username, phone.username.upper(), phone.username.title()):
         assert log_in(phone, name, WRONG).status == 401
     assert log_in(phone, f" {phone.username} ", WRONG).status == 429
-    # What the database takes for the same, letter by letter.
+    # Spellings that the database treats as the same.
     assert identity_of("\u0131\u017f\u017f") == identity_of("ISS") == identity_of("iss")
 
 
@@ -139,7 +139,7 @@ def test_one_address_cannot_try_a_password_on_many_names(new_phone, clock, setti
     phone = stranger_to_somebody(new_phone)
     statuses = [log_in(phone, f"name_{number}", WRONG, ip="192.0.2.66").status for number in range(7)]
     assert statuses == [401] * 6 + [429]
-    # An account of the guesser's own buys no more guesses.
+    # Attempts on the attacker's own account do not allow more guesses.
     mine = stranger_to_somebody(new_phone)
     clock.shift(timedelta(seconds=900))
     for number in range(6):

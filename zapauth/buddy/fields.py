@@ -51,7 +51,7 @@ class NewPassword(Password):
     """A password that a user chooses. `users.password_policy` decides later whether it is good enough."""
 
 
-class Gender(serializers.Field):
+class Gender(serializers.Field[Any, Any, Any, Any]):
     default_error_messages = {"invalid": "Gender is male or female."}
 
     def to_internal_value(self, data: Any) -> str:
@@ -63,7 +63,7 @@ class Gender(serializers.Field):
         return word
 
 
-class Date(serializers.Field):
+class Date(serializers.Field[Any, Any, Any, Any]):
     """`/Date(ms)/`, ISO 8601 or Android's `Mar 5, 1990 12:00:00 AM`; in UTC if it names no time zone.
 
     With a newer Java, Android writes a comma after the year and a narrow no-break space before AM. The encoding of its
@@ -100,7 +100,7 @@ def _parse_android(text: str) -> datetime:
     return datetime.strptime(f"{' '.join(match.groups())} +0000", "%b %d, %Y %I:%M:%S %p %z")
 
 
-class Location(serializers.Field):
+class Location(serializers.Field[Any, Any, Any, Any]):
     """A text `"lat,lng"` in degrees. The value is `(lat, lng)`."""
 
     default_error_messages = {

@@ -11,7 +11,7 @@ from zapauth.buddy.paging import MOST_PER_PAGE
 from zapauth.dialect import field_errors, made_once, validate
 
 
-class BuddyInput(serializers.Serializer):
+class BuddyInput(serializers.Serializer[Any]):
     """The parameters of a call. Their values get the names of the models. Every call takes a `location`."""
 
     location = Location(required=False)

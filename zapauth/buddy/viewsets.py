@@ -183,7 +183,7 @@ class OneUserViewSet(BuddyViewSet):
     def _id(self, text: str) -> str:
         """Raises: IdInvalid."""
         if text == "me":
-            return self.user.pk
+            return str(self.user.pk)
         if not is_object_id(text):
             raise errors.IdInvalid
         return text

@@ -109,11 +109,11 @@ class DialectSchema(AutoSchema):
         """When the error occurs. In most cases its message says so."""
         return str(body["message"])
 
-    def invalid(self, takes: type[Serializer]) -> Iterator[Exception]:
+    def invalid(self, takes: type[Serializer[Any]]) -> Iterator[Exception]:
         """One error of each kind that invalid parameters of ``takes`` raise."""
         raise NotImplementedError
 
-    def spelling(self, parameter: str, takes: type[Serializer]) -> str:
+    def spelling(self, parameter: str, takes: type[Serializer[Any]]) -> str:
         """The name of a parameter as clients write it."""
         return parameter
 
@@ -158,9 +158,9 @@ class DialectSchema(AutoSchema):
 
     # --- what is sent --------------------------------------------------------------------------
 
-    def parameters_of(self, takes: type[Serializer]) -> Schema:
+    def parameters_of(self, takes: type[Serializer[Any]]) -> Schema:
         """The schema of an input, with the names that clients write. The required parameters come first."""
-        schema = cast(Schema, self._map_serializer(takes, "request"))
+        schema = cast(Schema, self._map_serializer(takes, "request"))  # type: ignore[no-untyped-call]
         properties, required = schema["properties"], schema.get("required", [])
         spelt = {name: self.spelling(name, takes) for name in sorted(properties, key=lambda name: name not in required)}
         for schema_of_one in properties.values():

@@ -30,7 +30,7 @@ class Operation:
     tag: str
     summary: str
     description: str = ""
-    takes: type[Serializer] | None = None
+    takes: type[Serializer[Any]] | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
     answers: Schema

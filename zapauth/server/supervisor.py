@@ -44,7 +44,7 @@ class RestartingServer(MPServer):
             if self.interrupt_signal:
                 break
             if self.reload_signal:
-                self._reload(spawn_target, target_loader)
+                self._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
                 self._due.clear()
                 self.main_loop_interrupt.set()  # `_reload` clears this, and may have missed a signal: look once more
             self._start_due_workers(spawn_target, target_loader)

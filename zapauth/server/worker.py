@@ -37,7 +37,7 @@ _OTHER_FILES = 256  # files that a worker has open in addition to its connection
 _LAST_WORDS = 0.2  # seconds for a stopping worker to send its last answers
 
 
-@WorkerProcess.wrap_target
+@WorkerProcess.wrap_target  # type: ignore[untyped-decorator]
 def run(
     worker_id: int, app: "WSGIApplication", sock: Any, ipc: Any, loop: asyncio.AbstractEventLoop, *_options: Any
 ) -> None:

@@ -70,7 +70,7 @@ class RoleId(Text):
         return super().run_validation(str(int(data)) if is_whole else data) or None
 
 
-class RegistrationInput(serializers.Serializer):
+class RegistrationInput(serializers.Serializer[Any]):
     username = Username()
     email = Email()
     password = NewPassword()
@@ -84,7 +84,7 @@ class StaffRegistrationInput(RegistrationInput):
     roleId = RoleId(source="role_id", required=False)
 
 
-class ConfirmedInput(serializers.Serializer):
+class ConfirmedInput(serializers.Serializer[Any]):
     """With the caller's password, which is needed if their login was too long ago."""
 
     password = Password(required=False, allow_null=True)
@@ -112,7 +112,7 @@ class PhoneChangeInput(ConfirmedInput):
     phoneNumber = PhoneNumber(source="phone_number", allow_null=False)
 
 
-class Moment(serializers.Field):
+class Moment(serializers.Field[Any, Any, Any, Any]):
     """A date or a date with a time, in ISO 8601; in UTC if it names no time zone.
 
     With ``is_end`` it includes what it names: the whole day, or the millisecond. Our answers show milliseconds.
@@ -139,7 +139,7 @@ class Moment(serializers.Field):
             return datetime.max.replace(tzinfo=UTC)
 
 
-class UserListInput(serializers.Serializer):
+class UserListInput(serializers.Serializer[Any]):
     """The query of the user list: `bodyLimit` is the number of users on a page, `pageLimit` the number of the page."""
 
     bodyLimit = serializers.IntegerField(source="per_page", default=10, min_value=1, max_value=100)
@@ -148,7 +148,7 @@ class UserListInput(serializers.Serializer):
     endDate = Moment(source="before", required=False, is_end=True)
 
 
-class LoginInput(serializers.Serializer):
+class LoginInput(serializers.Serializer[Any]):
     identity = Text(required=False, max_length=320)
     email = Text(required=False, max_length=320)
     password = Password()
@@ -163,7 +163,7 @@ class LoginInput(serializers.Serializer):
         return attrs | {"identity": identity}
 
 
-class RefreshInput(serializers.Serializer):
+class RefreshInput(serializers.Serializer[Any]):
     refreshToken = Text(source="refresh_token", max_length=4096)
 
 
@@ -178,14 +178,14 @@ class ScopeInput(ConfirmedInput):
         return Scope(value)
 
 
-class PasswordChangeInput(serializers.Serializer):
+class PasswordChangeInput(serializers.Serializer[Any]):
     userId = Text(source="user_id", max_length=24)
     email = Text(max_length=320, allow_null=True)
     oldPassword = Password(source="old_password")
     newPassword = NewPassword(source="new_password")
 
 
-class ResetRequestInput(serializers.Serializer):
+class ResetRequestInput(serializers.Serializer[Any]):
     identity = Text(max_length=320)
 
 
@@ -193,13 +193,13 @@ class Code(serializers.CharField):
     """A string. It takes a number, too, but no code is one."""
 
 
-class ResetInput(serializers.Serializer):
+class ResetInput(serializers.Serializer[Any]):
     identity = Text(max_length=320)
     otp = Code(max_length=64)
     newPassword = NewPassword(source="new_password")
 
 
-class CodeInput(serializers.Serializer):
+class CodeInput(serializers.Serializer[Any]):
     """The address for a code, and the user."""
 
     email = Text(required=False, max_length=320)
@@ -210,7 +210,7 @@ class CodeInput(serializers.Serializer):
         return _one_given(attrs, "email", "phone_number")
 
 
-class CodeAgainInput(serializers.Serializer):
+class CodeAgainInput(serializers.Serializer[Any]):
     email = Text(required=False, max_length=320)
     phoneNumber = PhoneNumber(source="phone_number", required=False, allow_null=False)
     # A user of Buddy may have a name that ZAP does not allow.
@@ -226,6 +226,6 @@ def _one_given(attrs: dict[str, Any], *names: str) -> dict[str, Any]:
     return attrs
 
 
-class VerificationInput(serializers.Serializer):
+class VerificationInput(serializers.Serializer[Any]):
     identity = Text(max_length=320)
     otp = Code(max_length=64)

@@ -10,14 +10,17 @@ from users.models import App
 
 class Command(BaseCommand):
     help = (
-        "Create an app (a client of this installation) and print its id and key, once: only a hash of the key is kept."
+        "Create an app (a client of this installation) and print its id and key. The key is shown once: only a hash of"
+        " it is stored."
     )
     requires_system_checks = ("security",)  # as the operators' commands
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="what staff will see; unique, at most 100 characters")
+        parser.add_argument("name", help="the name that staff see; unique, at most 100 characters")
         parser.add_argument(
-            "--signed", action="store_true", help="give it a shared secret; its clients sign each request"
+            "--signed",
+            action="store_true",
+            help="give the app a shared secret, with which its clients sign each request",
         )
         parser.add_argument("--json", action="store_true", help="print a JSON object: appId, appKey, sharedSecret")
 

@@ -52,12 +52,12 @@ class BuddySchema(DialectSchema):
     links_without_token = {"registerDevice": link("buddyRegisterDevice")}
     path_parameters = {"id": {"description": "A user.", "schema": OBJECT_ID_SCHEMA, "example": OBJECT_ID}}
 
-    def parameters_of(self, takes: type[Serializer]) -> Schema:
+    def parameters_of(self, takes: type[Serializer[Any]]) -> Schema:
         schema = super().parameters_of(takes)
         schema["properties"]["location"] = schema["properties"].pop("location")  # every call takes it, so it comes last
         return schema | {"description": "Names in any case of letters. null is the same as no parameter."}
 
-    def spelling(self, parameter: str, takes: type[Serializer]) -> str:
+    def spelling(self, parameter: str, takes: type[Serializer[Any]]) -> str:
         if issubclass(takes, ResetRequestInput) and parameter == "username":
             return "userName"
         return _wire_name(takes().fields[parameter].source or parameter)
@@ -85,7 +85,7 @@ class BuddySchema(DialectSchema):
         text = _MEANINGS.get((body["error"], body["errorNumber"])) or super().meaning(body)
         return f"{text} ({body['errorNumber']})"
 
-    def invalid(self, takes: type[Serializer]) -> Iterator[Exception]:
+    def invalid(self, takes: type[Serializer[Any]]) -> Iterator[Exception]:
         for parameters in ({}, {"location": "91,0"}, {"location": "here"}):
             if issubclass(takes, BuddyInput) and (refusal := _refusal(takes, parameters)):
                 yield refusal

@@ -22,7 +22,7 @@ from zapauth.zap.serializers import CodeAgainInput, CodeInput, LoginInput
 from zapauth.zap.viewsets import ZapViewSet
 
 # Of these fields at least one is required.
-_ONE_OF: dict[type[Serializer], tuple[str, ...]] = {
+_ONE_OF: dict[type[Serializer[Any]], tuple[str, ...]] = {
     LoginInput: ("identity", "email"),
     CodeInput: ("email", "phoneNumber"),
     CodeAgainInput: ("email", "phoneNumber", "username"),
@@ -60,7 +60,7 @@ class ZapSchema(DialectSchema):
         },
     }
 
-    def parameters_of(self, takes: type[Serializer]) -> Schema:
+    def parameters_of(self, takes: type[Serializer[Any]]) -> Schema:
         schema = super().parameters_of(takes)
         if takes in _ONE_OF:
             schema["anyOf"] = [{"required": [name]} for name in _ONE_OF[takes]]
@@ -90,7 +90,7 @@ class ZapSchema(DialectSchema):
             return "A field is missing, of the wrong type or out of bounds; `errors` says which and why."
         return super().meaning(body)
 
-    def invalid(self, takes: type[Serializer]) -> Iterator[Exception]:
+    def invalid(self, takes: type[Serializer[Any]]) -> Iterator[Exception]:
         # All fields with a wrong type, so that all names appear. Then a body that is no object.
         yield _refusal(takes, {name: [None] for name in takes().fields})
         if self.method != "GET":
@@ -108,7 +108,7 @@ def _narrowed(shape: Shape[Any], *, code: Sequence[str], fields: Sequence[str] =
     return {"allOf": [shape.ref, {"properties": properties}]}
 
 
-def _refusal(takes: type[Serializer], data: Any) -> ValidationError:
+def _refusal(takes: type[Serializer[Any]], data: Any) -> ValidationError:
     serializer = takes(data=data)
     serializer.is_valid()
     return ValidationError(serializer.errors)

@@ -1,0 +1,26 @@
+"""Users, apps, devices and device tokens.
+
+No model here knows about sessions. Models in `sessions` point at these models.
+"""
+
+from users.models.app import App
+from users.models.attempts import OneTimeCode, RefusedLogin, Throttle
+from users.models.device import CrashReport, Device, DeviceToken
+from users.models.fields import ObjectIdField, SessionEpochField, is_object_id, new_object_id
+from users.models.user import User, UserManager
+
+__all__ = [
+    "App",
+    "CrashReport",
+    "Device",
+    "DeviceToken",
+    "ObjectIdField",
+    "OneTimeCode",
+    "RefusedLogin",
+    "SessionEpochField",
+    "Throttle",
+    "User",
+    "UserManager",
+    "is_object_id",
+    "new_object_id",
+]

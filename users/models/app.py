@@ -1,0 +1,71 @@
+"""`App`: a client of this installation."""
+
+from datetime import timedelta
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from users.models.fields import ObjectIdField, SessionEpochField
+
+
+class App(models.Model):
+    """A client of this installation. It has its own key and its own sessions.
+
+    All apps of an installation share one user directory.
+    """
+
+    class Kind(models.TextChoices):
+        """How clients prove a session. These values are stored: add, never rename."""
+
+        CLIENT = "client", "client, by tokens"
+        ADMIN = "admin", "the admin, by a cookie"
+
+    id = ObjectIdField()
+    name = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(
+        max_length=10, choices=Kind.choices, default=Kind.CLIENT, db_default=Kind.CLIENT, editable=False
+    )
+    key_hash = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="SHA-256 of the app key. Empty: the app has no key."
+    )
+    sealed_secret = models.TextField(
+        blank=True, editable=False, help_text="Shared secret, encrypted. Empty: clients don't sign requests."
+    )
+    is_active = models.BooleanField(default=True, help_text="Off: every token of this app is refused.")
+    session_epoch = SessionEpochField()
+    sessions_valid_after = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Sessions opened at or before this time are refused.",
+    )
+    # Empty: the default from the settings applies.
+    session_lifetime = models.DurationField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(timedelta(minutes=1))],
+        help_text="Time from log-in until a session ends. Empty: SESSION_LIFETIME.",
+    )
+    idle_timeout = models.DurationField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(timedelta(0))],
+        help_text="A session that is not used for this long ends. 0: never. Empty: SESSION_IDLE_TIMEOUT.",
+    )
+    sessions_per_user = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Most sessions of one user. Another one ends the oldest. 0: no limit. Empty: SESSIONS_PER_USER.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind"], condition=Q(kind="admin"), name="app_one_admin")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether this app holds the admin's sessions, which browsers prove by a cookie."""
+        return self.kind == self.Kind.ADMIN
