@@ -14,7 +14,10 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True)
 class Field(Generic[T]):
-    """A field of an object, and how it is read from a subject. An optional one is left out if it is None or empty."""
+    """A field of an object, and how it is read from a subject.
+
+    An optional field is left out if it is None or an empty text.
+    """
 
     schema: Schema
     read: Callable[[T], Any]
@@ -22,7 +25,10 @@ class Field(Generic[T]):
 
 
 class Shape(Generic[T]):
-    """Makes the JSON object of a subject: ``USER(user)``. The fields are a wire format: add, never rename."""
+    """Makes the JSON object of a subject: ``USER(user)``. The fields are a wire format: add, never rename.
+
+    ``name`` is the name of its component in OpenAPI. It is empty for a shape that only stands inside others.
+    """
 
     def __init__(self, name: str, fields: Mapping[str, Field[T]], *, description: str = "") -> None:
         self.name = name

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import DataError, IntegrityError, connection, transaction
 
 from tests.phones import PASSWORD
-from tests.project.test_docker import composition
+from tests.project.test_docker import COMPOSE
 from users.models import User
 from zapauth import database_log
 from zapauth.local.embedded_postgres import QUIET
@@ -128,5 +128,5 @@ def test_a_database_that_cannot_be_reached_is_not_warned_of(db, settings, monkey
 
 
 def test_the_database_of_the_composition_is_started_alike():
-    command = composition()["services"]["postgres"]["command"]
+    command = COMPOSE["services"]["postgres"]["command"]
     assert command == ["postgres", *(f"-c{name}={value}" for name, value in QUIET.items())]
