@@ -1,4 +1,4 @@
-"""`python -m bench`, or `make bench`: ZapAuth beside what it could be replaced by. docs/performance.md explains it."""
+"""`python -m bench`, or `make bench`: measure ZapAuth beside its alternatives. docs/performance.md explains it."""
 
 import argparse
 import signal
@@ -6,12 +6,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench.calibration import best_threads, calibrate
 from bench.database import Database, running_database
 from bench.endurance import measure_memory, measure_start
 from bench.everybody import measure_everybody
-from bench.floors import measure_floors
+from bench.floors import measure_drivers, measure_floors
 from bench.machine import machine
-from bench.report import PICTURE, write_report
+from bench.report import write_report
 from bench.results import Results
 from bench.rounds import bench_on, measure_workloads
 from bench.sizes import measure_sizes
@@ -19,24 +20,21 @@ from bench.tables import tables
 from bench.targets import SIZES, Verdict, verdicts
 from bench.workloads import READ, WORKLOADS, quick
 
-NAMES = (*(workload.name for workload in WORKLOADS), "sizes", "everybody", "start", "memory")
+IN_TURNS = tuple(workload.name for workload in WORKLOADS)
+NAMES = (*IN_TURNS, "drivers", "sizes", "everybody", "start", "memory")
 SMALL = (1_000, 100_000)
 REQUESTS = 100_000
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
-    # Stopped in any way, it stops what it has started.
+    # A SIGTERM unwinds like Ctrl-C, so that servers and PostgreSQL are stopped in either case.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     results = Results.read(options.again) if options.again else _run(options)
     if options.json:
         results.write(options.json)
     if options.report:
-        # Needed for this alone, and the tests do without its library.
-        from bench.plot import plot
-
         write_report(results)
-        plot(results, PICTURE)
     judged = [] if options.quick else verdicts(results)
     print(tables(results, judged))
     return exit_code(judged)
@@ -45,12 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> Results:
     with tempfile.TemporaryDirectory(prefix="zapauth-bench-") as temporary:
         data = (options.data or Path(temporary)).resolve()
-        with running_database(data) as database:
+        with running_database(data, over_sockets=options.sockets) as database:
             return _measure(database, options)
 
 
 def exit_code(judged: list[Verdict]) -> int:
-    """1, when a target was missed; says which."""
+    """1 if a target was missed, after saying which on standard error."""
     missed = [each for each in judged if not each.is_met]
     for each in missed:
         print(f"MISSED {each.target}: {each.found:.2f} {each.unit}, at most {each.limit:g}", file=sys.stderr)
@@ -58,14 +56,18 @@ def exit_code(judged: list[Verdict]) -> int:
 
 
 def _measure(database: Database, options: argparse.Namespace) -> Results:
-    results, only = Results(machine(database), options.rounds), options.only
+    over = "Unix sockets" if options.sockets else "TCP"
+    results, only = Results(machine(database), options.rounds, over), options.only
     few = options.quick
     with bench_on(database, rounds=options.rounds, is_quick=few) as bench:
         workloads = [quick(each) if few else each for each in WORKLOADS if each.name in only]
         with database.without_autovacuum():
             if workloads:
-                results.workloads = measure_workloads(bench, workloads)
+                results.calibration = calibrate(bench, workloads)
+                results.workloads = measure_workloads(bench, workloads, best_threads(results.calibration))
                 results.floors = measure_floors(bench)
+            if "drivers" in only:
+                results.drivers = measure_drivers(bench)
             if "sizes" in only:
                 results.sizes = measure_sizes(bench, SMALL if few else SIZES, quick(READ) if few else READ)
         if "everybody" in only:
@@ -80,14 +82,17 @@ def _measure(database: Database, options: argparse.Namespace) -> Results:
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure ZapAuth beside its baselines.")
-    parser.add_argument("--only", type=_names, default=list(NAMES), metavar="NAME,…", help=", ".join(NAMES))
-    parser.add_argument("--rounds", type=_rounds, default=5, metavar="N", help="of each workload, in turns (5)")
+    parser.add_argument("--only", type=_names, metavar="NAME,…", help=", ".join(NAMES))
+    parser.add_argument("--sockets", action="store_true", help="PostgreSQL over its Unix socket; judges no target")
+    parser.add_argument("--rounds", type=_rounds, default=5, metavar="N", help="rounds of each workload, in turns (5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--data", type=Path, metavar="DIR", help="where to keep the databases for the next time")
     parser.add_argument("--again", type=Path, metavar="FILE", help="measure nothing: judge what --json has written")
-    parser.add_argument("--report", action="store_true", help="write tables and plot into docs/performance.md")
+    parser.add_argument("--report", action="store_true", help="write the tables into docs/performance.md")
     parser.add_argument("--quick", action="store_true", help="a tenth of it, to try the bench; judges no target")
     options = parser.parse_args(arguments)
+    # What is not in IN_TURNS is measured once: it is about ZapAuth alone.
+    options.only = options.only or (IN_TURNS if options.sockets else NAMES)
     if options.quick and options.report:
         parser.error("--quick measures nothing that is fit for --report")
     if options.json and not options.json.resolve().parent.is_dir():

@@ -1,4 +1,4 @@
-"""The PostgreSQL of a bench: the embedded one, on a data folder of its own."""
+"""The PostgreSQL of a bench: the embedded one on a data folder of its own, which listens on a TCP port, too."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from zapauth.local.embedded_postgres import running, socket_folder
+from bench.serving import free_port
+from zapauth.local.embedded_postgres import _Server, _shared_buffers, running, socket_folder
 
 LONGEST_SWEEP = 300  # seconds
 
@@ -17,11 +18,14 @@ LONGEST_SWEEP = 300  # seconds
 class Database:
     """The running server, and the databases in it by name."""
 
-    def __init__(self, data: Path) -> None:
-        self.data = data
+    def __init__(self, data: Path, *, port: int, over_sockets: bool = False) -> None:
+        self.data, self.port, self.over_sockets = data, port, over_sockets
 
     def url(self, name: str) -> str:
-        return f"postgres://postgres@/{name}?host={socket_folder(self.data)}"
+        """As the measured servers reach it: by TCP, unless they are to use its Unix socket."""
+        if self.over_sockets:
+            return f"postgres://postgres@/{name}?host={socket_folder(self.data)}&port={self.port}"
+        return f"postgres://postgres@127.0.0.1:{self.port}/{name}"
 
     def connect(self, name: str = "postgres") -> psycopg.Connection[Any]:
         return psycopg.connect(self.url(name), autocommit=True)
@@ -101,6 +105,11 @@ class Database:
 
 
 @contextmanager
-def running_database(data: Path) -> Iterator[Database]:
+def running_database(data: Path, *, over_sockets: bool = False) -> Iterator[Database]:
     with running(data):
-        yield Database(data)
+        database = Database(data, port=free_port(), over_sockets=over_sockets)
+        # The embedded server listens on its socket only.
+        server = _Server(data)
+        options = f"-h 127.0.0.1 -p {database.port} -k '{server.sockets}' -c shared_buffers={_shared_buffers()}MB"
+        server._run("pg_ctl", "restart", "-w", "-s", "-D", server.folder, "-l", server.log, "-o", options)
+        yield database

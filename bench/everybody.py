@@ -15,7 +15,7 @@ from bench.paced import PHONES, Reads, read_paced
 from bench.projects import DEFAULT
 from bench.results import Everybody
 from bench.rounds import Bench, mint, say
-from bench.sizes import TOKENS, demo_database
+from bench.sizes import DEMO_MINT, TOKENS, demo_database
 from bench.subjects import ZAP
 from bench.sweep import Sweep, log_everybody_out, update_plainly
 
@@ -57,7 +57,7 @@ def _measure_served(bench: Bench, template: str) -> tuple[Reads, Reads, Reads, S
     database = bench.database
     with database.copy(template, "served") as name:
         project = replace(DEFAULT, database=name)
-        tokens = [login["access"] for login in mint(bench, project, "bench.demo_logins", TOKENS)]
+        tokens = [login["access"] for login in mint(bench, project, DEMO_MINT, TOKENS)]
         phones = [login["access"] for login in mint(bench, project, ZAP.mint, PHONES)]
         with project.serve(database) as server, ThreadPoolExecutor(3) as pool:
             database.wait_for_sweeps()

@@ -1,10 +1,12 @@
-"""What the database can't do with less: one prepared statement by primary key, in a table of sessions."""
+"""One prepared statement by primary key: the least that PostgreSQL can do, and what the ways to send a read's cost."""
 
+import json
 from uuid import UUID
 
 from bench.processes import cpu_seconds
 from bench.projects import DEFAULT
 from bench.rounds import Bench, mint, say
+from bench.serving import run_python
 from bench.subjects import ZAP
 
 # Each is autocommitted, and the UPDATE each time of another session.
@@ -40,3 +42,12 @@ def _measure_floor(bench: Bench, name: str, ids: list[UUID]) -> float:
         for session_id in ids:
             connection.execute(STATEMENTS[name], (session_id,))
         return 1000 * (cpu_seconds(bench.database.pid) - before) / len(ids)
+
+
+def measure_drivers(bench: Bench) -> dict[str, list[float]]:
+    """CPU microseconds of a read's statement by the way it is sent, one figure for each round."""
+    DEFAULT.migrate(bench.database)
+    mint(bench, DEFAULT, ZAP.mint, 128)
+    printed = run_python("-m", "bench.drivers", str(bench.rounds), given=DEFAULT.environment(bench.database))
+    found: dict[str, list[float]] = json.loads(printed)
+    return found

@@ -1,4 +1,4 @@
-"""Logins to be measured with, made in bulk by each project's own code: `python -m bench.logins MODULE COUNT`.
+"""Logins to be measured with, made in bulk by each project's own code: `python -m bench.logins MODULE:FUNCTION COUNT`.
 
 Not over HTTP: that would hash a password for each. It runs in a process of its own, with the project's settings.
 """
@@ -14,9 +14,10 @@ Login = dict[str, str]
 PASSWORD = "correct-horse-1"
 
 
-def main(module: str, count: int) -> None:
+def main(mint: str, count: int) -> None:
     django.setup()
-    for login in import_module(module).mint(count):
+    module, _, function = mint.partition(":")
+    for login in getattr(import_module(module), function)(count):
         print(json.dumps(login))
 
 

@@ -6,31 +6,33 @@ from dataclasses import dataclass, field
 
 from bench.database import Database
 from bench.serving import (
-    BASELINE,
     ZAPAUTH,
     Server,
+    baseline,
     baseline_environment,
     run_python,
     serving,
     zapauth_environment,
 )
 
+DEFAULT_THREADS = 32  # ZapAuth's default for each worker
+
 
 @dataclass(frozen=True)
 class Project:
     name: str
-    settings: str = "zapauth.settings"
+    settings: str = "bench.settings"
     extra: dict[str, str] = field(default_factory=dict, hash=False)
     database: str = "zapauth"
 
     @property
     def is_zapauth(self) -> bool:
-        return self.settings == "zapauth.settings"
+        return self.settings == "bench.settings"
 
     def environment(self, database: Database) -> dict[str, str]:
         url = database.url(self.database)
         if self.is_zapauth:
-            return zapauth_environment(database.data, url) | self.extra
+            return zapauth_environment(database.data, url, self.settings) | self.extra
         return baseline_environment(database.data, self.settings, url)
 
     def migrate(self, database: Database) -> None:
@@ -38,9 +40,10 @@ class Project:
         run_python("-m", "django", "migrate", "--verbosity", "0", given=self.environment(database))
 
     @contextmanager
-    def serve(self, database: Database) -> Iterator[Server]:
-        arguments, ping = (ZAPAUTH, "/service/ping") if self.is_zapauth else (BASELINE, "/ping")
-        with serving(arguments, self.environment(database), ping=ping) as server:
+    def serve(self, database: Database, threads: int = DEFAULT_THREADS) -> Iterator[Server]:
+        """Serve with so many threads in each worker."""
+        arguments, ping = (ZAPAUTH, "/service/ping") if self.is_zapauth else (baseline(threads), "/ping")
+        with serving(arguments, self.environment(database) | {"THREADS": str(threads)}, ping=ping) as server:
             yield server
 
 

@@ -1,4 +1,4 @@
-"""A run's tables, written into docs/performance.md."""
+"""Writes a run's tables into docs/performance.md, which has a place for TCP and one for Unix sockets."""
 
 from bench.results import Results
 from bench.serving import ROOT
@@ -6,19 +6,19 @@ from bench.tables import tables
 from bench.targets import verdicts
 
 DOCUMENT = ROOT / "docs" / "performance.md"
-PICTURE = ROOT / "docs" / "performance.svg"
-BEGIN, END = "<!-- made by make bench -->", "<!-- end -->"
+BEGIN, END = "<!-- made by make bench over {over} -->", "<!-- end -->"
 
 
 def write_report(results: Results) -> None:
-    """Into docs/performance.md; only what is between its markers changes."""
-    DOCUMENT.write_text(with_tables(DOCUMENT.read_text(), tables(results, verdicts(results))))
+    """Change what is between the markers of docs/performance.md, and nothing else."""
+    made = tables(results, verdicts(results))
+    DOCUMENT.write_text(with_tables(DOCUMENT.read_text(), made, over=results.over))
 
 
-def with_tables(text: str, made: str) -> str:
-    """Raises: ValueError, when ``text`` has no place for them."""
-    before, begin, rest = text.partition(BEGIN)
+def with_tables(text: str, made: str, *, over: str = "TCP") -> str:
+    """``text`` with ``made`` in the place for that way to PostgreSQL. Raises: ValueError, when it has none."""
+    before, begin, rest = text.partition(BEGIN.format(over=over))
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{DOCUMENT.name} has no place for the tables: {BEGIN} … {END}")
+        raise ValueError(f"{DOCUMENT.name} has no place for the tables: {BEGIN.format(over=over)} … {END}")
     return f"{before}{begin}\n\n{made}\n\n{end}{after}"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import Part
-from bench.subjects import BARE_VIEW
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,11 @@ class Everybody:
 class Results:
     machine: dict[str, str]
     rounds: int
+    over: str = "TCP"  # how the servers reach PostgreSQL
+    calibration: dict[str, dict[int, list[float]]] = field(default_factory=dict)  # by subject, by threads of a worker
     workloads: dict[str, dict[str, list[Part]]] = field(default_factory=dict)  # by workload, by subject
     floors: dict[str, list[float]] = field(default_factory=dict)  # CPU milliseconds by statement
+    drivers: dict[str, list[float]] = field(default_factory=dict)  # CPU microseconds of a read's statement
     sizes: dict[int, list[Part]] = field(default_factory=dict)  # by live sessions
     everybody: dict[int, Everybody] = field(default_factory=dict)  # by live sessions
     start_s: list[float] = field(default_factory=list)
@@ -73,6 +75,10 @@ class Results:
         return cls(
             **found
             | {
+                "calibration": {
+                    name: {int(threads): values for threads, values in by.items()}
+                    for name, by in found["calibration"].items()
+                },
                 "workloads": parts,
                 "sizes": {int(size): _parts(of) for size, of in found["sizes"].items()},
                 "everybody": {int(size): Everybody(**of) for size, of in found["everybody"].items()},
@@ -81,12 +87,8 @@ class Results:
         )
 
     def cpu_ms(self, workload: str, subject: str) -> list[float]:
-        """Of one request, round by round; of a login without the hashing of its password."""
-        values = [part.cpu_ms for part in self.workloads[workload][subject]]
-        if workload != "login" or subject == BARE_VIEW.name:
-            return values
-        hashing = [part.cpu_ms for part in self.workloads[workload][BARE_VIEW.name]]
-        return [value - alone for value, alone in zip(values, hashing, strict=True)]
+        """The CPU of one request, round by round."""
+        return [part.cpu_ms for part in self.workloads[workload][subject]]
 
     def ratio(self, workload: str, subject: str, baseline: str) -> Spread:
         """Of the CPU that the two take for one request, each round by itself."""

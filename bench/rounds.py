@@ -38,8 +38,10 @@ def mint(bench: Bench, project: Project, module: str, count: int) -> list[Login]
     return [json.loads(line) for line in printed.splitlines()]
 
 
-def measure_workloads(bench: Bench, workloads: list[Workload]) -> dict[str, dict[str, list[Part]]]:
-    """Parts by workload and by subject's name, one for each round."""
+def measure_workloads(
+    bench: Bench, workloads: list[Workload], threads: dict[str, int]
+) -> dict[str, dict[str, list[Part]]]:
+    """Parts by workload and by subject's name, one for each round. Args: threads: of a worker, by database."""
     wanted = [subject for subject in SUBJECTS if any(workload.name in subject.calls for workload in workloads)]
     projects = list(dict.fromkeys(subject.project for subject in wanted))  # in their order, each once
     for name in {project.database for project in projects}:
@@ -49,7 +51,7 @@ def measure_workloads(bench: Bench, workloads: list[Workload]) -> dict[str, dict
         for project in projects:
             say(f"starting {project.name}")
             project.migrate(bench.database)
-            servers[project] = stack.enter_context(project.serve(bench.database))
+            servers[project] = stack.enter_context(project.serve(bench.database, threads[project.database]))
         return {workload.name: _in_turns(bench, workload, servers) for workload in workloads}
 
 
@@ -82,5 +84,5 @@ def _in_turns(bench: Bench, workload: Workload, servers: dict[Project, Server]) 
 
 
 def say(text: str) -> None:
-    """News for who waits; the tables alone go to standard output."""
+    """Print progress to standard error; only the tables go to standard output."""
     print(text, file=sys.stderr, flush=True)

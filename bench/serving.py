@@ -31,8 +31,8 @@ def environment(**more: str) -> dict[str, str]:
     return kept | more
 
 
-def zapauth_environment(data: Path, url: str) -> dict[str, str]:
-    """Of an installation with ``DATABASE_URL``, its secrets those of the data folder."""
+def zapauth_environment(data: Path, url: str, settings: str = "zapauth.settings") -> dict[str, str]:
+    """The environment of an installation with ``DATABASE_URL``. The data folder has its secrets."""
     return environment(
         DATA_DIR=str(data),
         DATABASE_URL=url,
@@ -42,7 +42,7 @@ def zapauth_environment(data: Path, url: str) -> dict[str, str]:
         EMAIL_URL="consolemail://",
         HTTPS="off",
         RESTORE_GUARD="off",  # databases are copied and replaced
-        DJANGO_SETTINGS_MODULE="zapauth.settings",
+        DJANGO_SETTINGS_MODULE=settings,
     )
 
 
@@ -52,12 +52,15 @@ def baseline_environment(data: Path, settings: str, url: str) -> dict[str, str]:
 
 
 ZAPAUTH = ["-m", "zapauth.serve"]
-# The options that `zapauth.serve` gives to the same server.
-BASELINE = [
-    *("-c", "from granian.cli import entrypoint; entrypoint()", "--interface", "wsgi"),
-    *("--workers", str(WORKERS), "--blocking-threads", "32", "--no-ws", "--respawn-failed-workers"),
-    *("--log-level", "warning", "bench.baselines.wsgi:application"),
-]
+
+
+def baseline(threads: int) -> list[str]:
+    """Arguments that start a baseline with the options that `zapauth.serve` gives to the same server."""
+    return [
+        *("-c", "from granian.cli import entrypoint; entrypoint()", "--interface", "wsgi"),
+        *("--workers", str(WORKERS), "--blocking-threads", str(threads), "--no-ws", "--respawn-failed-workers"),
+        *("--log-level", "warning", "bench.baselines.wsgi:application"),
+    ]
 
 
 @contextmanager

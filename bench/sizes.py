@@ -11,6 +11,7 @@ from bench.subjects import ZAP
 from bench.workloads import Workload
 
 TOKENS = 256
+DEMO_MINT = "bench.zapauth_logins:mint_demo"
 
 
 def demo_database(bench: Bench, sessions: int) -> str:
@@ -40,7 +41,7 @@ def measure_sizes(bench: Bench, sizes: tuple[int, ...], workload: Workload) -> d
         for size in sizes:
             copy = bench.database.copy(demo_database(bench, size), f"read_{size}")
             projects[size] = replace(DEFAULT, database=stack.enter_context(copy))
-        logins = {size: mint(bench, project, "bench.demo_logins", TOKENS) for size, project in projects.items()}
+        logins = {size: mint(bench, project, DEMO_MINT, TOKENS) for size, project in projects.items()}
         servers = {size: stack.enter_context(project.serve(bench.database)) for size, project in projects.items()}
         for number in range(bench.rounds):
             for size in sizes:

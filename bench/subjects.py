@@ -13,7 +13,7 @@ from bench.projects import BARE, BLACKLISTED_ACCESS, DEFAULT, KNOX, PLAIN_SIMPLE
 class Subject:
     name: str
     project: Project
-    mint: str  # the module that mints its logins
+    mint: str  # module:function that mints its logins
     calls: dict[str, Callable[[Login], Request]]  # by workload
     ends_access: bool = True  # whether an access token is refused after its logout
 
@@ -41,7 +41,7 @@ def _zap_refresh(login: Login) -> Request:
 ZAP = Subject(
     "ZapAuth, ZAP",
     DEFAULT,
-    "bench.zap_logins",
+    "bench.zapauth_logins:mint_zap",
     {
         "read": lambda login: request("GET", "/v1/users/token", authorization=_bearer(login)),
         "logout": lambda login: request(
@@ -59,11 +59,11 @@ ZAP = Subject(
         "refresh": _zap_refresh,
     },
 )
-ZAP_ROTATING = Subject("ZapAuth, ZAP, rotating", ROTATING, "bench.zap_logins", {"refresh": _zap_refresh})
+ZAP_ROTATING = Subject("ZapAuth, ZAP, rotating", ROTATING, "bench.zapauth_logins:mint_zap", {"refresh": _zap_refresh})
 BUDDY = Subject(
     "ZapAuth, Buddy",
     DEFAULT,
-    "bench.buddy_logins",
+    "bench.zapauth_logins:mint_buddy",
     {
         "read": lambda login: request("GET", "/users/me", authorization=f"Buddy {login['access']}"),
         "logout": lambda login: request("POST", "/users/me/logout", authorization=f"Buddy {login['access']}"),
@@ -79,7 +79,7 @@ BUDDY = Subject(
 SIMPLEJWT = Subject(
     "plain simplejwt",
     PLAIN_SIMPLEJWT,
-    "bench.baselines.plain_simplejwt.logins",
+    "bench.baselines.plain_simplejwt.logins:mint",
     {
         "read": lambda login: request("GET", "/me/", authorization=_bearer(login)),
         "logout": lambda login: request("POST", "/token/blacklist/", body={"refresh": login["refresh"]}),
@@ -91,7 +91,7 @@ SIMPLEJWT = Subject(
 BLACKLISTED = Subject(
     "blacklisted access tokens",
     BLACKLISTED_ACCESS,
-    "bench.baselines.blacklisted_access.logins",
+    "bench.baselines.blacklisted_access.logins:mint",
     {
         "read": lambda login: request("GET", "/me/", authorization=_bearer(login)),
         "logout": lambda login: request(
@@ -104,7 +104,7 @@ BLACKLISTED = Subject(
 KNOX_TOKENS = Subject(
     "knox",
     KNOX,
-    "bench.baselines.knox.logins",
+    "bench.baselines.knox.logins:mint",
     {
         "read": lambda login: request("GET", "/me/", authorization=f"Token {login['access']}"),
         "logout": lambda login: request("POST", "/logout/", authorization=f"Token {login['access']}", status=204),
@@ -114,13 +114,9 @@ KNOX_TOKENS = Subject(
 BARE_VIEW = Subject(
     "bare view",
     BARE,
-    "bench.baselines.bare.logins",
-    {
-        "read": lambda _: request("GET", "/me/"),
-        "login": lambda _: request("GET", "/hash/"),  # the hashing alone
-    },
+    "bench.baselines.bare.logins:mint",
+    {"read": lambda _: request("GET", "/me/")},
 )
-# The bare view first: what it needs for the hashing is taken off the others.
 SUBJECTS = (BARE_VIEW, ZAP, ZAP_ROTATING, BUDDY, SIMPLEJWT, BLACKLISTED, KNOX_TOKENS)
 
 

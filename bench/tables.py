@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from statistics import median
 
+from bench.calibration import best_threads
 from bench.measure import Part
 from bench.results import Results, Spread, ratio_of
-from bench.subjects import BARE_VIEW, SUBJECTS
+from bench.subjects import SUBJECTS
 from bench.targets import Verdict
 from bench.workloads import WORKLOADS
 
@@ -14,8 +15,16 @@ _ZAPAUTH = {subject.name for subject in SUBJECTS if subject.is_zapauth}
 
 def tables(results: Results, judged: list[Verdict]) -> str:
     machine = ", ".join(f"{name} {value}" if name else value for name, value in results.machine.items())
-    sections = [*_targets(judged), *_workloads(results), *_sizes(results), *_everybody(results), *_rest(results)]
-    return "\n\n".join([f"{machine}; {results.rounds} rounds.", *sections])
+    sections = [
+        *_targets(judged),
+        *_calibration(results),
+        *_workloads(results),
+        *_sizes(results),
+        *_everybody(results),
+        *_rest(results),
+    ]
+    conditions = f"{machine}; PostgreSQL over {results.over}; {results.rounds} rounds."
+    return "\n\n".join([conditions, *sections])
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -44,6 +53,19 @@ def _with_unit(value: float, verdict: Verdict) -> str:
     return f"{value:.2f} {verdict.unit}".strip()
 
 
+def _calibration(results: Results) -> Iterator[str]:
+    if results.calibration:
+        best = best_threads(results.calibration)
+        databases = {subject.name: subject.project.database for subject in SUBJECTS}
+        counts = list(next(iter(results.calibration.values())))
+        rows = [
+            [name, *(f"{median(by_threads[each]):.3f}" for each in counts), str(best[databases[name]])]
+            for name, by_threads in results.calibration.items()
+        ]
+        yield "### Calibration: CPU ms of a read by threads of a worker"
+        yield table(["", *(str(count) for count in counts), "measured with"], rows)
+
+
 def _workloads(results: Results) -> Iterator[str]:
     for workload in WORKLOADS:
         if workload.name in results.workloads:
@@ -53,6 +75,10 @@ def _workloads(results: Results) -> Iterator[str]:
         yield "### One prepared statement by primary key, autocommitted"
         rows = [[name, spread_text(Spread.of(values), 3)] for name, values in results.floors.items()]
         yield table(["", "CPU ms of the database"], rows)
+    if results.drivers:
+        yield "### A read's statement, by the way it is sent"
+        rows = [[name, spread_text(Spread.of(values), 0)] for name, values in results.drivers.items()]
+        yield table(["", "CPU µs of the caller"], rows)
 
 
 def _workload(results: Results, workload: str) -> str:
@@ -60,12 +86,8 @@ def _workload(results: Results, workload: str) -> str:
     ours = [name for name in by_subject if name in _ZAPAUTH]
     rows = []
     for name, parts in by_subject.items():
-        is_floor = name == BARE_VIEW.name
-        ratios = [
-            "" if name in _ZAPAUTH or is_floor else spread_text(results.ratio(workload, our, name)) for our in ours
-        ]
-        label = f"{name}: the hashing alone" if is_floor and workload == "login" else name
-        rows.append([label, spread_text(Spread.of(results.cpu_ms(workload, name)), 3), *_part(parts), *ratios])
+        ratios = ["" if name in _ZAPAUTH else spread_text(results.ratio(workload, our, name)) for our in ours]
+        rows.append([name, spread_text(Spread.of(results.cpu_ms(workload, name)), 3), *_part(parts), *ratios])
     head = ["", "CPU ms", "app", "database", "requests/s", "p50 ms", "p99 ms", "peak MB"]
     return table([*head, *(f"{our} to it" for our in ours)], rows)
 

@@ -4,9 +4,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.results import Results, Spread, ratio_of
-from bench.subjects import BUDDY, KNOX_TOKENS, SIMPLEJWT, ZAP, ZAP_ROTATING
+from bench.subjects import BUDDY, KNOX_TOKENS, SIMPLEJWT, ZAP, ZAP_ROTATING, Subject
 
 SIZES = (1_000, 100_000, 1_000_000)
+# The most CPU that a workload takes, as a part of a baseline's.
+RATIOS: tuple[tuple[str, Subject, Subject, float], ...] = (
+    ("read", ZAP, SIMPLEJWT, 0.55),
+    ("read", BUDDY, SIMPLEJWT, 0.55),
+    ("logout", ZAP, KNOX_TOKENS, 0.64),  # the aim is 0.5
+    ("logout", BUDDY, KNOX_TOKENS, 0.71),
+    ("refresh", ZAP, SIMPLEJWT, 0.60),
+    ("refresh", ZAP_ROTATING, SIMPLEJWT, 0.60),
+    ("login", ZAP, SIMPLEJWT, 1.5),
+    ("login", BUDDY, SIMPLEJWT, 1.5),
+)
 
 
 @dataclass(frozen=True)
@@ -22,20 +33,17 @@ class Verdict:
 
 
 def verdicts(results: Results) -> list[Verdict]:
-    """Of the targets for which something was measured."""
+    """A verdict for each target for which something was measured. They hold over TCP."""
+    if results.over != "TCP":
+        return []
     return [*_of_workloads(results), *_of_sizes(results), *_of_everybody(results), *_of_start_and_memory(results)]
 
 
 def _of_workloads(results: Results) -> Iterator[Verdict]:
-    for workload, subjects, baseline, limit in (
-        ("read", (ZAP, BUDDY), SIMPLEJWT, 0.60),
-        ("logout", (ZAP, BUDDY), KNOX_TOKENS, 0.75),
-        ("refresh", (ZAP, ZAP_ROTATING), SIMPLEJWT, 0.60),
-    ):
+    for workload, subject, baseline, limit in RATIOS:
         if workload in results.workloads:
-            for subject in subjects:
-                ratio = results.ratio(workload, subject.name, baseline.name)
-                yield Verdict(f"{workload}: {subject.name} to {baseline.name}, CPU", ratio.median, limit)
+            ratio = results.ratio(workload, subject.name, baseline.name)
+            yield Verdict(f"{workload}: {subject.name} to {baseline.name}, CPU", ratio.median, limit)
     if "logout" in results.workloads and results.floors:
         for subject in (ZAP, BUDDY):
             parts = [part.database_ms for part in results.workloads["logout"][subject.name]]

@@ -12,6 +12,8 @@ def whole_run() -> Results:
         workloads={
             "read": {"ZapAuth, ZAP": parts(0.5), "ZapAuth, Buddy": parts(0.7), "plain simplejwt": parts(1.0)},
         },
+        calibration={"plain simplejwt": {1: [1.0], 32: [1.2]}, "ZapAuth, ZAP": {1: [0.6], 32: [0.5]}},
+        drivers={"libpq's calls": [60.0], "psycopg's cursor": [100.0]},
         floors={"SELECT": [0.02], "UPDATE": [0.1]},
         sizes={1_000: parts(0.5), 1_000_000: parts(0.6)},
         everybody={1_000_000: everybody()},
@@ -34,14 +36,24 @@ def test_the_tables_have_each_ratio_and_say_what_was_missed():
     assert "1.20 (1.20-1.20)" in at_a_million
 
 
+def test_the_tables_say_what_each_number_of_threads_costs_and_which_one_is_used():
+    text = tables(whole_run(), [])
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines()]
+    assert ["plain simplejwt", "1.000", "1.200", "1"] in rows
+    assert ["ZapAuth, ZAP", "0.600", "0.500", "32"] in rows
+
+
 def test_only_what_is_between_the_markers_is_written_anew():
-    first = with_tables(f"above\n{BEGIN}\nold\n{END}\nbelow\n", "new")
-    assert first == f"above\n{BEGIN}\n\nnew\n\n{END}\nbelow\n"
+    begin = BEGIN.format(over="TCP")
+    first = with_tables(f"above\n{begin}\nold\n{END}\nbelow\n", "new")
+    assert first == f"above\n{begin}\n\nnew\n\n{END}\nbelow\n"
     assert with_tables(first, "new") == first
 
 
-def test_the_document_has_a_place_for_the_tables():
-    assert "new tables" in with_tables(DOCUMENT.read_text(), "new tables")
+def test_the_document_has_a_place_for_tcp_and_one_for_unix_sockets():
+    both = with_tables(with_tables(DOCUMENT.read_text(), "new tables"), "other tables", over="Unix sockets")
+    assert "new tables" in both
+    assert "other tables" in both
 
 
 def test_a_document_without_a_place_is_refused():

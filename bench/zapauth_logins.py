@@ -1,0 +1,141 @@
+"""Logins of ZapAuth as rows and tokens, in bulk and without its log-in: in ZAP, in Buddy, and of demo sessions."""
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.utils import timezone
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+from bench.logins import PASSWORD, Login
+from sessions.models import Session
+from sessions.tokens.jwt import AppAccessToken, RefreshToken, UserAccessToken
+from users.models import App, Device, DeviceToken, User
+
+# Longer than an access token of ZAP's lives: it must not expire before it is used.
+TOKEN_LIFETIME = timedelta(hours=12)
+
+
+@transaction.atomic
+def mint_zap(count: int) -> Iterator[Login]:
+    """A session on a device token, with an access and a refresh token."""
+    app, _ = App.objects.get_or_create(name=settings.ZAP_APP)
+    users = _make_users(count)
+    addresses = [_new_push_address() for _ in users]
+    device_tokens = _make_device_tokens(addresses, users, [None] * count)
+    sessions, outstanding, logins = [], [], []
+    for user, address, device_token in zip(users, addresses, device_tokens, strict=True):
+        session = _new_session(app, user=user, device_token=device_token)
+        refresh = RefreshToken.for_session(session, issued_at=session.created_at, expires_at=session.expires_at)
+        session.refresh_jti = refresh["jti"]
+        sessions.append(session)
+        outstanding.append(
+            OutstandingToken(
+                jti=refresh["jti"], user=user, token="", created_at=session.created_at, expires_at=session.expires_at
+            )
+        )
+        facts = {"user_id": user.pk, "username": user.username, "session": str(session.pk)}
+        tokens = {"access": _access_token(session), "refresh": str(refresh), "device_token": address}
+        logins.append(facts | tokens)
+    Session.objects.bulk_create(sessions)
+    _hold(sessions)
+    OutstandingToken.objects.bulk_create(outstanding)
+    yield from logins
+
+
+@transaction.atomic
+def mint_buddy(count: int) -> Iterator[Login]:
+    """A device with a push address, its app-level session, and a user's session opened from that."""
+    app, _ = App.objects.get_or_create(name="Bench")
+    users = _make_users(count)
+    roots, there = _register_devices(app, users)
+    sessions = Session.objects.bulk_create(
+        _new_session(app, user=user, opened_from=root, **on_device)
+        for user, root, on_device in zip(users, roots, there, strict=True)
+    )
+    _hold(sessions)
+    # Each user has a second device, where nobody is logged in: the one to log in on.
+    empty, _ = _register_devices(app, [None] * count)
+    for user, session, root in zip(users, sessions, empty, strict=True):
+        expires_at = timezone.now() + TOKEN_LIFETIME
+        app_access = AppAccessToken.for_session(root, issued_at=root.created_at, expires_at=expires_at)
+        yield {"username": user.username, "access": _access_token(session), "app_access": str(app_access)}
+
+
+def mint_demo(count: int) -> Iterator[Login]:
+    """Access tokens of demo sessions, evenly spread over all there are."""
+    live = Session.objects.filter(ended_at=None, device=None)
+    ids = list(live.order_by("pk").values_list("pk", flat=True))
+    chosen = Session.objects.filter(pk__in=ids[:: max(1, len(ids) // count)][:count])
+    chosen.update(last_seen_at=timezone.now())
+    for session in chosen:
+        yield {"access": _access_token(session)}
+
+
+def _access_token(session: Session) -> str:
+    expires_at = timezone.now() + TOKEN_LIFETIME
+    return str(UserAccessToken.for_session(session, issued_at=session.created_at, expires_at=expires_at))
+
+
+def _make_users(count: int) -> list[User]:
+    password = make_password(PASSWORD)  # one hash for all
+    names = [f"bench_{secrets.token_hex(7)}" for _ in range(count)]
+    return User.objects.bulk_create(
+        User(username=name, email=f"{name}@example.org", password=password) for name in names
+    )
+
+
+def _register_devices(app: App, users: Sequence[User | None]) -> tuple[list[Session], list[dict[str, Any]]]:
+    """A device for each user, who gets its push address: its app-level session, and the fields of sessions there."""
+    devices = Device.objects.bulk_create(
+        Device(app=app, unique_id=secrets.token_hex(8), platform="Android", model="Pixel 8") for _ in users
+    )
+    tokens = _make_device_tokens([_new_push_address() for _ in users], users, devices)
+    there = [
+        {"device": device, "device_token": token, "platform": device.platform}
+        for device, token in zip(devices, tokens, strict=True)
+    ]
+    return Session.objects.bulk_create(_new_session(app, **on_device) for on_device in there), there
+
+
+def _new_push_address() -> str:
+    """A random address as long as one of FCM."""
+    return secrets.token_urlsafe(107)
+
+
+def _make_device_tokens(
+    addresses: Iterable[str], users: Sequence[User | None], devices: Sequence[Device | None]
+) -> list[DeviceToken]:
+    return DeviceToken.objects.bulk_create(
+        DeviceToken.of(address, user=user, device=device)
+        for address, user, device in zip(addresses, users, devices, strict=True)
+    )
+
+
+def _hold(sessions: Iterable[Session]) -> None:
+    """Have each of the sessions hold its push address, as a log-in does."""
+    tokens = []
+    for session in sessions:
+        if session.device_token is not None:
+            session.device_token.held_by = session.pk
+            tokens.append(session.device_token)
+    DeviceToken.objects.bulk_update(tokens, ["held_by"], batch_size=1000)
+
+
+def _new_session(app: App, **fields: Any) -> Session:
+    """A session that was just opened and just seen, so that a read doesn't note its use."""
+    now = timezone.now()
+    return Session(
+        app=app,
+        ip="127.0.0.1",
+        user_agent="bench/1",
+        created_at=now,
+        last_seen_at=now,
+        expires_at=now + timedelta(days=30),
+        app_epoch=app.session_epoch,
+        **fields,
+    )
