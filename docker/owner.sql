@@ -1,7 +1,7 @@
--- Makes zapauth_owner, whom the service connects as: owner of the database and of all that is in it, and no superuser.
--- Run as a superuser, by psql, in the service's database. A second run is safe; it sets the password anew.
+-- Makes the role zapauth_owner, as which the service connects. It owns the database and everything in it, and is no
+-- superuser. Run this with psql as a superuser, in the service's database. A second run is safe: it sets the password again.
 \set ON_ERROR_STOP on
--- From the environment: a command line is seen by `ps`.
+-- The password comes from the environment, because `ps` shows command lines.
 \getenv password DATABASE_PASSWORD
 \if :{?password}
 \else
@@ -14,8 +14,8 @@ SELECT 'CREATE ROLE zapauth_owner' WHERE to_regrole('zapauth_owner') IS NULL \ge
 ALTER ROLE zapauth_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'password';
 SELECT format('ALTER DATABASE %I OWNER TO zapauth_owner', current_database()) \gexec
 
--- What an earlier composition made in schema public as the superuser: tables with their indexes and the sequences of
--- their columns; views, other sequences; functions.
+-- An earlier docker-compose.yml made objects in the schema public as the superuser. Change the owner of the tables (their
+-- indexes and the sequences of their columns follow), views, other sequences and functions.
 SELECT format('ALTER %s %s OWNER TO zapauth_owner',
               CASE relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END,
               oid::regclass)

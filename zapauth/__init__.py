@@ -1,3 +1,3 @@
-"""The project: settings, server, and the two HTTP dialects over one core."""
+"""The project: settings, the server, and two HTTP dialects over one core."""
 
 __version__ = "0.1.0"

@@ -3,12 +3,12 @@ from django.contrib.admin import apps
 
 
 class ZapAuthConfig(AppConfig):
-    """The project, for the templates and static files of its own."""
+    """The project as a Django app: it has templates, static files and checks."""
 
     name = "zapauth"
 
     def ready(self) -> None:
-        from zapauth import database_log, production  # noqa: F401  # they register checks
+        from zapauth import database_log, production  # noqa: F401  # registers the checks
 
 
 class AdminConfig(apps.AdminConfig):

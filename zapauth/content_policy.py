@@ -1,8 +1,8 @@
-"""The content security policy of pages for people: django-csp's setting. Answers of the dialects have none.
+"""The content security policy of the pages: the setting of django-csp. The answers of the dialects have no policy.
 
-A page loads what this server serves, and nothing else. No inline script or style counts, and no text is evaluated as a
-script: if a text of a client reached a page unescaped, it would run nothing. The admin's theme needs some help under
-this policy: `sessions/static/sessions/admin.js`.
+A page loads only files that this server serves. Browsers ignore inline scripts and styles, and evaluate no text as a
+script. So a client's text that reached a page unescaped could run nothing. The admin's theme needs
+`sessions/static/sessions/admin.js` to work under this policy.
 """
 
 from csp.constants import NONE, SELF

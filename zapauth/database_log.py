@@ -1,7 +1,7 @@
-"""Keeps what requests send to PostgreSQL out of PostgreSQL's log.
+"""Checks that PostgreSQL's log does not contain the data of requests.
 
-Django puts the values into the text of a statement. So a log that has statements has emails, password hashes
-and device tokens; the detail of an error has the values of its row.
+Django puts the values into the text of a statement. So a log of statements contains emails, password hashes and device
+tokens. The detail of an error contains the values of its row.
 """
 
 import logging
@@ -18,7 +18,7 @@ from zapauth.local.embedded_postgres import QUIET
 
 logger = logging.getLogger("zapauth.database")
 
-# Other settings that can log statements, and their values that do not.
+# Other settings that can log statements, and the values with which they log none.
 _OFF = {
     "log_statement": {"none", "ddl"},
     "log_min_duration_statement": {"-1"},
@@ -32,9 +32,9 @@ _HINT = "In postgresql.conf, or as options of `postgres`: " + ", ".join(
 
 
 def revealing_settings() -> dict[str, str]:
-    """The database's settings that would write data to its log, by name; empty when it can't be reached."""
+    """The settings of the database that would write data to its log, by name. Empty if it can't be reached."""
     try:
-        # Not from the pool, which would try for a while when nobody answers.
+        # Without the pool: it would keep trying if the database does not answer.
         with psycopg.connect(**connection.get_connection_params() | {"connect_timeout": 5}) as link:
             found = link.execute(
                 "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (list(_SAFE),)
@@ -45,14 +45,14 @@ def revealing_settings() -> dict[str, str]:
 
 
 def warn_of_revealing_settings() -> None:
-    """Log a warning at the start of the server, if the database would log data."""
+    """Log a warning if the database would log data. The server calls this at its start."""
     for warning in check_database_log(None):
         logger.warning("%s %s", warning.msg, warning.hint)
 
 
 @checks.register("security", deploy=True)
 def check_database_log(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Ask the database. The embedded one is started as it should be."""
+    """Warn if the database would log data. The embedded PostgreSQL is not asked: we start it with safe settings."""
     found = {} if settings.IS_LOCAL else revealing_settings()
     if not found:
         return []

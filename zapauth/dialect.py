@@ -1,4 +1,4 @@
-"""What the two dialects share: how a request is read, and that no answer has another shape.
+"""What the two dialects share: they read a request in the same way, and each answers only in its own shape.
 
 A dialect subclasses `DialectViewSet` and words its errors in `failure`.
 """
@@ -36,8 +36,8 @@ class BodyTooLarge(ParseError):
 def json_response(
     body: Mapping[str, Any], *, status: int, content_type: str, headers: Mapping[str, str] | None = None
 ) -> HttpResponse:
-    """A JSON answer; never to be stored, for it may hold a token (RFC 6749 §5.1)."""
-    # A lone surrogate, which JSON can write and UTF-8 can't, leaves as the escape that it came as.
+    """A JSON answer. It may hold a token, so no cache may store it (RFC 6749 §5.1)."""
+    # JSON can hold a lone surrogate, UTF-8 can't. It leaves as the escape sequence that it came as.
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
     return HttpResponse(
         text, status=status, content_type=content_type, headers={"Cache-Control": "no-store", **(headers or {})}
@@ -45,31 +45,31 @@ def json_response(
 
 
 def field_errors(error: ValidationError) -> dict[str, list[ErrorDetail]]:
-    """What is wrong, by field: our inputs are flat, so DRF's details are, too."""
+    """What is wrong, by field. Our inputs are flat, so the details of DRF are flat, too."""
     return cast("dict[str, list[ErrorDetail]]", error.detail)
 
 
 @cache
 def made_once(kind: type[Serializer[Any]]) -> Serializer[Any]:
-    """A serializer for values that are passed to it: making one takes longer than what most are asked.
+    """A serializer of that class, made once: most validations are faster than making one.
 
-    It keeps nothing of what it has validated.
+    Only `run_validation` is used, which keeps no state. So all requests may share it.
     """
     return kind()
 
 
 def validate(kind: type[Serializer[Any]], data: Any) -> dict[str, Any]:
-    """The fields of ``data``, as that serializer takes them. Raises: ValidationError."""
-    if data is None:  # DRF would word this one in a list
+    """The values of ``data``, validated by that serializer. Raises: ValidationError."""
+    if data is None:  # DRF would put this error into a list
         raise ValidationError({api_settings.NON_FIELD_ERRORS_KEY: ["No data provided"]})
     values: dict[str, Any] = made_once(kind).run_validation(data)
     return values
 
 
 def read_query(request: HttpRequest) -> dict[str, Any]:
-    """The fields of a query; of a name given twice the last one counts. Raises: SuspiciousOperation.
+    """The fields of the query. If a name comes twice, the last one counts. Raises: SuspiciousOperation.
 
-    Always UTF-8: Django would take the charset of the content type, be it "hex".
+    It is always read as UTF-8. Django would use the charset of the content type, even "hex".
     """
     try:
         return QueryDict(request.META["QUERY_STRING"], encoding="utf-8").dict()
@@ -78,7 +78,7 @@ def read_query(request: HttpRequest) -> dict[str, Any]:
 
 
 def _body(parser_context: Mapping[str, Any] | None) -> bytes:
-    """The whole body, within the limit of settings. Raises: ParseError, BodyTooLarge."""
+    """The whole body. Raises: BodyTooLarge, over the limit of the settings; ParseError, if it ended early."""
     try:
         body: bytes = (parser_context or {})["request"].body
     except RequestDataTooBig as error:
@@ -89,7 +89,7 @@ def _body(parser_context: Mapping[str, Any] | None) -> bytes:
 
 
 class JSONBody(BaseParser):
-    """JSON (RFC 8259), strictly: UTF-8, no NaN."""
+    """JSON (RFC 8259), strictly: in UTF-8 and without NaN."""
 
     media_type = "application/json"
 
@@ -110,7 +110,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 class FormBody(BaseParser):
-    """`application/x-www-form-urlencoded`; of a name given twice the last one counts."""
+    """`application/x-www-form-urlencoded`. If a name comes twice, the last one counts."""
 
     media_type = "application/x-www-form-urlencoded"
 
@@ -122,7 +122,7 @@ class FormBody(BaseParser):
 
 
 class OneShape(BaseContentNegotiation):
-    """Whatever a client says it accepts, it gets its dialect; there is nothing else to choose."""
+    """Ignores the `Accept` header: a dialect has one format of answers."""
 
     def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
         given = request.content_type.partition(";")[0].strip().lower()
@@ -133,27 +133,27 @@ class OneShape(BaseContentNegotiation):
 
 
 class NoRenderer(BaseRenderer):
-    """DRF asks for one; answers are made by `json_response`, also where DRF never came to run."""
+    """Renders nothing. DRF needs a renderer, but `json_response` makes the answers, also those without DRF."""
 
     media_type = "application/json"
 
 
 class DialectViewSet(ViewSet):
-    """A viewset that answers in its dialect whatever happens."""
+    """A viewset that answers in its dialect, also if something fails."""
 
     parser_classes: Any = [JSONBody]
     renderer_classes: Any = [NoRenderer]
     content_negotiation_class = OneShape
-    metadata_class: Any = None  # OPTIONS is a method like any other, and not one that we have
+    metadata_class: Any = None  # without it DRF answers OPTIONS as any method that a path does not take
 
     @staticmethod
     def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """The dialect's answer to ``error``; None for one that is nobody's fault but ours."""
+        """The dialect's answer to ``error``; None if the error is a bug of ours."""
         raise NotImplementedError
 
     @staticmethod
     def server_error(request: HttpRequest) -> HttpResponse:
-        """The dialect's 500."""
+        """The dialect's answer to a bug of ours: 500."""
         raise NotImplementedError
 
     @property
@@ -163,7 +163,7 @@ class DialectViewSet(ViewSet):
 
     @property
     def user(self) -> User:
-        """The caller; only where authentication lets nobody else in."""
+        """The caller. Use it only if the route refuses requests without a user."""
         return cast(User, self.request.user)
 
     @property
@@ -172,7 +172,7 @@ class DialectViewSet(ViewSet):
 
     @property
     def allowed_methods(self) -> list[str]:
-        """What the `Allow` header names (RFC 9110 §10.2.1)."""
+        """The methods for the `Allow` header (RFC 9110 §10.2.1)."""
         actions = self.action_map.items()
         return [method.upper() for method, action in actions if action != "http_method_not_allowed"]
 
@@ -181,8 +181,8 @@ class DialectViewSet(ViewSet):
         return {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        # Of what DRF does here the half that is left: there is nothing to negotiate, and no version.
-        # Before authentication: a wrong method is wrong whoever asks.
+        # A part of what DRF does here. The rest is not needed: we negotiate no format and no version. The method comes
+        # first, so a wrong one gets the same answer with any token.
         if self.action_map.get((request.method or "").lower(), "http_method_not_allowed") == "http_method_not_allowed":
             raise MethodNotAllowed(request.method or "")
         self.perform_authentication(request)

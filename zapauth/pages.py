@@ -1,6 +1,9 @@
-"""Middleware that a dialect's request goes past: who is logged in to a page does not concern it.
+"""Middleware of Django and of others, only for the pages of this project. The requests of both dialects skip it.
 
-CSRF and clickjacking stay as Django has them, for its deployment check knows them by name; they cost little.
+A read in a dialect takes 0.4 ms of CPU. The same middleware without this module would make it 40 % dearer: django-csp's
+by 20 %, django-cors-headers' by 7 %, that for messages by 6 % and that for the cookie by 4 %. And an answer of a
+dialect would have headers that only browsers' pages need. The middleware against CSRF and clickjacking costs little,
+and Django's deployment check looks for it by name. So both run on every request.
 """
 
 from collections.abc import Callable
@@ -22,8 +25,11 @@ from users.database_use import Use, used_for
 from zapauth.unavailable import find_unavailable
 
 
-def is_page(path: str) -> bool:
-    """Whether a path is for people (the admin, the documentation) and not of a dialect."""
+def is_page(request: HttpRequest) -> bool:
+    """Whether a request is for a page (the admin, the documentation), and not for a dialect."""
+    path = request.path
+    if path == "/":
+        return request.method in ("GET", "HEAD")
     return path.startswith(("/admin/", "/static/")) or path.rstrip("/") in ("/docs", "/schema")
 
 
@@ -35,11 +41,11 @@ else:
 
 class _OnPages(_Middleware):
     def __call__(self, request: HttpRequest) -> Any:
-        return super().__call__(request) if is_page(request.path) else self.get_response(request)
+        return super().__call__(request) if is_page(request) else self.get_response(request)
 
 
 class CorsMiddleware(cors.CorsMiddleware):
-    """django-cors-headers', once some other origin may read answers."""
+    """django-cors-headers' middleware. Skipped if no other origin may read answers."""
 
     def __call__(self, request: HttpRequest) -> Any:
         some = settings.CORS_ALLOWED_ORIGINS or settings.CORS_ALLOW_ALL_ORIGINS
@@ -47,19 +53,19 @@ class CorsMiddleware(cors.CorsMiddleware):
 
 
 class DatabaseMiddleware:
-    """A page's statements may take longer; when the database can't answer, a page says so."""
+    """Gives the statements of pages their time limits (STAFF_STATEMENT_TIMEOUT), and answers 503 with a page."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not is_page(request.path):
+        if not is_page(request):
             return self.get_response(request)
         with used_for(Use.STAFF):
             return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        unavailable = find_unavailable(exception) if is_page(request.path) else None
+        unavailable = find_unavailable(exception) if is_page(request) else None
         if unavailable is None:
             return None
         return HttpResponse(
@@ -68,19 +74,19 @@ class DatabaseMiddleware:
 
 
 class ContentSecurityPolicyMiddleware(_OnPages, csp.CSPMiddleware):
-    """django-csp's, on pages."""
+    """django-csp's middleware, on pages."""
 
 
 class SessionMiddleware(_OnPages, sessions.SessionMiddleware):
-    """Django's, on pages."""
+    """Django's middleware, on pages."""
 
 
 class AuthenticationMiddleware(_OnPages, auth.AuthenticationMiddleware):
-    """On pages, `request.user` is the user of the session that the browser's cookie names."""
+    """Sets `request.user` on pages: the user of the session that the browser's cookie names."""
 
     def process_request(self, request: HttpRequest) -> None:
         recognise(request)
 
 
 class MessageMiddleware(_OnPages, messages.MessageMiddleware):
-    """Django's, on pages."""
+    """Django's middleware, on pages."""

@@ -1,7 +1,7 @@
-"""What a production installation (one with DATABASE_URL) has to have before its server starts.
+"""Checks of a production installation (one with DATABASE_URL). Its server does not start while one fails.
 
-The tag of these checks is "serving". `manage.py check` and the server's start run them. The operators' commands do
-not: an incident must not wait for a mail server or for a new key.
+The tag of these checks is "serving". `manage.py check` and the start of the server run them. The operators' commands
+don't: an incident must not wait for a mail server or for a new key.
 """
 
 import re
@@ -20,14 +20,14 @@ SERVING = "serving"
 
 FEWEST_CHARACTERS = 32
 FEWEST_DIFFERENT = 10
-# They add nothing that has to be guessed. None is so short that it is likely to stand in a random key.
+# These words don't make a key harder to guess. A random key hardly ever contains one of them.
 _PLACEHOLDERS = re.compile(
     r"django[-_]insecure|change[-_ ]?(?:me|this)|replace[-_ ]?(?:me|this)|default|development|example|insecure"
     r"|password|placeholder|production|secret",
     re.IGNORECASE,
 )
 
-# Thumbprints (RFC 7638) of keys whose private part is published. A key that stands in this repository belongs here.
+# Thumbprints (RFC 7638) of keys whose private part is public. Add every key in this repository.
 PUBLISHED_KEYS = {
     "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U": "RFC 7515 A.3",
     "cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s": "RFC 7517 A.2",
@@ -36,30 +36,30 @@ PUBLISHED_KEYS = {
     "3XqHrr6_xhD8tmbJaQKyGGU6bXQXJ_USxYhWllzaPI0": "the tests of PyJWT",
     "2U1MPNC1iWSC_8uvLByexKFXziTWPQCeeUbuuvzN4JQ": "the tests of golang-jwt",
 }
-# A random private key of P-256 has fewer bits once in 2^56.
+# One random private key of P-256 in 2^56 has fewer bits.
 FEWEST_BITS = 200
-_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of the curve; SP 800-186 §3.2.1.3
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # the curve's order: SP 800-186 §3.2.1.3
 
 _NEW_SECRET_KEY = "Make one with: openssl rand -base64 48"
 _NEW_SIGNING_KEY = "Make one with: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256"
 
 
 def weakness_of_secret(text: str) -> str | None:
-    """Why that SECRET_KEY could be guessed; None when there is no reason to think so."""
+    """The reason why that SECRET_KEY could be guessed, or None."""
     if text.startswith("django-insecure-"):
-        return "it is one that `startproject` made for development"
+        return "`startproject` made it for development"
     rest = _PLACEHOLDERS.sub("", text)
     if len(rest) < FEWEST_CHARACTERS:
         well_known = ", without the well-known words in it" if rest != text else ""
         return f"it has fewer than {FEWEST_CHARACTERS} characters{well_known}"
     steps = {ord(after) - ord(before) for before, after in pairwise(rest)}
     if min(len(set(rest)), len(steps)) < FEWEST_DIFFERENT:
-        return "its characters repeat, or follow one another"
+        return "its characters repeat or follow one another"
     return None
 
 
 def weakness_of_key(key: SigningKey) -> str | None:
-    """Why others could have the private part of that signing key; None when there is no reason to think so."""
+    """The reason why others could have the private part of that signing key, or None."""
     if found := PUBLISHED_KEYS.get(thumbprint(public_part(key))):
         return f"it is published: {found}"
     if isinstance(key, EllipticCurvePrivateKey):
@@ -77,7 +77,7 @@ def check_secret_key(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     return [
         Error(
             f"SECRET_KEY can be guessed: {weakness}. It signs the admin's cookie and encrypts secrets.",
-            hint=f"{_NEW_SECRET_KEY}. README.md, Settings, says what a new one changes.",
+            hint=f"{_NEW_SECRET_KEY}. docs/settings.md says what a new one changes.",
             id="zapauth.E001",
         )
     ]
@@ -89,8 +89,8 @@ def check_secret_key_fallbacks(app_configs: Sequence[AppConfig] | None, **kwargs
         return []
     return [
         Error(
-            f"SECRET_KEY_FALLBACKS: key {number} can be guessed: {weakness}. What it signs is accepted, too.",
-            hint="Take it out. README.md, Settings, says what no longer works then.",
+            f"SECRET_KEY_FALLBACKS: key {number} can be guessed: {weakness}. The service accepts what it signs.",
+            hint="Take it out. docs/settings.md says what stops working then.",
             id="zapauth.E002",
         )
         for number, text in enumerate(settings.SECRET_KEY_FALLBACKS, start=1)
@@ -100,7 +100,7 @@ def check_secret_key_fallbacks(app_configs: Sequence[AppConfig] | None, **kwargs
 
 @register(SERVING)
 def check_signing_keys_are_secret(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Keys that can't be read and other curves are errors of `sessions.checks`."""
+    """`sessions.checks` reports keys that can't be read, and keys of other curves."""
     try:
         keys = [] if settings.IS_LOCAL else keys_in(settings.SIGNING_KEYS)
     except BadSigningKeys:
@@ -122,9 +122,9 @@ def check_mail_is_chosen(app_configs: Sequence[AppConfig] | None, **kwargs: Any)
         return []
     return [
         Error(
-            "EMAIL_URL is not set: reset codes would go to the log, where others can read and use them.",
+            "EMAIL_URL is not set: reset codes would go to the log, where others could read and use them.",
             hint="EMAIL_URL=smtp+tls://user:password@smtp.example.org:587. "
-            "If the log is where you want them: EMAIL_URL=consolemail://",
+            "To write mails to the log on purpose: EMAIL_URL=consolemail://",
             id="zapauth.E004",
         )
     ]
@@ -135,10 +135,10 @@ def check_allowed_hosts(app_configs: Sequence[AppConfig] | None, **kwargs: Any) 
     if settings.IS_LOCAL:
         return []
     if not settings.ALLOWED_HOSTS:
-        problem = "ALLOWED_HOSTS is not set: every request would be answered 400."
+        problem = "ALLOWED_HOSTS is not set: every request would get a 400."
     elif wildcard := next((name for name in settings.ALLOWED_HOSTS if "*" in name), None):
-        problem = f"ALLOWED_HOSTS has {wildcard!r}: a client could choose the name that the server believes to have."
+        problem = f"ALLOWED_HOSTS has {wildcard!r}: a client could choose the host name that the server uses."
     else:
         return []
-    hint = "Name the hosts: ALLOWED_HOSTS=auth.example.org. All names below a domain are .example.org"
+    hint = "List the hosts: ALLOWED_HOSTS=auth.example.org. For all subdomains, write .example.org"
     return [Error(problem, hint=hint, id="zapauth.E005")]

@@ -1,7 +1,7 @@
-"""`python -m zapauth.serve`: bring the database up to date and serve; stops all it started.
+"""`python -m zapauth.serve`: migrate the database and serve. At the end, stop everything that this process started.
 
---demo    make a demo app and a demo superuser, and print something to try (`make run`); not with DATABASE_URL
---reload  start anew when a file changes (`make dev`)
+--demo    make a demo app and a demo superuser, and print commands to try (`make run`); not with DATABASE_URL
+--reload  restart when a file changes (`make dev`)
 """
 
 import argparse
@@ -17,23 +17,28 @@ from functools import partial
 from io import StringIO
 from multiprocessing.synchronize import Semaphore
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import django
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
 
+if TYPE_CHECKING:
+    from sessions.restore.guard import RestoreGuard
+    from zapauth.server.supervisor import RestartingServer
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m zapauth.serve", description="Serve ZapAuth.")
     parser.add_argument("--demo", action="store_true", help="make a demo app and user; not with DATABASE_URL")
-    parser.add_argument("--reload", action="store_true", help="start anew when a file changes")
+    parser.add_argument("--reload", action="store_true", help="restart when a file changes")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
 
     from zapauth.local.embedded_postgres import EmbeddedPostgresError, running
     from zapauth.local.postgres_watch import watched
 
-    # From here on a SIGTERM unwinds like Ctrl-C, so that PostgreSQL is stopped in either case.
+    # From here on SIGTERM has the same effect as Ctrl-C. So PostgreSQL is stopped in both cases.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         django.setup()
@@ -48,7 +53,7 @@ def main() -> int:
 
 
 class _CannotServe(Exception):
-    """The text says why."""
+    """The server can't start or go on; the text says why."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -56,22 +61,20 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _serve(*, demo: bool, reload: bool) -> None:
+    """Serve until SIGINT or SIGTERM. Raises: _CannotServe."""
     from django.conf import settings
-    from django.db import connections
-    from granian.log import LogLevels
 
-    from sessions.bulk.resume import LeftRuns
-    from sessions.restore.guard import CannotBeServed, RestoreGuard, Watcher
-    from sessions.upkeep.sweeper import Sweeper
+    from sessions.restore.guard import CannotBeServed, RestoreGuard
     from users.database_use import Use, set_use
+    from zapauth.database_log import warn_of_revealing_settings
     from zapauth.local import demo as demonstration
-    from zapauth.server import worker
-    from zapauth.server.supervisor import RestartingServer
 
     _check_address_is_free(settings.HOST, settings.PORT)
     set_use(Use.COMMAND)
     _check_settings()
-    _bring_database_up_to_date()
+    _check_database_answers()
+    warn_of_revealing_settings()
+    _migrate()
     guard = RestoreGuard(settings.RESTORE_GUARD)
     try:
         guard.start()
@@ -80,19 +83,70 @@ def _serve(*, demo: bool, reload: bool) -> None:
     prepared = demonstration.prepare() if demo else None
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
     text = demonstration.banner(prepared, url=f"http://{host}:{settings.PORT}", asked=demo)
+    _close_connections()
+
+    _serve_with_jobs(_make_server(reload=reload), guard, banner=text)
+
+
+def _check_settings() -> None:
+    from django.core.management import CommandError, call_command
+
+    try:
+        call_command("check", stdout=StringIO())
+    except CommandError as error:
+        raise _CannotServe(str(error)) from error
+
+
+def _check_database_answers() -> None:
+    from django.db import connection
+
+    try:
+        # Without the pool: it would try again for a while, and not say why it failed.
+        psycopg.connect(**connection.get_connection_params()).close()
+    except psycopg.OperationalError as error:
+        raise _CannotServe(f"the database can't be reached: {error}") from error
+
+
+def _migrate() -> None:
+    from django.core.management import call_command
+    from django.db import OperationalError, connection
+
+    from users.database_use import Use, used_for
+
+    try:
+        with used_for(Use.MIGRATION):
+            call_command("migrate", verbosity=0, interactive=False)
+            connection.close()
+    except OperationalError as error:
+        raise _CannotServe(f"the tables can't be brought up to date: {str(error).strip()}") from error
+
+
+def _close_connections() -> None:
+    """Close the connections to the database that the preparations opened."""
+    from django.db import connections
+
     for each in connections.all():
         each.close()
         each.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's wrapper has it
 
-    # Granian warns of many threads for few processors: ours wait for phones. `zapauth.server.supervisor` says more of
-    # a dead worker.
+
+def _make_server(*, reload: bool) -> "RestartingServer":
+    """The server, which has not started yet. Also sets what its worker processes inherit."""
+    from django.conf import settings
+    from granian.log import LogLevels
+
+    from zapauth.server import worker
+    from zapauth.server.supervisor import RestartingServer
+
+    # granian warns if there are many threads for few processors. Ours mostly wait for the database. And it warns when
+    # a worker dies; `zapauth.server.supervisor` logs that in more detail.
     silent = ("Python threads",) if reload else ("Python threads", "Unexpected exit from worker-")
     logging.getLogger("_granian").addFilter(lambda record: not any(text in record.getMessage() for text in silent))
-    # glibc would give each thread an arena of its own, where the 19 MB of a password's hash stay when it is done.
+    # By default glibc gives each thread an arena. Each arena would keep the 19 MB that hashing a password takes.
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
-    # Workers that start from nothing share no connection, no thread and no lock with this process.
+    # A spawned worker shares no connection, no thread and no lock with this process.
     multiprocessing.set_start_method("spawn", force=True)
-    server = RestartingServer(
+    return RestartingServer(
         **worker.OPTIONS,
         address=settings.HOST,
         port=settings.PORT,
@@ -102,9 +156,18 @@ def _serve(*, demo: bool, reload: bool) -> None:
         reload=reload,
         reload_paths=[settings.BASE_DIR / name for name in ("zapauth", "sessions", "users")] if reload else None,
     )
-    # Not an event: a worker that is killed as it sets one may leave it locked, and hold up the next worker.
+
+
+def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, banner: str) -> None:
+    """Serve, with the background jobs beside. Raises: _CannotServe, when a restored backup was noticed meanwhile."""
+    from sessions.bulk.resume import LeftRuns
+    from sessions.restore.guard import Watcher
+    from sessions.upkeep.sweeper import Sweeper
+    from zapauth.server import worker
+
+    # Not an event: a worker that is killed while it sets one may leave it locked, and block the next worker.
     ready = multiprocessing.Semaphore(0)
-    threading.Thread(target=_print_when, args=[ready, text], daemon=True).start()
+    threading.Thread(target=_print_when, args=[ready, banner], daemon=True).start()
     sweeper, left_runs, watcher = Sweeper(), LeftRuns(), Watcher(guard)
     for thread in (sweeper, left_runs, watcher):
         thread.start()
@@ -118,45 +181,16 @@ def _serve(*, demo: bool, reload: bool) -> None:
             raise _CannotServe(str(watcher.restored))
 
 
-def _check_settings() -> None:
-    from django.core.management import CommandError, call_command
-
-    try:
-        call_command("check", stdout=StringIO())
-    except CommandError as error:
-        raise _CannotServe(str(error)) from error
-
-
-def _bring_database_up_to_date() -> None:
-    from django.core.management import call_command
-    from django.db import OperationalError, connection
-
-    from users.database_use import Use, used_for
-    from zapauth.database_log import warn_of_revealing_settings
-
-    try:
-        # Without the pool, which would try again for a while and not say why.
-        psycopg.connect(**connection.get_connection_params()).close()
-    except psycopg.OperationalError as error:
-        raise _CannotServe(f"the database can't be reached: {error}") from error
-    warn_of_revealing_settings()
-    try:
-        with used_for(Use.MIGRATION):
-            call_command("migrate", verbosity=0, interactive=False)
-            connection.close()
-    except OperationalError as error:
-        raise _CannotServe(f"the tables can't be brought up to date: {str(error).strip()}") from error
-
-
 def _print_when(ready: Semaphore, text: str) -> None:
-    """Print ``text`` when the first worker takes connections."""
+    """Print ``text`` when the first worker accepts connections."""
     ready.acquire()
     print(text, flush=True)
 
 
 def _check_address_is_free(host: str, port: int) -> None:
-    # The server shares its port among its workers, so a second one would not be refused by the
-    # kernel: it would get every other connection.
+    """Raises: _CannotServe."""
+    # The workers share the port. So the kernel would not refuse a second server: it would give it half of the
+    # connections.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

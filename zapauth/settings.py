@@ -1,10 +1,9 @@
-"""Settings: the only place that reads the environment. The table in README.md says what each means.
+"""Settings: the only place that reads the environment. docs/settings.md explains each variable.
 
-Without DATABASE_URL the installation is a local one: embedded PostgreSQL, secrets in files of its
-data folder. With it nothing has a default that could be guessed.
+Without DATABASE_URL the installation is a local one: it uses the embedded PostgreSQL, and keeps its secrets in files in
+DATA_DIR. With DATABASE_URL no secret has a default.
 """
 
-import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,160 +11,113 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from zapauth.content_policy import CONTENT_SECURITY_POLICY  # noqa: F401  # django-csp reads it here
+from zapauth.environment import Environment
 from zapauth.local import embedded_postgres, secrets
 from zapauth.schema.settings import SPECTACULAR_SETTINGS  # noqa: F401  # drf-spectacular reads it here
 from zapauth.theme import UNFOLD  # noqa: F401  # a setting
 
-env = environ.Env()
+env = Environment()  # type: ignore[no-untyped-call]  # django-environ has no types
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).resolve()
 DATABASE_URL = env.str("DATABASE_URL", default="")
 IS_LOCAL = not DATABASE_URL
-# A file that must not be in the database's backups; None: no file, so that a restored backup is not noticed.
-_guard = env.str("RESTORE_GUARD", default="").strip()
+# This file must not be in the backups of the database. None: there is no file, and we can't notice a restored backup.
+_guard = env.text("RESTORE_GUARD")
 RESTORE_GUARD = None if _guard.lower() == "off" else Path(_guard or DATA_DIR / "restore_guard").resolve()
-
-
-def _secret(name: str, how: str) -> str:
-    value = env.str(name, default="")
-    if not value:
-        raise ImproperlyConfigured(f"With DATABASE_URL set, {name} is needed. Make one with: {how}")
-    return value
-
-
-def _list(name: str, default: list[str] | None = None) -> list[str]:
-    return [value.strip() for value in env.list(name, default=default or []) if value.strip()]
-
-
-def _int(name: str, default: int, *, at_least: int = 0) -> int:
-    text = env.str(name, default="").strip() or str(default)
-    if not text.isascii() or not text.isdigit() or int(text) < at_least:
-        raise ImproperlyConfigured(f"{name} is a whole number, {at_least} or more; it can't be {text!r}.")
-    return int(text)
-
-
-def _bool(name: str, *, default: bool) -> bool:
-    words = (
-        {"": default}
-        | dict.fromkeys(("1", "on", "yes", "true"), True)
-        | dict.fromkeys(("0", "off", "no", "false"), False)
-    )
-    text = env.str(name, default="").strip()
-    if text.lower() not in words:
-        raise ImproperlyConfigured(f"{name} is on or off; it can't be {text!r}.")
-    return words[text.lower()]
-
-
-def _seconds(name: str, default: timedelta, *, at_least: int = 1) -> timedelta:
-    return timedelta(seconds=_int(name, int(default.total_seconds()), at_least=at_least))
-
-
-def _rates(name: str, default: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
-    """`login=20/900,device=1000/3600`: times and seconds, of those that are to differ."""
-    rates = dict(default)
-    for text in _list(name):
-        match = re.fullmatch(r"(\w+)=([0-9]{1,9})/([1-9][0-9]{0,8})", text)
-        if match is None or match[1] not in rates:
-            names = ", ".join(rates)
-            raise ImproperlyConfigured(f"{name} is NAME=TIMES/SECONDS,... with the names {names}; not {text!r}.")
-        if match[1].endswith("_everybody") and match[3] != "3600":
-            raise ImproperlyConfigured(f"{name}: {match[1]} counts by the hour, TIMES/3600; not {text!r}.")
-        rates[match[1]] = (int(match[2]), int(match[3]))
-    return rates
-
 
 # --- the server ---------------------------------------------------------------------------------
 HOST = env.str("HOST", default="127.0.0.1")
-PORT = _int("PORT", 8000)
-WORKERS = _int("WORKERS", 2, at_least=1)
-# For each worker. Threads wait for the database. A client that is slow to send holds no thread, but a connection.
-THREADS = _int("THREADS", 32, at_least=1)
-CONNECTIONS = _int("CONNECTIONS", 1024, at_least=1)
-# For a request's headers, and again for its body.
-REQUEST_TIMEOUT = _seconds("REQUEST_TIMEOUT", timedelta(seconds=10))
-DATABASE_CONNECTIONS = _int("DATABASE_CONNECTIONS", 5, at_least=1)
+PORT = env.whole("PORT", 8000)
+WORKERS = env.whole("WORKERS", 2, at_least=1)
+# The next two are for each worker. Threads mostly wait for the database. A client that sends slowly holds a connection,
+# but no thread.
+THREADS = env.whole("THREADS", 32, at_least=1)
+CONNECTIONS = env.whole("CONNECTIONS", 1024, at_least=1)
+# The time for the headers of a request, and again for its body.
+REQUEST_TIMEOUT = env.seconds("REQUEST_TIMEOUT", timedelta(seconds=10))
+DATABASE_CONNECTIONS = env.whole("DATABASE_CONNECTIONS", 5, at_least=1)
 
-HTTPS = _bool("HTTPS", default=not IS_LOCAL)
-# How many proxies of ours stand before the service, each adding to X-Forwarded-For.
-TRUSTED_PROXIES = _int("TRUSTED_PROXIES", 0)
+HTTPS = env.switch("HTTPS", default=not IS_LOCAL)
+# The number of our own proxies before the service. Each appends to X-Forwarded-For.
+TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", 0)
 _local_hosts = ["*"] if HOST in ("0.0.0.0", "::") else ["localhost", "127.0.0.1", "[::1]", HOST]  # noqa: S104
-ALLOWED_HOSTS = _list("ALLOWED_HOSTS", default=_local_hosts if IS_LOCAL else [])
-CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS")
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=_local_hosts if IS_LOCAL else [])
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
 
 # --- secrets ------------------------------------------------------------------------------------
 if IS_LOCAL:
     SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.secret_key(DATA_DIR)
     SIGNING_KEYS = env.str("SIGNING_KEYS", default="") or secrets.signing_keys(DATA_DIR)
 else:
-    SECRET_KEY = _secret("SECRET_KEY", "openssl rand -base64 48")
-    SIGNING_KEYS = _secret("SIGNING_KEYS", "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")
-SECRET_KEY_FALLBACKS = _list("SECRET_KEY_FALLBACKS")
+    SECRET_KEY = env.secret("SECRET_KEY", "openssl rand -base64 48")
+    SIGNING_KEYS = env.secret("SIGNING_KEYS", "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256")
+SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 
 # --- sessions and tokens ------------------------------------------------------------------------
 TOKEN_ISSUER = env.str("TOKEN_ISSUER", default="zapauth")
-ACCESS_TOKEN_LIFETIME = _seconds("ACCESS_TOKEN_LIFETIME", timedelta(minutes=15))
-SESSION_LIFETIME = _seconds("SESSION_LIFETIME", timedelta(days=30))  # NIST SP 800-63B §4.1.3, AAL1
-SESSION_IDLE_TIMEOUT = _seconds("SESSION_IDLE_TIMEOUT", timedelta(days=14), at_least=0)
-SESSIONS_PER_USER = _int("SESSIONS_PER_USER", 0)
-# How long after the log-in an act that could take the account over needs no password.
-REAUTHENTICATION_WINDOW = _seconds("REAUTHENTICATION_WINDOW", timedelta(minutes=10))
-APP_SESSION_LIFETIME = _seconds("APP_SESSION_LIFETIME", timedelta(days=90))
-# Of log-ins to the admin.
-STAFF_SESSION_LIFETIME = _seconds("STAFF_SESSION_LIFETIME", timedelta(hours=12))
-STAFF_IDLE_TIMEOUT = _seconds("STAFF_IDLE_TIMEOUT", timedelta(hours=1), at_least=0)
-ROTATE_REFRESH_TOKENS = _bool("ROTATE_REFRESH_TOKENS", default=False)
-REFRESH_GRACE = _seconds("REFRESH_GRACE", timedelta(seconds=30), at_least=0)
+ACCESS_TOKEN_LIFETIME = env.seconds("ACCESS_TOKEN_LIFETIME", timedelta(minutes=15))
+SESSION_LIFETIME = env.seconds("SESSION_LIFETIME", timedelta(days=30))  # NIST SP 800-63B §4.1.3, AAL1
+SESSION_IDLE_TIMEOUT = env.seconds("SESSION_IDLE_TIMEOUT", timedelta(days=14), at_least=0)
+SESSIONS_PER_USER = env.whole("SESSIONS_PER_USER", 0)
+# For so long after the login, changes that could take over the account need no password.
+REAUTHENTICATION_WINDOW = env.seconds("REAUTHENTICATION_WINDOW", timedelta(minutes=10))
+APP_SESSION_LIFETIME = env.seconds("APP_SESSION_LIFETIME", timedelta(days=90))
+# For sessions of the admin.
+STAFF_SESSION_LIFETIME = env.seconds("STAFF_SESSION_LIFETIME", timedelta(hours=12))
+STAFF_IDLE_TIMEOUT = env.seconds("STAFF_IDLE_TIMEOUT", timedelta(hours=1), at_least=0)
+ROTATE_REFRESH_TOKENS = env.switch("ROTATE_REFRESH_TOKENS", default=False)
+REFRESH_GRACE = env.seconds("REFRESH_GRACE", timedelta(seconds=30), at_least=0)
 ZAP_APP = env.str("ZAP_APP", default="ZAP")
-REGISTRATION_OPEN = _bool("REGISTRATION_OPEN", default=True)
-# Where Buddy's clients are to send their next calls; empty: nothing is said.
+REGISTRATION_OPEN = env.switch("REGISTRATION_OPEN", default=True)
+# The URL to which Buddy's clients send their next calls. Empty: answers contain none.
 SERVICE_ROOT = env.str("SERVICE_ROOT", default="")
-# Our own backend signs (sessions.tokens.jwt); this keeps simplejwt's from falling back to SECRET_KEY.
+# Our own backend signs (sessions.tokens.jwt). Without these values simplejwt's backend would sign with SECRET_KEY.
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "USER_ID_CLAIM": "sub"}
 
 # --- attempts -----------------------------------------------------------------------------------
-THROTTLING = _bool("THROTTLING", default=True)
-# Times and seconds; only what fails counts for logins, each call for the others. A place that a user knows is a
-# device or a network from which they have logged in within 30 days; all but `_known` is for other places.
-THROTTLE_RATES = _rates(
+THROTTLING = env.switch("THROTTLING", default=True)
+# Times and seconds. For logins only failures count, for the others every call. A known place is a device or a network
+# from which the user has logged in within 30 days. It has the limits that end in `_known`; other places have the rest.
+THROTTLE_RATES = env.rates(
     "THROTTLE_RATES",
     {
-        "login": (10, 15 * 60),  # of one identity from one address
-        "login_known": (20, 15 * 60),  # of one user from one place that they know
-        "login_anywhere": (100, 60 * 60),  # of one identity; NIST SP 800-63B §5.2.2 allows a hundred
+        "login": (10, 15 * 60),  # for one identity from one address
+        "login_known": (20, 15 * 60),  # for one user from one known place
+        "login_anywhere": (100, 60 * 60),  # for one identity; NIST SP 800-63B §5.2.2 allows a hundred
         "login_address": (300, 15 * 60),  # from one address, which a whole office may share
-        "login_everybody": (20_000, 60 * 60),  # of all identities, in one hour of the clock
+        "login_everybody": (20_000, 60 * 60),  # for all identities together, in one hour of the clock
         "reset": (5, 60 * 60),  # codes mailed to one identity, to reset a password or to verify an email
-        "reset_known": (5, 60 * 60),  # codes mailed to one user who asks from one place that they know
-        "reset_staff": (30, 60 * 60),  # codes mailed by one member of staff
+        "reset_known": (5, 60 * 60),  # codes mailed to one user who asks from one known place
+        "reset_staff": (30, 60 * 60),  # codes that one member of staff has mailed
         "reset_try": (20, 60 * 60),  # codes tried for one identity
-        "reset_try_known": (20, 60 * 60),  # codes tried for one user from one place that they know
-        "reset_try_everybody": (2000, 60 * 60),  # wrong codes of all identities, in one hour of the clock
-        "reset_address": (60, 60 * 60),  # both of them, from one address
+        "reset_try_known": (20, 60 * 60),  # codes tried for one user from one known place
+        "reset_try_everybody": (2000, 60 * 60),  # wrong codes for all identities together, in one hour of the clock
+        "reset_address": (60, 60 * 60),  # codes mailed and codes tried, from one address
         "device": (600, 60 * 60),  # registrations from one address
-        "crash_report": (60, 60 * 60),  # of one device
+        "crash_report": (60, 60 * 60),  # reports of one device
         "register": (60, 60 * 60),  # users registered from one address
     },
 )
 
 # --- operators ----------------------------------------------------------------------------------
-BULK_CONFIRM_OVER = _int("BULK_CONFIRM_OVER", 1000)
-BULK_MAY_GROW = 1.1  # since the preview
-SESSION_RETENTION = _seconds("SESSION_RETENTION", timedelta(days=90), at_least=24 * 60 * 60)  # of ended ones
-CRASH_REPORT_RETENTION = _seconds("CRASH_REPORT_RETENTION", timedelta(days=30))
+BULK_CONFIRM_OVER = env.whole("BULK_CONFIRM_OVER", 1000)
+BULK_MAY_GROW = 1.1  # a bulk order may match so many times the sessions of its preview
+SESSION_RETENTION = env.seconds("SESSION_RETENTION", timedelta(days=90), at_least=24 * 60 * 60)  # of ended sessions
+CRASH_REPORT_RETENTION = env.seconds("CRASH_REPORT_RETENTION", timedelta(days=30))
 
 # --- mail ---------------------------------------------------------------------------------------
-EMAIL_URL = env.str("EMAIL_URL", default="").strip()
-vars().update(env.email_url_config(EMAIL_URL or "consolemail://"))
+EMAIL_URL = env.text("EMAIL_URL")
+vars().update(environ.Env.email_url_config(EMAIL_URL or "consolemail://"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="zapauth@localhost")
-SERVICE_NAME = env.str("SERVICE_NAME", default="ZapAuth")  # what mails call it
-NEW_DEVICE_MAIL = _bool("NEW_DEVICE_MAIL", default=False)
+SERVICE_NAME = env.str("SERVICE_NAME", default="ZapAuth")  # the name of the service in mails
+NEW_DEVICE_MAIL = env.switch("NEW_DEVICE_MAIL", default=False)
 
 # --- Django -------------------------------------------------------------------------------------
 ROOT_URLCONF = "zapauth.urls"
 WSGI_APPLICATION = "zapauth.wsgi.application"
 INSTALLED_APPS = [
-    # Each takes over templates of the next, and `sessions` Django's `changepassword`.
+    # The templates of an app override those of the apps after it. And `sessions` overrides Django's `changepassword`.
     "sessions",
     "unfold.apps.BasicAppConfig",
     "zapauth.apps.AdminConfig",
@@ -211,7 +163,7 @@ TEMPLATES = [
         },
     }
 ]
-APPEND_SLASH = False  # The dialects take a path with or without its slash, and never redirect.
+APPEND_SLASH = False  # the dialects take a path with or without its slash, and never redirect
 
 if IS_LOCAL:
     DATABASES = {"default": embedded_postgres.database(DATA_DIR)}
@@ -226,7 +178,7 @@ else:
         raise ImproperlyConfigured("DATABASE_URL must be a postgres:// URL: PostgreSQL is the only engine served.")
 DATABASES["default"]["ENGINE"] = "zapauth.postgresql"
 _options = DATABASES["default"].setdefault("OPTIONS", {})
-# "timeout" is for a queue that moves; what happens when it doesn't is in `zapauth.postgresql.pool`.
+# "timeout" is for a queue in which connections come back. `zapauth.postgresql.pool` handles one in which none does.
 _options["pool"] = {
     "min_size": 1,
     "max_size": DATABASE_CONNECTIONS,
@@ -234,16 +186,16 @@ _options["pool"] = {
     "most_waiting": max(1, THREADS * 3 // 4),
 }
 
-# Seconds that PostgreSQL waits for a lock, and seconds that a statement takes, its waiting included; 0: no limit.
-# The names are those of `users.database_use.Use`.
+# The longest time in seconds that PostgreSQL waits for a lock, and that it takes for a statement, with the wait. 0: no
+# limit. The names are those of `users.database_use.Use`.
 TIME_LIMITS = {
-    "request": (_int("REQUEST_LOCK_TIMEOUT", 5), _int("REQUEST_STATEMENT_TIMEOUT", 10)),
-    "staff": (_int("REQUEST_LOCK_TIMEOUT", 5), _int("STAFF_STATEMENT_TIMEOUT", 30)),
-    "command": (_int("COMMAND_LOCK_TIMEOUT", 60), 0),
-    "migration": (_int("MIGRATION_LOCK_TIMEOUT", 30), 0),
+    "request": (env.whole("REQUEST_LOCK_TIMEOUT", 5), env.whole("REQUEST_STATEMENT_TIMEOUT", 10)),
+    "staff": (env.whole("REQUEST_LOCK_TIMEOUT", 5), env.whole("STAFF_STATEMENT_TIMEOUT", 30)),
+    "command": (env.whole("COMMAND_LOCK_TIMEOUT", 60), 0),
+    "migration": (env.whole("MIGRATION_LOCK_TIMEOUT", 30), 0),
 }
-# Each connection begins with those of requests, so that a request sets none. What DATABASE_URL says comes later, and
-# counts. With both 0 nothing is sent, for a PgBouncer that takes no `options`.
+# Each connection starts with the limits of requests, so a request sets none. The options of DATABASE_URL come after
+# these, so they win. If both limits are 0, no `options` are sent: PgBouncer may refuse them.
 if any(TIME_LIMITS["request"]):
     _lock, _statement = TIME_LIMITS["request"]
     _limits = f"-c lock_timeout={_lock}s -c statement_timeout={_statement}s"
@@ -251,7 +203,7 @@ if any(TIME_LIMITS["request"]):
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = ["sessions.places.PlaceBackend"]
-PASSWORD_MIN_LENGTH = _int("PASSWORD_MIN_LENGTH", 8, at_least=8)  # NIST SP 800-63B §3.1.1.2
+PASSWORD_MIN_LENGTH = env.whole("PASSWORD_MIN_LENGTH", 8, at_least=8)  # NIST SP 800-63B §3.1.1.2
 _VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": PASSWORD_MIN_LENGTH}},
@@ -262,11 +214,11 @@ AUTH_PASSWORD_VALIDATORS = [
     },
 ]
 PASSWORD_HASHERS = ["users.credentials.OwaspArgon2", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
-# User names are unique among those not deleted, in any case of letters: by a constraint that this
-# check can't see.
+# A constraint keeps user names unique among users who are not deleted, in any case of letters. The check auth.W004 does
+# not recognise it.
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 
-DATA_UPLOAD_MAX_MEMORY_SIZE = 128 * 1024  # the longest legitimate body has a 4 kB device token
+DATA_UPLOAD_MAX_MEMORY_SIZE = 128 * 1024  # no legitimate body is longer: it has a device token of up to 4 kB
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
@@ -274,7 +226,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 
-CORS_ALLOWED_ORIGINS = _list("CORS_ALLOWED_ORIGINS")
+CORS_ALLOWED_ORIGINS = env.names("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_ALL_ORIGINS = CORS_ALLOWED_ORIGINS == ["*"]
 if CORS_ALLOW_ALL_ORIGINS:
     CORS_ALLOWED_ORIGINS = []
@@ -282,7 +234,7 @@ CORS_URLS_REGEX = r"^/(?!admin/|static/)"
 CORS_EXPOSE_HEADERS = ["X-Request-ID", "Retry-After"]
 
 STATIC_URL = "/static/"
-WHITENOISE_USE_FINDERS = True  # found in the packages at start: no step to forget
+WHITENOISE_USE_FINDERS = True  # finds the files in the packages at the start, without collectstatic
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -292,10 +244,10 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-FORMAT_MODULE_PATH = "zapauth.formats"  # of times in the admin
+FORMAT_MODULE_PATH = "zapauth.formats"  # of dates and times in the admin
 
-# The admin's cookie names a session of ours, which decides (`sessions.browser`); nothing of it is in the database.
-# Django counts its age by the host's clock. With a day more, a host whose clock is wrong refuses nobody.
+# The admin's cookie contains the id of a session, which decides (`sessions.browser`). Django itself stores nothing in
+# the database. It measures the age of the cookie by the host's clock, so we add a day, in case that clock is wrong.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 SESSION_COOKIE_AGE = int((STAFF_SESSION_LIFETIME + timedelta(days=1)).total_seconds())
 SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"
@@ -303,10 +255,10 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 if HTTPS:
     SECURE_SSL_REDIRECT = True
-    # Only people are redirected. A client that called over plain HTTP has sent its token by then;
-    # and these paths answer in their dialect, whatever happens.
+    # Only the admin and the documentation redirect. The dialects answer in their own shape. And a client that calls
+    # over plain HTTP has already sent its token.
     SECURE_REDIRECT_EXEMPT = [r"^(?!admin/|docs/?$)"]
-    SECURE_HSTS_SECONDS = _int("HSTS_SECONDS", 365 * 24 * 3600)
+    SECURE_HSTS_SECONDS = env.whole("HSTS_SECONDS", 365 * 24 * 3600)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -320,7 +272,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
-        # A 4xx is the client's news, and its answer says it.
+        # A 4xx is an error of the client, and the answer says what is wrong.
         "django.request": {"level": "ERROR"},
         "django.security": {"level": "ERROR"},
     },

@@ -1,4 +1,4 @@
-"""How the admin looks, and what its sidebar leads to: django-unfold's settings."""
+"""The look of the admin and the links in its sidebar: the settings of django-unfold."""
 
 from django.templatetags.static import static
 from django.urls import reverse_lazy

@@ -1,4 +1,4 @@
-"""Which errors of the database mean "not now": too busy, too slow, or away. They are answered 503, and never 500."""
+"""Which errors mean that the database is too busy, too slow or away. The answer to them is 503, and not 500."""
 
 import logging
 
@@ -8,27 +8,27 @@ from psycopg_pool import PoolTimeout
 
 logger = logging.getLogger("zapauth.database")
 
-# A request whose answer the database still owed may have been carried out: nobody knows.
+# If the connection broke before the database answered, nobody knows whether it carried out the request.
 UNAVAILABLE = "The service can't answer now. Try again later: it is not known whether this request was carried out."
 RETRY_AFTER = 2  # seconds
-_TOO_COMPLEX = "54"  # PostgreSQL's class of errors for what no second try cures
+_TOO_COMPLEX = "54"  # PostgreSQL's class of errors for a statement that is too complex; a second try won't help
 
 
 class Unavailable(Exception):
-    """The database can't be asked now; worth another try after `retry_after` seconds."""
+    """The database can't answer now. Another try makes sense after `retry_after` seconds."""
 
     retry_after = RETRY_AFTER
 
 
 def find_unavailable(error: BaseException) -> Unavailable | None:
-    """What to answer instead of ``error``, if the database was too busy, too slow or away; else None.
+    """`Unavailable`, if ``error`` means that the database was too busy, too slow or away; else None.
 
-    It is logged, but for a pool without a free connection: that is one line of the pool's, however many ask.
+    It logs a warning, except if the pool has no free connection: the pool itself logs that once.
     """
     if not isinstance(error, DatabaseError | InterfaceError):
         return None
     sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
-    # Over a Unix socket the end of a connection may come as the base class, without a code.
+    # Over a Unix socket, psycopg may raise its base class without a code when the connection ends.
     is_nameless = type(error.__cause__) is PsycopgDatabaseError and not sqlstate
     if not isinstance(error, OperationalError | InterfaceError) and not is_nameless:
         return None

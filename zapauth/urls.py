@@ -1,4 +1,4 @@
-"""Which path is whose: `/v1` is ZAP's, `/admin`, `/static`, `/docs`, `/schema` are nobody's, the rest is Buddy's."""
+"""Routes: `/v1` belongs to ZAP. `/`, `/admin`, `/static`, `/docs` and `/schema` are pages. Buddy has the rest."""
 
 from types import ModuleType
 
@@ -8,6 +8,7 @@ from django.urls import include, path, re_path
 from django.views import defaults
 
 from zapauth.buddy import errors as buddy
+from zapauth.home import home
 from zapauth.pages import is_page
 from zapauth.request_facts import is_zap
 from zapauth.schema.views import DocsView, SchemaView
@@ -15,7 +16,7 @@ from zapauth.zap import errors as zap
 
 
 def _dialect(request: HttpRequest) -> ModuleType | None:
-    if is_page(request.path):
+    if is_page(request):
         return None
     return zap if is_zap(request.path) else buddy
 
@@ -26,7 +27,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """What fails before a view is found, such as a host name that is not ours."""
+    """Answer a request that fails before a view is found, such as one for a host that is not in ALLOWED_HOSTS."""
     dialect = _dialect(request)
     return dialect.failure(request, exception) if dialect else defaults.bad_request(request, exception)
 
@@ -47,6 +48,7 @@ handler404 = not_found
 handler500 = server_error
 
 urlpatterns = [
+    path("", home, name="home"),
     path("v1/", include("zapauth.zap.urls")),
     path("", include("zapauth.buddy.urls")),
     path("admin/", admin.site.urls),

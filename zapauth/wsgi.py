@@ -1,4 +1,4 @@
-"""Django as a WSGI application: what `zapauth.server.worker` calls for each request."""
+"""The WSGI application. `zapauth.server.worker` calls it for each request."""
 
 import os
 import re
@@ -16,10 +16,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
 
 
 def with_plain_content_types(app: "WSGIApplication") -> "WSGIApplication":
-    """Leave no parameter in the content type but a boundary.
+    """Remove every parameter of the content type except a boundary.
 
-    Django would decode the query by a charset like "hex", and fail before any of our code runs. All that is
-    served is UTF-8.
+    With a charset like "hex", Django would fail to decode the query before any of our code runs. We serve UTF-8 only.
     """
 
     def plain(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

@@ -46,6 +46,8 @@ def test_an_unknown_path_is_refused_by_any_method(dialect, phone, untouched):
     for method in METHODS:
         call = Call(phone, method, "", token=phone.access_token)
         paths = {path[:50]: path.replace("{own}", phone.user_id) for path in UNKNOWN[dialect]}
+        if method in ("GET", "HEAD"):
+            paths.pop("/", None)  # a page
         answers = {name: refusal(dialect, call.but(path=path)) for name, path in paths.items()}
         assert answers == dict.fromkeys(paths, dialect.unknown_path), method
     untouched()

@@ -1,4 +1,4 @@
-"""`POST /devices/current/crashreports`: what is kept, and how much of it."""
+"""`POST /devices/current/crashreports`: which parts of a report are stored, and how much of each."""
 
 from datetime import timedelta
 

@@ -162,7 +162,7 @@ def test_a_new_push_token_that_the_user_brings_takes_the_old_ones_place(new_phon
     assert [address_in(held) for held in Device.objects.get().device_tokens.all()] == ["new"]
     phone.log_out()
     assert pushes_of(phone.user_id) == []
-    phone.log_in(phone.username)  # with the registration's token
+    phone.log_in(phone.username)  # with the token of the registration
     assert pushes_of(phone.user_id) == ["new"]
 
 

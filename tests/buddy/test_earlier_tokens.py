@@ -1,4 +1,4 @@
-"""An earlier token of a device: what it is still good for, and what it can no longer do to who is logged in now."""
+"""An earlier token of a device: what it still does, and that it can't harm the user who is logged in now."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def log_in(phone, token, name):
 
 @pytest.fixture
 def thief(new_phone):
-    """Had the phone before, logged out and kept the app-level token of the logout."""
+    """Owned the phone before, logged out, and kept the app-level token from the logout."""
     thief = new_phone(device_token="hers").sign_up()
     thief.kept = buddy_success(thief.log_out())["accessToken"]
     return thief
@@ -30,7 +30,7 @@ def thief(new_phone):
 
 @pytest.fixture
 def anna(thief):
-    """Has the phone now, and is logged in by the very token that the thief has kept."""
+    """Owns the phone now, and logged in with the token that the thief has kept."""
     anna = BuddyPhone(InProcess(), device_token="hers", app_id=thief.app_id, app_key=thief.app_key)
     anna.app_token = thief.kept
     return anna.sign_up()
@@ -116,7 +116,7 @@ def test_a_second_login_that_carries_the_users_token_keeps_it(anna):
 
 
 def test_a_new_push_address_of_the_user_is_there_again_after_a_login_with_the_token_of_before(anna):
-    # The iOS client goes on with its registration's token after a logout.
+    # After a logout the iOS client uses the token of its registration again.
     assert patch(anna, anna.access_token, pushToken="rotated").status == 200
     anna.log_out()
     assert buddy_success(log_in(anna, anna.app_token, anna.username))["id"] == anna.user_id

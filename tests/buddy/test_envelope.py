@@ -1,4 +1,4 @@
-"""Buddy's envelope, over one good call of each route: what every client can read, and what some can't."""
+"""Buddy's envelope, in one valid call of each route. Some clients can't read null, a bare list or a repeated key."""
 
 import json
 import re
@@ -19,7 +19,7 @@ WIRE_DATE = re.compile(r"/Date\((-?\d+)\)/")
 
 @pytest.fixture
 def answers(new_phone, mailoutbox):
-    """Makes one good call of each route; its answers by method and route."""
+    """Make one valid call of each route. Returns the answers by method and route."""
 
     def all_of(slash=""):
         replies = {}
@@ -53,7 +53,7 @@ def answers(new_phone, mailoutbox):
 
 
 def routes():
-    """Each method and path of the url patterns, its parameters written as the documentation does."""
+    """Each method and path of the url patterns, with parameters as in the documentation."""
     for pattern in urlpatterns:
         path = re.sub(r"\(\?P<(\w+)>[^)]+\)", r":\1", pattern.pattern.regex.pattern).strip("^$").removesuffix("/?")
         for method, action in pattern.callback.actions.items():
@@ -62,7 +62,7 @@ def routes():
 
 
 def objects_in(value):
-    """``value`` and all that is in it, as far as they are objects."""
+    """Yield ``value`` and every object within it."""
     if isinstance(value, dict):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -109,7 +109,7 @@ def test_what_there_is_no_value_for_is_left_out_rather_than_null(answers, new_ph
 def test_no_object_has_keys_that_differ_only_in_case(answers):
     objects = []
     for reply in answers().values():
-        # With the keys as they stand there: a dictionary would hide one that is there twice.
+        # As pairs: a dictionary would hide a key that comes twice.
         json.loads(reply.text, object_pairs_hook=lambda pairs: objects.append([name for name, _ in pairs]))
     assert len(objects) > len(list(routes()))
     for names in objects:
@@ -139,7 +139,7 @@ def test_times_are_milliseconds_since_1970_in_utc(new_phone, settings, at):
         now = datetime.now(UTC)
     milliseconds = (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
     assert user["created"] == user["lastLogin"] == f"/Date({milliseconds})/"
-    # An `exp` has whole seconds, and what is told is the token's own.
+    # An `exp` has whole seconds. The answer shows the token's own.
     expires = int(WIRE_DATE.fullmatch(user["accessTokenExpires"])[1])
     assert expires == int((now + settings.SESSION_LIFETIME).timestamp()) * 1000
 
@@ -211,5 +211,5 @@ def test_no_answer_has_a_status_that_the_ios_client_takes_for_no_internet(new_ph
     ]
     statuses = [reply.status for reply in refused]
     assert set(statuses) <= {200, 201, 400, 401, 402, 403, 404, 405, 500, 429}
-    assert statuses.count(429) == 1  # the exception: backing off is what is wanted
+    assert statuses.count(429) == 1  # the exception: clients should wait before the next try
     assert refused[-1].headers["retry-after"]

@@ -1,4 +1,4 @@
-"""Buddy's table of errors: a test for each, named for it, its number and what it is for."""
+"""Buddy's table of errors. The name of a test has the error, its number and its cause."""
 
 import re
 import sys
@@ -93,7 +93,7 @@ def test_auth_access_token_invalid_0x104_is_a_401_for_the_token_of_an_ended_sess
     phone = new_phone().sign_up()
     phone.log_out()
     assert error_of(phone.me()) == (401, "AuthAccessTokenInvalid", 260)
-    # By it the JavaScript client knows that it has to register anew, whatever it called.
+    # This error tells the JavaScript client to register again, whichever call it made.
     assert error_of(phone.ask("POST", "/users/login", {})) == (401, "AuthAccessTokenInvalid", 260)
 
 
@@ -228,9 +228,12 @@ def test_parameter_incorrect_format_0x203_is_a_400_for_a_malformed_body(new_phon
 
 def test_operation_not_found_0x204_is_a_404_for_an_unknown_path(new_phone):
     phone = new_phone().sign_up()
-    for path in ("/nothing", "/", "/users/me/nothing", "/Users/me", "/devices/other"):
+    calls = [("GET", path) for path in ("/nothing", "/users/me/nothing", "/Users/me", "/devices/other")]
+    # GET and HEAD of / answer a page.
+    calls += [(method, "/") for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS")]
+    for method, path in calls:
         for token in (phone.access_token, None):
-            assert error_of(phone.call("GET", path, token=token)) == (404, "OperationNotFound", 516)
+            assert error_of(phone.call(method, path, token=token)) == (404, "OperationNotFound", 516)
 
 
 def test_operation_not_found_0x204_is_a_405_for_an_unknown_method_of_a_path(new_phone):

@@ -1,4 +1,4 @@
-"""`POST /users` and `POST /users/login`: a user comes onto a device, and another one leaves it."""
+"""`POST /users` and `POST /users/login`: a user logs in on a device, which ends the session of another user there."""
 
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -23,7 +23,7 @@ INVALID_TOKEN = (401, "AuthAccessTokenInvalid")
 
 @pytest.fixture
 def ready(new_phone):
-    """A registered device with nobody on it."""
+    """A registered device on which no user is logged in."""
     phone = new_phone(device_token="push")
     phone.register_device()
     return phone

@@ -1,4 +1,4 @@
-"""`POST /users/me/logout`: what a logout does, and the ping that works before and after."""
+"""`POST /users/me/logout`: what a logout does. The ping works before and after it."""
 
 import pytest
 
@@ -75,7 +75,7 @@ def test_a_logout_with_an_app_level_token_answers_user_access_token_required_and
     assert phone.me().status == 200
     assert pushes_of(phone.user_id) == ["push"]
     assert Session.objects.count() == before
-    assert phone.log_in(phone.username).status == 200  # the app-level token is as good as before
+    assert phone.log_in(phone.username).status == 200  # the app-level token still works
 
 
 def test_a_logout_with_a_dead_token_answers_access_token_invalid_and_gives_no_new_token(new_phone):

@@ -1,4 +1,4 @@
-"""`POST` and `PATCH /users/password`: a code by mail, a new password by the code."""
+"""`POST` and `PATCH /users/password`: a mailed code, and a new password with it."""
 
 from datetime import timedelta
 
@@ -48,7 +48,7 @@ def log_in(phone, password):
 
 @pytest.fixture
 def new_code(ann, mailoutbox):
-    """Asks for a code in Ann's name; answers the one that was mailed."""
+    """Ask for a code for Ann. Returns the code from the mail."""
 
     def ask_and_read():
         assert buddy_success(ask(ann)) is True
@@ -106,7 +106,7 @@ def test_no_mail_goes_to_who_is_disabled_or_deleted_or_has_no_email(ann, mailout
 
 
 def test_post_users_password_is_auth_failed_and_a_429_after_too_many_codes(ann, mailoutbox, settings):
-    Throttle.objects.all().delete()  # setting the email has sent a code
+    Throttle.objects.all().delete()  # the change of the email has already sent a code
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"reset": (2, 600), "reset_known": (2, 600)}
     for name in ("Ann.Lee", "nobody"):
         assert [ask(ann, name).status for _ in range(2)] == [200, 200]

@@ -1,4 +1,4 @@
-"""How Buddy's clients write their requests: headers, bodies, spellings, values, and calls from a browser."""
+"""The ways in which Buddy's clients write requests: headers, bodies, spellings, values, and calls from a browser."""
 
 import json
 from urllib.parse import urlencode

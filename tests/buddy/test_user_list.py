@@ -1,4 +1,4 @@
-"""`GET /users`: pages of the users that the caller may see, forth and back by tokens."""
+"""`GET /users`: pages of the users that the caller may see. Tokens lead to the next and the previous page."""
 
 import re
 from datetime import UTC, datetime
@@ -75,13 +75,13 @@ def test_paging_back_by_tokens_shows_the_same_pages_in_reverse(staff):
         back.append(page_of(staff, token=back[-1]["previousToken"]))
     assert [ids_in(page) for page in back] == [ids_in(page) for page in reversed(forth)]
     assert [len(page["pageResults"]) for page in forth] == [3, 3, 1]
-    # And forth again from the page that was reached by going back.
+    # And forward again from a page that was reached backward.
     assert ids_in(page_of(staff, token=back[-1]["nextToken"])) == ids_in(forth[1])
 
 
 def test_the_current_token_answers_the_same_page_again(staff):
     make_users(5)
-    # A token says the second in which it was made.
+    # A token contains the second in which it was made.
     with time_machine.travel(datetime.now(UTC), tick=False):
         page = page_of(staff, limit=2)
         for _ in range(3):

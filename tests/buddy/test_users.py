@@ -1,4 +1,4 @@
-"""`GET`, `PATCH` and `DELETE` of `/users/me` and `/users/:id`: one's own user, and others for staff."""
+"""`GET`, `PATCH` and `DELETE` of `/users/me` and `/users/:id`: the caller's own user, and for staff any user."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL writes to its log: errors, and nothing of what people sent."""
+"""PostgreSQL's log contains errors, but no data of requests."""
 
 from contextlib import contextmanager
 
@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import DataError, IntegrityError, connection, transaction
 
 from tests.phones import PASSWORD
-from tests.project.test_docker import composition
+from tests.project.test_docker import COMPOSE
 from users.models import User
 from zapauth import database_log
 from zapauth.local.embedded_postgres import QUIET
@@ -23,7 +23,7 @@ class Logged:
 
 @contextmanager
 def logged():
-    """What the embedded server writes meanwhile."""
+    """The lines that the embedded server logs during the test."""
     file, said = settings.DATA_DIR / "postgres" / "log", Logged()
     before = file.stat().st_size
     yield said
@@ -43,7 +43,7 @@ def person(phone, name, **fields):
 def test_registering_what_is_taken_is_no_error_of_the_database(new_phone, taken):
     phone = new_phone()
     if phone.dialect == "buddy" and taken == "phoneNumber":
-        taken = "email"  # there are no phone numbers in Buddy
+        taken = "email"  # Buddy has no phone numbers
     own = {"username": "somebody_else", "email": "else@example.org", "phoneNumber": "+4915187654321"}
     del own[taken]
     if phone.dialect == "buddy":
@@ -128,5 +128,5 @@ def test_a_database_that_cannot_be_reached_is_not_warned_of(db, settings, monkey
 
 
 def test_the_database_of_the_composition_is_started_alike():
-    command = composition()["services"]["postgres"]["command"]
+    command = COMPOSE["services"]["postgres"]["command"]
     assert command == ["postgres", *(f"-c{name}={value}" for name, value in QUIET.items())]

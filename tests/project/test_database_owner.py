@@ -1,4 +1,4 @@
-"""docker/owner.sql on a real PostgreSQL: the service's role is no superuser, and nothing that it does needs one."""
+"""docker/owner.sql on a real PostgreSQL: the role of the service is no superuser, and needs none."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not settings.IS_LOCAL, reason="makes a role, whi
 
 OWNER, FRESH, BEFORE = "zapauth_owner", "owner_fresh", "owner_before"
 SCRIPT = ROOT / "docker" / "owner.sql"
-# Names what another role than the service's owns.
+# Lists the objects that another role than the service's owns.
 OTHERS = """
     SELECT c.oid::regclass::text FROM pg_class c
      WHERE relnamespace = 'public'::regnamespace AND pg_get_userbyid(relowner) <> 'zapauth_owner'
@@ -34,7 +34,7 @@ RIGHTS = """
 
 
 def psql(database, *words, **environment):
-    """As the superuser. Returns what it printed. Raises: subprocess.CalledProcessError."""
+    """Run it as the superuser, and return its output. Raises: subprocess.CalledProcessError."""
     programs = _Server(settings.DATA_DIR).programs
     who = ["--username=postgres", f"--host={socket_folder(settings.DATA_DIR)}", f"--dbname={database}"]
     done = subprocess.run(
@@ -79,7 +79,7 @@ def test_the_service_makes_its_tables_and_serves_as_an_owner_without_rights(data
         assert phone.me().status == 401
     assert psql(FRESH, "-c", OTHERS) == ""
 
-    # A volume from before: all of it is the superuser's. The script takes it over, and may be run again.
+    # In an old volume the superuser owns everything. The script changes that, and may run twice.
     psql("postgres", "-c", f"CREATE DATABASE {BEFORE} TEMPLATE {FRESH}")
     psql(BEFORE, "-c", f"REASSIGN OWNED BY {OWNER} TO postgres")
     assert "users_user_pkey" in psql(BEFORE, "-c", OTHERS)

@@ -1,4 +1,4 @@
-"""The headers of pages for people, and of the dialects' answers."""
+"""The headers of pages, and of the answers of the dialects."""
 
 import pytest
 from django.test import Client
@@ -18,7 +18,7 @@ POLICY = {
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["/admin/login/", "/admin/", "/admin/users/user/", "/docs", "/docs/", "/schema"])
+@pytest.mark.parametrize("path", ["/", "/admin/login/", "/admin/", "/admin/users/user/", "/docs", "/docs/", "/schema"])
 def test_a_page_has_a_policy_without_inline_and_evaluated_scripts_and_styles(path):
     assert set(Client().get(path)["Content-Security-Policy"].split("; ")) == POLICY
 

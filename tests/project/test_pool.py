@@ -1,4 +1,4 @@
-"""The pool of database connections, on a PostgreSQL of its own that comes and goes."""
+"""The pool of database connections, on a PostgreSQL that the tests start and stop."""
 
 import tempfile
 import threading
@@ -19,7 +19,7 @@ from zapauth.postgresql.shares import Shares
 
 @pytest.fixture(scope="module")
 def postgres():
-    # Not in pytest's folder: another run of it takes the right to pass through from PostgreSQL's system user.
+    # Not in pytest's folder: another run of pytest could lock PostgreSQL's system user out of it.
     with tempfile.TemporaryDirectory(prefix="zapauth-pool-", ignore_cleanup_errors=True) as folder:
         started = RestartablePostgres(Path(folder), port=free_port())
         yield started
@@ -43,15 +43,15 @@ def new_pool():
 
 @pytest.fixture(autouse=True)
 def as_in_a_server(monkeypatch):
-    monkeypatch.setattr("zapauth.postgresql.pool.LONG", 0.3)  # the suite has it look after nothing
-    serve_nobody()  # another test's request may have been for somebody
+    monkeypatch.setattr("zapauth.postgresql.pool.LONG", 0.3)  # the test suite has set it to infinity
+    serve_nobody()  # an earlier test may have set a user
     yield
     serve_nobody()
 
 
 @pytest.fixture
 def hasty(monkeypatch):
-    """For a test that waits for a refusal: it comes sooner."""
+    """Makes refusals come sooner, for tests that wait for one."""
     monkeypatch.setattr("zapauth.postgresql.shares.LOOKS", 2)
     monkeypatch.setattr("zapauth.postgresql.pool.ASK_EVERY", 0.2)
 
@@ -65,7 +65,7 @@ def ask(pool):
 
 
 def fill(pool):
-    """As many idle connections as it may have."""
+    """Fill the pool with as many idle connections as it may have."""
     borrowed = [pool.getconn() for _ in range(pool.max_size)]
     for connection in borrowed:
         pool.putconn(connection)
@@ -82,7 +82,7 @@ def test_after_a_restart_no_idle_connection_that_is_dead_is_lent(postgres, new_p
     pool = new_pool(postgres.url(over))
     fill(pool)
     restart(postgres)
-    pids = [ask(pool) for _ in range(8)]  # each would raise
+    pids = [ask(pool) for _ in range(8)]  # a broken connection would raise
     assert all(pids)
 
 
@@ -105,7 +105,7 @@ def test_while_the_server_is_away_borrowing_fails_and_when_it_is_back_it_works(p
     wait_until(works)
     assert all(ask(pool) for _ in range(8))
     told = [record.getMessage() for record in caplog.records if record.name == "zapauth.database"]
-    # The suite has a pool of its own, which may have something to say, too.
+    # The pool of the test suite may log lines, too.
     assert len([text for text in told if "can't connect" in text and str(postgres.port) in text]) == 1
     assert any("takes connections again" in text for text in told)
 
@@ -116,7 +116,7 @@ def test_a_request_whose_server_falls_silent_fails_and_the_next_ones_do_when_it_
     fill(pool)
     proxy.fall_silent()
     try:
-        # Without the pool's looking after it, it would wait for ever.
+        # It would wait for ever if the pool did not look after it.
         with pytest.raises(psycopg.OperationalError):
             ask(pool)
     finally:

@@ -1,4 +1,4 @@
-"""What `manage.py check` and the server's start refuse with DATABASE_URL, and what no command is refused for."""
+"""The settings that `manage.py check` and the server refuse with DATABASE_URL. Other commands accept them."""
 
 import re
 from secrets import token_hex, token_urlsafe
@@ -22,7 +22,7 @@ from tests.environment import ROOT
 from zapauth.production import PUBLISHED_KEYS, SERVING, weakness_of_key, weakness_of_secret
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-# The example of jwt.io, in many a tutorial.
+# The example of jwt.io, which many tutorials copy.
 JWT_IO = 0x7AF6732F581D005AFCF216F6385FF6371029242CC60840DD7D2A7A5503B7D21C
 
 
@@ -38,7 +38,7 @@ def public_pem(number):
 
 @pytest.fixture
 def production(settings):
-    """Settings of an installation that is served."""
+    """Settings of a production installation."""
     settings.IS_LOCAL = False
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = token_urlsafe(48), [token_hex(32)]
     settings.SIGNING_KEYS = new_private_key_pem()
@@ -82,7 +82,7 @@ REFUSED = [
     ("SIGNING_KEYS", private_pem(2**128 + 17), "zapauth.E003", "too small"),
     ("SIGNING_KEYS", private_pem(ORDER - 3), "zapauth.E003", "too small"),
     ("EMAIL_URL", "", "zapauth.E004", "reset codes would go to the log"),
-    ("ALLOWED_HOSTS", [], "zapauth.E005", "every request would be answered 400"),
+    ("ALLOWED_HOSTS", [], "zapauth.E005", "every request would get a 400"),
     ("ALLOWED_HOSTS", ["*"], "zapauth.E005", "ALLOWED_HOSTS has '*'"),
     ("ALLOWED_HOSTS", ["auth.example.org", "*.example.org"], "zapauth.E005", "'*.example.org'"),
 ]
@@ -119,7 +119,7 @@ def test_the_log_takes_mail_when_that_is_said(production):
     assert refusals() == {}
 
 
-# --- what stands in the repository ----------------------------------------------------------------
+# --- keys in the repository ----------------------------------------------------------------
 
 
 def texts():
@@ -146,7 +146,7 @@ def test_the_published_keys_are_listed_by_the_name_that_tokens_give_them():
     assert thumbprint(derive_private_key(JWT_IO, SECP256R1()).public_key()) in PUBLISHED_KEYS
 
 
-# --- which commands ask ---------------------------------------------------------------------------
+# --- commands that run the checks ---------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Where a request came from, by the proxies that are ours."""
+"""The address of the client, behind our own proxies."""
 
 import pytest
 
@@ -9,9 +9,9 @@ from tests.phones import PASSWORD, InProcess, ZapPhone
 @pytest.mark.parametrize(
     ("proxies", "header", "address"),
     [
-        (0, "203.0.113.9", "127.0.0.1"),  # nobody's word is taken
+        (0, "203.0.113.9", "127.0.0.1"),  # without proxies the header is ignored
         (1, "203.0.113.9", "203.0.113.9"),
-        (1, "1.2.3.4, 203.0.113.9", "203.0.113.9"),  # the left one anybody can write
+        (1, "1.2.3.4, 203.0.113.9", "203.0.113.9"),  # the client can write the left one
         (2, "1.2.3.4, 203.0.113.9, 10.0.0.1", "203.0.113.9"),
         (2, "203.0.113.9", "127.0.0.1"),
         (1, "", "127.0.0.1"),

@@ -1,4 +1,4 @@
-"""`make run` as its user sees it: what it starts, prints, keeps, and stops. Each on a data folder of its own."""
+"""`make run` as its user sees it: what it starts, prints, keeps and stops. Each test has a data folder of its own."""
 
 import json
 import os
@@ -24,9 +24,9 @@ from zapauth.local.postgres_watch import PostgresWatch
 
 @pytest.fixture
 def data():
-    # Not in pytest's folder: another run of it takes the right to pass through from PostgreSQL's system user.
+    # Not in pytest's folder: a second run of pytest would take PostgreSQL's access to it away.
     with tempfile.TemporaryDirectory(prefix="zapauth serve ", ignore_cleanup_errors=True) as folder:
-        # With a blank, and too long for a Unix socket's name.
+        # The path has a blank, and is too long for the name of a Unix socket.
         yield Path(folder) / ("long" * 25)
 
 
@@ -47,7 +47,7 @@ def run(*arguments, data, **more):
 
 
 def production(settings):
-    """Settings that a server starts with, but for the database, which is not there."""
+    """Valid settings for a server, except that there is no such database."""
     url = f"postgres://u@127.0.0.1:{free_port()}/none"
     return MAY_SERVE | {
         "DATABASE_URL": url,
@@ -75,14 +75,14 @@ def serving(data, tmp_path, **more):
         wait_until_it_listens(server)
         yield server
     finally:
-        # As a terminal does it: Ctrl-C goes to all processes of the group, workers included.
+        # As in a terminal: Ctrl-C goes to all processes of the group, also to the workers.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
         process.wait(60)
 
 
 def processes_of(data):
-    """Whatever still runs on that data folder, PostgreSQL included."""
+    """The processes that run on that data folder, including PostgreSQL."""
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         if process.info["status"] != psutil.STATUS_ZOMBIE and str(data) in " ".join(process.info["cmdline"] or []):
@@ -91,7 +91,7 @@ def processes_of(data):
 
 
 def printed_examples(text):
-    """The two blocks of command lines that the start prints, each up to an empty line."""
+    """The two blocks of commands that the server prints at its start. Each ends at an empty line."""
     return re.findall(r"dialect:\n\n(.+?)\n\n", text + "\n", re.DOTALL)
 
 
@@ -140,7 +140,7 @@ def test_a_start_after_kill_9_works(data, tmp_path, what):
         heads = [process for process in everything if "-D" in process.cmdline()]
         server.process.kill()
         for process in everything if what == "everything" else heads:
-            with suppress(psutil.NoSuchProcess):  # its parent's death was enough
+            with suppress(psutil.NoSuchProcess):  # it ended when its parent died
                 process.kill()
         server.process.wait(60)
         assert psutil.wait_procs(workers, timeout=60)[1] == []
@@ -150,7 +150,7 @@ def test_a_start_after_kill_9_works(data, tmp_path, what):
 
 
 def processes_that_wait_for(lock):
-    """How many, by the kernel's list of file locks."""
+    """The number of its holders, from the kernel's list of file locks."""
     name = f":{lock.stat().st_ino} "
     return sum("-> FLOCK" in line and name in line for line in Path("/proc/locks").read_text().splitlines())
 
@@ -159,21 +159,21 @@ def test_a_postgres_that_is_killed_is_started_again_by_one_of_those_who_see_it(d
     with serving(data, tmp_path) as server:
         pid_file = data / "postgres" / "postmaster.pid"
         killed = int(pid_file.read_text().split()[0])
-        other = PostgresWatch(data)  # as a second server's
+        other = PostgresWatch(data)  # the watch of a second server
         other.start()
         with _only_one(data):
             os.kill(killed, signal.SIGKILL)
             wait_until(lambda: processes_that_wait_for(data / "postgres.lock") == 2)
         try:
             wait_until(lambda: "PostgreSQL runs again" in server.log.read_text() + caplog.text)
-            other.stop()  # so both have looked
+            other.stop()  # after this, both watches have checked
             assert int(pid_file.read_text().split()[0]) != killed
             body = {"identity": "nobody", "password": "wrong"}
             wait_until(lambda: httpx.post(f"{server.base_url}/v1/login", json=body, timeout=30).status_code == 401)
         finally:
             other.stop()
         assert (data / "postgres" / "log").read_text().count("starting PostgreSQL") == 2
-        assert (server.log.read_text() + caplog.text).count("PostgreSQL has died; it is started again") == 1
+        assert (server.log.read_text() + caplog.text).count("PostgreSQL has died; restarting it") == 1
     assert server.process.returncode == 0
     assert processes_of(data) == []
 

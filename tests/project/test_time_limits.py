@@ -1,4 +1,4 @@
-"""How long PostgreSQL waits for a lock and how long a statement may take, by what a thread does."""
+"""The limits for waiting for a lock and for a statement: requests, pages, commands and migrations have their own."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ def limits():
 
 @pytest.fixture
 def own_connection(transactional_db):
-    """Each block borrows a connection, as a request does."""
+    """The test borrows its own connection, as a request does."""
     connection.close()
     yield
     connection.close()
@@ -49,7 +49,7 @@ def test_each_use_has_its_limits_and_leaves_those_of_requests_behind(own_connect
     with used_for(what):
         assert limits() == EXPECTED[what]
         connection.close()
-    for _ in range(connections["default"].pool.max_size):  # whichever connection it was
+    for _ in range(connections["default"].pool.max_size):  # check every connection of the pool
         assert limits() == EXPECTED[Use.REQUEST]
         connection.close()
 
@@ -152,12 +152,12 @@ def test_a_limit_that_is_no_number_of_seconds_is_refused(value):
     assert f"REQUEST_LOCK_TIMEOUT is a whole number, 0 or more; it can't be '{value}'." in done.stderr
 
 
-# --- what they lead to --------------------------------------------------------------------------
+# --- when a limit is reached --------------------------------------------------------------------------
 
 
 @pytest.fixture
 def locked_user(transactional_db):
-    """A user whose row another connection has locked."""
+    """A user. Another connection holds a lock on their row."""
     user = User.objects.create_user("ann_lee", "correct-horse-1", email="ann@example.org")
     other = connections.create_connection("default")
     try:

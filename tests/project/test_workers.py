@@ -1,4 +1,4 @@
-"""Workers that die: a real server starts them again, and says so."""
+"""Workers that die: a real server restarts them and logs it."""
 
 import hashlib
 import inspect
@@ -17,8 +17,8 @@ from tests.servers import ping, running_server
 from tests.waiting import wait_until
 from zapauth.server.supervisor import LONG_LIFE, LONGEST_PAUSE, RestartingServer, _join, pause_after
 
-# Our `_serve_loop` was written against these texts of granian's. When one changes, read what is new there, see
-# whether ours has to follow, and put the new digest here.
+# Our `_serve_loop` depends on these functions of granian. When one changes, read its new code, change ours if needed,
+# and put the new digest here.
 GRANIANS = {
     "_serve_loop": "123ffa1d2e47bda9",
     "_serve": "556b027a04da24b6",
@@ -30,14 +30,14 @@ GRANIANS = {
 
 @pytest.fixture(scope="module")
 def impatient(django_db_blocker, django_db_setup):
-    """A server of its own, whose workers may be killed."""
+    """A server whose workers the test may kill."""
     with django_db_blocker.unblock(), running_server() as server:
         yield server
 
 
 @pytest.fixture
 def patient(django_db_blocker, django_db_setup):
-    """The same, but after its second death a worker is started again in an hour."""
+    """Such a server that restarts a worker only an hour after its second death."""
     with django_db_blocker.unblock(), running_server(DJANGO_SETTINGS_MODULE="tests.patient_settings") as server:
         yield server
 
@@ -48,7 +48,7 @@ def kill(worker):
 
 
 def successors(server, before):
-    """The workers that were started since, once there are as many as before."""
+    """The workers that were started since then. Waits until there are as many as before."""
     workers = server.workers()
     return [worker for worker in workers if worker not in before] if len(workers) == len(before) else []
 
@@ -81,7 +81,7 @@ def test_the_other_worker_answers_during_a_pause_and_sigterm_ends_it(patient):
     (second,) = wait_until(lambda: successors(patient, before))
     kill(second)
     wait_until(lambda: "in 3600 s" in patient.log.read_text())
-    wait_until(lambda: ping(patient) == 200)  # by the other one
+    wait_until(lambda: ping(patient) == 200)  # the other worker answers
     patient.process.send_signal(signal.SIGTERM)
     assert patient.process.wait(60) == 0
 
@@ -111,7 +111,7 @@ def test_the_pause_doubles_with_each_death_up_to_half_a_minute():
 
 
 def dead_worker(*, lived):
-    """A dead worker, with the attributes of granian's that our loop reads."""
+    """A dead worker, with the attributes that our loop reads."""
     inner = SimpleNamespace(exitcode=1)
     return SimpleNamespace(idx=0, birth=time.monotonic() - lived, is_alive=lambda: False, inner=inner)
 
@@ -133,7 +133,7 @@ def test_a_worker_for_which_there_is_no_room_is_tried_again_later(caplog, monkey
     server._start_due_workers(None, None)
     assert "can't be started: [Errno 2]" in caplog.text
     assert server._seconds_to_next_start() > 0
-    assert [worker.inner.exitcode for worker in server.wrks] == [1]  # the dead one
+    assert [worker.inner.exitcode for worker in server.wrks] == [1]  # the dead worker
 
 
 @pytest.mark.parametrize("name", GRANIANS)

@@ -1,4 +1,4 @@
-"""Who calls: users, staff and strangers of both dialects, with good tokens and bad; and what they call about.
+"""The callers of both dialects: users, staff and strangers, with valid and invalid tokens; and their targets.
 
 Drawn parameters reach nothing but refusals: nobody guesses a password. So a case that is well-formed is aimed
 at something that exists.
@@ -27,10 +27,10 @@ from users.models import User
 from users.reset_codes import Purpose, issue_code
 from zapauth.buddy.signatures import request_signature
 
-# Each request is made by one who may, and by one of the others, whose turn it is.
+# Each request is sent twice: by a caller who may send it, and by one of the others, in turn.
 ROLES = {"zap": ("own", "staff"), "buddy": ("own", "app", "own", "signed")}
 OTHERS = {"zap": ("staff", "stranger", "nobody"), "buddy": ("staff", "stranger", "nobody", "app")}
-# An `Authorization` that opens nothing; {ended} is the token of an ended session, {other} the other dialect's.
+# Values of `Authorization` that are refused. {ended}: the token of an ended session; {other}: of the other dialect.
 BAD = ("", "Bearer", "Basic YTpi", "Bearer x.y.z", "Bearer {ended}", "Bearer {other}", "Bearer {ended} {other} x")
 PROFILE = {
     "name": "Änne Example",
@@ -55,11 +55,11 @@ def session_of(grant: Grant) -> Session:
 @dataclass
 class Caller:
     role: str
-    authorization: str = ""  # all of it, if no grant stands behind it
+    authorization: str = ""  # the whole header, for a caller without a grant
     user: User | None = None
-    target: User | None = None  # whom the call is about
+    target: User | None = None  # the user whom the call is about
     grant: Grant | None = None
-    secret: str | None = None  # of an app that signs
+    secret: str | None = None  # the shared secret of an app that signs
 
     def headers(self, case: Case) -> dict[str, str]:
         authorization = self.authorization
@@ -74,7 +74,7 @@ class Caller:
 
 @dataclass
 class World:
-    """What there is on the server. It is made when it is needed, and anew when a call has used it up."""
+    """The data on the server. It is made when it is needed, and again when a call has used it up."""
 
     app: NewApp = field(default_factory=lambda: create_app("Plain"))
     signed_app: NewApp = field(default_factory=lambda: create_app("Signed", signed=True))
@@ -96,14 +96,14 @@ class World:
         return self.kept[dialect, role]
 
     def settle(self, case: Case, caller: Caller, status: int) -> None:
-        """What ``case`` has succeeded with may be gone: the next one like it gets a new one."""
+        """Forget a caller whose data ``case`` may have used up. The next such case gets a new caller."""
         if status < 300 and (case.method != "GET" or "/logout/" in case.path):
             self.kept = {key: kept for key, kept in self.kept.items() if kept is not caller}
 
     def user(self, **fields: Any) -> User:
         number = next(_numbers)
         known: dict[str, Any] = {"email": f"u{number}@example.org", "phone_number": f"+{number:010}"}
-        if number % 2:  # the other half has nothing that they need not have
+        if number % 2:  # the other half has no optional fields
             known |= PROFILE
         return User.objects.create_user(f"u{number}", PASSWORD, **known | fields)
 
@@ -143,7 +143,7 @@ def zap_login(user: User) -> Grant:
 
 
 def aim(case: Case, caller: Caller, world: World) -> None:
-    """Put what exists in the place of what was drawn, wherever that was well-formed."""
+    """Replace drawn values by those of objects that exist, if the drawn values are well-formed."""
     user = caller.target or caller.user
     if "id" in case.path_parameters and user is not None and is_well_formed(case, ParameterLocation.PATH):
         case.path_parameters["id"] = user.pk
@@ -161,7 +161,7 @@ def is_well_formed(case: Case, location: ParameterLocation) -> bool:
 
 
 def _newcomer() -> dict[str, Any]:
-    """Somebody whom there is not yet; every other time, so that those whom there is are met, too."""
+    """Every other time, the name and email of a new user. So cases meet existing users, too."""
     number = next(_numbers)
     return {"username": f"new_{number}", "email": f"new{number}@example.org"} if number % 2 else {}
 

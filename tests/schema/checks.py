@@ -1,4 +1,4 @@
-"""What must hold for every answer: schemathesis' own checks, and what it doesn't know of our dialects."""
+"""The checks of every answer: those of schemathesis, and some for our dialects."""
 
 import re
 from typing import Any
@@ -27,7 +27,7 @@ def not_a_server_error(ctx: CheckContext, response: Response, case: Case) -> Non
 
 
 def content_type_to_the_letter(ctx: CheckContext, response: Response, case: Case) -> None:
-    """Of two media types schemathesis compares no parameters; one client compares all of it."""
+    """Schemathesis ignores the parameters of media types, but one client compares the whole header."""
     definition = case.operation.responses.find_by_status_code(response.status_code)
     documented = list(definition.definition["content"]) if definition else []
     if response.headers.get("content-type") != documented:
@@ -35,7 +35,7 @@ def content_type_to_the_letter(ctx: CheckContext, response: Response, case: Case
 
 
 def wrong_method_as_documented(ctx: CheckContext, response: Response, case: Case) -> None:
-    """Check the whole answer to a method that the path does not take: schemathesis checks its status only."""
+    """For a method that the path does not take, schemathesis checks the status only. This checks the rest."""
     if response.status_code != 405:
         return
     case.operation.validate_response(response, case=case)
@@ -46,7 +46,7 @@ def wrong_method_as_documented(ctx: CheckContext, response: Response, case: Case
 
 
 def checks_for(caller: Caller) -> list[Any]:  # noqa: C901  # four short checks, one function
-    """With those that depend on who asks."""
+    """All checks, including those that depend on the caller."""
 
     def the_malformed_is_refused(ctx: CheckContext, response: Response, case: Case) -> None:
         try:
@@ -91,7 +91,7 @@ def checks_for(caller: Caller) -> list[Any]:  # noqa: C901  # four short checks,
 def _is_refused_by_a_rule(case: Case, response: Response) -> bool:
     """Whether a rule refuses a well-formed request.
 
-    The rules: a name is taken, a password is poor, or `{"scope": "this"}` means no session of that user.
+    The rules: a name is taken, a password is poor, or `{"scope": "this"}` is about another user.
     """
     answer = response.json()
     poor = re.search("password: .* too (common|similar)", answer.get("message", ""), re.IGNORECASE) is not None

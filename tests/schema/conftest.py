@@ -1,4 +1,4 @@
-"""The ground of the schema's tests: a real server, and who calls it."""
+"""Fixtures of the schema's tests: a real server, and its callers."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def _live(django_db_setup, django_db_blocker):
 
 @pytest.fixture
 def live(_live, transactional_db):
-    """A real server with two workers, on which nothing counts attempts."""
+    """A real server with two workers and without throttling."""
     return _live
 
 

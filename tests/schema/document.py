@@ -1,4 +1,4 @@
-"""The committed description of the API, as data and as schemathesis has it."""
+"""The committed description of the API, as data and for schemathesis."""
 
 import json
 from functools import cache
@@ -19,7 +19,7 @@ def _paging_token(limit: int) -> str:
     return str(PagingToken("first", limit))
 
 
-# The spellings of a date that Buddy's clients have.
+# The formats of dates that Buddy's clients send.
 schemathesis.openapi.format(
     "buddy-date",
     st.one_of(
@@ -35,14 +35,14 @@ schemathesis.openapi.format("buddy-paging-token", st.integers(1, 100).map(_pagin
 
 @cache
 def document():
-    return yaml.load(PATH.read_text(), yaml.CSafeLoader)  # it is safe, and written in C
+    return yaml.load(PATH.read_text(), yaml.CSafeLoader)  # a safe loader, written in C
 
 
 def api(*, max_examples: int) -> BaseSchema:
-    """The description for schemathesis, which draws the same from it in each run."""
-    # Through JSON, for schemathesis changes what it is given.
+    """The description for schemathesis, which draws the same cases in each run."""
+    # A copy, because schemathesis changes its argument.
     loaded = schemathesis.openapi.from_dict(json.loads(json.dumps(document())))
-    # Who calls is the tests' own affair (`callers`), so no credentials are drawn.
+    # `callers` adds the credentials, so none are drawn.
     loaded.config.generation.update(
         deterministic=True, no_shrink=True, with_security_parameters=False, max_examples=max_examples
     )

@@ -15,7 +15,7 @@ from tests.schema.callers import Caller
 from tests.schema.document import document
 
 PASSWORDS = ("password", "oldPassword", "newPassword")
-# Of Buddy's: what is neither text nor number is left out.
+# Buddy ignores a value of these that is neither a text nor a number.
 DESCRIPTIVE = {
     "model",
     "osVersion",
@@ -31,7 +31,7 @@ SWITCHES = {str(value).lower() for value in BooleanField.TRUE_VALUES | BooleanFi
 
 
 def is_fair(case: Case, response: Response, caller: Caller) -> bool:
-    """Whether the parameters of ``case``, read as kindly as the dialect does, are as the schema says."""
+    """Whether the parameters of ``case`` match the schema, after the dialect's own tolerance."""
     operation = case.operation.definition.raw
     body, query = True, True
     if "requestBody" in operation:
@@ -41,7 +41,7 @@ def is_fair(case: Case, response: Response, caller: Caller) -> bool:
     parameters = [parameter for parameter in operation.get("parameters", ()) if parameter["in"] == "query"]
     if parameters:
         schema = {"properties": {parameter["name"]: parameter["schema"] for parameter in parameters}}
-        # As it was sent: of a name given twice the last value counts, and an empty one is left out.
+        # If a name comes twice, the last value counts. An empty value is left out.
         sent = dict(parse_qsl(urlsplit(str(response.request.url)).query, keep_blank_values=True))
         given = {name: value for name, value in sent.items() if value != ""}
         query = _is_valid(_read(case, given, schema, caller), schema)
@@ -49,7 +49,7 @@ def is_fair(case: Case, response: Response, caller: Caller) -> bool:
 
 
 def _body(response: Response) -> Any:
-    """What was sent; None if that was nothing, or no JSON."""
+    """The body that was sent; None if it was empty or no JSON."""
     content = response.request.body or b""
     text = content if isinstance(content, str) else content.decode(errors="replace")
     if "urlencoded" in response.request.headers.get("Content-Type", ""):
@@ -77,7 +77,7 @@ def _read(case: Case, given: Any, schema: dict[str, Any], caller: Caller) -> Any
 
 def _read_zap(given: Any, schema: dict[str, Any], caller: Caller) -> Any:
     if not isinstance(given, dict):
-        return given if isinstance(given, list | str | int | float) else {}  # no body is no field
+        return given if isinstance(given, list | str | int | float) else {}  # no body: no fields
     read = {name: _stripped(name, value) for name, value in given.items() if name in schema["properties"]}
     if caller.role != "staff" or read.get("roleId") == "":
         read.pop("roleId", None)
@@ -86,7 +86,7 @@ def _read_zap(given: Any, schema: dict[str, Any], caller: Caller) -> Any:
 
 def _read_buddy(given: Any, schema: dict[str, Any]) -> Any:
     if not isinstance(given, dict):
-        return given or {}  # PHP's empty array; nothing at all
+        return given or {}  # the PHP client's empty array, or no body
     names = {name.lower(): name for name in schema["properties"]}
     read: dict[str, Any] = {}
     for name, value in given.items():
@@ -116,7 +116,7 @@ def _stripped(name: str, value: Any) -> Any:
 
 
 def _number(value: Any, schema: dict[str, Any]) -> Any:
-    """A query and a form have texts only."""
+    """The value as a text: queries and forms have only texts."""
     if schema.get("type") != "integer" or not isinstance(value, str):
         return value
     try:

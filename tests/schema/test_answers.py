@@ -1,4 +1,4 @@
-"""Requests by the thousand, good and bad, drawn from the description: each answer is one that it has."""
+"""Thousands of valid and invalid requests, drawn from the description. Each answer must be as described."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from schemathesis.core.failures import FailureGroup
 from tests.schema.document import api
 
 CASES = 4000
-# Of each operation, on top of what schemathesis makes up systematically. Most are sent twice, by two callers.
+# Random cases for each operation, besides those that schemathesis makes systematically. Two callers send most of them.
 DRAWN = 25
 described = api(max_examples=DRAWN)
 statuses: dict[str, Counter] = {}
@@ -25,7 +25,7 @@ def wire():
 
 @pytest.fixture
 def problems():
-    """What is wrong, each thing once; told when all requests have been sent.
+    """The problems, each once. The test fails with them after it has sent all requests.
 
     A failure at once would have Hypothesis send them again, to a server that has moved on.
     """

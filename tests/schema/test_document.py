@@ -1,4 +1,4 @@
-"""The description of the API: up to date, valid, whole, and served."""
+"""The description of the API: up to date, valid, complete and served."""
 
 import re
 from contextlib import closing
@@ -17,14 +17,14 @@ METHODS = {"get", "put", "post", "patch", "delete"}
 
 
 def operations():
-    """Each operation of the document: "GET /v1/users" and what is said of it."""
+    """Each operation of the document: its name, such as "GET /v1/users", and its description."""
     for path, methods in document()["paths"].items():
         for method, operation in methods.items():
             yield f"{method.upper()} {path}", operation
 
 
 def parts_called(name, within):
-    """Whatever stands under that name, at any depth."""
+    """The values with that key, at any depth."""
     if isinstance(within, dict):
         for key, value in within.items():
             if key == name:
@@ -66,15 +66,15 @@ def test_every_schema_in_it_is_json_schema():
 
 
 def test_every_route_has_its_words_and_all_words_have_their_route():
-    from zapauth.schema.buddy_operations import OPERATIONS as BUDDY
-    from zapauth.schema.zap_operations import OPERATIONS as ZAP
+    from zapauth.schema.buddy.dialect import BuddySchema
+    from zapauth.schema.zap.dialect import ZapSchema
 
-    assert {name for name, _ in operations()} == ZAP.keys() | BUDDY.keys()
+    assert {name for name, _ in operations()} == ZapSchema.operations.keys() | BuddySchema.operations.keys()
 
 
 def test_a_route_without_words_fails():
     from zapauth.schema.views import SchemaGenerator
-    from zapauth.schema.zap import ZapSchema
+    from zapauth.schema.zap.dialect import ZapSchema
 
     some = {name: each for name, each in ZapSchema.operations.items() if name != "POST /v1/login"}
     with pytest.MonkeyPatch.context() as patch:
@@ -99,7 +99,7 @@ def test_every_example_is_as_its_schema_says():
     assert found > 150
 
 
-def test_the_seed_documents_are_among_the_examples():
+def test_the_examples_of_both_documented_logouts_are_among_the_examples():
     logout = document()["paths"]["/v1/users/logout/{id}"]["put"]
     assert logout["requestBody"]["content"]["application/json"]["example"] == {"deviceToken": SEED_DEVICE_TOKEN}
     (answer,) = logout["responses"]["200"]["content"].values()
@@ -146,7 +146,7 @@ def test_the_media_type_of_a_dialects_answers_is_spelt_to_the_letter(prefix, med
 
 
 @pytest.mark.parametrize("path", ["/schema", "/schema/"])
-def test_the_schema_is_served_as_yaml_and_as_json_for_who_wants_that(path, db):
+def test_the_schema_is_served_as_yaml_and_on_demand_as_json(path, db):
     send = InProcess()
     as_yaml = send("GET", path)
     assert as_yaml.status == 200
@@ -183,5 +183,5 @@ def test_what_goes_wrong_with_them_is_told_in_neither_dialect(db, monkeypatch):
         reply = InProcess()("GET", path, headers={"Host": "evil.example"})
         assert reply.status == 400
         assert reply.headers["content-type"].startswith("text/html")
-    # Below them everything is Buddy's, as elsewhere.
+    # Paths below them belong to Buddy, as all others do.
     assert InProcess()("GET", "/schema/x").json["error"] == "OperationNotFound"

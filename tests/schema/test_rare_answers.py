@@ -1,4 +1,4 @@
-"""What servers rarely answer, and what the thousands of requests hence don't meet, is as documented as well."""
+"""Rare answers, which the thousands of requests don't meet. They must be as documented, too."""
 
 import pytest
 from django.db import OperationalError
@@ -15,7 +15,7 @@ NEW_PASSWORD = "battery-staple-2"
 
 
 def conforms(reply, method, path):
-    """Whether that is an answer which the operation has for its status: headers, media type, body."""
+    """Whether the answer is as documented for its status: headers, media type and body."""
     response = document()["paths"][path][method.lower()]["responses"][str(reply.status)]
     if "$ref" in response:
         response = document()["components"]["responses"][response["$ref"].rpartition("/")[2]]
@@ -34,7 +34,7 @@ def buddy(db):
     return BuddyPhone(InProcess()).sign_up()
 
 
-# The operations that have a 429, with what brings them as far.
+# The operations that can answer 429, with a call that is counted.
 ATTEMPTS = {
     "POST /v1/login": lambda phone: {"identity": phone.username, "password": PASSWORD},
     "POST /v1/otp/forgotPassword": lambda phone: {"identity": phone.username},
@@ -80,7 +80,7 @@ def test_the_operations_that_count_attempts_are_those_that_have_a_429():
 
 @pytest.fixture
 def ask_late(zap, buddy):
-    """Make a call whose password is looked at: the log-in is too long ago, and the call is about another user."""
+    """Make a call whose password is checked: the login is too long ago, and the call is about another user."""
 
     def ask(operation, body):
         method, path = operation.split()
@@ -88,7 +88,9 @@ def ask_late(zap, buddy):
         User.objects.filter(pk=phone.user_id).update(is_staff=True, is_superuser=True)
         Session.objects.update(authenticated_at=None)
         ids = {"id": other.user_id, "sid": Session.objects.get(user=other.user_id).pk}
-        token = None if operation == "POST /v1/users" else phone.access_token  # staff register without limit
+        token = (
+            None if operation == "POST /v1/users" else phone.access_token
+        )  # staff may register users without a limit
         reply = phone.call(method, path.format(**ids), body(phone), token=token)
         assert conforms(reply, method, path)
         return reply

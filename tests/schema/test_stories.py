@@ -1,4 +1,4 @@
-"""Calls that follow from one another by the links of the description: registered, logged in, logged out, refused."""
+"""Sequences of calls along the links of the description: registration, login, logout, refusal."""
 
 from collections import Counter
 
@@ -26,6 +26,6 @@ def test_stories_that_follow_the_links_find_every_answer_as_documented_and_dead_
         Story.run(settings=STORIES)
     assert not Story.problems, "\n\n".join(Story.problems.values())
     assert Story.answered.total() >= CALLS
-    # The stories got somewhere. Where to, hypothesis draws anew whenever the code that it draws for changes.
+    # The stories reached enough calls. Which ones changes with the code, because hypothesis draws others then.
     for ways in ({"zapLogIn"}, {"buddyLogIn"}, LOGOUTS, {"zapDeleteUser", "buddyDeleteUser", "buddyDeleteOwnUser"}):
         assert any(Story.answered[operation, 200] for operation in ways), ways

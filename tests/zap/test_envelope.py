@@ -1,4 +1,4 @@
-"""ZAP's envelope: one shape for each answer of a `/v1/` path; its ids and its times."""
+"""ZAP's envelope: the one shape of all answers under `/v1/`, with their ids and times."""
 
 import itertools
 import re
@@ -19,7 +19,7 @@ OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 
 @pytest.fixture
 def answers(new_phone, mailoutbox):
-    """Makes one good call of each route; its answers by method and route."""
+    """Make one valid call of each route. Returns the answers by method and route."""
 
     def all_of(slash=""):
         replies = {}
@@ -65,7 +65,7 @@ def answers(new_phone, mailoutbox):
 
 
 def routes():
-    """Each method and path of the url patterns, its parameters written as the documentation does."""
+    """Each method and path of the url patterns, with parameters as in the documentation."""
     for pattern in urlpatterns:
         path = re.sub(r"\(\?P<(\w+)>[^)]+\)", r":\1", pattern.pattern.regex.pattern).strip("^$").removesuffix("/?")
         for method, action in pattern.callback.actions.items():

@@ -1,4 +1,4 @@
-"""`PUT` and `GET /v1/users/logout/:id`: what a logout does, to whom, and what it leaves alone."""
+"""`PUT` and `GET /v1/users/logout/:id`: what a logout ends, and what it leaves."""
 
 from datetime import timedelta
 
@@ -45,7 +45,7 @@ def test_get_logout_is_the_web_apps_needs_no_device_and_is_never_stored(new_phon
     assert phone.me().status == 401
 
 
-# --- one's own id --------------------------------------------------------------------------------
+# --- the caller's own id --------------------------------------------------------------------------------
 
 
 def test_a_logout_ends_the_callers_session_its_access_token_and_its_refresh_token(new_phone):
@@ -117,7 +117,9 @@ def test_a_device_token_of_4096_characters_logs_in_and_out(new_phone):
 @pytest.mark.parametrize("method", ["PUT", "GET"])
 def test_another_users_id_is_a_403_and_an_unknown_id_answers_the_same(new_phone, method):
     phone, other = new_phone(device_token="mine").sign_up(), new_phone(device_token="theirs").sign_up()
-    promote(phone, "users.change_user", "users.delete_user", "user_sessions.view_session")  # not what this needs
+    promote(
+        phone, "users.change_user", "users.delete_user", "user_sessions.view_session"
+    )  # not the permission that this needs
     body = {"deviceToken": "theirs"} if method == "PUT" else None
     answers = [
         phone.ask(method, f"/v1/users/logout/{user_id}", body) for user_id in (other.user_id, UNKNOWN_ID, "not-an-id")
@@ -178,7 +180,7 @@ def test_staff_may_end_the_sessions_of_other_staff(new_phone, staff):
     assert colleague.me().status == 401
 
 
-# --- ended, and merely expired -------------------------------------------------------------------
+# --- tokens of ended sessions, and expired tokens -------------------------------------------------------------------
 
 
 def test_a_session_that_has_ended_stays_ended_for_anything_a_second_logout_included(new_phone):

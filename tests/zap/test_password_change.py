@@ -1,4 +1,4 @@
-"""`POST /v1/changePassword`: a new password for who knows the old one."""
+"""`POST /v1/changePassword`: change a password with the old one."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ NEW = "another-pass-2"
 
 
 def change(phone, **fields):
-    """With the good body, but for ``fields``."""
+    """Send a valid body, changed by ``fields``."""
     email = f"{phone.username}@example.org"
     good = {"userId": phone.user_id, "email": email, "oldPassword": PASSWORD, "newPassword": NEW}
     return phone.ask("POST", "/v1/changePassword", good | fields)

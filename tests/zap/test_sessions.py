@@ -1,4 +1,4 @@
-"""`/v1/users/:id/sessions`: who is logged in where, and an end to it, one by one or by scope."""
+"""`/v1/users/:id/sessions`: list the sessions of a user, and end them one by one or by scope."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -37,7 +37,7 @@ def listed(caller, user_id=None):
 
 
 def session_of(phone):
-    """The id of a ZAP phone's own session."""
+    """The id of the ZAP phone's own session."""
     (own,) = [session["id"] for session in listed(phone) if session["current"]]
     return own
 

@@ -1,4 +1,4 @@
-"""ZAP's statuses, one by one: which is for what."""
+"""Each status of ZAP, and when it is answered."""
 
 from datetime import timedelta
 
@@ -70,7 +70,7 @@ def challenge(reply):
 def test_401_is_for_no_token_and_says_only_by_which_scheme_to_come(ann):
     refused = ann.call("GET", "/v1/users/token")
     assert zap_error(refused) == (401, "token_missing")
-    # RFC 6750 §3.1: no error code for who did not know that a token is needed.
+    # RFC 6750 §3.1: the challenge to a request without a token has no error code.
     assert challenge(refused) == 'Bearer realm="zapauth"'
 
 
@@ -191,7 +191,7 @@ def test_500_is_for_a_bug_which_is_logged_with_its_request_id_and_shown_without_
 
 
 def test_the_scheme_of_the_authorization_header_is_bearer_in_any_case(ann):
-    # Put together again, so that it is the scheme and nothing else that is refused below.
+    # This must work, so that below only the scheme can be the reason of the refusal.
     token = Genuine(ann.access_token).claiming()
     for scheme in ("Bearer", "bearer", "BEARER"):
         zap_success(ann.send("GET", "/v1/users/token", headers={"Authorization": f"{scheme} {token}"}))

@@ -1,4 +1,4 @@
-"""`GET /v1/users`: the staff's list, by pages and by dates."""
+"""`GET /v1/users`: the list for staff, by pages and by dates."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -24,7 +24,7 @@ def staff(new_phone):
 
 
 def user_of(moment, **fields):
-    """A user created at that moment."""
+    """Make a user who was created at that moment."""
     user = User.objects.create_user(new_name(), **fields)
     User.objects.filter(pk=user.pk).update(created_at=moment)
     return user

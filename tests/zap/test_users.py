@@ -1,4 +1,4 @@
-"""`GET`, `PUT` and `DELETE /v1/users/:id`: one's own user, and others for staff."""
+"""`GET`, `PUT` and `DELETE /v1/users/:id`: the caller's own user, and for staff any user."""
 
 import pytest
 import time_machine
@@ -201,7 +201,7 @@ def test_a_delete_ends_all_sessions_of_both_dialects_with_the_reason_and_their_p
     buddy, stranger = BuddyPhone(InProcess(), device_token="push"), new_phone(device_token="other").sign_up()
     for other in (tablet, buddy):
         other.log_in(phone.username)
-    # A push address that no session holds is the user's all the same.
+    # A push address belongs to the user, even if no session holds it.
     DeviceToken.of("left over", user_id=phone.user_id).save()
     zap_success(delete(phone, phone.user_id))
     assert [each.me().status for each in (phone, tablet, buddy, stranger)] == [401, 401, 401, 200]

@@ -1,1 +1,1 @@
-"""The Buddy dialect (root paths): only words."""
+"""The Buddy dialect (paths at the root): it parses requests, calls the core and words the answers."""

@@ -14,7 +14,7 @@ from zapauth.buddy.signatures import is_signature, request_signature
 
 
 class BuddyAuthentication(SessionAuthentication):
-    """`Authorization: Buddy <token> [<signature>]`, user-level or app-level; `Bearer` does as well."""
+    """Takes `Authorization: Buddy <token> [<signature>]` with a user-level or an app-level token, or `Bearer`."""
 
     schemes = ("buddy", "bearer")
     most_words = 2
@@ -22,7 +22,7 @@ class BuddyAuthentication(SessionAuthentication):
 
     def check(self, request: Request, session: Session, token: SessionToken) -> None:
         if session.device_id is None:
-            raise TokenInvalid  # not of this dialect, where each token stands for a device
+            raise TokenInvalid  # a token of ZAP: in Buddy, every session has a device
         secret = shared_secret_of(session.app)
         if secret is None:
             return
@@ -35,7 +35,7 @@ class BuddyAuthentication(SessionAuthentication):
 
 
 class UserLevel(BasePermission):
-    """The token must be a user's."""
+    """Takes user-level tokens only."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if cast(Session, request.auth).is_app_level:

@@ -1,4 +1,4 @@
-"""Which error gets which name, number and status in Buddy: clients switch on the number."""
+"""The status, name, number and message of each error in Buddy. Clients switch on the number."""
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
@@ -32,11 +32,11 @@ from zapauth.unavailable import UNAVAILABLE, Unavailable
 
 
 class SignatureInvalid(Exception):
-    """The request's signature is missing or wrong, and its app has a shared secret."""
+    """The app has a shared secret, and the signature of the request is missing or wrong."""
 
 
 class IdInvalid(Exception):
-    """What stands for an id in the path can't be one."""
+    """The id in the path is malformed."""
 
 
 AUTH_FAILED = ("AuthFailed", 0x100)
@@ -53,13 +53,13 @@ OPERATION_NOT_FOUND = ("OperationNotFound", 0x204)
 ITEM_DOES_NOT_EXIST = ("ItemDoesNotExist", 0x301)
 ITEM_ALREADY_EXISTS = ("ItemAlreadyExists", 0x302)
 OBJECT_PERMISSION_DENIED = ("ObjectPermissionDenied", 0x303)
-# Not of the documented table, which has none for a fault of the server.
+# Not in Buddy's documentation, which has no errors of the server.
 INTERNAL_SERVER_ERROR = ("InternalServerError", 0x500)
 SERVICE_UNAVAILABLE = ("ServiceUnavailable", 0x503)
 
 _TOKEN_INVALID = "The access token is missing, invalid or expired, or its session has ended."
 
-# Looked up from top to bottom, so a subclass stands above its base.
+# The first match counts, so a subclass comes before its base.
 _WORDS: tuple[tuple[type[Exception], int, tuple[str, int], str], ...] = (
     (TokenMissing, 401, AUTH_ACCESS_TOKEN_INVALID, _TOKEN_INVALID),
     (TokenExpired, 401, AUTH_ACCESS_TOKEN_INVALID, _TOKEN_INVALID),
@@ -96,7 +96,7 @@ _WORDS: tuple[tuple[type[Exception], int, tuple[str, int], str], ...] = (
         "Send the body as application/json or application/x-www-form-urlencoded.",
     ),
     (BodyTooLarge, 400, PARAMETER_OUT_OF_RANGE, "The body is too large."),
-    # Not a 408, which the iOS client takes for "no internet".
+    # No 408: the iOS client takes it for "no internet".
     (BodyTimedOut, 400, PARAMETER_INCORRECT_FORMAT, "The body did not arrive in time."),
     (BodyCutOff, 400, PARAMETER_INCORRECT_FORMAT, "The body ended early."),
     (ParseError, 400, PARAMETER_INCORRECT_FORMAT, "The body can't be read."),
@@ -110,7 +110,7 @@ _OUT_OF_RANGE = {"max_length", "min_length", "max_value", "min_value", "max_stri
 
 
 def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """The answer to ``error``; None for one that is a bug."""
+    """The answer to ``error``; None if the error is a bug of ours."""
     if isinstance(error, ValidationError):
         return _invalid(request, error)
     if isinstance(error, IdentityTaken):
@@ -118,14 +118,14 @@ def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
         message = f"There is a user with this {error.field} already."
         return envelope.failure(request, status=400, error=name, number=number, message=message)
     if isinstance(error, PasswordRefused):
-        # Well-formed, but not one of the values that are accepted: the table's "out of range".
+        # The password is well-formed, but not acceptable: "out of range" in Buddy's documentation.
         name, number = PARAMETER_OUT_OF_RANGE
         parameter = {"new_password": "newPassword"}.get(error.field, error.field)
         message = f"{parameter}: {error.reasons[0]}"
         return envelope.failure(request, status=400, error=name, number=number, message=message)
     for kind, status, (name, number), message in _WORDS:
         if isinstance(error, kind):
-            # RFC 9110 §15.5.2: a 401 says by which scheme to come back.
+            # RFC 9110 §15.5.2: a 401 names the scheme of authentication.
             headers = {"WWW-Authenticate": 'Buddy realm="zapauth"'} if status == 401 else {}
             if isinstance(error, TooManyAttempts | Unavailable):
                 headers["Retry-After"] = str(error.retry_after)
@@ -140,7 +140,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    """The first parameter at fault; `BuddyInput` has named it as clients write it."""
+    """The answer about the first parameter at fault. `BuddyInput` has named it as clients write it."""
     parameter, details = next(iter(field_errors(error).items()))
     first = details[0]
     if first.code in _MISSING:

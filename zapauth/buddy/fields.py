@@ -1,4 +1,4 @@
-"""The values that Buddy's clients send, in all their spellings."""
+"""The kinds of values that Buddy's clients send, in every form that they send them."""
 
 import math
 import re
@@ -13,17 +13,17 @@ from users.models import User
 _WIRE_DATE = re.compile(r"/Date\((-?\d{1,18})(?:[+-]\d{4})?\)/")
 _ANDROID_DATE = re.compile(r"(\w+ \d+, \d+),? ([\d:]+)[ ?](\w+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBERED_GENDERS = {"0": "", "1": User.Gender.MALE, "2": User.Gender.FEMALE}  # .NET's enumeration
+_NUMBERED_GENDERS = {"0": "", "1": User.Gender.MALE, "2": User.Gender.FEMALE}  # the .NET client's enumeration
 
 
 class Text(serializers.CharField):
-    """A string, or a number written as one. Empty is as good as left out, unless it is required."""
+    """A string; a number becomes one."""
 
 
 class Description(Text):
-    """An optional text that describes something. A value that is neither text nor number is the same as left out.
+    """An optional text that describes something. Any value but a text or a number is the same as none.
 
-    PHP's device detection sends `false` for a model that it does not know.
+    The PHP client sends `false` for a device whose model it does not know.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -36,7 +36,7 @@ class Description(Text):
 
 
 class Username(Text):
-    """As it is stored: normalized (NFKC), which can make it longer."""
+    """A user name, normalized by NFKC as it is stored. That can make it longer."""
 
     def to_internal_value(self, data: Any) -> str:
         return User.normalize_username(super().to_internal_value(data))
@@ -48,7 +48,7 @@ class Password(Text):
 
 
 class NewPassword(Password):
-    """A password that somebody chooses. Whether it is good enough, `users.password_policy` says."""
+    """A password that a user chooses. `users.password_policy` decides later whether it is good enough."""
 
 
 class Gender(serializers.Field[Any, Any, Any, Any]):
@@ -64,10 +64,10 @@ class Gender(serializers.Field[Any, Any, Any, Any]):
 
 
 class Date(serializers.Field[Any, Any, Any, Any]):
-    """`/Date(ms)/`, ISO 8601, or Android's `Mar 5, 1990 12:00:00 AM`; UTC where it names no zone.
+    """`/Date(ms)/`, ISO 8601 or Android's `Mar 5, 1990 12:00:00 AM`; in UTC if it names no time zone.
 
-    On a newer Java, Android writes a comma after the year, and before AM a narrow no-break space. That one is not
-    in the encoding of its bodies, where it becomes a question mark.
+    With a newer Java, Android writes a comma after the year and a narrow no-break space before AM. The encoding of its
+    bodies has no such space, so it arrives as a question mark.
     """
 
     default_error_messages = {"invalid": "A date is /Date(milliseconds)/ or ISO 8601."}
@@ -101,7 +101,7 @@ def _parse_android(text: str) -> datetime:
 
 
 class Location(serializers.Field[Any, Any, Any, Any]):
-    """`"lat,lng"` in degrees; becomes `(lat, lng)`."""
+    """A text `"lat,lng"` in degrees. The value is `(lat, lng)`."""
 
     default_error_messages = {
         "invalid": 'A location is "latitude,longitude" in degrees.',

@@ -1,13 +1,16 @@
-"""Buddy's paging tokens: opaque to clients, signed, free of blanks and `%`."""
+"""Buddy's pages of users, and their tokens. A token is signed, and contains no blank and no `%`."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
 from django.core.signing import BadSignature, dumps, loads
+from django.db.models import QuerySet
 from rest_framework.serializers import ValidationError
 
+from users.models import User
 from users.paging import Page, Position, page_of
 
 PER_PAGE = 20
@@ -18,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class PagingToken:
-    """Which page, of how many: ``direction`` is "first", "after" or "before" a position."""
+    """Names a page of ``limit`` users: the "first" one, or the one "after" or "before" a position."""
 
     direction: str
     limit: int
@@ -33,7 +36,7 @@ class PagingToken:
     @classmethod
     def read(cls, text: str) -> Self:
         """Raises: ValidationError."""
-        # Two clients make up the first one by themselves.
+        # Two clients make up a token for the first page.
         if made_up := re.fullmatch(r"(\d{1,9});0", text):
             return cls("first", min(max(int(made_up[1]), 1), MOST_PER_PAGE))
         try:
@@ -44,13 +47,23 @@ class PagingToken:
         return cls(direction, limit, position)
 
 
-def paged_json(users: Any, token: PagingToken, item: Any) -> dict[str, Any]:
-    """The page that ``token`` names, with the tokens of its neighbours where there are any."""
+@dataclass(frozen=True)
+class UserPage:
+    """A page of users, with its token and those of the pages before and after it, if there are any."""
+
+    users: Sequence[User]
+    current: PagingToken
+    next: PagingToken | None
+    previous: PagingToken | None
+
+
+def page_at(users: QuerySet[User], token: PagingToken) -> UserPage:
+    """The page of ``users`` that ``token`` names."""
     where = {} if token.position is None else {token.direction: token.position}
     page: Page = page_of(users, limit=token.limit, **where)
-    shown: dict[str, Any] = {"pageResults": [item(user) for user in page.users], "currentToken": str(token)}
+    after = before = None
     if page.has_next and page.users:
-        shown["nextToken"] = str(PagingToken("after", token.limit, Position.of(page.users[-1])))
+        after = PagingToken("after", token.limit, Position.of(page.users[-1]))
     if page.has_previous and page.users:
-        shown["previousToken"] = str(PagingToken("before", token.limit, Position.of(page.users[0])))
-    return shown
+        before = PagingToken("before", token.limit, Position.of(page.users[0]))
+    return UserPage(page.users, token, after, before)

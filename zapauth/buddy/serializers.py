@@ -1,4 +1,4 @@
-"""What Buddy's clients send, parameter by parameter. Names are lower case here: any case will do."""
+"""The parameters that Buddy's clients send. Clients may use any case; the names here are in lower case."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,16 +12,16 @@ from zapauth.dialect import field_errors, made_once, validate
 
 
 class BuddyInput(serializers.Serializer[Any]):
-    """The parameters of a call, under the models' names; `location` can come with any call."""
+    """The parameters of a call. Their values get the names of the models. Every call takes a `location`."""
 
     location = Location(required=False)
 
     @classmethod
     def read(cls, data: Any) -> dict[str, Any]:
-        """Raises: ValidationError, its parameters named as clients write them."""
+        """The values of ``data``. Raises: ValidationError, which names the parameters as clients write them."""
         given = _folded(data)
         fields = made_once(cls).fields
-        # Forms can't leave a field out: empty is left out, where empty is not a value of its own.
+        # A form may send a field without a value. It is the same as no field, unless the field allows an empty text.
         for name, field in fields.items():
             if given.get(name) == "" and not (field.required or getattr(field, "allow_blank", False)):
                 del given[name]
@@ -35,7 +35,7 @@ class BuddyInput(serializers.Serializer[Any]):
 
 
 def _folded(data: Any) -> dict[str, Any]:
-    """Parameters by lower-case name; of two spellings the one that says something."""
+    """The parameters by their names in lower case. If a name comes in two spellings, the one with a value counts."""
     if not isinstance(data, Mapping):
         if data is None or data == []:  # PHP's empty array
             return {}
@@ -63,7 +63,7 @@ class DeviceChangeInput(BuddyInput):
     devicetoken = Text(source="device_token", required=False, allow_blank=True, max_length=DeviceToken.MAX_LENGTH)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        # The iOS client's name for the same thing.
+        # The iOS client's name for the push token.
         ios = attrs.pop("device_token", None)
         return attrs if ios is None else {"push_token": ios} | attrs
 
@@ -82,7 +82,7 @@ class CrashReportInput(BuddyInput):
 
 
 class ConfirmedInput(BuddyInput):
-    """An act that needs the caller's password, if their log-in was too long ago."""
+    """With the caller's password, which is needed if their login was too long ago."""
 
     password = Password(required=False)
 

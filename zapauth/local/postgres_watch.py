@@ -1,4 +1,4 @@
-"""Starts the embedded PostgreSQL again when it dies while the server runs."""
+"""Restarts the embedded PostgreSQL when it dies while the server runs."""
 
 import logging
 import threading
@@ -11,17 +11,16 @@ from zapauth.local.embedded_postgres import EmbeddedPostgresError, _only_one, _S
 
 logger = logging.getLogger("zapauth.postgres")
 
-# Seconds. One look reads two small files.
+# Seconds between two checks. A check reads two small files.
 EVERY = 0.2
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Within the block the embedded PostgreSQL is started again when it dies; for use within `running`.
+    """Restart the embedded PostgreSQL whenever it dies within the block. For use within `running`.
 
-    `running` holds a lock by which nobody stops PostgreSQL on purpose meanwhile. Does nothing when settings name
-    another database.
+    `running` holds a lock, so no other process stops PostgreSQL on purpose meanwhile. Does nothing with DATABASE_URL.
     """
     from django.conf import settings
 
@@ -37,7 +36,7 @@ def watched() -> Iterator[None]:
 
 
 class PostgresWatch(threading.Thread):
-    """Looks after PostgreSQL until it is told to stop. Several processes may do it: one of them starts it."""
+    """Watches PostgreSQL until `stop`. If several processes watch it, one of them restarts it."""
 
     def __init__(self, data: Path) -> None:
         super().__init__(name="postgres watch", daemon=True)
@@ -63,11 +62,11 @@ class PostgresWatch(threading.Thread):
             if self._server.is_running():  # another process was faster
                 return
             since = time.monotonic()
-            logger.error("PostgreSQL has died; it is started again")
+            logger.error("PostgreSQL has died; restarting it")
             self._server.start_again()
             logger.warning("PostgreSQL runs again after %.1f s", time.monotonic() - since)
 
     def stop(self) -> None:
-        """Returns when no start is under way."""
+        """Stop watching. If PostgreSQL is being restarted, wait for that."""
         self._stopped.set()
         self.join()

@@ -1,4 +1,4 @@
-"""Secrets of an installation without a configuration: made once, kept in files only we can read."""
+"""The secrets of a local installation: made once, and kept in files that only their owner can read."""
 
 import os
 import secrets
@@ -17,12 +17,12 @@ def secret_key(folder: Path) -> str:
 
 
 def signing_keys(folder: Path) -> str:
-    """A private key in PEM; more may be added to the file by hand, to rotate."""
+    """Private keys in PEM: one that we make. To rotate it, the operator adds another one to the file."""
     return _kept(folder / "signing_keys.pem", new_private_key_pem)
 
 
 def _kept(path: Path, make: Callable[[], str]) -> str:
-    """The file's text; where there is no such file, it is made with mode 0600.
+    """The text of the file. A missing file is made with mode 0600.
 
     Raises: ImproperlyConfigured.
     """
@@ -36,7 +36,7 @@ def _kept(path: Path, make: Callable[[], str]) -> str:
         try:
             with os.fdopen(handle, "w") as file:
                 file.write(make())
-            # Whole or not at all, and of two processes that start at once the first one wins.
+            # The link makes the whole file or none. If two processes start at once, the first one wins.
             os.link(draft, path)
         except FileExistsError:
             pass

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend, with a pool that knows what to do when the database is slow or away."""
+"""Django's PostgreSQL backend, with a pool that copes with a slow or unreachable database."""

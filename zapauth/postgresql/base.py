@@ -1,4 +1,4 @@
-"""The database backend: Django's own, on our pool, with the time limits of what a thread does."""
+"""The database backend: Django's own with our pool. A connection has the time limits of its use."""
 
 from contextlib import suppress
 from typing import Any
@@ -12,7 +12,7 @@ from psycopg import pq
 from users.database_use import Use, use
 from zapauth.postgresql.pool import Pool
 
-# Unless DATABASE_URL says otherwise. A host that vanished is noticed after three seconds, not after two hours.
+# Defaults for DATABASE_URL. With them a host that vanished is noticed after three seconds, not after two hours.
 _CONNECTING = {
     "connect_timeout": 2,
     "keepalives_idle": 5,
@@ -33,7 +33,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         pools: dict[str, Pool] = self._connection_pools  # type: ignore[attr-defined]  # the stubs lack it
         if self.alias not in pools:
             parameters = _CONNECTING | self.get_connection_params() | {"autocommit": True}
-            # Two threads may come here at once; the pool of one is used, the other one's was never opened.
+            # Two threads may make a pool at the same time. One pool is used; the other one was never opened.
             configure = self._configure_connection  # type: ignore[attr-defined]
             pools.setdefault(self.alias, Pool(kwargs=parameters, open=False, configure=configure, **options))
         return pools[self.alias]
@@ -62,7 +62,7 @@ def _limiting(what: Use) -> bytes:
 
 
 def _forget_limits(connection: psycopg.Connection[Any]) -> None:
-    """The limits of requests again, which the connection was opened with; or it is not used again."""
+    """Reset the limits to those of requests, with which the connection was opened. If that fails, close it."""
     with suppress(psycopg.Error):
         if connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             _run(connection, b"RESET lock_timeout; RESET statement_timeout")
@@ -71,7 +71,7 @@ def _forget_limits(connection: psycopg.Connection[Any]) -> None:
 
 
 def _run(connection: psycopg.Connection[Any], statements: bytes) -> None:
-    # Below the cursor: one round trip, and no query of the caller's.
+    # Below Django's cursor: one round trip, which does not count as a query.
     result = connection.pgconn.exec_(statements)
     if result.status != pq.ExecStatus.COMMAND_OK:
         raise psycopg.OperationalError(result.get_error_message())

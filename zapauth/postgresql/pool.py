@@ -1,13 +1,13 @@
-"""psycopg's pool, with its own answer to a database that is slow or away.
+"""psycopg's pool, changed for a database that is slow or away.
 
-psycopg's own waits twice as long before each new attempt to connect, up to minutes, and lets every request wait ten
-seconds. This one
+psycopg's own pool doubles its wait before each attempt to connect, up to minutes, and lets every request wait for ten
+seconds. This pool
 
 - tries to connect again every quarter of a second;
-- sees that the server has ended an idle connection before it lends it, without a round trip;
-- refuses requests when nothing has come back for a second: at once, from then on until something does;
-- lends no user more than half of its connections;
-- hangs up when a server neither answers nor ends the connection: a host that has vanished, a stopped process.
+- notices, without a round trip, that the server has closed an idle connection, and doesn't lend it;
+- refuses requests if no connection has come back for a second, and refuses them at once until one comes back;
+- lends one user at most half of its connections;
+- closes connections to a server that neither answers nor closes them, such as a host that vanished.
 """
 
 import logging
@@ -30,14 +30,16 @@ from users.database_use import Use, served, use
 from zapauth.postgresql.shares import Shares
 
 logger = logging.getLogger("zapauth.database")
-# One line for each attempt; ours are one when it begins and one when it is over.
+# psycopg logs a line for each attempt. We log one when the failures begin, and one when they end.
 logging.getLogger("psycopg.pool").addFilter(lambda record: not str(record.msg).startswith("error connecting in"))
 
 RETRY = 0.25  # seconds between two attempts to connect
 LOOK_EVERY = 0.2  # seconds
-# So often in a row nothing came back. Counted, and not timed: when the whole machine stood still, nobody is starved.
+# After so many looks without a connection that came back, requests are refused. Looks are counted, and no time is
+# measured, because the whole machine may have stood still.
 LOOKS = 5
-# A request that holds a connection for longer may wait for a server that is gone: then we ask whether it answers.
+# Seconds. If a request holds a connection for longer, the server may be gone. So we ask whether it answers, every
+# ASK_EVERY seconds.
 LONG = 0.3
 ASK_EVERY = 0.5
 
@@ -45,19 +47,19 @@ Connection = psycopg.Connection[Any]
 
 
 class Pool(ConnectionPool[Connection]):
-    """Args, beside those of psycopg's: most_waiting: requests of one user that wait for others of theirs."""
+    """The pool. ``most_waiting`` is the most requests of one user that wait for that user's other requests."""
 
     def __init__(self, *, most_waiting: int = 24, **options: Any) -> None:
         super().__init__(**options)
         self._shares = Shares(max(1, self.max_size // 2), most_waiting=most_waiting)
-        # Connections that requests have, and since when. Commands and background jobs may take their time.
+        # The connections that requests hold, and since when. Commands and background jobs may hold one for long.
         self._lent: dict[Connection, float] = {}
-        self._is_wanted = False  # somebody found no connection, and none has come since
-        self._looks = 0  # for so many looks
+        self._is_wanted = False  # a request found no connection, and none has come back since
+        self._looks = 0  # the number of looks since then
         self._connecting = 0
-        self._failing_since: float | None = None  # attempts to connect
-        self._is_silent = False  # the last one was not answered at all
-        self._moved_at = 0.0  # a connection was made, or came back
+        self._failing_since: float | None = None  # since when attempts to connect fail
+        self._is_silent = False  # the server did not answer the last attempt at all
+        self._moved_at = 0.0  # when a connection was last made, or came back
         self._asked_at = 0.0
 
     # --- lending -------------------------------------------------------------------------------
@@ -89,7 +91,7 @@ class Pool(ConnectionPool[Connection]):
                 self._shares.give_back(who)
 
     def _get_ready_connection(self, timeout: float | None) -> Connection | None:
-        # Called under the pool's lock.
+        # psycopg calls this under the lock of the pool.
         while self._pool:
             connection = super()._get_ready_connection(timeout)
             if connection is None or not _has_ended(connection):
@@ -111,7 +113,7 @@ class Pool(ConnectionPool[Connection]):
             return True
         if self._looks < LOOKS:
             return False
-        # A first attempt to connect may still succeed; it has a time-out of its own.
+        # The first attempt to connect may still succeed. It has a time-out of its own.
         return not self._connecting or self._failing_since is not None
 
     def _why(self) -> str:
@@ -133,7 +135,7 @@ class Pool(ConnectionPool[Connection]):
         finally:
             self._connecting -= 1
         if self._is_silent:
-            self._hang_up(at_once=True)  # what was sent meanwhile may be lost
+            self._hang_up(at_once=True)  # statements that were sent meanwhile may be lost
         self._moved_at, self._is_silent = monotonic(), False
         if self._failing_since is not None:
             logger.info("the database takes connections again, after %.1f s", monotonic() - self._failing_since)
@@ -145,7 +147,7 @@ class Pool(ConnectionPool[Connection]):
             self._failing_since = monotonic()
             reason = str(error).strip().partition("\n")[0]
             logger.warning("can't connect to the database: %s. Trying again every %g s", reason, RETRY)
-        # Not while others are answered: then this attempt is from before, or the server has much to do.
+        # If other connections get answers, the server is only busy, or this attempt began earlier.
         self._is_silent = isinstance(error, ConnectionTimeout) and monotonic() - self._moved_at > ASK_EVERY
         if self._is_silent:
             self._hang_up()
@@ -157,7 +159,7 @@ class Pool(ConnectionPool[Connection]):
         self.schedule_task(_LookAfter(self), LOOK_EVERY)
 
     def look_after(self) -> None:
-        """Refuse requests that wait in vain; ask whether a server that takes long is there at all."""
+        """Refuse requests that wait in vain. If the server takes long, ask whether it is there at all."""
         now = monotonic()
         with self._lock:
             self._is_wanted = self._is_wanted or bool(self._waiting)
@@ -176,12 +178,12 @@ class Pool(ConnectionPool[Connection]):
             self.run_task(_AskServer(self))
 
     def ask_server(self) -> None:
-        """Connect once more, and note whether the server answered."""
+        """Open a connection to find out whether the server answers."""
         with suppress(psycopg.Error):
             self._close_connection(self._connect())
 
     def _hang_up(self, *, at_once: bool = False) -> None:
-        """End the connections that a silent server leaves waiting; their requests fail now, and not in an hour."""
+        """Close the connections that wait for a silent server, so that their requests fail now and not in an hour."""
         with self._lock:
             idle = list(self._pool)
             self._pool.clear()
@@ -195,7 +197,7 @@ class Pool(ConnectionPool[Connection]):
 
 
 class _Steadily(AttemptWithBackoff):
-    """An attempt that is repeated after the same short pause, and never given up."""
+    """Attempts to connect, with the same short pause between them and without an end."""
 
     def __init__(self) -> None:
         super().__init__(timeout=math.inf)
@@ -209,7 +211,7 @@ class _Steadily(AttemptWithBackoff):
 
 class _LookAfter(MaintenanceTask):
     def tick(self) -> None:
-        # In the pool's scheduler: its workers may all be connecting.
+        # This runs in the pool's scheduler, because all of the pool's workers may be connecting.
         pool = self.pool()
         if isinstance(pool, Pool) and not pool.closed:
             try:
@@ -228,7 +230,7 @@ class _AskServer(MaintenanceTask):
 
 
 def _has_ended(connection: Connection) -> bool:
-    """Whether the server has ended an idle connection: there is something to read, and after it the end."""
+    """Whether the server has closed an idle connection: there is data to read, and then the end."""
     try:
         poll = select.poll()
         poll.register(connection.pgconn.socket, select.POLLIN)
@@ -241,6 +243,6 @@ def _has_ended(connection: Connection) -> bool:
 
 
 def _shut_down(connection: Connection) -> None:
-    """Have whatever waits for the server's answer fail. The connection itself is closed by the thread that has it."""
+    """Let the thread that waits for the server on this connection fail. That thread closes the connection."""
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.pgconn.socket)) as copy:
         copy.shutdown(socket.SHUT_RDWR)

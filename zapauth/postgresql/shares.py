@@ -1,4 +1,4 @@
-"""Half of the pool at most for one user: who waits for a locked row holds a connection, and others need one, too."""
+"""Limits the connections that one user's requests hold, so that requests waiting for a lock leave some to others."""
 
 import threading
 from collections import Counter
@@ -6,13 +6,13 @@ from collections.abc import Hashable
 
 from psycopg_pool import PoolTimeout
 
-# Counted, and not timed: when the whole machine stood still for a while, nobody is stuck.
+# Looks are counted, and no time is measured, because the whole machine may have stood still.
 LOOK_EVERY = 0.2  # seconds
 LOOKS = 10
 
 
 class Shares:
-    """How many connections each user holds. Over the share a request waits here, without a connection."""
+    """Counts the connections of each user. A request over the share waits here, and holds no connection."""
 
     def __init__(self, most: int, *, most_waiting: int) -> None:
         self.most = most
@@ -24,16 +24,16 @@ class Shares:
         self._changed = threading.Condition()
 
     def take(self, who: Hashable) -> None:
-        """Count one more connection of ``who``; waits for a place as long as their other requests get on.
+        """Count one more connection of ``who``. Wait as long as they hold their share and other requests make progress.
 
-        Raises: PoolTimeout, when none of those got on for two seconds: at once, if that is known by now. Or when too
-            many wait: a thread that waits is one less for others.
+        Raises: PoolTimeout, if none of those has made progress for two seconds, or too many requests of ``who`` wait
+            already. After the first two seconds it is raised at once, until a connection comes back.
         """
         with self._changed:
             looks = 0
             while self._held[who] >= self.most:
                 if who in self._stuck or self._waiting[who] >= self._most_waiting:
-                    raise PoolTimeout(f"other requests of the same user hold {self.most} connections, and don't get on")
+                    raise PoolTimeout(f"other requests of the same user hold {self.most} connections, and are stuck")
                 looks = 0 if self._sees_a_move(who) else looks + 1
                 if looks >= LOOKS:
                     self._stuck.add(who)

@@ -1,8 +1,8 @@
-"""OpenAPI: how a dialect is described.
+"""Describes a dialect in OpenAPI.
 
-What the code says is read from the code, so that it can't drift: paths and methods from the urls, parameters from
-the serializers, media types from the parsers, security from the authenticators, and each error by asking the dialect
-to word it. What it does not say stands in `zapauth.schema.zap_operations` and `zapauth.schema.buddy_operations`.
+Most of the description comes from the code, so that the two can't differ: paths and methods from the urls, parameters
+from the serializers, answers from the shapes, media types from the parsers, security from the authenticators, and each
+error from the dialect's own words. The rest is in `zapauth.schema.zap` and `zapauth.schema.buddy`.
 """
 
 import json
@@ -22,21 +22,23 @@ from rest_framework.views import APIView
 
 from sessions.errors import SessionEnded, TokenExpired, TokenInvalid, TokenMissing
 from zapauth.dialect import BodyTooLarge, DialectViewSet
-from zapauth.schema.operations import REQUEST_ID, Operation, Schema, ref
+from zapauth.schema.operations import REQUEST_ID, Operation
 from zapauth.server.bodies import BodyTimedOut
+from zapauth.shapes import Schema, Shape, ref
 from zapauth.unavailable import Unavailable
 
 Endpoint = tuple[str, str, str, Any]
 
 HEADERS: dict[str, Schema] = {
     "X-Request-ID": {
-        "description": "Names the request in the log and on the record. A sane one of the request itself is kept.",
+        "description": "The id of the request in the log and in the record of changes. The id that the request sent is"
+        " used, if it is well-formed.",
         "required": True,
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
         "example": REQUEST_ID,
     },
     "Cache-Control": {
-        "description": "No answer is ever to be stored.",
+        "description": "No cache may store an answer.",
         "required": True,
         "schema": {"type": "string", "const": "no-store"},
     },
@@ -57,7 +59,7 @@ _ON_STATUS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "R
 
 
 def as_documented(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
-    """Paths without the slash that they may end in, their ids by short names; Buddy's `me` beside an id."""
+    """The endpoints without a trailing slash and with short names of ids. Buddy's `me` is a path of its own."""
     documented = []
     for path, regex, method, callback in endpoints:
         path = path.rstrip("/").replace("{user_id}", "{id}").replace("{session_id}", "{sid}")
@@ -68,7 +70,7 @@ def as_documented(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
 
 
 def request_for(method: str, path: str, view: APIView, original_request: Request | None, **options: Any) -> Request:
-    """The request that ``view`` is described for: as in a real one, authenticators may depend on its method."""
+    """The request for which drf-spectacular describes ``view``. It has a method, as authenticators may depend on it."""
     view.request = cast(Request, HttpRequest())
     view.request.method = method
     request: Request = build_mock_request(method, path, view, original_request, **options)
@@ -76,17 +78,17 @@ def request_for(method: str, path: str, view: APIView, original_request: Request
 
 
 class DialectSchema(AutoSchema):
-    """Describes a dialect's routes. A subclass says how the dialect words things."""
+    """Describes the routes of a dialect. A subclass describes what is special about the dialect."""
 
-    prefix: str  # of its components
+    prefix: str  # of the names of its components
     content_type: str
     operations: Mapping[str, Operation]  # by method and path: "GET /v1/users"
-    shapes: Mapping[str, Schema]  # schemas that others refer to
-    security: Schema  # how it is shown a token
+    shapes: Sequence[Shape[Any]]  # components that other schemas refer to
+    security: Schema  # how a request sends a token
     challenge: Schema  # its WWW-Authenticate
-    links_without_token: Mapping[str, Schema]  # where to get a good one
+    links_without_token: Mapping[str, Schema]  # where to get a valid one
     path_parameters: Mapping[str, Schema]
-    notes: Mapping[str, Schema]  # what is to be said of a parameter, by its name
+    notes: Mapping[str, Schema]  # additions to the schema of a parameter, by its name
 
     def success(self, operation: Operation, request: HttpRequest) -> HttpResponse:
         """The answer with the example of ``operation``."""
@@ -96,27 +98,27 @@ class DialectSchema(AutoSchema):
         raise NotImplementedError
 
     def failure_schema(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
-        """What each of these bodies of errors is, and no other."""
+        """The schema of these error bodies, and of no others."""
         raise NotImplementedError
 
     def word(self, body: Mapping[str, Any]) -> str:
-        """The word by which clients know an error."""
+        """The word by which clients recognise an error."""
         raise NotImplementedError
 
     def meaning(self, body: Mapping[str, Any]) -> str:
-        """When an error comes; mostly its message says that well enough."""
+        """When the error occurs. In most cases its message says so."""
         return str(body["message"])
 
     def invalid(self, takes: type[Serializer[Any]]) -> Iterator[Exception]:
-        """What is raised for parameters that are not as ``takes`` wants them: one of each kind."""
+        """One error of each kind that invalid parameters of ``takes`` raise."""
         raise NotImplementedError
 
     def spelling(self, parameter: str, takes: type[Serializer[Any]]) -> str:
-        """A parameter as clients write it."""
+        """The name of a parameter as clients write it."""
         return parameter
 
     def needs_token(self) -> bool:
-        """Of a route that takes one: whether it wants one."""
+        """Whether a route that takes a token requires it."""
         return True
 
     def token_errors(self) -> list[Exception]:
@@ -126,8 +128,8 @@ class DialectSchema(AutoSchema):
         self, path: str, path_regex: str, path_prefix: str, method: str, registry: ComponentRegistry
     ) -> Schema | None:
         self.registry, self.path, self.method = registry, path, method
-        for name, schema in self.shapes.items():
-            self._component("schemas", name, schema)
+        for shape in self.shapes:
+            self._component("schemas", shape.name, shape.schema)
         for name, header in (HEADERS | {f"{self.prefix}-WWW-Authenticate": self.challenge}).items():
             self._component("headers", name, header)
         operation = self.operations[f"{method} {path}"]
@@ -157,12 +159,12 @@ class DialectSchema(AutoSchema):
     # --- what is sent --------------------------------------------------------------------------
 
     def parameters_of(self, takes: type[Serializer[Any]]) -> Schema:
-        """The schema of an input: parameters as clients spell them, those that are needed first."""
+        """The schema of an input, with the names that clients write. The required parameters come first."""
         schema = cast(Schema, self._map_serializer(takes, "request"))  # type: ignore[no-untyped-call]
         properties, required = schema["properties"], schema.get("required", [])
         spelt = {name: self.spelling(name, takes) for name in sorted(properties, key=lambda name: name not in required)}
         for schema_of_one in properties.values():
-            schema_of_one.pop("x-spec-enum-id", None)  # of drf-spectacular's own use
+            schema_of_one.pop("x-spec-enum-id", None)  # drf-spectacular uses this internally
         schema["properties"] = {spelt[name]: properties[name] | self.notes.get(spelt[name], {}) for name in spelt}
         return schema | ({"required": [spelt[name] for name in spelt if name in required]} if required else {})
 
@@ -180,7 +182,7 @@ class DialectSchema(AutoSchema):
         return [{"name": name, "in": "query", **described[name], "schema": properties[name]} for name in properties]
 
     def _body(self, operation: Operation) -> Schema | None:
-        # A DELETE may have a body, though not all agree on its meaning (RFC 9110 §9.3.5): nobody has to send one.
+        # The body of a DELETE has no generally defined meaning (RFC 9110 §9.3.5). So none is required.
         if operation.takes is None or self.method == "GET":
             return None
         schema = self.parameters_of(operation.takes)
@@ -202,7 +204,7 @@ class DialectSchema(AutoSchema):
         return answer | ({"links": dict(operation.links)} if operation.links else {})
 
     def _failures(self, operation: Operation) -> dict[str, Schema]:
-        """The answers to what can go wrong, by status. Those that many routes give are components."""
+        """The answers to errors, by status. Answers that many routes share are components."""
         view = cast(DialectViewSet, self.view)
         own = [*operation.raises, *(self.invalid(operation.takes) if operation.takes else ())]
         found: dict[int, list[dict[str, Any]]] = {500: [_body_of(view.server_error(_request()))]}
@@ -231,7 +233,7 @@ class DialectSchema(AutoSchema):
         if operation.takes is not None and self.method != "GET":
             errors += [ParseError(), UnsupportedMediaType(""), BodyTooLarge(), BodyTimedOut()]
         if self._names():
-            errors.append(Http404())  # an id with a slash in it
+            errors.append(Http404())  # for an id with a slash in it
         return errors + (self.token_errors() if self.view.get_authenticators() else [])
 
     def _failure(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
@@ -253,7 +255,7 @@ class DialectSchema(AutoSchema):
 
 
 def _request() -> HttpRequest:
-    """What an example is the answer to."""
+    """The request that the examples answer."""
     request = HttpRequest()
     request.request_id = REQUEST_ID  # type: ignore[attr-defined]
     return request
@@ -265,7 +267,7 @@ def _body_of(response: HttpResponse) -> dict[str, Any]:
 
 
 def _phrase(status: int) -> str:
-    # Of RFC 9110 (§15.5.21 for this one), whatever the Python.
+    # As in RFC 9110 (§15.5.21 for 422); older versions of Python have another phrase.
     return "Unprocessable Content" if status == 422 else HTTPStatus(status).phrase
 
 

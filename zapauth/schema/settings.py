@@ -1,32 +1,33 @@
-"""What the OpenAPI description says of the API as a whole: the settings of drf-spectacular."""
+"""The settings of drf-spectacular: the description of the API as a whole."""
 
 from typing import Any
 
 from zapauth import __version__
 
 _DESCRIPTION = """\
-Who is logged in where, and an end to it that is true: when a logout has been answered, no worker accepts the token any
-more. Two dialects speak to one core and one directory of users.
+ZapAuth knows who is logged in where, and ends sessions at once: after the answer to a logout, no worker accepts the
+token any more. Two dialects share one core and one directory of users.
 
 **ZAP**, under `/v1`, takes JSON and answers `{"success": true, "data": …}` or `{"success": false, "message", "code"}`,
-with `errors` by field where fields are at fault. `code` is the word to switch on.
+with `errors` by field if fields are at fault. Programs switch on `code`.
 
 **Buddy**, at the root, takes JSON, forms or nothing at all, and answers
 `{"status", "result", "request_id", "success": true}` or
-`{"status", "error", "errorNumber", "message", "request_id", "success": false}`. `errorNumber` is what to switch on.
-Names of parameters count in any case of letters (`appId`, `appID`, `appid`); `null` is the same as left out, a number
-does for a text. An *app-level* token stands for an app on a device, a *user-level* one for a user on it.
+`{"status", "error", "errorNumber", "message", "request_id", "success": false}`. Programs switch on
+`errorNumber`. The case of parameter names doesn't matter (`appId`, `appID`, `appid`). `null` is the same as no
+parameter, and a number can stand for a text. An *app-level* token stands for an app on a device, a *user-level* token
+for a user on that device.
 
-In both a trailing slash is the same path, unknown parameters are ignored, blanks at the ends of a text don't count
-(of a password they do), and no text may hold a NUL.
+In both dialects, a path with a trailing slash is the same path, unknown parameters are ignored, and blanks at the ends
+of a text are removed, except in passwords. No text may contain NUL.
 """
 _TAGS = {
-    "ZAP: login": "A short-lived access token, and a refresh token for as long as the session lasts.",
-    "ZAP: logout": "The end of one session, of those on a device, of all; and which there are.",
+    "ZAP: login": "Get a short-lived access token, and a refresh token that lasts as long as the session.",
+    "ZAP: logout": "End one session, the sessions on a device, or all of them. And list the sessions.",
     "ZAP: users": "",
     "ZAP: passwords": "",
-    "Buddy: devices": "Where everything begins: a device gets an app-level token.",
-    "Buddy: login and logout": "A user-level token, and back to an app-level one.",
+    "Buddy: devices": "The first call: a device gets an app-level token.",
+    "Buddy: login and logout": "Get a user-level token, and go back to an app-level one.",
     "Buddy: users": "",
     "Buddy: passwords": "",
     "Buddy: service": "",
@@ -43,8 +44,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "PREPROCESSING_HOOKS": ["zapauth.schema.document.as_documented"],
     "POSTPROCESSING_HOOKS": [],
     "GET_MOCK_REQUEST": "zapauth.schema.document.request_for",
-    # Of inputs, what must not be empty; answers are not described by serializers.
+    # A minimum length for texts that must not be empty. This affects inputs only: no serializer describes an answer.
     "ENFORCE_NON_BLANK_FIELDS": True,
-    # Docstrings are for those who read the code.
+    # Docstrings are for developers of the service.
     "DISABLE_DOCSTRING_DESCRIPTIONS": True,
 }

@@ -1,4 +1,4 @@
-"""The API's description for programs (`/schema`) and for people (`/docs`)."""
+"""The description of the API, for programs (`/schema`) and for people (`/docs`)."""
 
 from functools import cache
 from threading import Lock
@@ -12,16 +12,17 @@ from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 
-from zapauth.schema import buddy, zap  # noqa: F401  # they tell their viewsets how these are described
+from zapauth.schema.buddy import dialect as _buddy  # noqa: F401  # sets the viewsets' schema
+from zapauth.schema.zap import dialect as _zap  # noqa: F401  # sets the viewsets' schema
 
-# drf-spectacular's generator keeps what it is at in the classes that it describes.
+# drf-spectacular's generator keeps its state in the classes that it describes.
 _one_at_a_time = Lock()
 
 
 class SchemaView(SpectacularAPIView):
-    """YAML, or JSON by `Accept` or `?format=json`. Made once by each worker: anybody may ask, as often as they like."""
+    """YAML, or JSON by `Accept` or `?format=json`. Each worker makes it once, so that many requests cost little."""
 
-    schema = None  # no part of what it describes
+    schema = None  # the description leaves itself out
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         renderer = request.accepted_renderer
@@ -33,7 +34,7 @@ class SchemaView(SpectacularAPIView):
 
 
 class DocsView(TemplateView):
-    """Swagger UI, all of it from this server."""
+    """Swagger UI. This server serves all of its files."""
 
     template_name = "zapauth/docs.html"
 

@@ -1,6 +1,6 @@
-"""How a body arrives: within a time and a size, and before any of our code sees the request.
+"""Reads the body of a request, within limits of time and size, before Django handles the request.
 
-No thread waits for a body. granian calls back in one of its threads when a part of it is there.
+No thread waits for a body: granian calls back in one of its threads when a part has arrived.
 """
 
 import threading
@@ -16,20 +16,20 @@ from django.http import HttpRequest, HttpResponseBase
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-_LOOK_EVERY = 0.2  # seconds; how often bodies that are late are looked for
+_LOOK_EVERY = 0.2  # seconds between two searches for late bodies
 _PROBLEM = "zapauth.body_problem"
 
 
 class BodyCutOff(BadRequest):
-    """The body ended before its length, or without its last chunk."""
+    """The body ended before its declared length, or without its last chunk."""
 
 
 class BodyTimedOut(BadRequest):
-    """The body was not there after REQUEST_TIMEOUT."""
+    """The body was not complete after REQUEST_TIMEOUT."""
 
 
 class RefuseBrokenBodies:
-    """Middleware: answers a request whose body did not arrive whole, so that no view acts on it."""
+    """Middleware: refuses a request whose body is incomplete, so that no view acts on it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -41,24 +41,24 @@ class RefuseBrokenBodies:
 
 
 def is_expected(environ: "WSGIEnvironment") -> bool:
-    """Whether a body is to be read. One that says that it is over the limit is refused by its length."""
+    """Whether to read a body. One with a declared length over the limit is not read: Django refuses it."""
     length = environ.get("CONTENT_LENGTH", "0")
     if "HTTP_TRANSFER_ENCODING" in environ:
         return True
-    return length != "0" and int(length) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # the server has parsed the length
+    return length != "0" and int(length) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # granian has parsed the length
 
 
 def is_broken(environ: "WSGIEnvironment") -> bool:
-    """Whether the body did not arrive whole."""
+    """Whether the body is incomplete."""
     return _PROBLEM in environ
 
 
 class Arrivals:
-    """The bodies that are on their way; `answer` is called once for each, when it is there or given up."""
+    """The bodies that are arriving. Calls ``answer`` once for each: when it is complete, or given up."""
 
     def __init__(self, answer: Callable[[Any, "WSGIEnvironment"], None]) -> None:
         self._answer = answer
-        # In the order of their deadlines. `pop` is one step, so only one thread gets a body and answers its request.
+        # In the order of their deadlines. `pop` is atomic, so only one thread gets an arrival and answers its request.
         self._waiting: dict[_Arrival, float] = {}
         threading.Thread(target=self._look_for_late_ones, name="late-bodies", daemon=True).start()
 
@@ -74,8 +74,8 @@ class Arrivals:
         if self._waiting.pop(arrival, None) is None:
             return
         if problem:
-            # The class: an exception would be part of a circle of references when it has been raised, and the
-            # connection would live until Python collects garbage.
+            # The class, not an instance: a raised exception is part of a reference cycle. The connection would live
+            # until Python collects garbage.
             arrival.environ[_PROBLEM] = problem
             arrival.stop()
         else:
@@ -85,7 +85,7 @@ class Arrivals:
     def _look_for_late_ones(self) -> None:
         while True:
             time.sleep(_LOOK_EVERY)
-            # In a function of its own: a variable here would keep the last one, and its connection.
+            # In a function of its own: a variable in this loop would keep the last arrival alive, and its connection.
             self._give_up_late_ones(time.monotonic())
 
     def _give_up_late_ones(self, now: float) -> None:
@@ -95,7 +95,7 @@ class Arrivals:
 
 
 class _Arrival:
-    """One body, up to one part over the limit, which is enough to be refused."""
+    """One body. Reading stops at the first part over the limit; Django refuses the request then."""
 
     def __init__(self, arrivals: Arrivals, request: Any, environ: "WSGIEnvironment") -> None:
         self.request = request
@@ -116,21 +116,21 @@ class _Arrival:
             return
         awaited.add_done_callback(self._came)
         if not self._arrivals.is_awaited(self):
-            self.stop()  # it was given up meanwhile
+            self.stop()  # the body was given up meanwhile
 
     def finish(self) -> None:
-        """Put the body into the request. One without a length (RFC 9112 §7.1), Django would take for empty."""
+        """Put the body into the request, with its length. Without one (RFC 9112 §7.1) Django takes it for empty."""
         body = b"".join(self._parts)
         self.environ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body)}
 
     def stop(self) -> None:
-        """Let go of what is left, so that the connection can end."""
+        """Stop reading, so that the connection can end."""
         awaited, self._next = self._next, None
         if awaited is not None:
             awaited.cancel()
 
     def _came(self, awaited: Any) -> None:
-        # Neither refers to the other any more: nothing would ever collect the two.
+        # Break the reference cycle between the two: Python could not collect it.
         self._next = None
         try:
             if self._arrivals.is_awaited(self):
@@ -143,8 +143,8 @@ class _Arrival:
         self._room -= len(part)
         if self._missing is not None:
             self._missing -= len(part)
-        # granian gives an empty part for the end, and one more for a connection that broke off before it. (It gives
-        # one for trailers, too. No client is known to send any, and they are refused.)
+        # granian gives an empty part at the end, and a second one if the connection broke off before the end. (It also
+        # gives one for trailers. We know no client that sends them, and refuse them.)
         self._ends += not part
         if self._missing == 0 or self._room < 0:
             self._arrivals.end(self)

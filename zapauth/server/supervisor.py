@@ -1,7 +1,7 @@
-"""granian's server with a rule of our own for workers that die: each is started again, however often it dies.
+"""granian's server, which also restarts a worker that dies often.
 
-By its own rule granian stops the whole service when a worker dies twice within 5.5 seconds, and forgets a
-worker that dies while it handles the death of another one.
+granian itself stops the whole service when a worker dies twice within 5.5 seconds. And it misses the death of a worker
+while it handles the death of another one.
 """
 
 import logging
@@ -17,22 +17,22 @@ from granian.server.mp import WorkerProcess
 
 logger = logging.getLogger("zapauth.server.supervisor")
 
-# Seconds. The first start is at once, then the pause doubles with each death.
+# Seconds. The first restart is immediate. Then the pause doubles with each death.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-# A worker that lived for so many seconds was in order: its death counts as the first one.
+# Seconds. If a worker lived for so long, its death counts as the first one.
 LONG_LIFE = 60.0
 
 
 def pause_after(deaths: int) -> float:
-    """Seconds until a worker is started again that died so many times in a row."""
+    """Seconds to wait before restarting a worker that died so many times in a row."""
     return 0.0 if deaths <= 1 else min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(deaths - 2, 100))
 
 
 class RestartingServer(MPServer):
-    """Starts dead workers again, after a growing pause, while the others go on serving.
+    """Restarts dead workers after a growing pause, while the others go on serving.
 
-    `_serve_loop` takes the place of granian's, and knows of signals to stop and to reload only: the server is
-    made without `workers_lifetime` and `workers_max_rss`. With `reload` granian runs another loop, its own.
+    `_serve_loop` replaces granian's. It handles only the signals to stop and to reload, because we use neither
+    `workers_lifetime` nor `workers_max_rss`. With the option `reload` granian runs a loop of its own.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -48,17 +48,17 @@ class RestartingServer(MPServer):
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         while True:
             self.main_loop_interrupt.wait(self._seconds_to_next_start())
-            # Before we look: what happens from here on ends the next wait.
+            # Clear it before looking, so that whatever happens from here on ends the next wait.
             self.main_loop_interrupt.clear()
             if self.interrupt_signal:
                 break
             if self.reload_signal:
                 self._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
                 self._due.clear()
-                self.main_loop_interrupt.set()  # it clears this, so a signal may have been missed: look once more
+                self.main_loop_interrupt.set()  # `_reload` clears this, and may have missed a signal: look once more
             self._start_due_workers(spawn_target, target_loader)
             self._notice_deaths()
-        # Or granian's shutdown would exit with 1.
+        # Otherwise granian's shutdown would exit with 1.
         self.interrupt_children.clear()
 
     def _seconds_to_next_start(self) -> float | None:

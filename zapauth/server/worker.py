@@ -1,10 +1,10 @@
-"""A worker process of the server: granian reads HTTP, threads answer by Django.
+"""A worker process of the server: granian reads HTTP, and threads answer the requests by Django.
 
-granian starts it in place of its own RSGI worker. That one takes each request to the event loop first, and from there
-to a thread and back, which makes a read a fifth dearer (docs/performance.md). Here a request without a body goes
-straight to a thread of granian's. A body is awaited first, and holds no thread meanwhile (`zapauth.server.bodies`).
+It replaces granian's own RSGI worker. That one hands each request to the event loop, then to a thread and back. This
+makes a read a fifth dearer (docs/performance.md). Here a request without a body goes straight to a thread of granian's.
+A request with a body holds no thread until the body has arrived (`zapauth.server.bodies`).
 
-Of granian this needs more than its documented interface, so its version is pinned; `tests/live` tries all of it.
+This uses more of granian than its documented interface. So its version is pinned, and `tests/live` covers it.
 """
 
 import asyncio
@@ -30,12 +30,12 @@ from zapauth.server.rsgi import answer, environ_of
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-# What `granian.server.Server` has to know of these workers.
+# The options of `granian.server.Server` for these workers.
 OPTIONS: dict[str, Any] = {"target": "zapauth.wsgi:application", "interface": Interfaces.RSGI, "websockets": False}
 
-_rust: Any = _granian  # its annotations are of another version
-_OTHER_FILES = 256  # that a worker has open beside its connections
-_LAST_WORDS = 0.2  # seconds in which a worker that stops sends what it has answered
+_rust: Any = _granian  # its annotations are for another version
+_OTHER_FILES = 256  # files that a worker has open in addition to its connections
+_LAST_WORDS = 0.2  # seconds for a stopping worker to send its last answers
 
 
 @WorkerProcess.wrap_target  # type: ignore[untyped-decorator]
@@ -59,7 +59,7 @@ def run(
         ipc,
         py_threads=settings.THREADS,
         backpressure=_connections(),
-        # Another mode would wait without limit for the line that tells HTTP/1 from HTTP/2.
+        # The other modes wait without limit for the first line, which tells HTTP/1 from HTTP/2.
         http_mode="1",
         http1_opts=HTTP1Settings(
             header_read_timeout=int(settings.REQUEST_TIMEOUT.total_seconds() * 1000),
@@ -77,15 +77,15 @@ def run(
     worker.serve_str(scheduler, calls, stop)
     ready.release()
     loop.run_until_complete(asked.wait())
-    stop.set()  # no new connection; each one that there is ends after its request
+    stop.set()  # take no new connections, and end each open one after its request
     loop.run_until_complete(requests.finish(stopped))
     background.finish()
-    # Granian would wait for clients that stall. And Python would take all modules apart, for seconds on a busy machine.
+    # granian would wait for clients that stall, and Python would take seconds to free all modules on a busy machine.
     os._exit(0)
 
 
 class _CallsAtOnce:
-    """What granian takes for the event loop when a part of a body is there: the thread that has it goes on with it."""
+    """Stands in for the event loop. granian's thread that reads a part of a body runs the callback itself."""
 
     def call_soon_threadsafe(self, callback: Callable[..., None], *given: Any, context: Any = None) -> None:
         callback(*given)
@@ -94,7 +94,7 @@ class _CallsAtOnce:
 
 
 class _Requests:
-    """What granian hands over: each request is answered in one of its threads, once its body is there."""
+    """Answers the requests of granian, each in one of granian's threads, once its body has arrived."""
 
     def __init__(self, app: "WSGIApplication") -> None:
         self._app = app
@@ -102,7 +102,7 @@ class _Requests:
         self._answering: set[Any] = set()
 
     def take(self, request: Any) -> None:
-        """Called by granian in a thread; nothing may be raised there."""
+        """Take a request. granian calls this in a thread, and it must not raise."""
         try:
             environ = environ_of(request.scope)
             if bodies.is_expected(environ):
@@ -113,7 +113,7 @@ class _Requests:
             request.err(error)  # a 500, and a line in the log
 
     async def finish(self, stopped: asyncio.Event) -> None:
-        """Return when all that was asked is answered, or ``stopped`` is set. Bodies are not waited for."""
+        """Return when every request is answered, or ``stopped`` is set. Don't wait for bodies."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _LAST_WORDS
         while not stopped.is_set() and (self._answering or loop.time() < deadline):
@@ -130,19 +130,19 @@ class _Requests:
 
 
 def _connections() -> int:
-    """How many connections this process may have: CONNECTIONS, unless the system allows it fewer files."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)  # granian has raised it as far as it may
+    """The most connections of this process: CONNECTIONS, or fewer if the system allows fewer open files."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)  # granian has raised this limit as far as possible
     if files == resource.RLIM_INFINITY:
         return settings.CONNECTIONS
-    # Without a file for the next connection granian would try, and fail, without a pause.
+    # If no file were left for the next connection, granian would try to take it in a loop without a pause.
     return max(1, min(settings.CONNECTIONS, files - _OTHER_FILES))
 
 
 def _leave_with_parent() -> None:
-    """End this worker when the server that started it says so, or is gone, however it went.
+    """Leave the process group of the server, and exit when the server is gone, even if it was killed.
 
-    A terminal's Ctrl-C goes to a whole process group, and must not end it: the server has its workers finish what
-    they do. An orphan would go on answering at the port, beside the workers of the next server.
+    A terminal sends Ctrl-C to the whole process group. The workers must not end then, because the server lets them
+    finish their requests. A worker without a server would go on answering, beside the workers of the next server.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

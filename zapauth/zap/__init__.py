@@ -1,1 +1,1 @@
-"""The ZAP dialect (`/v1/…`): only words."""
+"""The ZAP dialect (`/v1/…`): it parses requests, calls the core and words the answers."""

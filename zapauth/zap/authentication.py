@@ -12,7 +12,7 @@ from users.models import User
 
 
 class ZapAuthentication(SessionAuthentication):
-    """`Authorization: Bearer <access token>` of the app that ZAP's clients belong to (RFC 6750)."""
+    """Takes `Authorization: Bearer <access token>` (RFC 6750), if the session belongs to the app ZAP_APP."""
 
     def check(self, request: Request, session: Session, token: SessionToken) -> None:
         if session.app.name != settings.ZAP_APP:
@@ -20,9 +20,9 @@ class ZapAuthentication(SessionAuthentication):
 
 
 class LogoutAuthentication(ZapAuthentication):
-    """Takes an expired token, too, if it is genuine and its session is live, for its own id.
+    """Takes an expired token, too, for a logout of the token's own user while the session is live.
 
-    A phone that was off for a day must be able to stop its pushes.
+    So a phone that was off for a day can still stop its pushes.
     """
 
     allow_expired = True
@@ -35,7 +35,7 @@ class LogoutAuthentication(ZapAuthentication):
 
 
 class OptionalAuthentication(ZapAuthentication):
-    """A token need not be there; one that is must be good."""
+    """Takes requests without a token. If there is a token, it must be valid."""
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Session] | Any:
         return super().authenticate(request) if "HTTP_AUTHORIZATION" in request.META else None

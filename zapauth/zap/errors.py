@@ -1,4 +1,4 @@
-"""Which error gets which status, code and words in ZAP. Codes are on the wire: add, never rename."""
+"""The status, code and message of each error in ZAP. Codes are on the wire: add, never rename."""
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
@@ -43,7 +43,7 @@ from zapauth.zap import envelope
 CHALLENGE = 'Bearer realm="zapauth"'
 
 
-# Looked up from top to bottom, so a subclass stands above its base.
+# The first match counts, so a subclass comes before its base.
 _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (TokenMissing, 401, "token_missing", "This request needs an access token."),
     (TokenExpired, 401, "token_expired", "The token has expired."),
@@ -74,7 +74,7 @@ _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (TooManyAttempts, 429, "too_many_attempts", "Too many attempts. Try again later."),
     (Unavailable, 503, "unavailable", UNAVAILABLE),
 )
-# Well-formed, but refused by a rule: the field at fault, the code, the words.
+# For a request that is well-formed, but against a rule: the field at fault, the code, the message.
 _RULES: dict[type[Exception], tuple[str, str, str]] = {
     EmailMismatch: ("email", "email_mismatch", "This is not the email of the user."),
     WrongPassword: ("oldPassword", "wrong_password", "This is not the old password."),
@@ -89,7 +89,7 @@ _RULES: dict[type[Exception], tuple[str, str, str]] = {
 
 
 def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """The answer to ``error``; None for one that is a bug."""
+    """The answer to ``error``; None if the error is a bug of ours."""
     if isinstance(error, ValidationError):
         return _invalid(error)
     if isinstance(error, IdentityTaken):
@@ -118,7 +118,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _challenge(error: Exception, message: str) -> str:
-    # RFC 6750 §3.1: a request without a token is told no error code.
+    # RFC 6750 §3.1: the challenge to a request without a token has no error code.
     if isinstance(error, SessionsError) and not isinstance(error, TokenMissing):
         return f'{CHALLENGE}, error="invalid_token", error_description="{message}"'
     return CHALLENGE

@@ -12,7 +12,7 @@ from users.models import DeviceToken
 
 
 class Text(serializers.CharField):
-    """A JSON string; DRF's own field would take a number for one."""
+    """A JSON string. The field of DRF would also take a number."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -21,7 +21,7 @@ class Text(serializers.CharField):
 
 
 class Password(Text):
-    """As it was typed: blanks at its ends count. Up to 128, though the documentation says 30."""
+    """A password as it was typed: blanks at its ends count. Up to 128 characters; ZAP's documentation says 30."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"trim_whitespace": False, "max_length": 128, **options})
@@ -57,9 +57,9 @@ class PhoneNumber(Text):
 
 
 class RoleId(Text):
-    """A text, or a whole number, which becomes the text of its digits. An empty text is the same as null.
+    """A text or a whole number. A number becomes the text of its digits, an empty text becomes None.
 
-    A documented sample has a number that is wider than 64 bits.
+    A sample in ZAP's documentation has a number that needs more than 64 bits.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -79,19 +79,19 @@ class RegistrationInput(serializers.Serializer[Any]):
 
 
 class StaffRegistrationInput(RegistrationInput):
-    """With what could raise somebody's rights; from others it is ignored, whatever it is."""
+    """With the fields that only staff may set. From other callers these are ignored, valid or not."""
 
     roleId = RoleId(source="role_id", required=False)
 
 
 class ConfirmedInput(serializers.Serializer[Any]):
-    """An act that needs the caller's password, if their log-in was too long ago."""
+    """With the caller's password, which is needed if their login was too long ago."""
 
     password = Password(required=False, allow_null=True)
 
 
 class UserChangeInput(ConfirmedInput):
-    """What is to change; all else stays. A phone number or name that is null is taken away."""
+    """The fields to change; the others stay. A phone number or a name that is null is removed."""
 
     username = Username(required=False)
     email = Email(required=False)
@@ -103,7 +103,7 @@ class UserChangeInput(ConfirmedInput):
 
 
 class StaffUserChangeInput(UserChangeInput):
-    """With what could raise somebody's rights; from others it is ignored, whatever it is."""
+    """With the fields that only staff may set. From other callers these are ignored, valid or not."""
 
     roleId = RoleId(source="role_id", required=False)
 
@@ -113,9 +113,9 @@ class PhoneChangeInput(ConfirmedInput):
 
 
 class Moment(serializers.Field[Any, Any, Any, Any]):
-    """ISO 8601, a date or a date and a time; UTC where it names no zone. As an end, it is past what it names.
+    """A date or a date with a time, in ISO 8601; in UTC if it names no time zone.
 
-    That is a day, or a millisecond, which is as much as our answers show of a time.
+    With ``is_end`` it includes what it names: the whole day, or the millisecond. Our answers show milliseconds.
     """
 
     default_error_messages = {"invalid": "A date is ISO 8601: 2023-02-27 or 2023-02-27T16:57:05.913Z."}
@@ -140,7 +140,7 @@ class Moment(serializers.Field[Any, Any, Any, Any]):
 
 
 class UserListInput(serializers.Serializer[Any]):
-    """The query of the user list: `bodyLimit` users on each page, of which the `pageLimit`th is meant."""
+    """The query of the user list: `bodyLimit` is the number of users on a page, `pageLimit` the number of the page."""
 
     bodyLimit = serializers.IntegerField(source="per_page", default=10, min_value=1, max_value=100)
     pageLimit = serializers.IntegerField(source="page", default=1, min_value=1, max_value=1_000_000)
@@ -190,7 +190,7 @@ class ResetRequestInput(serializers.Serializer[Any]):
 
 
 class Code(serializers.CharField):
-    """A string. A number is taken, too, and is a wrong code."""
+    """A string. It takes a number, too, but no code is one."""
 
 
 class ResetInput(serializers.Serializer[Any]):
@@ -200,7 +200,7 @@ class ResetInput(serializers.Serializer[Any]):
 
 
 class CodeInput(serializers.Serializer[Any]):
-    """Where a code is to be sent."""
+    """The address for a code, and the user."""
 
     email = Text(required=False, max_length=320)
     phoneNumber = PhoneNumber(source="phone_number", required=False, allow_null=False)
@@ -213,7 +213,7 @@ class CodeInput(serializers.Serializer[Any]):
 class CodeAgainInput(serializers.Serializer[Any]):
     email = Text(required=False, max_length=320)
     phoneNumber = PhoneNumber(source="phone_number", required=False, allow_null=False)
-    # Of Buddy's users, too, who have other names.
+    # A user of Buddy may have a name that ZAP does not allow.
     username = Text(required=False, max_length=150)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -22,9 +22,21 @@ from users.directory import find_users, get_user_to_change, get_user_to_read
 from users.models import User
 from users.permissions import Act, may
 from zapauth.dialect import DialectViewSet, read_query, validate
-from zapauth.zap import errors
+from zapauth.zap import answers, errors
+from zapauth.zap.answers import (
+    ENDED,
+    LOGIN,
+    OWN_USER,
+    SESSION_LIST,
+    TOKENS,
+    USER,
+    USER_LIST,
+    ListedSession,
+    LoggedIn,
+    UserPage,
+)
 from zapauth.zap.authentication import LogoutAuthentication, OptionalAuthentication, ZapAuthentication
-from zapauth.zap.envelope import login_json, own_user_json, session_json, success, user_json
+from zapauth.zap.envelope import success
 from zapauth.zap.serializers import (
     CodeAgainInput,
     CodeInput,
@@ -51,35 +63,34 @@ class ZapViewSet(DialectViewSet):
     server_error = staticmethod(errors.server_error)
 
     def read(self, kind: type[Any]) -> dict[str, Any]:
-        """The body, or the query of a GET, as that serializer takes it. Raises: ValidationError."""
+        """The values of the body, or of the query of a GET, validated by that serializer. Raises: ValidationError."""
         if self.request.method not in ("GET", "HEAD"):
             return validate(kind, self.request.data)
-        # A documented request has `startDate&endDate`: what is empty in a query is left out.
+        # ZAP's documentation has a request with `startDate&endDate`. So an empty parameter is the same as none.
         return validate(kind, {name: text for name, text in read_query(self.request._request).items() if text})
 
 
 class UserViewSet(ZapViewSet):
     def get_authenticators(self) -> list[BaseAuthentication]:
-        # Whoever registers has no token yet; staff, who do it for others, have one.
+        # A new user has no token yet. Staff who register others have one.
         return [OptionalAuthentication() if self.request.method == "POST" else ZapAuthentication()]
 
     def create(self, request: Request) -> HttpResponse:
         is_staff = may(request.user, Act.ADD_USER)
         given = self.read(StaffRegistrationInput if is_staff else RegistrationInput)
         user = register(ip=self.origin.ip, by_staff=is_staff, **given)
-        return success(user_json(user), status=201)
+        return success(USER(user), status=201)
 
     def list(self, request: Request) -> HttpResponse:
         query = self.read(UserListInput)
         users, count = find_users(actor=self.user, **query)
-        page = {"bodyLimit": query["per_page"], "pageLimit": query["page"], "dataCount": count}
-        return success({"userData": [user_json(user) for user in users], **page})
+        return success(USER_LIST(UserPage(users, query["per_page"], query["page"], count)))
 
     def own(self, request: Request) -> HttpResponse:
-        return success(own_user_json(self.user))
+        return success(OWN_USER(self.user))
 
     def retrieve(self, request: Request, user_id: str) -> HttpResponse:
-        return success(user_json(get_user_to_read(user_id, actor=self.user, act=Act.SEE_USER)))
+        return success(USER(get_user_to_read(user_id, actor=self.user, act=Act.SEE_USER)))
 
     def update(self, request: Request, user_id: str) -> HttpResponse:
         user = get_user_to_change(user_id, actor=self.user, act=Act.CHANGE_USER)
@@ -91,11 +102,11 @@ class UserViewSet(ZapViewSet):
 
     def destroy(self, request: Request, user_id: str) -> HttpResponse:
         delete_user(user_id, actor=self.user, current=self.session, origin=self.origin, **self.read(ConfirmedInput))
-        return success("User deleted successfully")
+        return success(answers.USER_DELETED)
 
     def _change(self, user: User, kind: type[Any]) -> HttpResponse:
         change_account(user, current=self.session, origin=self.origin, **self.read(kind))
-        return success(user_json(user))
+        return success(USER(user))
 
 
 class LoginViewSet(ZapViewSet):
@@ -105,16 +116,15 @@ class LoginViewSet(ZapViewSet):
         caller = Place.of(self.origin, device_token=device_token)
         user = get_user_by_identity(given["identity"], given["password"], caller=caller)
         grant = log_in_with_refresh(user, app=get_zap_app(), device_token=device_token, origin=self.origin)
-        return success(login_json(user, grant))
+        return success(LOGIN(LoggedIn(user, grant)))
 
     def refresh(self, request: Request) -> HttpResponse:
         grant = refresh(self.read(RefreshInput)["refresh_token"], audience=settings.ZAP_APP, origin=self.origin)
-        rotated = {"refreshToken": grant.refresh_token} if grant.refresh_token else {}
-        return success({"token": grant.access_token} | rotated)
+        return success(TOKENS(grant))
 
 
 class LogoutViewSet(ZapViewSet):
-    """The seed document's route, and its sibling for the web app, which has no device."""
+    """ZAP's logout: PUT for phones, GET for the web app, which has no device token."""
 
     authentication_classes: Any = [LogoutAuthentication]
 
@@ -130,23 +140,22 @@ class LogoutViewSet(ZapViewSet):
         else:
             facts = {"device_token": device_token, "password": password}
             log_out_user(user_id, actor=self.user, current=self.session, origin=self.origin, **facts)
-        return success("Logout Successfull")
+        return success(answers.LOGGED_OUT)
 
 
 class SessionViewSet(ZapViewSet):
-    """Who is logged in where: not of ZAP's documentation, but in its form."""
+    """The sessions of a user. ZAP's documentation has no such routes."""
 
     authentication_classes: Any = [ZapAuthentication]
 
     def list(self, request: Request, user_id: str) -> HttpResponse:
         sessions = live_sessions_of(user_id, actor=self.user)
-        shown = [session_json(session, current=self.session) for session in sessions]
-        return success({"sessionData": shown, "dataCount": len(shown)})
+        return success(SESSION_LIST([ListedSession(session, self.session) for session in sessions]))
 
     def destroy(self, request: Request, user_id: str, session_id: str) -> HttpResponse:
         given = self.read(ConfirmedInput)
         log_out_session(user_id, session_id, current=self.session, actor=self.user, origin=self.origin, **given)
-        return success("Session ended successfully")
+        return success(answers.SESSION_ENDED)
 
     def logout(self, request: Request, user_id: str) -> HttpResponse:
         given = self.read(ScopeInput)
@@ -154,7 +163,7 @@ class SessionViewSet(ZapViewSet):
         if scope is Scope.THIS and user_id != self.session.user_id:
             raise ValidationError({"scope": ["This session is not one of that user's."]})
         ended = log_out_scope(user_id, scope, current=self.session, actor=self.user, origin=self.origin, **given)
-        return success({"ended": ended})
+        return success(ENDED(ended))
 
 
 class PasswordViewSet(ZapViewSet):
@@ -163,36 +172,36 @@ class PasswordViewSet(ZapViewSet):
     def change(self, request: Request) -> HttpResponse:
         given = self.read(PasswordChangeInput)
         change_own_password(**given, current=self.session, actor=self.user, origin=self.origin)
-        return success("Password updated successfully")
+        return success(answers.PASSWORD_CHANGED)
 
 
 class ForgottenPasswordViewSet(ZapViewSet):
-    """For who can't log in: no token."""
+    """Password reset by a code. It needs no token."""
 
     def ask(self, request: Request) -> HttpResponse:
         ask_for_reset_code(self.read(ResetRequestInput)["identity"], origin=self.origin)
-        return success("Reset Email sent")
+        return success(answers.RESET_CODE_SENT)
 
     def reset(self, request: Request) -> HttpResponse:
         given = self.read(ResetInput)
         reset_password(given["identity"], code=given["otp"], new_password=given["new_password"], origin=self.origin)
-        return success("Password updated successfully")
+        return success(answers.PASSWORD_CHANGED)
 
 
 class VerificationViewSet(ZapViewSet):
-    """For whoever has registered or set another email: no token. Users of Buddy verify theirs here, too."""
+    """Verification of an email by a code. It needs no token. Users of Buddy use these routes, too."""
 
     def ask(self, request: Request) -> HttpResponse:
         given = self.read(CodeInput)
         ask_for_email_code(email=given.get("email"), user_id=given["user_id"], origin=self.origin)
-        return success("OTP Generated")
+        return success(answers.EMAIL_CODE_SENT)
 
     def ask_again(self, request: Request) -> HttpResponse:
         given = self.read(CodeAgainInput)
         ask_for_email_code_again(email=given.get("email"), username=given.get("username"), origin=self.origin)
-        return success("OTP ReSent")
+        return success(answers.EMAIL_CODE_SENT_AGAIN)
 
     def verify(self, request: Request) -> HttpResponse:
         given = self.read(VerificationInput)
         verify_email(given["identity"], code=given["otp"], origin=self.origin)
-        return success("OTP verified")
+        return success(answers.EMAIL_VERIFIED)

@@ -1,4 +1,4 @@
-"""How ZAP words things, for OpenAPI."""
+"""Describes ZAP in OpenAPI."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,15 +11,17 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import Serializer
 
 from zapauth.schema.document import DialectSchema
-from zapauth.schema.operations import OBJECT_ID, OBJECT_ID_SCHEMA, Operation, Schema, closed, constant, link, ref
-from zapauth.schema.zap_operations import NOTES, OPERATIONS
-from zapauth.schema.zap_shapes import SHAPES
-from zapauth.zap import envelope
+from zapauth.schema.operations import OBJECT_ID, Operation, link
+from zapauth.schema.zap import passwords, sessions, users
+from zapauth.schema.zap.parameters import NOTES
+from zapauth.shapes import OBJECT_ID as OBJECT_ID_SCHEMA
+from zapauth.shapes import UUID, Schema, Shape
+from zapauth.zap import answers, envelope
 from zapauth.zap.authentication import OptionalAuthentication
 from zapauth.zap.serializers import CodeAgainInput, CodeInput, LoginInput
 from zapauth.zap.viewsets import ZapViewSet
 
-# The fields of which one at least is needed.
+# Of these fields at least one is required.
 _ONE_OF: dict[type[Serializer[Any]], tuple[str, ...]] = {
     LoginInput: ("identity", "email"),
     CodeInput: ("email", "phoneNumber"),
@@ -30,17 +32,17 @@ _ONE_OF: dict[type[Serializer[Any]], tuple[str, ...]] = {
 class ZapSchema(DialectSchema):
     prefix = "Zap"
     content_type = envelope.CONTENT_TYPE
-    operations = OPERATIONS
-    shapes = SHAPES
+    operations = users.OPERATIONS | sessions.OPERATIONS | passwords.OPERATIONS
+    shapes = (*answers.COMPONENTS, envelope.ERROR, envelope.FIELD_ERROR)
     notes = NOTES
     security = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "The `token` that `POST /v1/login` or `POST /v1/refresh` answers.",
+        "description": "The `token` of the answer to `POST /v1/login` or `POST /v1/refresh`.",
     }
     challenge = {
-        "description": "RFC 6750 §3: which token is wanted and, where one was given, why it won't do.",
+        "description": "RFC 6750 §3: which kind of token is needed and, if one was sent, why it is refused.",
         "required": True,
         "schema": {
             "type": "string",
@@ -53,7 +55,7 @@ class ZapSchema(DialectSchema):
         "id": {"description": "A user.", "schema": OBJECT_ID_SCHEMA, "example": OBJECT_ID},
         "sid": {
             "description": "A session of that user.",
-            "schema": {"type": "string", "format": "uuid"},
+            "schema": UUID,
             "example": "0190b5ea-7a1c-7d52-8f6a-3f1f4a0c9a11",
         },
     }
@@ -68,16 +70,16 @@ class ZapSchema(DialectSchema):
         return envelope.success(operation.example, status=operation.status)
 
     def success_schema(self, operation: Operation) -> Schema:
-        return closed({"success": constant(True), "data": operation.answers})
+        return envelope.SUCCESS.schema_with(data=operation.answers)
 
     def failure_schema(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
         plain = [body["code"] for body in bodies if "errors" not in body]
-        kinds = [_narrowed("ZapError", code=plain)] if plain else []
+        kinds = [_narrowed(envelope.ERROR, code=plain)] if plain else []
         fields: dict[str, list[str]] = {}
         for body in bodies:
             if "errors" in body:
                 fields.setdefault(body["code"], []).extend(body["errors"])
-        kinds += [_narrowed("ZapFieldError", code=[code], fields=names) for code, names in fields.items()]
+        kinds += [_narrowed(envelope.FIELD_ERROR, code=[code], fields=names) for code, names in fields.items()]
         return kinds[0] if len(kinds) == 1 else {"oneOf": kinds}
 
     def word(self, body: Mapping[str, Any]) -> str:
@@ -85,11 +87,11 @@ class ZapSchema(DialectSchema):
 
     def meaning(self, body: Mapping[str, Any]) -> str:
         if body["code"] == "invalid_request":
-            return "Something is missing, of the wrong type or out of bounds; `errors` says what and why."
+            return "A field is missing, of the wrong type or out of bounds; `errors` says which and why."
         return super().meaning(body)
 
     def invalid(self, takes: type[Serializer[Any]]) -> Iterator[Exception]:
-        # All fields of the wrong type at once, so that all names are known; then what is no object at all.
+        # All fields with a wrong type, so that all names appear. Then a body that is no object.
         yield _refusal(takes, {name: [None] for name in takes().fields})
         if self.method != "GET":
             yield _refusal(takes, [])
@@ -98,12 +100,12 @@ class ZapSchema(DialectSchema):
         return not any(isinstance(each, OptionalAuthentication) for each in self.view.get_authenticators())
 
 
-def _narrowed(name: str, *, code: Sequence[str], fields: Sequence[str] = ()) -> Schema:
-    """The error of that name with one of those codes, and with errors of none but those fields."""
+def _narrowed(shape: Shape[Any], *, code: Sequence[str], fields: Sequence[str] = ()) -> Schema:
+    """An error of ``shape`` with one of these codes, and with errors of no fields but these."""
     properties: Schema = {"code": {"enum": list(dict.fromkeys(code))}}
     if fields:
         properties["errors"] = {"propertyNames": {"enum": list(dict.fromkeys(fields))}}
-    return {"allOf": [ref(name), {"properties": properties}]}
+    return {"allOf": [shape.ref, {"properties": properties}]}
 
 
 def _refusal(takes: type[Serializer[Any]], data: Any) -> ValidationError:
@@ -113,7 +115,7 @@ def _refusal(takes: type[Serializer[Any]], data: Any) -> ValidationError:
 
 
 class PasswordField(OpenApiSerializerFieldExtension):
-    """With all of the patterns that a new one must have; drf-spectacular adds the first by itself."""
+    """With all patterns of a new password; drf-spectacular itself adds only the first one."""
 
     target_class = "zapauth.zap.serializers.Password"
     match_subclasses = True
@@ -153,5 +155,5 @@ class CodeField(OpenApiSerializerFieldExtension):
         return {"type": "string", "pattern": "[^ ]"}
 
 
-# Set here, so that the dialect itself needs no OpenAPI.
+# Set here, so that the dialect itself does not depend on OpenAPI.
 ZapViewSet.schema = ZapSchema()

@@ -1,4 +1,4 @@
-"""How Buddy words things, for OpenAPI."""
+"""Describes Buddy in OpenAPI."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,29 +9,31 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import Serializer
 
 from sessions.errors import UserTokenRequired
-from zapauth.buddy import envelope, errors
+from zapauth.buddy import answers, envelope, errors
 from zapauth.buddy.authentication import UserLevel
 from zapauth.buddy.serializers import BuddyInput, ResetRequestInput, _wire_name
 from zapauth.buddy.viewsets import BuddyViewSet
-from zapauth.schema.buddy_operations import NOTES, OPERATIONS
-from zapauth.schema.buddy_shapes import REQUEST_ID, SHAPES
+from zapauth.schema.buddy import devices, login, users
+from zapauth.schema.buddy.parameters import NOTES
 from zapauth.schema.document import DialectSchema
-from zapauth.schema.operations import OBJECT_ID, OBJECT_ID_SCHEMA, Operation, Schema, closed, constant, link, ref
+from zapauth.schema.operations import OBJECT_ID, Operation, link
+from zapauth.shapes import OBJECT_ID as OBJECT_ID_SCHEMA
+from zapauth.shapes import Schema
 
-# When these come; their messages are about one parameter each.
+# When these errors occur. Their messages name one parameter each, so they don't say it in general.
 _MEANINGS = {
     errors.PARAMETER_MISSING_REQUIRED_VALUE: "A parameter that is required is missing or empty; the message names it.",
-    errors.PARAMETER_OUT_OF_RANGE: "A parameter, an id or the whole body is too long, too large or too small;"
+    errors.PARAMETER_OUT_OF_RANGE: "A parameter, an id or the whole body is too long, too large or too small,"
     " or a new password is not good enough.",
-    errors.PARAMETER_INCORRECT_FORMAT: "The body can't be read, or a parameter is not of its form.",
+    errors.PARAMETER_INCORRECT_FORMAT: "The body can't be read, or the format of a parameter is wrong.",
 }
 
 
 class BuddySchema(DialectSchema):
     prefix = "Buddy"
     content_type = envelope.CONTENT_TYPE
-    operations = OPERATIONS
-    shapes = SHAPES
+    operations = devices.OPERATIONS | users.OPERATIONS | login.OPERATIONS
+    shapes = (*answers.COMPONENTS, envelope.ERROR)
     notes = NOTES
     security = {
         "type": "apiKey",
@@ -39,21 +41,21 @@ class BuddySchema(DialectSchema):
         "name": "Authorization",
         "description": "`Buddy <token>`, with the `accessToken` of an answer. An app with a shared secret signs each"
         " request: `Buddy <token> <signature>`, where the signature is hex HMAC-SHA256(secret, METHOD + newline +"
-        " appId + newline + path). `Bearer` does as well as `Buddy`.",
+        " appId + newline + path). `Bearer` works as well as `Buddy`.",
     }
     challenge = {
-        "description": "RFC 9110 §11.6.1: by which scheme to come back.",
+        "description": "RFC 9110 §11.6.1: the scheme to authenticate with.",
         "required": True,
         "schema": {"type": "string", "const": 'Buddy realm="zapauth"'},
     }
-    # After AuthAccessTokenInvalid a client drops all its tokens and registers anew.
+    # After AuthAccessTokenInvalid a client drops all of its tokens and registers its device again.
     links_without_token = {"registerDevice": link("buddyRegisterDevice")}
     path_parameters = {"id": {"description": "A user.", "schema": OBJECT_ID_SCHEMA, "example": OBJECT_ID}}
 
     def parameters_of(self, takes: type[Serializer[Any]]) -> Schema:
         schema = super().parameters_of(takes)
-        schema["properties"]["location"] = schema["properties"].pop("location")  # of any call, so it comes last
-        return schema | {"description": "Names in any case of letters; null is the same as left out."}
+        schema["properties"]["location"] = schema["properties"].pop("location")  # every call takes it, so it comes last
+        return schema | {"description": "Names in any case of letters. null is the same as no parameter."}
 
     def spelling(self, parameter: str, takes: type[Serializer[Any]]) -> str:
         if issubclass(takes, ResetRequestInput) and parameter == "username":
@@ -65,8 +67,7 @@ class BuddySchema(DialectSchema):
 
     def success_schema(self, operation: Operation) -> Schema:
         status = {"type": "integer", "const": operation.status}
-        facts = {"request_id": REQUEST_ID, "success": constant(True)}
-        return closed({"status": status, "result": operation.answers, **facts})
+        return envelope.SUCCESS.schema_with(status=status, result=operation.answers)
 
     def failure_schema(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
         numbers = {body["error"]: body["errorNumber"] for body in bodies}
@@ -75,7 +76,7 @@ class BuddySchema(DialectSchema):
             for name, number in numbers.items()
         ]
         status_too: Schema = {"properties": {"status": {"const": status}}}
-        return {"allOf": [ref("BuddyError"), status_too, pairs[0] if len(pairs) == 1 else {"oneOf": pairs}]}
+        return {"allOf": [envelope.ERROR.ref, status_too, pairs[0] if len(pairs) == 1 else {"oneOf": pairs}]}
 
     def word(self, body: Mapping[str, Any]) -> str:
         return str(body["error"])
@@ -133,7 +134,7 @@ class PasswordField(OpenApiSerializerFieldExtension):
 
 
 class NewPasswordField(OpenApiSerializerFieldExtension):
-    """With the least length beside: drf-spectacular would write its own, 1, over it."""
+    """The minimum length is in an `allOf`, because drf-spectacular overwrites a plain one with 1."""
 
     target_class = "zapauth.buddy.fields.NewPassword"
 
@@ -141,5 +142,5 @@ class NewPasswordField(OpenApiSerializerFieldExtension):
         return {"type": "string", "format": "password", "allOf": [{"minLength": 8}]}
 
 
-# Set here, so that the dialect itself needs no OpenAPI.
+# Set here, so that the dialect itself does not depend on OpenAPI.
 BuddyViewSet.schema = BuddySchema()

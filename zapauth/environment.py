@@ -1,0 +1,57 @@
+"""Reads values from the environment, and says what is wrong with one that is malformed. `zapauth.settings` uses it."""
+
+import re
+from datetime import timedelta
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+_ON = ("1", "on", "yes", "true")
+_OFF = ("0", "off", "no", "false")
+
+
+class Environment(environ.Env):
+    """The environment's variables. An empty value is the same as none. Every method raises ImproperlyConfigured."""
+
+    def text(self, name: str, default: str = "") -> str:
+        return str(self.str(name, default="")).strip() or default
+
+    def secret(self, name: str, how: str) -> str:
+        """A value that has no default; ``how`` is the command that makes one."""
+        value: str = self.str(name, default="")
+        if not value:
+            raise ImproperlyConfigured(f"With DATABASE_URL set, {name} is needed. Make one with: {how}")
+        return value
+
+    def names(self, name: str, default: list[str] | None = None) -> list[str]:
+        """A list, separated by commas."""
+        return [value.strip() for value in self.list(name, default=default or []) if value.strip()]
+
+    def whole(self, name: str, default: int, *, at_least: int = 0) -> int:
+        text = self.text(name, str(default))
+        if not text.isascii() or not text.isdigit() or int(text) < at_least:
+            raise ImproperlyConfigured(f"{name} is a whole number, {at_least} or more; it can't be {text!r}.")
+        return int(text)
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        words = {"": default} | dict.fromkeys(_ON, True) | dict.fromkeys(_OFF, False)
+        text = self.text(name)
+        if text.lower() not in words:
+            raise ImproperlyConfigured(f"{name} is on or off; it can't be {text!r}.")
+        return words[text.lower()]
+
+    def seconds(self, name: str, default: timedelta, *, at_least: int = 1) -> timedelta:
+        return timedelta(seconds=self.whole(name, int(default.total_seconds()), at_least=at_least))
+
+    def rates(self, name: str, default: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        """`login=20/900,device=1000/3600`: times and seconds, for the rates that differ from their defaults."""
+        rates = dict(default)
+        for text in self.names(name):
+            match = re.fullmatch(r"(\w+)=([0-9]{1,9})/([1-9][0-9]{0,8})", text)
+            if match is None or match[1] not in rates:
+                names = ", ".join(rates)
+                raise ImproperlyConfigured(f"{name} is NAME=TIMES/SECONDS,... with the names {names}; not {text!r}.")
+            if match[1].endswith("_everybody") and match[3] != "3600":
+                raise ImproperlyConfigured(f"{name}: {match[1]} counts by the hour, TIMES/3600; not {text!r}.")
+            rates[match[1]] = (int(match[2]), int(match[3]))
+        return rates

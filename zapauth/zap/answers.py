@@ -1,0 +1,199 @@
+"""What stands in `data` of ZAP's answers."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sessions.models import Session
+from sessions.tokens.grant import Grant
+from users.models import Device, User
+from zapauth.shapes import BOOLEAN, OBJECT_ID, TEXT, TOKEN, UUID, Field, Schema, Shape, constant, fields_of, list_of
+
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+TIME: Schema = {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+
+# The clients compare these texts, so the misspelling has to stay.
+LOGGED_OUT = "Logout Successfull"
+USER_DELETED = "User deleted successfully"
+SESSION_ENDED = "Session ended successfully"
+PASSWORD_CHANGED = "Password updated successfully"
+RESET_CODE_SENT = "Reset Email sent"
+EMAIL_CODE_SENT = "OTP Generated"
+EMAIL_CODE_SENT_AGAIN = "OTP ReSent"
+EMAIL_VERIFIED = "OTP verified"
+
+
+def time_json(moment: datetime | None) -> str | None:
+    """ISO 8601, UTC, milliseconds: `2023-02-27T16:57:05.913Z`."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat("T", "milliseconds")[:-6] + "Z"
+
+
+# --- users --------------------------------------------------------------------------------------
+
+USER = Shape[User](
+    "ZapUser",
+    {
+        "id": Field(OBJECT_ID, lambda user: user.pk),
+        "name": Field(TEXT, lambda user: user.get_full_name()),
+        "username": Field(TEXT, lambda user: user.username),
+        "email": Field(TEXT_OR_NULL, lambda user: user.latest_email),
+        "phoneNumber": Field(TEXT_OR_NULL, lambda user: user.phone_number),
+        "roleId": Field(TEXT_OR_NULL, lambda user: user.role_id),
+        "iPAddress": Field(
+            list_of(TEXT) | {"description": "The addresses from which they registered and logged in, newest first."},
+            lambda user: user.ip_addresses,
+        ),
+        "emailVerified": Field(BOOLEAN, lambda user: user.is_latest_email_verified),
+        "createdAt": Field(TIME, lambda user: time_json(user.created_at)),
+        "updatedAt": Field(TIME, lambda user: time_json(user.updated_at)),
+        "deletedAt": Field(
+            TIME | {"description": "Only for a deleted user. Staff may see these."},
+            lambda user: time_json(user.deleted_at),
+            is_optional=True,
+        ),
+    },
+)
+# No user can enable a second factor yet.
+_TWO_FACTOR = Shape[User](
+    "",
+    {
+        "secret": Field({"type": "string", "const": "", "description": "Always empty."}, lambda _: ""),
+        "enabled": Field(BOOLEAN, lambda _: False),
+    },
+)
+OWN_USER = Shape[User](
+    "ZapOwnUser",
+    {
+        **USER.fields,
+        "twoFA": Field(_TWO_FACTOR.schema, _TWO_FACTOR),
+        "userAgent": Field(
+            list_of(TEXT) | {"description": "The last ten with which they logged in, newest first."},
+            lambda user: user.user_agents,
+        ),
+    },
+)
+
+
+class UserPage(NamedTuple):
+    """One page of the user list; ``total`` counts the users on all pages."""
+
+    users: Sequence[User]
+    per_page: int
+    page: int
+    total: int
+
+
+USER_LIST = Shape[UserPage](
+    "ZapUserList",
+    {
+        "userData": Field(list_of(USER.ref), lambda page: [USER(user) for user in page.users]),
+        "bodyLimit": Field(
+            {"type": "integer", "minimum": 1, "maximum": 100, "description": "The number of users on a page."},
+            lambda page: page.per_page,
+        ),
+        "pageLimit": Field(
+            {"type": "integer", "minimum": 1, "description": "The number of this page."}, lambda page: page.page
+        ),
+        "dataCount": Field(COUNT | {"description": "The number of users on all pages."}, lambda page: page.total),
+    },
+)
+
+# --- login and logout ---------------------------------------------------------------------------
+
+
+class LoggedIn(NamedTuple):
+    """A user, and the tokens that their login grants."""
+
+    user: User
+    grant: Grant
+
+
+# A whole answer within the answer: some clients read `data.data.id`. Clients that were written for an older page of
+# the documentation read five fields of the user beside the token.
+LOGIN = Shape[LoggedIn](
+    "ZapLogin",
+    {
+        "success": Field(constant(True), lambda _: True),
+        "data": Field(USER.ref, lambda made: USER(made.user)),
+        "token": Field(TOKEN, lambda made: made.grant.access_token),
+        "refreshToken": Field(TOKEN, lambda made: made.grant.refresh_token),
+        **fields_of(USER, lambda made: made.user, only=["id", "name", "email", "createdAt", "updatedAt"]),
+    },
+)
+# The refresh token is there if refresh tokens rotate (ROTATE_REFRESH_TOKENS).
+TOKENS = Shape[Grant](
+    "ZapTokens",
+    {
+        "token": Field(TOKEN, lambda grant: grant.access_token),
+        "refreshToken": Field(TOKEN, lambda grant: grant.refresh_token, is_optional=True),
+    },
+)
+
+
+class ListedSession(NamedTuple):
+    """A session in a list that the session ``current`` asks for."""
+
+    session: Session
+    current: Session
+
+
+SESSION_DEVICE = Shape[Device](
+    "ZapSessionDevice",
+    {
+        "id": Field(OBJECT_ID, lambda device: device.pk),
+        "platform": Field(TEXT, lambda device: device.platform),
+        "model": Field(TEXT, lambda device: device.model),
+        "osVersion": Field(TEXT, lambda device: device.os_version),
+        "appVersion": Field(TEXT, lambda device: device.app_version),
+    },
+)
+SESSION = Shape[ListedSession](
+    "ZapSession",
+    {
+        "id": Field(UUID, lambda listed: str(listed.session.pk)),
+        "current": Field(
+            BOOLEAN | {"description": "Whether it is the session of the caller."},
+            lambda listed: listed.session.pk == listed.current.pk,
+        ),
+        "app": Field(TEXT, lambda listed: listed.session.app.name),
+        "platform": Field(TEXT_OR_NULL, lambda listed: listed.session.platform or None),
+        "device": Field(
+            {"oneOf": [SESSION_DEVICE.ref, {"type": "null"}]},
+            lambda listed: SESSION_DEVICE(listed.session.device) if listed.session.device else None,
+        ),
+        "hasDeviceToken": Field(
+            BOOLEAN | {"description": "Whether the device gets pushes for the user."},
+            lambda listed: _gets_pushes(listed.session),
+        ),
+        "iPAddress": Field(TEXT_OR_NULL, lambda listed: listed.session.ip),
+        "userAgent": Field(TEXT, lambda listed: listed.session.user_agent),
+        "createdAt": Field(TIME, lambda listed: time_json(listed.session.created_at)),
+        "lastSeenAt": Field(
+            TIME | {"description": "Exact to a few minutes."}, lambda listed: time_json(listed.session.last_seen_at)
+        ),
+        "expiresAt": Field(TIME, lambda listed: time_json(listed.session.expires_at)),
+    },
+)
+SESSION_LIST = Shape[Sequence[ListedSession]](
+    "ZapSessionList",
+    {
+        "sessionData": Field(list_of(SESSION.ref), lambda rows: [SESSION(listed) for listed in rows]),
+        "dataCount": Field(COUNT, len),
+    },
+)
+ENDED = Shape[int](
+    "", {"ended": Field(COUNT | {"description": "The number of sessions that this call ended."}, lambda count: count)}
+)
+
+
+def _gets_pushes(session: Session) -> bool:
+    push = session.device_token
+    return push is not None and push.user_id == session.user_id
+
+
+COMPONENTS: tuple[Shape[Any], ...] = (
+    *(USER, OWN_USER, LOGIN, USER_LIST, SESSION, SESSION_DEVICE, SESSION_LIST, TOKENS),
+)
