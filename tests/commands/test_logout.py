@@ -227,8 +227,8 @@ WRONG = [
     ("ann", "unrecognized arguments: ann"),
     ("--app ZAP", "More than one user: say why, with --reason."),
     ("--app ZAP --reason ' '", "More than one user: say why, with --reason."),
-    ("--user \udcff", "--user: it is not UTF-8."),
-    ("--user ann --reason \udcff", "--reason: it is not UTF-8."),
+    ("--user \udcff", "--user: the text is not UTF-8."),
+    ("--user ann --reason \udcff", "--reason: the text is not UTF-8."),
 ]
 
 
@@ -271,7 +271,7 @@ def test_a_file_that_is_no_list_of_users_is_refused_and_changes_nothing(people, 
 
 
 def test_a_list_longer_than_can_be_meant_is_not_read_to_its_end(people, tmp_path, monkeypatch):
-    monkeypatch.setattr("sessions.management.lists.MOST_LINES", 2)
+    monkeypatch.setattr("sessions.bulk.list_files.MOST_LINES", 2)
     (tmp_path / "users.csv").write_bytes(b"ann\n" * 5000 + b"\xff" * 10_000)  # which could not be read
     done = manage("logout --from-file", str(tmp_path / "users.csv"))
     assert (done.code, "has more than 2 lines" in done.err) == (2, True)

@@ -150,12 +150,12 @@ def test_it_says_from_when_to_when_endings_are_missing_and_what_is_the_backups(p
     exported = read_record(record.read_text().splitlines()).exported_at
     assert f"The record ends at {exported:%Y-%m-%d %H:%M:%S} UTC" in said
     assert f"{read_file(guard).at:%Y-%m-%d %H:%M:%S} UTC, when this server was up last" in said
-    assert "rights, keys of apps, and passwords that the record does not name are those of the backup" in said
+    assert "permissions, app keys, and passwords that the record does not name are those of the backup" in said
 
 
 def test_it_says_how_many_users_can_not_reset_their_password_by_mail(phones, record):
     User.objects.filter(username="changed").update(email=None)
-    assert "1 of those whose password is taken away have no email" in manage("restored --ended", str(record)).err
+    assert "1 of the users whose password was removed have no email" in manage("restored --ended", str(record)).err
 
 
 REFUSED = {
@@ -184,7 +184,7 @@ def test_a_record_that_begins_after_the_backup_is_refused_with_both_times(phones
     done = manage("restored --ended", str(late))
     assert done.code == 2
     assert f"begins at {since:%Y-%m-%d %H:%M:%S} UTC" in done.err
-    assert f"the backup is of {Mark.objects.get().at:%Y-%m-%d %H:%M:%S} UTC" in done.err
+    assert f"the backup was made at {Mark.objects.get().at:%Y-%m-%d %H:%M:%S} UTC" in done.err
     assert everything() == before
 
 

@@ -152,7 +152,7 @@ def test_an_id_is_whole_at_a_terminal_however_narrow_and_what_gives_way_is_said(
     *table, last = screen.splitlines()
     assert all(len(line) <= max(columns, 60) for line in table)
     assert ("created" in screen.partition(wide)[0]) is (columns == 250)
-    assert last.startswith("Not shown, for the terminal is narrow: ") is (columns < 250)
+    assert last.startswith("The terminal is too narrow for: ") is (columns < 250)
 
 
 def test_a_pipe_reads_each_session_whole_on_a_line(wide):

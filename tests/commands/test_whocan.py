@@ -7,7 +7,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from time_machine import travel
 
-from sessions.inspect.credentials import artefacts_of
+from sessions.inspect.credentials import credentials_of
 from sessions.models import Session
 from tests.commands.terminal import manage, shell
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, promote
@@ -27,7 +27,7 @@ def kinds(user_id):
     """What the command lists; the admin's page has it from the same function."""
     done = manage(f"whocan {user_id} --json")
     listed = [facts["kind"] for facts in done.json]
-    assert listed == [artefact.kind for artefact in artefacts_of(User.objects.get(pk=user_id))]
+    assert listed == [credential.kind for credential in credentials_of(User.objects.get(pk=user_id))]
     assert done.code == (0 if any(facts["asUser"] for facts in done.json) else 1)
     return set(listed)
 
@@ -221,7 +221,7 @@ def test_the_token_of_a_device_is_listed_but_nobody_acts_as_the_user_with_it(db)
     done = manage("whocan ben")
     assert done.code == 1
     assert "not as the user" in done.out
-    assert done.out.endswith("Nobody can act as ben: nothing of theirs would be accepted.\n")
+    assert done.out.endswith("Nobody can act as ben: no credential would be accepted.\n")
     assert manage(f"logout --app {phone.app_id} --reason Leak").code == 0
     assert kinds(phone.user_id) == set()
 

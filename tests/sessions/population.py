@@ -145,6 +145,11 @@ _FULFILS: dict[str, Any] = {
 }
 
 
+def fulfilled_filters() -> set[str]:
+    """The names of the filters that `is_meant` reads."""
+    return set(_FULFILS)
+
+
 def filters(rows: list[Row]) -> st.SearchStrategy[dict[str, Any]]:
     """Any that combine: values that sessions have and values that none has, several of a kind, none of it."""
     # As far as a tick beside the moment of some session.

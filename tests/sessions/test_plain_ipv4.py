@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from sessions.bulk.selection import matching
+from sessions.bulk.search import matching
 from sessions.models import Session
 from tests.sessions.population import new_session
 from users.models import User

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sessions.bulk.selection import LONGEST_IDLE, Selection, SelectionError
+from sessions.bulk.filter_values import LONGEST_IDLE
+from sessions.bulk.selection import Selection
+from sessions.bulk.selection_error import SelectionError
 from tests.sessions.population import NOW, TICK, filters, is_meant, make_population, new_session
-from users.models import App, Device, DeviceToken, User
 
 BOUNDED = hypothesis_settings(
     max_examples=250,
@@ -111,11 +112,6 @@ def test_a_filter_of_which_no_value_is_left_selects_nobody(rows, kind):
     assert selected(Selection(**{kind: (), "created_before": NOW + TICK})) == set()
 
 
-@pytest.mark.parametrize("text", ["", " ", "\0", "nobody", "%", "192.0.2.0/33"])
-def test_a_search_that_finds_nobody_selects_nobody(rows, text):
-    assert selected({"search": text}) == set()
-
-
 @pytest.mark.parametrize(
     ("given", "moment", "is_selected"),
     [
@@ -199,47 +195,6 @@ def test_a_fingerprint_stays_the_same_through_releases():
     """Digests are kept in operators' notes, interrupted runs are found again by it."""
     made = Selection(users=("a" * 24,), created_before=datetime(2026, 3, 1, tzinfo=UTC), idle_for=timedelta(days=30))
     assert made.fingerprint() == "5330b3df89cfa0b6"
-
-
-@pytest.fixture
-def anns_phone(db):
-    """Ann's session on her phone, and Ben's beside it, which no search of hers finds."""
-    app = App.objects.create(name="App")
-    device = Device.objects.create(app=app, platform="iOS")
-    token = DeviceToken.of("anns push address")
-    token.save()
-    ann = User.objects.create_user("ann", email="ann@example.org", phone_number="+4912345678")
-    ben = User.objects.create_user("ben", email="ben@example.org", phone_number="+4912345679")
-    new_session(user=ben, ip="198.51.100.2")
-    return new_session(user=ann, ip="192.0.2.7", device=device, device_token=token)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "ANN",
-        "ann@example",
-        "+4912345678",
-        "{session.user_id}",
-        "{session.pk}",
-        "192.0.2.7",
-        "192.0.2.9/24",
-        "{session.device_id}",
-        "anns push address",
-        "  ann  ",
-    ],
-)
-def test_a_search_selects_what_somebody_can_name(anns_phone, text):
-    text = text.format(session=anns_phone)
-    assert selected({"search": text}) == {str(anns_phone.pk)}
-    assert selected({"search": text, "platforms": ("none of hers",)}) == set()
-
-
-def test_a_name_that_very_many_have_finds_them_all(db, monkeypatch):
-    monkeypatch.setattr("sessions.bulk.selection.MOST_NAMED", 3)
-    wanted = {str(new_session(user=User.objects.create_user(f"ann{number}")).pk) for number in range(5)}
-    new_session(user=User.objects.create_user("ben"))
-    assert selected({"search": "ann"}) == wanted
 
 
 @pytest.mark.parametrize(
