@@ -1,4 +1,4 @@
-"""`manage.py prune`: what it forgets, and what it must not."""
+"""`manage.py prune`: what it deletes, and what it must keep."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -31,7 +31,7 @@ NOTHING = {
 
 
 def pruned(arguments=""):
-    """What went, and how many of each."""
+    """The kinds of rows that were deleted, and their numbers."""
     (facts,) = manage(f"prune --json {arguments}").json
     return {kind: count for kind, count in facts.items() if count and kind != "dryRun"}
 
@@ -101,10 +101,10 @@ def test_the_refresh_token_of_a_live_session_still_works_after_a_prune(ann):
 
 
 def test_a_revoked_token_is_listed_as_long_as_any_clock_could_take_it(ann):
-    BlacklistedToken.objects.create(token=OutstandingToken.objects.get())  # by other hands than a logout's
+    BlacklistedToken.objects.create(token=OutstandingToken.objects.get())  # not by a logout
     assert ann.refresh().status == 401
     expires = Session.objects.get().expires_at
-    # Whoever prunes is on a machine whose clock is an hour ahead.
+    # The clock of the machine that prunes is an hour ahead.
     with travel(expires + timedelta(hours=1)):
         pruned()
     with travel(expires - timedelta(seconds=2), tick=False):
@@ -152,7 +152,7 @@ def test_codes_and_throttles_go_a_day_after_they_expired(ann):
 
 @pytest.fixture
 def past(db):
-    """Demo sessions that ended, all of them long enough ago, and their tokens; the live ones are long over, too."""
+    """Demo sessions that ended long ago, and their tokens. The live ones have expired long ago, too."""
     for batch in (make_users(20), make_sessions(60, users=20), make_sessions(300, users=20, ended=True)):
         list(batch)
     tokens = OutstandingToken.objects.filter(
@@ -188,7 +188,7 @@ def test_two_prunes_at_once_delete_each_row_once(monkeypatch):
     monkeypatch.setattr(prune, "BATCH", 20)
     for batch in (make_users(20), make_sessions(400, users=20, ended=True)):
         list(batch)
-    # Each login was opened from the registration of its phone: which has to go after it, whoever deletes that.
+    # Each login was opened from its phone's registration, which must be deleted after it.
     roots = list(Session.objects.order_by("pk").values_list("pk", flat=True)[:200])
     for root, child in zip(roots, Session.objects.order_by("pk")[200:], strict=True):
         Session.objects.filter(pk=child.pk).update(opened_from=root)

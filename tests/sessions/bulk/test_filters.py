@@ -1,4 +1,4 @@
-"""Every declared filter, walked over: what one of them must have, all of them have."""
+"""Walk over all declared filters: each of them is stored, described, set by options and set by the admin's list."""
 
 import json
 from argparse import ArgumentParser
@@ -92,7 +92,7 @@ OPTIONS = {option.flag: (name, option) for name, declared in FILTERS.items() for
 
 @pytest.fixture
 def texts(db, tmp_path):
-    """For each option a text that names something that exists."""
+    """For each option a valid text."""
     user = User.objects.create_user("ann", email="ann@example.org")
     token = DeviceToken.of("push", user=user)
     token.save()
