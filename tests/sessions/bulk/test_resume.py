@@ -94,7 +94,7 @@ def test_staff_see_whether_a_run_waits_is_at_work_or_done(run):
 
 def test_the_page_of_a_run_that_waits_says_so_and_refreshes_itself(run):
     page = browser_of(new_staff(name="boss")).get(f"/admin/user_sessions/bulkrun/{run.pk}/change/").content.decode()
-    assert "A server takes it up within ten seconds" in page
+    assert "A server resumes it within ten seconds" in page
     assert 'hx-trigger="every 1s"' in page
 
 
