@@ -70,29 +70,39 @@ def start_run(
     found = meant_by(selection, now=database_now()).count()
     if found > expected * settings.BULK_MAY_GROW:
         raise SelectionGrown(expected=expected, found=found)
-    origin = origin or Origin()
+    return _store(
+        selection, source=source, note=note, found=found, actor=actor, operator=operator, origin=origin or Origin()
+    )
 
-    @in_transaction
-    def store() -> BulkRun:
-        # Lock apps and users first, then the run, then sessions: `sessions.sql.locks`.
-        if selection.cuts_off:
-            _cut_off(selection)
-        now = database_now()
-        run = _unfinished(selection, source, actor).select_for_update(no_key=True).first()
-        if run is None:
-            run = BulkRun(source=source, actor=actor, started_at=now, expected=found)
-            run.selection, run.fingerprint = selection.as_json(), selection.fingerprint()
-            run.cut_off = selection.cuts_off
-        else:
-            # Counted again under the lock: another process may sweep the same run.
-            run.expected = run.ended + meant_by(selection, now=now).count()
-        run.as_of, run.ip, run.request_id = now, origin.ip, origin.request_id
-        run.operator = _with(run.operator, operator, between=", ")[:200]
-        run.note = _with(run.note, note, between="\n")
-        run.save()
-        return run
 
-    return store()
+@in_transaction
+def _store(
+    selection: Selection,
+    *,
+    source: BulkRun.Source,
+    note: str,
+    found: int,
+    actor: User | None,
+    operator: str,
+    origin: Origin,
+) -> BulkRun:
+    # Lock apps and users first, then the run, then sessions: `sessions.sql.locks`.
+    if selection.cuts_off:
+        _cut_off(selection)
+    now = database_now()
+    run = _unfinished(selection, source, actor).select_for_update(no_key=True).first()
+    if run is None:
+        run = BulkRun(source=source, actor=actor, started_at=now, expected=found)
+        run.selection, run.fingerprint = selection.as_json(), selection.fingerprint()
+        run.cut_off = selection.cuts_off
+    else:
+        # Counted again under the lock: another process may sweep the same run.
+        run.expected = run.ended + meant_by(selection, now=now).count()
+    run.as_of, run.ip, run.request_id = now, origin.ip, origin.request_id
+    run.operator = _with(run.operator, operator, between=", ")[:200]
+    run.note = _with(run.note, note, between="\n")
+    run.save()
+    return run
 
 
 def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]:
