@@ -165,7 +165,10 @@ class Filters:
             condition=lambda at: Q(created_at__lt=at),
             options=[
                 OneValue(
-                    "--created-before", "WHEN", "ISO 8601; UTC if it names no time zone", parse=filter_values.moment
+                    "--created-before",
+                    "WHEN",
+                    "opened before that time; ISO 8601; UTC by default",
+                    parse=filter_values.moment,
                 )
             ],
         )

@@ -1,6 +1,6 @@
 """The admin's list of sessions: the parameters of its URL, as conditions on the list and as a `Selection`.
 
-Both come from one declaration, so "log out all that match" ends exactly what the list shows.
+Both come from one declaration, so ending "all that match" ends exactly what the list shows.
 """
 
 from collections.abc import Mapping

@@ -11,7 +11,7 @@ from time_machine import travel
 
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import Session
-from sessions.upkeep import prune
+from sessions.upkeep import retention
 from tests.commands.records import everything
 from tests.commands.terminal import manage
 from tests.phones import BuddyPhone, InProcess, ZapPhone
@@ -175,7 +175,7 @@ def test_a_dry_run_counts_what_the_run_deletes_and_deletes_nothing(past):
 
 
 def test_people_read_what_was_deleted(past, monkeypatch):
-    monkeypatch.setattr(prune, "BATCH", 100)
+    monkeypatch.setattr(retention, "BATCH", 100)
     with travel(timezone.now() + past):
         assert "would delete 300 ended sessions" in manage("prune --dry-run").out
         done = manage("prune")
@@ -185,7 +185,7 @@ def test_people_read_what_was_deleted(past, monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_two_prunes_at_once_delete_each_row_once(monkeypatch):
-    monkeypatch.setattr(prune, "BATCH", 20)
+    monkeypatch.setattr(retention, "BATCH", 20)
     for batch in (make_users(20), make_sessions(400, users=20, ended=True)):
         list(batch)
     # Each login was opened from its phone's registration, which must be deleted after it.
@@ -196,7 +196,7 @@ def test_two_prunes_at_once_delete_each_row_once(monkeypatch):
 
     def all_of_it(_):
         try:
-            counts = [max(prune.prune(what), default=0) for what in prune.prunable(ended_before=later)]
+            counts = [max(retention.prune(what), default=0) for what in retention.prunable(ended_before=later)]
             return counts[2]
         finally:
             connection.close()
@@ -214,7 +214,7 @@ def test_a_row_that_another_prune_holds_is_left_to_it():
 
     def the_others(_):
         try:
-            return max(prune.prune(prune.prunable(ended_before=timezone.now() + DAY)[2]), default=0)
+            return max(retention.prune(retention.prunable(ended_before=timezone.now() + DAY)[2]), default=0)
         finally:
             connection.close()
 
