@@ -44,8 +44,9 @@ class OneValue(Option):
 class Values(Option):
     """An option that can be given several times.
 
-    Args: read: turns all texts into the filter's values. Raises: SelectionError, without the option's name.
-        lines_of: reads the texts from the file of that name; so the option takes files.
+    Args:
+        read: turns all texts into the filter's values. Raises: SelectionError, without the option's name.
+        lines_of: reads the texts from a file; then the option takes names of files.
     """
 
     read: Callable[[list[str]], Iterable[str]] = list
@@ -77,6 +78,7 @@ class Filter:
     in_list: ListParameter | None = None
 
     def label_of(self, value: Any) -> str:
+        """The label that fits ``value``: singular or plural."""
         return self.label
 
     def rule(self, value: Any, now: datetime) -> Q:
@@ -88,6 +90,7 @@ class Filter:
         return value
 
     def from_json(self, stored: Any) -> Any:
+        """The value that `to_json` has stored."""
         return stored
 
     def narrowest(self, values: Sequence[Any]) -> Any:
@@ -95,7 +98,7 @@ class Filter:
         return values[-1]
 
     def combined(self, given: Sequence[Any]) -> Any:
-        """The value, from what each option that was given says."""
+        """The value that several options of the filter mean together."""
         return given[0]
 
 
@@ -103,7 +106,7 @@ class Filter:
 class AnyOf(Filter):
     """One or several texts; a session matches if it has any of them.
 
-    Args: combine: joins what several options select; by default either.
+    Args: combine: joins the values of several options; by default all of them count.
     """
 
     words: Callable[[tuple[str, ...]], str] = values_in_words

@@ -85,6 +85,8 @@ class Period(ListParameter):
 
 
 class State(ListParameter):
+    """Live or ended."""
+
     def shows_ended(self, text: str) -> bool:
         return text == ENDED
 
@@ -96,6 +98,8 @@ class State(ListParameter):
 
 
 class EndedOn(ListParameter):
+    """The period in which a session ended, with the values of `Period`."""
+
     def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
         return {}
 
@@ -108,7 +112,7 @@ class EndedOn(ListParameter):
 
 
 class LiveOn(ListParameter):
-    """The sessions that were live at the end of a day. Those that still are were opened before that."""
+    """The sessions that were live at the end of a day. The live ones among them were opened before that."""
 
     def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
         return {"created_before": _end_of(text)}
@@ -119,6 +123,8 @@ class LiveOn(ListParameter):
 
 
 class Run(ListParameter):
+    """The bulk run that ended a session."""
+
     def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
         return {}
 
@@ -164,6 +170,7 @@ def run_in_words(run_id: str) -> str:
 
 
 def platform_named(text: str) -> str:
+    """The platform as sessions store it; an unknown one is empty."""
     return "" if text == UNKNOWN_PLATFORM else text
 
 

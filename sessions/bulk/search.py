@@ -8,6 +8,8 @@ from sessions.bulk.networks import within
 from users.addresses import plain_network
 from users.models import Device, DeviceToken, User, is_object_id
 
+# A condition that no session meets.
+NOTHING = Q(pk__in=())
 # The sessions of more users than that are found by a subquery.
 MOST_BY_ID = 1000
 
@@ -33,9 +35,6 @@ def matching(text: str) -> Q:
     if is_object_id(text):
         return condition | (Q(device=text) if Device.objects.filter(pk=text).exists() else Q(user=text))
     return condition | _of_named(text)
-
-
-NOTHING = Q(pk__in=())
 
 
 def _uuid(text: str) -> UUID | None:
