@@ -85,7 +85,7 @@ _ACT_OF_FIELD = {
     "is_active": Act.DISABLE_USER,
 }
 
-# A condition on sessions: they are not a superuser's. App-level sessions have no user.
+# Condition on sessions: not of a superuser. App-level sessions have no user.
 NOT_OF_SUPERUSERS = Q(user=None) | Q(user__is_superuser=False)
 # The same as a condition on users.
 NOT_SUPERUSERS = Q(is_superuser=False)

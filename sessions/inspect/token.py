@@ -1,4 +1,7 @@
-"""Why a token or a cookie of the admin is accepted or refused now, rule by rule. The token is not stored or logged."""
+"""Why a token or a cookie of the admin is accepted or refused at this moment, rule by rule.
+
+The token is neither stored nor logged.
+"""
 
 import re
 from dataclasses import dataclass, field
