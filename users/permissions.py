@@ -87,6 +87,8 @@ _ACT_OF_FIELD = {
 
 # Condition on sessions: not of a superuser. App-level sessions have no user.
 NOT_OF_SUPERUSERS = Q(user=None) | Q(user__is_superuser=False)
+# The same as a condition on users.
+NOT_SUPERUSERS = Q(is_superuser=False)
 
 
 def may(actor: "Actor", act: Act, target: "User | None" = None) -> bool:
@@ -124,6 +126,11 @@ def is_protected(user: "User") -> bool:
         or user.user_permissions.exists()
         or user.groups.filter(permissions__isnull=False).exists()
     )
+
+
+def may_end_sessions(actor: "Actor", *, of_many: bool) -> bool:
+    """Whether ``actor`` may end sessions of another user, or of many users at once."""
+    return may(actor, Act.END_MANY if of_many else Act.END_SESSIONS)
 
 
 def closed_fields(actor: "Actor", target: "User") -> list[str]:

@@ -1,4 +1,4 @@
-"""The admin, by page. `users.permissions` decides who may do what; `sessions.bulk.orders` carries orders out."""
+"""The pages of the admin. `users.permissions` decides who may do what; `sessions.bulk.orders` carries orders out."""
 
 from sessions.admin import bulk_runs, groups, sessions, users
 

@@ -1,4 +1,4 @@
-"""Bulk runs: the record of every order to log somebody out, from here or from `manage.py`. It can't be changed."""
+"""Bulk runs: the record of every order to end sessions, from the admin or from `manage.py`. It can't be changed."""
 
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from users.admin import ReadOnly
 
 @admin.register(BulkRun)
 class BulkRunAdmin(ReadOnly):
-    when_empty = "Choose sessions in their list and log them out, or use: manage.py logout"
+    when_empty = "Select sessions in their list and end them, or use: manage.py logout"
     list_display = ["started", "who", "what", "why", "progress", "state", "finished"]
     list_filter = ["source"]
     list_select_related = ["actor"]

@@ -1,4 +1,4 @@
-"""The page between an order and its doing: what will happen, to how many, and why it is to."""
+"""The page that asks staff to confirm an act: what happens, to how many sessions, and why."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -25,7 +25,7 @@ from users.models import User
 
 SAMPLE = 8
 _SALT = "sessions.admin.order"
-# A preview is good for that long: who comes back from lunch looks again.
+# In seconds. An older preview has to be looked at again.
 _GOOD_FOR = 3600
 
 
@@ -59,8 +59,13 @@ class WhyForm(forms.Form):
 
     @property
     def wants_count(self) -> bool:
-        """As the command does: of many sessions somebody has to know the number."""
+        """Whether the number of sessions has to be typed. The command asks above the same number."""
         return self._count > settings.BULK_CONFIRM_OVER
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the form was sent and is valid."""
+        return self.is_bound and self.is_valid()
 
     @property
     def _count(self) -> int:
@@ -115,31 +120,35 @@ def _includes_this_browser(request: HttpRequest, selection: Selection) -> bool:
 
 
 def seal(selection: Selection, *, everywhere: bool, count: int, actor: User) -> str:
-    """What was shown to whom, to be handed back unchanged with the confirmation."""
+    """Sign what ``actor`` was shown. The confirmation must return it unchanged."""
     order = {"selection": selection.as_json(), "everywhere": everywhere, "count": count, "actor": actor.pk}
     return signing.dumps(order, salt=_SALT, compress=True)
 
 
 def unseal(token: str, *, actor: User) -> tuple[Selection, bool, int]:
-    """The selection, whether its users are meant everywhere, the count. Raises: PermissionDenied."""
+    """The selection, whether all sessions of its users are meant, the count. Raises: PermissionDenied."""
     try:
         order = signing.loads(token, salt=_SALT, max_age=_GOOD_FOR)
     except signing.BadSignature as error:
-        raise PermissionDenied("The preview is none of ours, or too old.") from error
+        raise PermissionDenied("The preview is not signed by us, or too old.") from error
     if order["actor"] != actor.pk:
-        raise PermissionDenied("The preview was somebody else's.")
+        raise PermissionDenied("The preview was made for another user.")
     return Selection.from_json(order["selection"]), order["everywhere"], order["count"]
 
 
 def report(request: HttpRequest, run: BulkRun) -> HttpResponse:
-    """Says what was done; a run that goes on has a page that shows how far it is."""
+    """Tell staff what was done, and lead to the run's page, which shows the progress of a long run."""
     url = reverse("admin:user_sessions_bulkrun_change", args=[run.pk])
     if run.finished_at is None:
         messages.info(request, f"Ending {run.expected:,} sessions. It goes on if you leave this page.")
     else:
-        ended = f"{run.ended:,} session{'' if run.ended == 1 else 's'} ended."
+        ended = f"{count_of_sessions(run.ended)} ended."
         messages.success(request, format_html('{} <a href="{}" class="underline">The record</a>', ended, url))
     return HttpResponseRedirect(url)
+
+
+def count_of_sessions(count: int) -> str:
+    return f"{count:,} session{'' if count == 1 else 's'}"
 
 
 def actor_of(request: HttpRequest) -> User:

@@ -1,4 +1,4 @@
-"""Explain a token or an admin's cookie: paste it, read which rule accepts or refuses it now."""
+"""The page that explains a token or a cookie of the admin: which rule accepts or refuses it now."""
 
 from typing import Any
 
@@ -33,11 +33,11 @@ class TokenForm(forms.Form):
 
 @sensitive_post_parameters("token")
 def explain_view(request: HttpRequest) -> HttpResponse:
-    """It comes in the body, never in the URL; the answer has what it says, and not the token itself."""
+    """Explain the token in the body; it is never in the URL. The answer doesn't contain the token."""
     if not may(actor_of(request), Act.EXPLAIN):
         raise PermissionDenied
     form = TokenForm(request.POST or None)
-    if request.method == "GET":  # later on it would scroll the answer out of sight
+    if request.method == "GET":  # after a POST it would scroll the answer out of sight
         form.fields["token"].widget.attrs["autofocus"] = True
     found = explain(form.cleaned_data["token"]) if request.method == "POST" and form.is_valid() else None
     context: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Find: from the first page to whoever is on the phone, in one step."""
+"""The search box of the dashboard."""
 
 from urllib.parse import urlencode
 
@@ -13,7 +13,7 @@ from users.permissions import Act, may
 
 
 def find_view(request: HttpRequest) -> HttpResponse:
-    """To the page of the user who is named so to the letter; of anything else, to the sessions that match."""
+    """Redirect to the user with exactly that name, email, phone number or id, or else to the sessions that match."""
     actor = actor_of(request)
     if not may(actor, Act.SEE_SESSIONS):
         raise PermissionDenied

@@ -1,4 +1,4 @@
-"""Groups in the theme; simplejwt's tables not at all: what they say, a session's page and Explain say better."""
+"""Groups, in the theme. simplejwt's tables are hidden: a session's page and Explain show the same in context."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ admin.site.unregister([Group, OutstandingToken, BlacklistedToken])
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    """Superusers alone change groups: else staff could give their own group any permission."""
+    """Only superusers change groups. Other staff could give their own group any permission."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return may(request.user, Act.CHANGE_POWERS)

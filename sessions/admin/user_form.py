@@ -18,12 +18,12 @@ from users.models import User
 _UNIQUE = {"username": "username__iexact", "email": "email__iexact", "phone_number": "phone_number"}
 
 
-# A change of one of these needs the password of whoever makes it, unless they logged in a short time ago.
+# A change of one of these needs the actor's password, unless the actor has logged in recently.
 _GUARDED = {"username", "email", "phone_number", "is_staff", "is_superuser", "groups", "user_permissions"}
 
 
 class ActorsPassword(forms.CharField):
-    """The password of the member of staff who fills in the form. It is no field of the user."""
+    """The password of the member of staff who uses the form. It is not a field of the user."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -31,7 +31,7 @@ class ActorsPassword(forms.CharField):
             required=False,
             strip=False,
             widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
-            help_text="Needed for another user name, email, phone number or permission: you logged in some time ago.",
+            help_text="Needed to change the user name, email, phone number or permissions, long after the log-in.",
         )
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -39,10 +39,10 @@ class ActorsPassword(forms.CharField):
 
 
 class UserForm(UserChangeForm):  # type: ignore[type-arg]  # generic for mypy only
-    """Takes what is empty for absent: of NULLs there may be many, of empty strings only one."""
+    """Stores empty texts as NULL: unique columns allow many NULLs, but one empty string."""
 
     request: HttpRequest  # `UserAdmin.get_form` sets it
-    password = None  # type: ignore[assignment]  # nobody sees its hash, and nobody chooses it for somebody else
+    password = None  # type: ignore[assignment]  # staff neither see its hash nor choose another user's password
     your_password = ActorsPassword()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -57,13 +57,13 @@ class UserForm(UserChangeForm):  # type: ignore[type-arg]  # generic for mypy on
         return self.cleaned_data.get("phone_number") or None
 
     def clean(self) -> None:
-        """Say which field is taken. Django can't: the constraints hold for users who are not deleted."""
+        """Report which field is taken. Django can't: the constraints leave out deleted users."""
         super().clean()
         others = User.objects.filter(deleted_at=None).exclude(pk=self.instance.pk)
         for field, lookup in _UNIQUE.items():
             value = self.cleaned_data.get(field)
             if value and others.filter(**{lookup: value}).exists():
-                self.add_error(field, "Another user has it already.")
+                self.add_error(field, "Another user has this already.")
         if not self.instance._state.adding and _GUARDED & set(self.changed_data):
             self._require_recent_password()
 

@@ -1,7 +1,7 @@
-"""What staff order in the admin: whom they may log out, and the record of it.
+"""Orders of staff in the admin: end sessions, disable an account.
 
-Every order is a bulk run, be it for one session: who, what, why and from where are on record. A short
-one is carried out at once, a long one after the answer.
+Every order is a bulk run, even for one session. So the record says who ordered what, why and from where. A short run is
+carried out at once, a long one after the answer.
 """
 
 from dataclasses import replace
@@ -10,62 +10,57 @@ from sessions.background import after_answer
 from sessions.bulk.preview import Preview
 from sessions.bulk.resume import carry_out
 from sessions.bulk.runs import start_run, sweep_run
-from sessions.bulk.selection import Selection, SelectionError
+from sessions.bulk.selection import Selection
+from sessions.bulk.selection_error import SelectionError
 from sessions.models import BulkRun, EndReason
 from sessions.origin import Origin
 from users.directory import get_user_to_change
 from users.errors import NotYours
 from users.models import User
-from users.permissions import Act, may, spares_superusers
+from users.permissions import Act, may_end_sessions, spares_superusers
 from users.record import record_act
 from users.transactions import in_transaction
 
-# Sessions; as many as are ended within a second.
+# Sessions. That many are ended within a second.
 AT_ONCE = 5000
-# Their ids are written down with the run.
+# The run stores their ids.
 MOST_USERS = 20_000
 
 
 class ReasonMissing(Exception):
-    """Who logs out more than one user has to say why."""
+    """An order for more than one user needs a reason."""
 
 
 def as_far_as_allowed(selection: Selection, *, actor: User) -> Selection:
-    """Without the sessions of superusers, which superusers end."""
+    """``selection`` without the sessions that ``actor`` must leave alone."""
     return replace(selection, spare_superusers=True) if spares_superusers(actor) else selection
 
 
 def everywhere(selection: Selection) -> Selection | None:
-    """All sessions of the users who have a live one in ``selection``; None: there is nobody.
+    """All sessions of the users who have a live one in ``selection``; None, if there is no such user.
 
-    Raises: SelectionError, when they are too many to name.
+    Raises: SelectionError, if there are too many users.
     """
     live = Preview(selection)
     if live.users > MOST_USERS:
         raise SelectionError(
             f"That is {live.users:,} users; up to {MOST_USERS:,} can be logged out everywhere at once. "
-            "Narrow the list, or log out the selected sessions."
+            "Narrow the list, or end the selected sessions."
         )
     users = tuple(sorted(live.user_ids()))
     return Selection(users=users, spare_superusers=selection.spare_superusers) if users else None
 
 
-def may_end(found: Preview, *, actor: User) -> bool:
-    """Whether ``actor`` may end what ``found`` shows, without the sessions that `as_far_as_allowed` leaves out."""
-    return may(actor, Act.END_MANY if found.is_of_many else Act.END_SESSIONS)
-
-
 def end_as_staff(
     selection: Selection, *, actor: User, origin: Origin, note: str, expected: int | None = None
 ) -> BulkRun:
-    """End the live sessions of ``selection``, as far as ``actor`` may.
+    """End the live sessions of ``selection``, except those that ``actor`` must leave alone.
 
-    Args: expected: how many they saw in the preview.
-
-    Raises: NotYours, ReasonMissing; SelectionGrown. Then nothing has changed.
+    Args: expected: how many sessions the preview showed.
+    Raises: NotYours, ReasonMissing, SelectionGrown. Then nothing has changed.
     """
     found = Preview(as_far_as_allowed(selection, actor=actor))
-    if not may_end(found, actor=actor):
+    if not may_end_sessions(actor, of_many=found.is_of_many):
         raise NotYours
     if found.is_of_many and not note.strip():
         raise ReasonMissing
@@ -80,12 +75,13 @@ def end_as_staff(
 
 @in_transaction
 def disable_user(user_id: str, *, actor: User, origin: Origin, note: str) -> BulkRun:
-    """Disable the account and end all that it is logged in with; on record.
+    """Disable the account, end all its sessions, and record it.
 
     Raises: NotYours, UserNotFound.
     """
     user = get_user_to_change(user_id, actor=actor, act=Act.DISABLE_USER)
-    # Locked by it: a login that is under way sees it, or is seen by what follows.
+    # The update locks the user. A log-in at the same time comes before it, and its session is ended, or after it, and
+    # is refused.
     User.objects.filter(pk=user.pk).update(is_active=False)
     found = Preview(Selection(users=(user.pk,)))
     run = _start(found, actor=actor, origin=origin, note=note)

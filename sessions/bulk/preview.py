@@ -1,4 +1,4 @@
-"""What a bulk order would end, before anybody confirms it."""
+"""The preview of a bulk order: what it would end."""
 
 import re
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from users.clock import database_now
 
 
 def meant_by(selection: Selection, *, now: datetime) -> QuerySet[Session]:
-    """Those that had not ended; of those who log in while a run is at work none is meant."""
+    """The sessions of ``selection`` that were open at ``now``. Later log-ins are left out."""
     return selection.queryset(now=now).filter(ended_at=None, created_at__lte=now)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a run would end now; counted when it is asked for, once. ``seen`` is the count that somebody was shown."""
+    """What a run would end now. It counts once, on first use. ``seen`` replaces the count by the one that was shown."""
 
     selection: Selection
     seen: int | None = None
@@ -31,41 +31,41 @@ class Preview:
 
     @property
     def users(self) -> int:
-        """Of how many users; app-level sessions are nobody's."""
+        """How many users have these sessions. App-level sessions have no user."""
         return self._counts["users"]
 
     @property
     def is_of_many(self) -> bool:
-        """Whether that is more than one user, or more than one device of nobody's: it takes a reason."""
-        return self.users > 1 or (self._counts["count"] > 1 and self._counts["nobodys"] > 0)
+        """Whether these are sessions of several users, or several sessions of which one has no user."""
+        return self.users > 1 or (self._counts["count"] > 1 and self._counts["without_user"] > 0)
 
     @cached_property
     def _counts(self) -> dict[str, int]:
         by_user = meant_by(self.selection, now=database_now()).order_by().values("user").annotate(sessions=Count("pk"))
-        nobodys = Sum("sessions", filter=Q(user=None), default=0)
-        return by_user.aggregate(count=Sum("sessions", default=0), users=Count("user"), nobodys=nobodys)
+        without_user = Sum("sessions", filter=Q(user=None), default=0)
+        return by_user.aggregate(count=Sum("sessions", default=0), users=Count("user"), without_user=without_user)
 
     def is_empty(self) -> bool:
         return not meant_by(self.selection, now=database_now()).exists()
 
     @property
     def digest(self) -> str:
-        """Names these filters and this count, in hex: what `--confirm` wants."""
+        """The fingerprint of the filters and the count, in hex. `--confirm` takes it."""
         return f"{self.selection.fingerprint()}{self.count:08x}"
 
     def count_confirmed_by(self, digest: str) -> int | None:
-        """The count that the digest of an earlier preview stands for; None, if its filters were others."""
+        """The count in the digest of an earlier preview; None, if it had other filters."""
         filters, count = digest[:16], digest[16:]
         if filters != self.selection.fingerprint() or not re.fullmatch("[0-9a-f]{8}", count):
             return None
         return int(count, 16)
 
     def sample(self, count: int) -> list[Session]:
-        """A few of them, the newest, with what they point at."""
+        """The newest ``count`` sessions, with their users, apps and devices."""
         live = meant_by(self.selection, now=database_now()).select_related("user", "app", "device")
         return list(live.order_by("-pk")[:count])
 
     def user_ids(self) -> set[str]:
-        """Whose they are; app-level ones are nobody's."""
+        """The users of these sessions. App-level sessions have none."""
         live = meant_by(self.selection, now=database_now())
         return set(live.exclude(user=None).order_by().values_list("user", flat=True).distinct())

@@ -1,4 +1,4 @@
-"""Bulk runs that nobody waits for: carried out by one at a time, and taken up again when that one is gone."""
+"""Bulk runs in the background. One process carries out a run; if it dies, another one resumes the run."""
 
 import logging
 import threading
@@ -18,12 +18,12 @@ from users.clock import database_now
 logger = logging.getLogger("zapauth.sessions")
 
 LOOK_EVERY = timedelta(seconds=3)
-# A new order is left to the worker that took it for so long. Both together: taken up within six seconds.
+# A new run is left to the worker that took the order for so long. So a run is resumed within six seconds.
 FIRST_TRY = timedelta(seconds=3)
 SECONDS_TO_CONNECT = 5
-# Of PostgreSQL's advisory locks, any first number that nothing else takes.
+# The first number of the advisory locks; nothing else uses it.
 _RUN_LOCKS = 0x5A41
-# With keepalives PostgreSQL notices within five seconds that the whole machine of a worker is gone.
+# With keepalives PostgreSQL notices within five seconds that a worker's machine is gone.
 _CLAIM = """
 SELECT set_config('tcp_keepalives_idle', '2', true),
        set_config('tcp_keepalives_interval', '1', true),
@@ -34,16 +34,16 @@ SELECT set_config('tcp_keepalives_idle', '2', true),
 
 
 def carry_out(run_id: UUID, stopped: Callable[[], bool] = lambda: False, *, is_news: bool = False) -> None:
-    """End the sessions that the run is for, unless somebody else is at it; ``stopped`` is asked after each batch.
+    """End the sessions of the run, unless another process does. Stop after a batch if ``stopped`` returns true.
 
-    Args: is_news: whether the log says that it goes on.
+    Args: is_news: whether to log that the run is resumed.
     """
     with _alone(run_id) as is_alone:
         run = BulkRun.objects.filter(pk=run_id, finished_at=None).first() if is_alone else None
         if run is None:
             return
         if is_news:
-            told = "bulk run %s was left with %d of %d sessions ended; this server goes on with it"
+            told = "bulk run %s was left with %d of %d sessions ended; this server resumes it"
             logger.warning(told, run.pk, run.ended, run.expected)
         for _ in sweep_run(run):
             if stopped():
@@ -56,12 +56,13 @@ def take_up(
     min_age: timedelta = FIRST_TRY,
     failed: set[UUID] | None = None,
 ) -> None:
-    """Go on with the runs that nobody carries out, such as those of a worker that died.
+    """Resume the runs that no process carries out, such as those of a worker that died.
 
-    Only with those of staff: an operator who interrupts a command means it, and gives it again to go on.
+    Runs of commands are left alone: an operator resumes one by giving the command again.
 
-    Args: min_age: younger orders are left alone. failed: runs that have failed before, whose next failure is not
-        logged; kept up to date.
+    Args:
+        min_age: younger runs are left alone.
+        failed: the runs whose failure has been logged; this function updates it.
     """
     failed = set() if failed is None else failed
     ordered_before = database_now() - min_age
@@ -79,11 +80,11 @@ def take_up(
 
 
 def state_of(run: BulkRun) -> str:
-    """`done`, `at work`, or `waiting` if nobody carries it out at the moment; a command's is never `waiting`."""
+    """`done`, `at work`, or `waiting` if no process carries out the run now. A command's run is never `waiting`."""
     if run.finished_at is None:
         if run.source == BulkRun.Source.COMMAND or _is_carried_out(run.pk):
             return "at work"
-        # It may have been finished since it was read.
+        # It may have finished since it was read.
         run.refresh_from_db(fields=["ended", "finished_at"])
     return "waiting" if run.finished_at is None else "done"
 
@@ -94,7 +95,7 @@ def _is_carried_out(run_id: UUID) -> bool:
             "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database d ON d.oid = database"
             " WHERE locktype = 'advisory' AND d.datname = current_database() AND granted"
             " AND classid::bigint = %s AND objid::bigint = %s)",
-            # There they are unsigned.
+            # `pg_locks` shows them unsigned.
             [number % 2**32 for number in lock_key(run_id)],
         )
         found: bool = cursor.fetchone()[0]
@@ -103,11 +104,10 @@ def _is_carried_out(run_id: UUID) -> bool:
 
 @contextmanager
 def _alone(run_id: UUID) -> Iterator[bool]:
-    """Whether this process may carry the run out.
+    """Lock the run for this process; yields whether that worked.
 
-    The lock is held by a transaction on a connection of its own, on which nothing else happens. So PostgreSQL drops
-    it as soon as this process dies, even while a statement of the sweep waits for a lock; and PgBouncer in
-    transaction mode does not part the two.
+    A transaction on a separate connection holds the lock. So PostgreSQL releases it as soon as this process dies, even
+    while a statement of the sweep waits for a lock. It also works through PgBouncer in transaction mode.
     """
     parameters = connection.get_connection_params() | {"connect_timeout": SECONDS_TO_CONNECT}
     with closing(psycopg.connect(**parameters)) as link:
@@ -116,18 +116,18 @@ def _alone(run_id: UUID) -> Iterator[bool]:
         try:
             yield row[-1]
         finally:
-            # Not by the end of the connection alone, which PostgreSQL notices a moment later.
+            # Closing the connection is not enough: PostgreSQL notices that a moment later.
             with suppress(psycopg.Error):
                 link.rollback()
 
 
 def lock_key(run_id: UUID) -> tuple[int, int]:
-    """Two numbers of 32 bits, as PostgreSQL's advisory locks have them."""
+    """The run's advisory lock: two numbers of 32 bits."""
     return _RUN_LOCKS, zlib.crc32(run_id.bytes) - 2**31
 
 
 class LeftRuns(threading.Thread):
-    """Takes up runs that were left, every few seconds until it is told to stop. Each server has one."""
+    """A thread that resumes interrupted runs, every few seconds until `stop`. Each server has one."""
 
     def __init__(self) -> None:
         super().__init__(name="left runs", daemon=True)
@@ -141,9 +141,9 @@ class LeftRuns(threading.Thread):
                 take_up(self._stopped.is_set, failed=self._failed)
                 self._failing = False
             except Exception as error:
-                # Said once: an outage of an hour is one event.
+                # Logged once: an outage of an hour is one event.
                 if not self._failing:
-                    logger.warning("bulk runs that were left can't be looked for: %s", error)
+                    logger.warning("interrupted bulk runs can't be resumed: %s", error)
                 self._failing = True
             finally:
                 connections.close_all()
@@ -151,6 +151,6 @@ class LeftRuns(threading.Thread):
                 return
 
     def stop(self) -> None:
-        """Returns when the batch at hand is done, or takes longer than some seconds: PostgreSQL undoes it then."""
+        """Wait for the current batch, some seconds at most. PostgreSQL rolls back a longer one."""
         self._stopped.set()
         self.join(SECONDS_TO_CONNECT)

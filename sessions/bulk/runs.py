@@ -1,9 +1,8 @@
-"""Many sessions at once: the same for the command and for the admin, and for both the same record.
+"""Bulk runs: end many sessions, for `manage.py logout` and for the admin alike.
 
-First, where the filters allow it, an instant is written on the apps or the users: from its commit on all
-that they select is refused, be it a million. Then the rows are ended in batches, through the one door.
-Each batch is whole or not at all, and counted in its own transaction: whatever interrupts a run, running
-it again goes on where it stopped.
+First, if the filters allow it, one write on the apps or the users refuses all their sessions from its commit on, even a
+million. Then the sessions are ended in batches by `end_sessions`. A batch and its count are one transaction. So a run
+that was interrupted can be resumed where it stopped.
 """
 
 import logging
@@ -26,27 +25,28 @@ from sessions.models import BulkRun, EndReason, Session
 from sessions.origin import Origin
 from users.clock import database_now
 from users.models import App, User
+from users.permissions import NOT_SUPERUSERS
 from users.transactions import in_transaction
 
 logger = logging.getLogger("zapauth.sessions")
 
 BATCH = 5000
-# In seconds. The transaction of a log-in is over sooner.
+# In seconds. A log-in's transaction is shorter.
 LONGEST_WAIT = 10
 _LOOK_AGAIN = 0.02
-# Of PostgreSQL: an instant "before" is one of these earlier.
+# PostgreSQL's resolution of time: "before" an instant means at least that much earlier.
 RESOLUTION = timedelta(microseconds=1)
 
 
 class SelectionGrown(Exception):
-    """There are many more sessions now than the preview showed."""
+    """Many more sessions are selected now than the preview showed."""
 
     def __init__(self, *, expected: int, found: int) -> None:
         super().__init__(f"{found} sessions are meant now, {expected} at the preview")
 
 
 def find_interrupted(selection: Selection, *, source: BulkRun.Source, actor: User | None = None) -> BulkRun | None:
-    """The run that such an order goes on with, if there is one: the same filters, by the same hand."""
+    """The unfinished run that such an order would resume: the same filters and the same actor."""
     return _unfinished(selection, source, actor).first()
 
 
@@ -60,50 +60,60 @@ def start_run(
     operator: str = "",
     origin: Origin | None = None,
 ) -> BulkRun:
-    """Write the order down; where the filters allow it, all that it is for is refused from now on.
+    """Store the order. If the filters allow it, refuse all its sessions from now on.
 
-    One that was interrupted is taken up again instead, and means now as well: also those who have logged
-    in since.
+    An unfinished run of the same order is resumed, and its cut-off moves to now: sessions opened since are included.
 
-    Raises: SelectionGrown, when more than a tenth over ``expected`` are meant by now; nothing has changed.
+    Raises: SelectionGrown, if more sessions are selected now than ``BULK_MAY_GROW`` times ``expected``. Then nothing
+        has changed.
     """
     found = meant_by(selection, now=database_now()).count()
     if found > expected * settings.BULK_MAY_GROW:
         raise SelectionGrown(expected=expected, found=found)
-    origin = origin or Origin()
+    return _store(
+        selection, source=source, note=note, found=found, actor=actor, operator=operator, origin=origin or Origin()
+    )
 
-    @in_transaction
-    def write_down() -> BulkRun:
-        # Apps and users are locked first, then the run, then sessions: `sessions.sql.locks`.
-        if selection.cuts_off:
-            _cut_off(selection)
-        now = database_now()
-        run = _unfinished(selection, source, actor).select_for_update(no_key=True).first()
-        if run is None:
-            run = BulkRun(source=source, actor=actor, started_at=now, expected=found)
-            run.selection, run.fingerprint = selection.as_json(), selection.fingerprint()
-            run.cut_off = selection.cuts_off
-        else:
-            # Counted again under the lock: what somebody else sweeps meanwhile is in `ended` or in here.
-            run.expected = run.ended + meant_by(selection, now=now).count()
-        run.as_of, run.ip, run.request_id = now, origin.ip, origin.request_id
-        run.operator = _with(run.operator, operator, between=", ")[:200]
-        run.note = _with(run.note, note, between="\n")
-        run.save()
-        return run
 
-    return write_down()
+@in_transaction
+def _store(
+    selection: Selection,
+    *,
+    source: BulkRun.Source,
+    note: str,
+    found: int,
+    actor: User | None,
+    operator: str,
+    origin: Origin,
+) -> BulkRun:
+    # Lock apps and users first, then the run, then sessions: `sessions.sql.locks`.
+    if selection.cuts_off:
+        _cut_off(selection)
+    now = database_now()
+    run = _unfinished(selection, source, actor).select_for_update(no_key=True).first()
+    if run is None:
+        run = BulkRun(source=source, actor=actor, started_at=now, expected=found)
+        run.selection, run.fingerprint = selection.as_json(), selection.fingerprint()
+        run.cut_off = selection.cuts_off
+    else:
+        # Counted again under the lock: another process may sweep the same run.
+        run.expected = run.ended + meant_by(selection, now=now).count()
+    run.as_of, run.ip, run.request_id = now, origin.ip, origin.request_id
+    run.operator = _with(run.operator, operator, between=", ")[:200]
+    run.note = _with(run.note, note, between="\n")
+    run.save()
+    return run
 
 
 def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]:
-    """End the sessions that ``run`` is for, batch by batch; yields how many it has ended so far.
+    """End the sessions of ``run`` in batches; yields after each batch how many the run has ended so far.
 
-    Others may sweep it at the same time: each batch is one's alone.
+    Several processes may sweep one run at the same time: a batch locks the run.
 
-    Args: reason: if it is another than that staff or an operator wanted it.
+    Args: reason: by default "ended by staff" or "ended by an operator's command".
     """
     reason = reason or (EndReason.STAFF if run.source == BulkRun.Source.ADMIN else EndReason.OPERATOR)
-    # Not inside a caller's transaction: the others may wait for a lock that it has.
+    # Inside a caller's transaction nothing is waited for: the others may wait for its locks.
     is_alone = connection.in_atomic_block or Selection.from_json(run.selection).sessions is not None
     others = [] if is_alone else _under_way()
     after = _BEFORE_ALL
@@ -115,7 +125,7 @@ def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]
             return
         after = batch.after
         if batch.is_empty and others:
-            # A log-in that began before the order may commit behind us. Then it is ended, too.
+            # A log-in that began before the order may commit late. Wait for it, to end its session, too.
             for _ in _wait_for(others):
                 yield batch.so_far
             others = []
@@ -135,7 +145,7 @@ class _Batch:
 
 @in_transaction
 def _sweep_batch(run_id: UUID, after: UUID, *, reason: EndReason, may_finish: bool) -> _Batch:
-    # As it is now: whoever gives the order again moves `as_of`.
+    # Read again: an order that is given again moves `as_of`.
     run = BulkRun.objects.select_for_update(of=("self",), no_key=True).select_related("actor").get(pk=run_id)
     if run.finished_at is not None:
         return _Batch(0, run.ended, after, is_last=True)
@@ -146,11 +156,11 @@ def _sweep_batch(run_id: UUID, after: UUID, *, reason: EndReason, may_finish: bo
     )
     run.ended += len(ended)
     after = max(ended) if len(ended) == BATCH else _BEFORE_ALL
-    # From the start once more: a log-in that was under way may have come up behind us.
+    # Once more from the start: a log-in that was under way may have committed an id before `after`.
     if may_finish and after == _BEFORE_ALL and not left.exists():
         run.finished_at = database_now()
         told = "bulk run %s is done, sessions ended: %d, reason %s", run.pk, run.ended, reason.value
-        # A command says so itself, on the same terminal.
+        # A command prints that itself, to the same terminal.
         level = logging.DEBUG if run.source == BulkRun.Source.COMMAND else logging.INFO
         transaction.on_commit(partial(logger.log, level, *told))
     run.save(update_fields=["ended", "finished_at"])
@@ -158,14 +168,14 @@ def _sweep_batch(run_id: UUID, after: UUID, *, reason: EndReason, may_finish: bo
 
 
 def _under_way() -> list[int]:
-    """The ids of the transactions that write at this moment, besides our own."""
+    """The ids of the other transactions that are writing now."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_snapshot_xip(pg_current_snapshot())::text::bigint")
         return [xid for (xid,) in cursor.fetchall()]
 
 
 def _wait_for(transactions: list[int]) -> Iterator[None]:
-    """Yield until none of them is under way any more, some seconds at most: others share the database server."""
+    """Yield until all of them are over, some seconds at most: other databases' transactions count, too."""
     for _ in range(round(LONGEST_WAIT / _LOOK_AGAIN)):
         with connection.cursor() as cursor:
             cursor.execute(
@@ -184,25 +194,25 @@ _BEFORE_ALL = UUID(int=0)
 
 
 def _unfinished(selection: Selection, source: BulkRun.Source, actor: User | None) -> QuerySet[BulkRun]:
-    # Of the same hand only, or somebody's order would be on record as somebody else's.
+    # Only runs of the same actor, so that an order is recorded under the name of whoever gave it.
     return BulkRun.objects.filter(
         fingerprint=selection.fingerprint(), source=source, actor=actor, finished_at=None
     ).order_by("started_at")
 
 
 def _with(text: str, more: str, *, between: str) -> str:
-    """Both, unless ``more`` is one of those in ``text`` already."""
+    """``text`` with ``more`` appended, unless it is one of its parts already."""
     if f"{between}{more}{between}" in f"{between}{text}{between}":
         return text
     return between.join(filter(None, (text, more)))
 
 
 def _left(run: BulkRun, selection: Selection) -> QuerySet[Session]:
-    """The sessions that ``run`` has yet to end."""
+    """The sessions that ``run`` must still end."""
     if not run.cut_off or selection.created_before is not None:
         return meant_by(selection, now=run.as_of)
-    # A log-in that was under way at the order may commit after it, with any time; its older epoch tells.
-    # `lt`, and not "another one": PostgreSQL would take that for rare, and read the whole table for each batch.
+    # A log-in that was under way at the order may commit after it, with any time. Its older epoch tells.
+    # "Less than", not "not equal": for that PostgreSQL expects few rows and reads the whole table for each batch.
     of_app, of_user = Q(app_epoch__lt=F("app__session_epoch")), Q(user_epoch__lt=F("user__session_epoch"))
     old = of_app if selection.users is None else of_user
     return selection.queryset(now=run.as_of).filter(old, ended_at=None)
@@ -214,12 +224,12 @@ def _cut_off(selection: Selection) -> None:
     ids = selection.users if selection.users is not None else selection.apps
     if ids is not None:
         of = of.filter(pk__in=ids)
-    if selection.spare_superusers:  # then it is for users: `Selection.cuts_off`
-        of = of.exclude(is_superuser=True)
-    # Locked in one order first: two such orders at once can't deadlock.
+    if selection.spare_superusers:  # then the selection has users: `Selection.cuts_off`
+        of = of.filter(NOT_SUPERUSERS)
+    # Lock in one order first, so that two such orders can't deadlock.
     list(of.order_by("pk").select_for_update(no_key=True).values_list("pk"))
     if selection.created_before is None:
         of.update(session_epoch=F("session_epoch") + 1)
     else:
-        # The database keeps a later instant that is there already.
+        # A trigger keeps a later instant that is stored already.
         of.update(sessions_valid_after=min(database_now(), selection.created_before - RESOLUTION))

@@ -1,4 +1,4 @@
-"""Who can still act as this user? Every artefact that would be accepted at this moment."""
+"""Who can still act as a user: every credential that would be accepted now."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,49 +12,49 @@ from users.models import DeviceToken, OneTimeCode, User
 
 
 @dataclass(frozen=True)
-class Artefact:
-    """Something that is accepted: what it is, what it is good for, until when if nobody ends it."""
+class Credential:
+    """Something that is accepted: its kind, what it allows, and when it expires by itself."""
 
     kind: str
     detail: str
     until: datetime | None = None
     session: Session | None = None
-    is_theirs: bool = True  # or it is the way to their login only
+    is_theirs: bool = True  # False: it doesn't act as the user, it only leads to the login
 
 
-def artefacts_of(user: User) -> list[Artefact]:
-    """All that works now, the most powerful first; empty: nobody can act as this user."""
+def credentials_of(user: User) -> list[Credential]:
+    """The user's credentials that are accepted now, the most powerful ones first."""
     return [*_passwords(user), *_sessions(user), *_app_tokens(user), *_pushes(user), *_codes(user)]
 
 
-def _passwords(user: User) -> list[Artefact]:
+def _passwords(user: User) -> list[Credential]:
     active = user.is_active and user.deleted_at is None
-    return [Artefact("password", "opens new sessions")] if active and user.has_usable_password() else []
+    return [Credential("password", "opens new sessions")] if active and user.has_usable_password() else []
 
 
-def _sessions(user: User) -> list[Artefact]:
+def _sessions(user: User) -> list[Credential]:
     found = []
     sessions = Session.objects.filter(user=user).select_related("app", "user", "device")
     live = list(live_sessions(sessions, now=database_now()).order_by("-pk"))
-    # By other hands than ours: what we end is not live.
+    # Somebody else may have blacklisted a refresh token; the sessions that we end are not live.
     listed = BlacklistedToken.objects.filter(token__jti__in=[session.refresh_jti for session in live])
     revoked = set(listed.values_list("token__jti", flat=True))
     for session in live:
         where = f"{session.app}, {session.device or session.platform or 'unknown device'}"
         kind = "admin log-in" if session.app.is_admin else "access tokens"
-        found.append(Artefact(kind, where, session.expires_at, session))
+        found.append(Credential(kind, where, session.expires_at, session))
         if session.refresh_jti and session.refresh_jti not in revoked:
-            found.append(Artefact("refresh token", where, session.expires_at, session))
+            found.append(Credential("refresh token", where, session.expires_at, session))
     return found
 
 
-def _app_tokens(user: User) -> list[Artefact]:
-    """Of the devices where the user is, or was last, logged in: no user's, but the way to the login there."""
+def _app_tokens(user: User) -> list[Credential]:
+    """App-level sessions of the user's devices. They act as no user, but they lead to the login there."""
     devices = Session.objects.filter(user=user, device__isnull=False).values("device")
     sessions = Session.objects.filter(user=None, device__in=devices).select_related("app", "user", "device")
     live = live_sessions(sessions, now=database_now()).order_by("-pk")
     return [
-        Artefact(
+        Credential(
             "app token",
             f"{session.app}, {session.device}; not as the user",
             session.expires_at,
@@ -65,13 +65,13 @@ def _app_tokens(user: User) -> list[Artefact]:
     ]
 
 
-def _pushes(user: User) -> list[Artefact]:
+def _pushes(user: User) -> list[Credential]:
     held = DeviceToken.objects.filter(user=user).select_related("device")
-    return [Artefact("device token", f"receives pushes: {token.device or 'no device known'}") for token in held]
+    return [Credential("device token", f"receives pushes: {token.device or 'no device known'}") for token in held]
 
 
-def _codes(user: User) -> list[Artefact]:
+def _codes(user: User) -> list[Credential]:
     if user.deleted_at is not None or not user.is_active:
         return []
     codes = OneTimeCode.objects.filter(user=user, purpose=OneTimeCode.Purpose.RESET, expires_at__gt=database_now())
-    return [Artefact("reset code", "sets a new password", code.expires_at) for code in codes]
+    return [Credential("reset code", "sets a new password", code.expires_at) for code in codes]

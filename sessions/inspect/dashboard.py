@@ -27,7 +27,7 @@ from users.models import App, RefusedLogin
 
 @dataclass(frozen=True)
 class Part:
-    """A share of something: what it is, its key in the list behind it, how many, of how many."""
+    """``count`` of ``whole``. ``key`` is its value in the URL of the list behind it."""
 
     key: str
     label: str
@@ -42,7 +42,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Column:
-    """A day of a chart; its parts are stacked, and measured by the tallest day."""
+    """A day of a chart. Its parts are stacked; their heights are relative to the highest day."""
 
     day: date
     total: int
@@ -81,12 +81,12 @@ class Dashboard:
 
     @property
     def is_empty(self) -> bool:
-        """Nobody but staff in the admin has ever logged in here, as far as the last days tell."""
+        """Whether no client has a session and nothing has ended or was refused in the last 30 days."""
         return not (self.has_clients or self.ended.total or self.refused.total)
 
 
 def dashboard() -> Dashboard:
-    """The figures of the last 30 days (UTC), and those of now."""
+    """The figures of the last 30 days (UTC) and of now."""
     count_if_stale()
     days = days_until(database_now().date())
     opened, ended, live = opened_by_day(), ended_by_day(), live_total()
@@ -105,7 +105,7 @@ def dashboard() -> Dashboard:
 
 
 def _live_chart(days: list[date], live: int, opened: Mapping[date, int], ended: Mapping[date, int]) -> Chart:
-    """How many were live at the end of each day: counted back from now, by what was opened and ended since."""
+    """How many sessions were live at the end of each day: counted back from now, by the opened and the ended ones."""
     counts: dict[date, int] = {}
     for day in reversed(days):
         counts[day] = max(0, live)
@@ -121,7 +121,7 @@ def _stacked(days: list[date], counts: Mapping[date, Mapping[str, int]], labels:
             whole[key] = whole.get(key, 0) + count
     keys = [key for key in labels if key in whole]
     top = max(sum(counts.get(day, {}).values()) for day in days)
-    # Each keeps its color, whichever others there are.
+    # A key has the same color in every chart.
     colors = {key: number for number, key in enumerate(labels)}
     columns = [
         Column(

@@ -1,16 +1,16 @@
-"""The dashboard's figures, kept by day: opened, ended and why, live by app and platform.
+"""The dashboard's figures by day: opened sessions, ended ones by reason, live ones by app and platform.
 
-Roll-ups: the server's sweep counts them every five minutes. Of a day that is over it counts once; of the
-present one by index (the key of a session begins with the time, ended ones have an index by time); live ones
-by one look at them all. So the page reads some hundred rows, however many sessions there are. What happened
-since the last count is added by index, so that the number of live sessions is of now.
+They are roll-ups, which the server's sweep counts every five minutes. It counts a past day once, and the present day by
+index: session ids begin with the time, and ended sessions have an index by time. It counts live sessions by one scan.
+So the dashboard reads some hundred rows, however many sessions there are. `live_total` adds the changes since the last
+count, by index.
 """
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, Max, Sum
+from django.db.models import Count, Max
 
 from sessions.ids import first_id, start_of
 from sessions.models import Figure, Session
@@ -18,21 +18,21 @@ from users.clock import database_now
 from users.models import App
 
 DAYS = 30
-# Who sees a page with older figures than that has no server that sweeps.
+# Older figures mean that no server sweeps.
 STALE_AFTER = timedelta(minutes=15)
 # A logout that began before midnight may be committed after it.
 _SETTLED_AFTER = timedelta(minutes=15)
 
 
 def days_until(today: date) -> list[date]:
-    """The days that the dashboard is about, the oldest first."""
+    """The days of the dashboard, the oldest first."""
     return [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
 
 
 def count_figures(*, anew: bool = False) -> None:
-    """Bring the figures up to date; ``anew``: those of days that were counted when they were over, too.
+    """Bring the figures up to date.
 
-    Sessions with a past, such as made-up ones, are on such days.
+    Args: anew: count past days again. Demo sessions, for example, are opened in the past.
     """
     now = database_now()
     counted = dict(
@@ -51,26 +51,26 @@ def count_figures(*, anew: bool = False) -> None:
 
 
 def count_if_stale() -> None:
-    """For a page that no server sweeps for: count now."""
+    """Count now if the figures are old, because no server sweeps."""
     latest = counted_at()
     if latest is None or database_now() - latest > STALE_AFTER:
         count_figures()
 
 
 def counted_at() -> datetime | None:
-    """The moment that the figures are of."""
+    """When the figures were counted last."""
     latest: datetime | None = Figure.objects.aggregate(at=Max("counted_at"))["at"]
     return latest
 
 
 def live_now() -> dict[tuple[str, str], int]:
-    """How many sessions of each app on each platform were live at the last count; of apps that are on."""
+    """The number of live sessions by app and platform, at the last count. Apps that are switched off are left out."""
     rows = Figure.objects.filter(kind=Figure.Kind.LIVE, app_id__in=_active_apps())
     return {(app, platform): count for app, platform, count in rows.values_list("app_id", "label", "count")}
 
 
 def live_total() -> int:
-    """How many sessions are live now: those of the last count, and what has happened since."""
+    """The number of live sessions now: the last count and the changes since."""
     since = Figure.objects.filter(kind=Figure.Kind.OPENED).aggregate(at=Max("counted_at"))["at"]
     total = sum(live_now().values())
     if since is None:
@@ -86,17 +86,11 @@ def opened_by_day() -> dict[date, int]:
 
 
 def ended_by_day() -> dict[date, dict[str, int]]:
-    """By day and reason."""
+    """The number of sessions that ended, by day and reason."""
     found: dict[date, dict[str, int]] = {}
     for day, reason, count in Figure.objects.filter(kind=Figure.Kind.ENDED).values_list("day", "label", "count"):
         found.setdefault(day, {})[reason] = count
     return found
-
-
-def platforms() -> list[str]:
-    """Of live sessions, the most frequent first; not those that are not known."""
-    rows = Figure.objects.filter(kind=Figure.Kind.LIVE).exclude(label="").values_list("label")
-    return [label for label, _ in rows.annotate(n=Sum("count")).order_by("-n", "label")]
 
 
 def _active_apps() -> list[str]:

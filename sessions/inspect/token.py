@@ -31,14 +31,14 @@ _NAMES = {
 _RULES = {
     Refusal.ENDED: ("The session has not ended", "The session has ended"),
     Refusal.EXPIRED: ("The session's time is not over", "The session's time is over"),
-    Refusal.IDLE: ("The session was used of late", "The session was not used for too long"),
+    Refusal.IDLE: ("The session was used recently", "The session was not used for too long"),
     Refusal.APP_INACTIVE: ("The app is active", "The app is switched off"),
     Refusal.APP_CUT_OFF: ("The app has no cut-off after the login", "The app was cut off after the login"),
     Refusal.USER_INACTIVE: ("The account is active", "The account is disabled or deleted"),
     Refusal.USER_CUT_OFF: ("The user has no cut-off after the login", "The user was cut off after the login"),
     Refusal.NOT_STAFF: ("The user may use the app", "The app is the admin and the user is not staff any more"),
 }
-# As it stands in a header, or the whole header.
+# The scheme before a token in a header, perhaps with the header's name.
 _SCHEME = re.compile(r"(authorization:\s*)?((bearer|buddy)\s+)?", re.IGNORECASE)
 # Django's signed cookies have three parts: the data (after a dot: compressed), a time, a signature.
 _COOKIE = re.compile(r"\.?[\w-]+:\w+:[\w-]+", re.ASCII)
@@ -46,7 +46,7 @@ _COOKIE = re.compile(r"\.?[\w-]+:\w+:[\w-]+", re.ASCII)
 
 @dataclass(frozen=True)
 class Rule:
-    """One question that a token is asked, and how it did."""
+    """One rule, and whether the token keeps it."""
 
     text: str
     kept: bool
@@ -55,7 +55,7 @@ class Rule:
 
 @dataclass
 class Explanation:
-    """What a text that somebody showed us is, and which rule accepts or refuses it now."""
+    """The kind of a pasted text, and the rules that accept or refuse it now."""
 
     kind: str
     rules: list[Rule] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Explanation:
 
 
 def explain(raw: str) -> Explanation:
-    """What ``raw`` is and what would become of it, if it were shown now."""
+    """Explain ``raw``: a token, an `Authorization` or `Cookie` header, a cookie, or a device token."""
     raw = _SCHEME.sub("", raw.strip(), count=1)
     cookie = _cookie_in(raw)
     if cookie is not None:
@@ -94,7 +94,7 @@ def explain(raw: str) -> Explanation:
 
 
 def _cookie_in(raw: str) -> str | None:
-    """The value of the admin's cookie, from a text that is that value or a `Cookie` header; None: it is neither."""
+    """The value of the admin's cookie in ``raw``: the value itself or a `Cookie` header. None: it is neither."""
     _, name, rest = f"; {raw}".rpartition(f"; {settings.SESSION_COOKIE_NAME}=")
     value = rest.partition(";")[0].strip() if name else raw
     return value if _COOKIE.fullmatch(value) else None
@@ -183,7 +183,7 @@ def _ask_session(found: Explanation, token: SessionToken) -> None:
 
 
 def _ask_dialect(found: Explanation, session: Session, *, is_refresh: bool) -> None:
-    """Buddy's tokens stand for a device, ZAP's are of one app, and only those are refreshed."""
+    """Ask which dialect takes the token. Buddy's sessions have a device; ZAP's belong to one app, and are refreshed."""
     is_zap, is_buddy = session.app.name == settings.ZAP_APP, session.device_id is not None and not is_refresh
     names = " and ".join(name for name, takes_it in (("ZAP", is_zap), ("Buddy", is_buddy)) if takes_it)
     signed = "its requests have to be signed" if is_buddy and session.app.sealed_secret else ""

@@ -1,10 +1,10 @@
-"""All that the admin shows of a user: where they are logged in, what ended when and why, what still works."""
+"""What the admin's page of a user shows: live and ended sessions, and the credentials that still work."""
 
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
 
-from sessions.inspect.credentials import Artefact, artefacts_of
+from sessions.inspect.credentials import Credential, credentials_of
 from sessions.models import Refusal, Session
 from users.clock import database_now
 from users.models import DeviceToken, User
@@ -26,12 +26,12 @@ class OpenSession:
 
 @dataclass(frozen=True)
 class UserPage:
-    """Of sessions that have not ended the newest, of the ended ones a page."""
+    """The newest open sessions, and one page of the ended ones."""
 
     open_count: int
     open_sessions: list[OpenSession]
     ended: "Page[Session]"
-    artefacts: list[Artefact]
+    credentials: list[Credential]
     device_tokens: list[DeviceToken]
     may_end: bool
     may_disable: bool
@@ -39,11 +39,12 @@ class UserPage:
 
     @property
     def nobody_can_act(self) -> bool:
-        """Nothing that is accepted speaks for the user; an app token of their device does not."""
-        return not any(artefact.is_theirs for artefact in self.artefacts)
+        """Whether no credential that is accepted acts as the user. App tokens of their devices don't."""
+        return not any(credential.is_theirs for credential in self.credentials)
 
 
 def user_page(user: User, *, actor: User, ended_page: str | None = None) -> UserPage:
+    """The page of ``user`` as ``actor`` sees it; ``ended_page`` is the number of a page of ended sessions."""
     now = database_now()
     sessions = Session.objects.filter(user=user)
     open_ones = sessions.filter(ended_at=None)
@@ -53,7 +54,7 @@ def user_page(user: User, *, actor: User, ended_page: str | None = None) -> User
         open_count=open_ones.count(),
         open_sessions=[OpenSession(session, session.refusal(now)) for session in newest],
         ended=Paginator(ended.order_by("-ended_at", "-pk"), ENDED_PER_PAGE).get_page(ended_page),
-        artefacts=artefacts_of(user),
+        credentials=credentials_of(user),
         device_tokens=list(DeviceToken.objects.filter(user=user).select_related("device").order_by("-updated_at")),
         may_end=may_as_staff(actor, Act.END_SESSIONS, user),
         may_disable=user.is_active and may_as_staff(actor, Act.DISABLE_USER, user),

@@ -1,7 +1,7 @@
-"""Made-up users and sessions in any number, for a look at the admin and for load: nobody's data.
+"""Demo users and sessions in any number, to look at the admin and to test under load.
 
-Made inside PostgreSQL, by number: the same numbers give the same people and phones each time, what is there
-is left as it is, and a larger number adds to it. Sessions lie in the table as in life: in the order of their logins.
+SQL makes them from row numbers: the same number gives the same person and phone each time. Existing rows stay as they
+are; a larger number adds rows. Sessions are inserted in the order of their logins, as in real life.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,11 +20,11 @@ from users.models import App, User
 from users.sealing import Purpose, seal
 
 BATCH = 20_000
-# Unusable, and theirs alone.
+# Unusable. Only demo users have it.
 _NO_PASSWORD = "!demo"
 _MONTH = timedelta(days=30)
 
-# Of the number `n` of a row, evenly spread and the same each time: a fraction of 1, and an id.
+# Functions of a row's number `n`: a fraction of 1 (evenly spread), an id, one of several choices, a session's id.
 _FUNCTIONS = """
 CREATE OR REPLACE FUNCTION pg_temp.part(n bigint, salt text) RETURNS float8 LANGUAGE sql IMMUTABLE AS
 $$ SELECT ('x' || substr(md5(salt || n), 1, 8))::bit(32)::bigint / 4294967296.0 $$;
@@ -49,9 +49,9 @@ SELECT pg_temp.object_id(n, 'user'), lower(first) || '_' || n, lower(first) || '
           FROM generate_series(%(start)s::bigint, %(stop)s::bigint) n) facts
 ON CONFLICT DO NOTHING
 """
-# Every row of a batch once, with all that is known of it.
+# All facts about the sessions of a batch, one row for each.
 _FACTS = """
-DROP TABLE IF EXISTS pg_temp.demo_session;  -- of the batch before, if it is the same transaction
+DROP TABLE IF EXISTS pg_temp.demo_session;  -- from the previous batch, in the same transaction
 CREATE TEMP TABLE demo_session ON COMMIT DROP AS
 SELECT f.*, CASE WHEN is_zap THEN %(zap)s ELSE %(buddy)s END AS app_id,
        pg_temp.uuid7(n, %(salt)s, created_at) AS id,
@@ -129,8 +129,8 @@ def make_sessions(
 ) -> Iterator[int]:
     """Make ``count`` sessions of the first ``users`` demo users, live or ended; yields how many after each batch.
 
-    ``zap_share`` of them are ZAP's, with a refresh token; the others are Buddy's, on a device. Live ones are
-    live for at least a day, by the settings' own time-outs.
+    ``zap_share`` of them are ZAP's, with a refresh token; the others are Buddy's, on a device. Live sessions don't time
+    out for at least a day with the present settings.
     """
     idle = settings.SESSION_IDLE_TIMEOUT
     facts: dict[str, Any] = {
@@ -141,10 +141,10 @@ def make_sessions(
         "ended": ended,
         "salt": "ended" if ended else "live",
         "count": count,
-        # Ended ones have been idle for as long as they like.
+        # Ended sessions may have been idle for any time.
         "seen_within": min(idle, _MONTH) * 0.9 if idle and not ended else _MONTH,
         "now": now or database_now(),
-        # SQL can't seal. All demo device tokens open to this one; their digests differ.
+        # SQL can't seal. All demo device tokens have this sealed text; their digests differ.
         "sealed_token": seal("demo", Purpose.DEVICE_TOKEN),
     }
 
@@ -165,14 +165,14 @@ def _in_batches(count: int, make: "Callable[[CursorWrapper, dict[str, int]], obj
 
 
 def analyze() -> None:
-    """Tell the database's planner of all the new rows."""
+    """Update the statistics of PostgreSQL's planner after many new rows."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
 
 @dataclass(frozen=True)
 class DemoCount:
-    """How many of them there are."""
+    """The numbers of demo users and of their sessions."""
 
     users: int
     live: int

@@ -1,4 +1,4 @@
-"""What the operators' commands have in common: how they fail, and what they show of others' words."""
+"""The base of the operators' commands: exit codes, error messages, safe output."""
 
 import os
 import sys
@@ -7,14 +7,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 
-# Exit codes, a format for machines: add, never change. 1 is Django's own: it failed.
+# Exit codes are a format for machines: add, never change. Django itself uses 1 for a failure.
 NONE, WRONG, NOT_CONFIRMED, GROWN, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 4, 130, 141
 
 
 class OperatorCommand(BaseCommand):
-    """Says in one line what went wrong; `--traceback` shows the rest."""
+    """A command that reports an error in one line; `--traceback` shows the rest."""
 
-    # Only what a command itself rests on: settings that make it unsafe to serve must not keep an incident waiting.
+    # Other checks must not stop a command in an incident: settings may be unsafe for a server only.
     requires_system_checks = ("security",)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
@@ -23,7 +23,7 @@ class OperatorCommand(BaseCommand):
             output = super().execute(*args, **options)
             self.stdout.flush()
         except BrokenPipeError:
-            # Who reads us has seen enough (`| head`). Nothing more may be written, not even at exit.
+            # The reader closed the pipe, as `| head` does. Write nothing more, not even at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(BROKEN_PIPE)
         except KeyboardInterrupt:
@@ -35,7 +35,7 @@ class OperatorCommand(BaseCommand):
 
 
 def shown(text: object) -> str:
-    """``text`` for a terminal: without what would steer it. Names and platforms are clients' own words."""
+    """``text`` without control characters, for a terminal. Clients choose names and platforms."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(text))
 
 
@@ -43,4 +43,4 @@ def _check_encoding(options: dict[str, Any]) -> None:
     for name, value in options.items():
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str) and any("\ud800" <= char <= "\udfff" for char in text):
-                raise CommandError(f"--{name.replace('_', '-')}: it is not UTF-8.", returncode=WRONG)
+                raise CommandError(f"--{name.replace('_', '-')}: the text is not UTF-8.", returncode=WRONG)

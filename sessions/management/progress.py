@@ -1,4 +1,4 @@
-"""How far it is: a bar at a terminal, a line now and then otherwise."""
+"""Progress of a long command: a bar on a terminal, otherwise about ten lines."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -10,9 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 def progress(
     counts: Iterable[int], *, total: int, label: str, tell: Callable[[int], object] | None = None
 ) -> Iterator[int]:
-    """Passes ``counts`` on, each how many of ``total`` are done, and shows them.
+    """Yield ``counts`` unchanged and show them. Each count says how many of ``total`` are done.
 
-    Args: tell: is told them instead, about ten in all.
+    Args: tell: is called with about ten of the counts; then nothing is shown.
     """
     out = sys.stderr
     if tell is None and out.isatty():

@@ -1,7 +1,7 @@
-"""The record of endings: what must not come back with an older copy of the database.
+"""The record of endings: what must stay ended after an older copy of the database is restored.
 
-`manage.py ended` writes it, `manage.py restored --ended` reads it: one JSON object a line, between a header and a
-footer with their number. It names ids only. The format is for machines: add, never rename.
+`manage.py ended` writes it and `manage.py restored --ended` reads it. It has one JSON object per line, between a header
+and a footer with the number of lines. It contains ids and times only. The format is for machines: add, never rename.
 """
 
 import hashlib
@@ -21,14 +21,14 @@ from sessions.models import Mark, Session
 from users.models import App, User, is_object_id
 
 FORMAT, VERSION = "zapauth.ended", 1
-# An ending has its time before it is committed, by as much as that. So an export starts earlier by it, and one that
-# starts where another stops misses none.
+# An ending may be committed that long after its time. So an export starts that much earlier, and misses no ending if it
+# continues where another export stopped.
 EARLIER = timedelta(minutes=5)
 _ROWS = 2000
 
 
 class Kind(StrEnum):
-    """What a line is about."""
+    """The kind of a line."""
 
     SESSION = "session"
     USER_DELETED = "user_deleted"
@@ -38,16 +38,16 @@ class Kind(StrEnum):
 
 
 class RecordError(ValueError):
-    """The text says what is wrong with a record, or with what is asked of it."""
+    """The text says what is wrong with a record, or why it can't be exported."""
 
 
 # --- writing ------------------------------------------------------------------------------------
 
 
 def export_record(*, since: datetime, until: datetime | None = None) -> Iterator[dict[str, Any]]:
-    """The record of what ended from ``since`` on, before ``until``; header and footer included.
+    """The lines of the record of what ended from ``since`` on and before ``until``, with header and footer.
 
-    Raises: RecordError, at the first line: sessions that ended since then have been deleted.
+    Raises: RecordError, before the first line, if sessions that ended since then have been deleted.
     """
     start = since - EARLIER
     pruned = Mark.objects.filter(pruned_before__gt=start).values_list("pruned_before", flat=True).first()
@@ -70,7 +70,7 @@ def export_record(*, since: datetime, until: datetime | None = None) -> Iterator
 def _queries(start: datetime, until: datetime | None) -> Iterator[tuple[Kind, Iterable[tuple[Any, ...]]]]:
     """Each kind with its rows (id, time, perhaps the reason), oldest first."""
     yield Kind.APP_DISABLED, ((pk, None) for pk in App.objects.filter(is_active=False).values_list("pk", flat=True))
-    # Before those that have ended: a sweep at work makes the ones the others.
+    # Read open sessions before ended ones: a sweep may end some in between.
     open_ones = Session.objects.filter(ended_at=None).order_by()
     for refusal, rule in CUT_OFF.items():
         ids = open_ones.filter(rule).values_list("pk", flat=True)
@@ -90,7 +90,7 @@ def _in_time(
 
 
 def _complete_until() -> datetime:
-    """All that has a time before it is committed: now, or when the oldest transaction under way began."""
+    """The time before which all endings are committed: now, or the start of the oldest transaction under way."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT LEAST(clock_timestamp(), min(xact_start)) FROM pg_stat_activity"
@@ -105,7 +105,7 @@ def _complete_until() -> datetime:
 
 @dataclass
 class Record:
-    """One export, or several that follow one another without a gap."""
+    """One export, or several without a gap between them."""
 
     since: datetime
     exported_at: datetime
@@ -131,7 +131,7 @@ class _Export:
 
 
 def read_record(lines: Iterable[str]) -> Record:
-    """Raises: RecordError, when something is missing or is no record."""
+    """Read one or several exports. Raises: RecordError, if they are incomplete or not a record."""
     digest, exports = hashlib.sha256(), []
     current: _Export | None = None
     for number, text in enumerate(lines, 1):
@@ -199,7 +199,7 @@ def _take_in(export: _Export, facts: dict[str, Any], number: int) -> None:
         if not is_object_id(pk):
             raise ValueError
     except (KeyError, ValueError, TypeError, AttributeError):
-        raise RecordError(f"line {number}: this version does not know what it says") from None
+        raise RecordError(f"line {number}: this version does not know this kind of line") from None
     at = _time(facts.get("at"), number) if kind in _TIMED else None
     export.others.append((kind, pk, at))
 

@@ -1,8 +1,8 @@
-"""Noticing a restored backup: a mark in the database, and a copy of it in a file beside the database.
+"""Notice a restored backup by a mark: a number in the database, and a copy of it in a file of each server.
 
-A server counts the mark up while it runs, first in the database, then in its file. So the database's number
-is never lower than that of any server's file, unless the database's content is an older copy. In such a copy
-sessions are open that have ended since: a server that sees one does not serve. docs/backup.md says what then.
+A server counts the mark up while it runs, first in the database and then in its file. So the number in the database is
+lower than the one in a file only if the database is an older copy. Sessions that have ended since are open in such a
+copy. So the server stops serving; docs/backup.md has the next steps.
 """
 
 import json
@@ -26,10 +26,10 @@ from users.clock import database_now
 logger = logging.getLogger("zapauth.sessions")
 
 EVERY = timedelta(seconds=10)
-# When the database can't be reached: it may come back with a backup's content.
+# If the database can't be reached: a backup may be restored meanwhile.
 AGAIN = timedelta(seconds=1)
 SECONDS_TO_CONNECT = 5
-# More than all servers together count in a lifetime, so that the new mark is above every server's file.
+# More than all servers ever count, so that the new mark is above every server's file.
 _JUMP = 10**9
 
 
@@ -39,14 +39,14 @@ class CannotBeServed(Exception):
 
 @dataclass(frozen=True)
 class Seen:
-    """What a server's file says: the mark that it counted last, and when."""
+    """The content of a server's file: its last mark, and when it was set."""
 
     number: int
     at: datetime
 
 
 def read_file(path: Path) -> Seen | None:
-    """The file's content; None: there is no such file. Raises: CannotBeServed."""
+    """The file's content; None, if there is no such file. Raises: CannotBeServed."""
     try:
         facts = json.loads(path.read_bytes())
         number, at = facts["number"], datetime.fromisoformat(facts["at"])
@@ -64,7 +64,7 @@ def read_file(path: Path) -> Seen | None:
 
 
 def write_file(path: Path, seen: Seen) -> None:
-    """Replace the file as a whole, on the disk, readable by its owner only. Raises: OSError."""
+    """Replace the file atomically; only its owner can read it. Raises: OSError."""
     path.parent.mkdir(exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
@@ -84,7 +84,7 @@ def write_file(path: Path, seen: Seen) -> None:
 
 
 class RestoreGuard:
-    """One server's side of it. Without a path it does nothing."""
+    """Compares the database's mark with one server's file. Without a path it does nothing."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -92,7 +92,7 @@ class RestoreGuard:
         self._warned = False
 
     def start(self) -> None:
-        """Compare the database with the file; writes nothing, so it waits for no replica. Raises: CannotBeServed."""
+        """Compare the database with the file. Writes nothing, so it waits for no replica. Raises: CannotBeServed."""
         if self._path is None:
             return
         self._seen, found = read_file(self._path), mark()
@@ -103,9 +103,9 @@ class RestoreGuard:
             raise CannotBeServed(_what_happened(Seen(found.number, found.at) if found else None, self._seen))
 
     def count(self) -> None:
-        """Count the mark up, unless the database is older than what this server has seen.
+        """Count the mark up.
 
-        Raises: CannotBeServed; psycopg.Error, when the database can't be reached.
+        Raises: CannotBeServed, if the database is older than this server's file; psycopg.Error, if it can't be reached.
         """
         if self._path is None:
             return
@@ -127,9 +127,9 @@ class RestoreGuard:
 
 def _count(seen: Seen | None) -> Seen:
     parameters = connection.get_connection_params() | {"connect_timeout": SECONDS_TO_CONNECT}
-    # Not of the pool, which waits longer and longer before it connects again.
+    # Not from the pool, which waits longer after each failure.
     with psycopg.connect(**parameters) as link:
-        # The file must never be ahead of what the database keeps after a crash.
+        # After a crash of the database the file must not be ahead of it.
         link.execute("SET LOCAL synchronous_commit = on")
         link.execute(
             "INSERT INTO user_sessions_mark (id, number, at) VALUES (1, 0, clock_timestamp()) ON CONFLICT DO NOTHING"
@@ -157,9 +157,9 @@ def _what_happened(found: Seen | None, seen: Seen) -> str:
 
 
 class Watcher(threading.Thread):
-    """Counts at once, then every few seconds until it is told to stop, and once more then.
+    """A thread that counts the mark up at once, every few seconds, and at `stop`.
 
-    When a backup is restored while the server runs, `restored` says so, and the process is interrupted as by Ctrl-C.
+    If it notices a restored backup, it sets `restored` and interrupts the process like Ctrl-C.
     """
 
     def __init__(self, guard: RestoreGuard) -> None:
@@ -179,13 +179,13 @@ class Watcher(threading.Thread):
         os.kill(os.getpid(), signal.SIGINT)
 
     def _count(self) -> timedelta:
-        """Returns when to count again."""
+        """Count the mark up. Returns: how long to wait until the next time."""
         try:
             self._guard.count()
         except CannotBeServed as error:
             self.restored = error
         except Exception as error:
-            # Said once: an outage of an hour is one event, and meanwhile a restore goes unnoticed.
+            # Logged once: an outage of an hour is one event.
             if not self._failing:
                 logger.warning("a restored backup is not noticed until the mark can be counted again: %s", error)
             self._failing = True
@@ -196,19 +196,19 @@ class Watcher(threading.Thread):
         return EVERY
 
     def stop(self) -> None:
-        """Returns when the mark has been counted, or can't be for some seconds."""
+        """Wait until the mark is counted once more, some seconds at most."""
         self._stopped.set()
         self.join(SECONDS_TO_CONNECT)
 
 
 def mark() -> Mark | None:
-    """The database's mark; None: no server has ever served it."""
+    """The database's mark; None, if no server has ever used this database."""
     return Mark.objects.filter(pk=Mark.ONLY, number__gt=0).first()
 
 
 @transaction.atomic
 def set_mark_above(seen: Seen | None) -> int:
-    """Let servers start again: the mark is above ``seen`` and above every server's file. Returns: the mark."""
+    """Let servers start again: raise the mark above ``seen`` and every server's file. Returns: the mark."""
     Mark.objects.get_or_create(pk=Mark.ONLY, defaults={"at": database_now()})
     found = Mark.objects.select_for_update().get(pk=Mark.ONLY)
     found.number = max(found.number, seen.number if seen else 0) + _JUMP
@@ -219,7 +219,7 @@ def set_mark_above(seen: Seen | None) -> int:
 
 @transaction.atomic
 def note_pruned(ended_before: datetime) -> None:
-    """Remember that sessions which ended before then are deleted: no record of their endings can be exported."""
+    """Store that sessions that ended before then are deleted: no record of their endings can be exported."""
     Mark.objects.get_or_create(pk=Mark.ONLY, defaults={"at": database_now()})
     found = Mark.objects.select_for_update().get(pk=Mark.ONLY)
     found.pruned_before = max(found.pruned_before or ended_before, ended_before)

@@ -1,7 +1,7 @@
-"""After a backup was restored: end again what had ended, so that nobody is logged in who was logged out.
+"""Correct a restored backup: end again what had ended, so that logged-out users stay logged out.
 
-Without a record of endings everybody is logged out (`sessions.bulk.runs`). With one (`sessions.restore.ended_file`)
-only what the record names is ended. A second time changes nothing more.
+Without a record of endings `manage.py restored` logs everybody out (`sessions.bulk.runs`). With a record
+(`sessions.restore.ended_file`) it ends only what the record names. A repeat changes nothing more.
 """
 
 from collections.abc import Iterable, Iterator
@@ -38,11 +38,11 @@ class Undone:
     apps: set[str]
 
     def counts(self) -> dict[str, int]:
-        """How many there are of each kind."""
+        """The number of ids of each kind."""
         return {name: len(ids) for name, ids in vars(self).items()}
 
     def without_email(self) -> int:
-        """How many of those whose password had changed can't reset it by mail."""
+        """How many users whose password had changed can't reset it by mail."""
         return sum(User.objects.filter(pk__in=batch, email=None).count() for batch in _batches(self.passwords))
 
 
@@ -52,7 +52,7 @@ def find_undone(record: Record) -> Undone:
         pk
         for batch in _batches(record.passwords)
         for pk, changed_at in User.objects.filter(pk__in=batch).values_list("pk", "password_changed_at")
-        # A later change is somebody's who is back already, or this command's own.
+        # A later change was made by a user who is back already, or by this command.
         if changed_at is None or changed_at < record.passwords[pk]
     }
     return Undone(
@@ -73,9 +73,9 @@ def _found(model: type[User] | type[App], ids: Iterable[str], **facts: object) -
 
 
 def _open_sessions(record: Record, passwords: set[str]) -> set[UUID]:
-    """Those that the record names, and those of the users it names."""
+    """The open sessions that the record names, and those of the users that it names."""
     open_ones = Session.objects.filter(ended_at=None)
-    # A run that was interrupted has set the password already; the epoch says so.
+    # An interrupted run has removed the password already; the session's older epoch shows that.
     refused = ~Q(user_epoch=F("user__session_epoch"))
     queries = (
         *(open_ones.filter(pk__in=batch) for batch in _batches(record.sessions)),
@@ -87,15 +87,15 @@ def _open_sessions(record: Record, passwords: set[str]) -> set[UUID]:
 
 @in_transaction
 def refuse_undone(undone: Undone, record: Record, *, note: str, operator: str) -> BulkRun:
-    """Delete and disable users, take passwords away, switch apps off: from the commit on all that is refused.
+    """Delete and disable users, remove passwords, switch apps off. From the commit on all their sessions are refused.
 
-    Returns: the run that is to end the sessions; one that was interrupted goes on.
+    Returns: the bulk run that will end the sessions. An interrupted run is resumed.
     """
     now = database_now()
     App.objects.filter(pk__in=undone.apps).update(is_active=False)
     everybody = {*undone.deleted, *undone.disabled, *undone.passwords}
     for batch in _batches(everybody):
-        # Locked in one order first, as everywhere.
+        # Lock in one order first: docs/architecture.md.
         list(User.objects.filter(pk__in=batch).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     for batch in _batches(undone.passwords):
         users = User.objects.filter(pk__in=batch)
@@ -148,7 +148,7 @@ def _end_batch(batch: list[UUID], run_id: UUID) -> int:
 
 
 def _batches(ids: Iterable[T]) -> Iterator[list[T]]:
-    # In one order, so that a repeated run takes the same batches.
+    # Sorted, so that a repeated run takes the same batches.
     rest = iter(sorted(ids))
     while batch := list(islice(rest, BATCH)):
         yield batch

@@ -1,4 +1,4 @@
-"""The sweep: what the service tidies up by itself every few minutes."""
+"""The sweep: housekeeping that each server does every few minutes."""
 
 import logging
 import threading
@@ -20,9 +20,9 @@ _SWEEP_LOCK = 0x5A41_5057
 
 
 def sweep() -> None:
-    """End what has timed out, forget throttles that have, bring the dashboard's figures up to date.
+    """End sessions that have timed out, delete old throttles and refused logins, update the dashboard's figures.
 
-    One of several servers does it at a time.
+    Does nothing while another server sweeps.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", (_SWEEP_LOCK,))
@@ -38,7 +38,7 @@ def sweep() -> None:
 
 
 class Sweeper(threading.Thread):
-    """Sweeps now and every few minutes, until it is told to stop."""
+    """A thread that sweeps at once and then every few minutes, until `stop`."""
 
     def __init__(self) -> None:
         super().__init__(name="sweeper", daemon=True)
@@ -59,6 +59,6 @@ class Sweeper(threading.Thread):
                 return
 
     def stop(self) -> None:
-        """Returns when the sweep at hand is done."""
+        """Wait for the current sweep, and stop."""
         self._stopped.set()
         self.join()

@@ -84,11 +84,11 @@ def test_all_of_a_users_sessions_are_ended_and_nobody_can_act_as_a_disabled_one(
         page.get_by_role("button", name="End 2 sessions").click()
         expect(page.get_by_text("ann is logged in nowhere")).to_be_visible()
         assert (phones.stolen.me().status, phones.tablet.me().status) == (401, 401)
-        expect(page.locator("#artefacts")).to_contain_text("Password")
+        expect(page.locator("#credentials")).to_contain_text("Password")
         page.get_by_role("link", name="Disable and end all").click()
         page.get_by_label("Reason").fill("Fraud")
         page.get_by_role("button", name="Disable and end all").click()
-        expect(page.locator("#artefacts")).to_contain_text("Nobody. No password")
+        expect(page.locator("#credentials")).to_contain_text("Nobody. No password")
     assert phones.stolen.log_in("ann").status == 403
     assert phones.other.me().status == 200
 
@@ -132,14 +132,14 @@ def test_all_that_match_are_logged_out_and_not_only_those_of_the_page(admin, pho
         page.wait_for_url("**/session/?platform=Android")
         page.locator("#action-toggle").check()
         page.get_by_title("Click here to select the objects across all pages").click()
-        page.locator("select[name=action]").select_option(label="Log out selected")
+        page.locator("select[name=action]").select_option(label="End the selected sessions")
         page.get_by_role("button", name="Run").click()
-        expect(page.get_by_role("heading", name=f"Log out {matching} sessions of")).to_be_visible()
-        page.get_by_role("button", name=f"Log out {matching} sessions").click()
+        expect(page.get_by_role("heading", name=f"End {matching} sessions of")).to_be_visible()
+        page.get_by_role("button", name=f"End {matching} sessions").click()
         # The browser itself asks for the reason.
         assert page.locator("textarea:invalid").count() == 1
         page.get_by_label("Reason").fill("Broken release 3.2")
-        page.get_by_role("button", name=f"Log out {matching} sessions").click()
+        page.get_by_role("button", name=f"End {matching} sessions").click()
         expect(page.get_by_text(f"{matching} sessions ended.")).to_be_visible()
         expect(page.get_by_text(f"{matching} of {matching} ended")).to_be_visible()
         page.get_by_role("link", name="Its sessions").click()
@@ -217,7 +217,7 @@ def test_staff_who_end_all_of_their_own_sessions_are_told_that_they_are_logged_o
     boss = new_staff(name="boss")
     with browsing(admin, "boss") as page:
         page.goto(f"/admin/users/user/{boss.pk}/log-out/")
-        expect(page.locator("#this-browser")).to_contain_text("you are logged out, too")
+        expect(page.locator("#this-browser")).to_contain_text("Your own session in this browser is one of them")
         page.get_by_role("button", name="End 1 session").click()
         page.wait_for_url(re.compile("/admin/login/.next="))
         page.locator("[name=username]").fill("boss")

@@ -127,9 +127,9 @@ def press_the_list_of_sessions(page: Page) -> None:
     page.locator("#action-toggle").check()
     bar = page.locator("#changelist-actions")
     assert "width" in (bar.get_attribute("style") or "")
-    page.locator("select[name=action]").select_option(label="Log out selected")
+    page.locator("select[name=action]").select_option(label="End the selected sessions")
     page.get_by_role("button", name="Run").click()
-    expect(page.get_by_role("button", name="Log out 1 session")).to_be_visible()
+    expect(page.get_by_role("button", name="End 1 session")).to_be_visible()
 
 
 def press_the_form_of_a_user(page: Page, user_id: str) -> None:

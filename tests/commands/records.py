@@ -1,4 +1,4 @@
-"""What a command that changes nothing must not change."""
+"""The rows that a dry run must not change."""
 
 from typing import Any
 
@@ -11,5 +11,5 @@ _MODELS = (App, User, Session, BulkRun, DeviceToken, OneTimeCode, OutstandingTok
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table that a logout or a prune writes."""
+    """All rows of the tables that a logout or a prune writes."""
     return {model.__name__: list(model._base_manager.order_by("pk").values()) for model in _MODELS}

@@ -1,4 +1,4 @@
-"""An operator's commands: in this process as the command line runs them, or in one of their own."""
+"""Run an operator's commands: in this process like the command line, or in another process."""
 
 import fcntl
 import json
@@ -36,10 +36,10 @@ class Done:
 
 
 def manage(line: str, *arguments: str, stdin: bytes = b"") -> Done:
-    """`manage.py` in this process and its transaction; ``arguments`` are what a shell would want quoted."""
+    """Run `manage.py` in this process and its transaction. Texts with spaces go into ``arguments``."""
     name, *words = shlex.split(line)
     out, err, code = StringIO(), StringIO(), 0
-    # The command line would close the test's connection with its own.
+    # Otherwise the command line would close the test's connection.
     closed = mock.patch("django.core.management.base.connections.close_all")
     with closed, redirect_stdout(out), redirect_stderr(err), mock.patch.object(sys, "stdin", _Pipe(BytesIO(stdin))):
         try:
@@ -50,14 +50,14 @@ def manage(line: str, *arguments: str, stdin: bytes = b"") -> Done:
 
 
 class _Pipe(TextIOWrapper):
-    """Standard input from a pipe; its file can't be opened anew: for that there is `shell`."""
+    """Standard input from a pipe. It has no file descriptor; `shell` has one."""
 
     def isatty(self) -> bool:
         return False
 
 
 def shell(line: str, *, stdin: bytes = b"") -> Done:
-    """What bash makes of ``line``, where `manage` is `manage.py` on the test database."""
+    """Run ``line`` in bash; `manage` is `manage.py` on the test database."""
     script = f'set -o pipefail; manage() {{ "$PYTHON" manage.py "$@"; }}; {line}'
     done = subprocess.run(
         ["bash", "-c", script], cwd=ROOT, env=_environment(), input=stdin, capture_output=True, timeout=60, check=False
@@ -66,7 +66,7 @@ def shell(line: str, *, stdin: bytes = b"") -> Done:
 
 
 class Terminal:
-    """`manage.py` at a terminal, where somebody reads and types."""
+    """`manage.py` on a pseudo-terminal."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", terminal: int) -> None:
         self.process, self.terminal, self.screen = process, terminal, ""
@@ -98,7 +98,7 @@ class Terminal:
         assert ready, f"it says nothing any more: {self.screen}"
         try:
             data = os.read(self.terminal, 65_536)
-        except OSError:  # so Linux says that nobody writes any more
+        except OSError:  # Linux reports the end of a terminal like this
             return b""
         self.screen += data.decode(errors="replace")
         return data
@@ -128,8 +128,8 @@ def at_a_terminal(line: str, *, columns: int = 160) -> Iterator[Terminal]:
 
 
 def _let_ctrl_c_interrupt() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # or Ctrl-C would be but a letter
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it, children inherit that
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # without it Ctrl-C is an ordinary character
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # background jobs of a shell ignore it, and children inherit that
 
 
 def _environment() -> dict[str, str]:

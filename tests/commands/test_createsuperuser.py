@@ -1,4 +1,4 @@
-"""`manage.py createsuperuser`: as in every Django project, and in a sentence when something is taken."""
+"""`manage.py createsuperuser`: like Django's own, with a plain error when a name or an email is taken."""
 
 import pytest
 from django.core.management import CommandError, call_command

@@ -1,4 +1,4 @@
-"""`manage.py demo`: people and sessions of nobody, the same ones each time."""
+"""`manage.py demo`: it makes the same demo users and sessions each time."""
 
 import re
 
@@ -19,7 +19,7 @@ def counts():
     return User.objects.count(), live, Session.objects.filter(ended_at__isnull=False).count()
 
 
-def test_it_makes_as_many_as_it_is_told_and_the_live_ones_are_live(db):
+def test_it_makes_the_given_numbers_and_the_live_sessions_are_live(db):
     done = manage("demo --users 300 --sessions 800")
     assert done.code == 0
     assert done.out == "There are 300 demo users with 800 live and 200 ended sessions.\n"
@@ -48,7 +48,7 @@ def test_sessions_that_were_ended_since_are_not_made_anew_nor_counted_as_live(db
     )
 
 
-def test_what_is_there_of_others_is_left_as_it_is(db):
+def test_other_users_and_sessions_stay_as_they_are(db):
     phone = ZapPhone(InProcess()).sign_up("ann")
     done = manage("demo --users 20 --sessions 40")
     assert done.out == "There are 20 demo users with 40 live and 10 ended sessions.\n"
@@ -80,7 +80,7 @@ def test_nonsense_is_refused_with_code_2_and_makes_nothing(db, arguments):
     assert counts() == (0, 0, 0)
 
 
-def test_it_says_how_far_it_is(db, monkeypatch):
+def test_it_shows_its_progress(db, monkeypatch):
     monkeypatch.setattr(demo_data, "BATCH", 10)
     err = manage("demo --users 20 --sessions 40").err.splitlines()
     assert err[:2] == ["users: 10 of 20", "users: 20 of 20"]
@@ -88,7 +88,7 @@ def test_it_says_how_far_it_is(db, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_at_a_terminal_a_bar_shows_how_far_it_is():
+def test_at_a_terminal_a_bar_shows_the_progress():
     with at_a_terminal("demo --users 20 --sessions 40") as terminal:
         assert terminal.finish() == 0
     screen = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.screen)

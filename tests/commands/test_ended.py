@@ -1,4 +1,4 @@
-"""`manage.py ended`: the record for machines, a count for people."""
+"""`manage.py ended`: a record for machines, counts for people."""
 
 from datetime import timedelta
 
@@ -67,7 +67,7 @@ def test_prune_says_up_to_when_endings_are_deleted_and_its_dry_run_does_not(sinc
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_reader_that_has_gone_stops_it(db):
+def test_a_closed_pipe_stops_the_export(db):
     user = User.objects.create_user("ann")
     for _ in range(3):
         new_session(user=user)

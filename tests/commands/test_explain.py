@@ -1,4 +1,4 @@
-"""`manage.py explain`: its verdict is what the service does with that very token."""
+"""`manage.py explain`: its verdict is the same as the service's."""
 
 from datetime import timedelta
 
@@ -33,7 +33,7 @@ def ben(db):
 
 
 def verdict(token):
-    """What the command says in its first line; the token is nowhere, and code and JSON agree."""
+    """The first line of the output. Also checks that the token isn't printed, and that exit code and JSON agree."""
     done = manage("explain", token)
     (facts,) = manage("explain --json", token).json
     assert (done.code == 0, done.err) == (facts["accepted"], "")
@@ -44,7 +44,7 @@ def verdict(token):
 
 
 def agree(phone, text, token=None, refresh=None):
-    """The verdict on access and refresh token, and what becomes of them when they are shown."""
+    """The verdicts on the access and the refresh token, and how the service answers them."""
     assert verdict(token or phone.access_token) == text
     assert (phone.me(token).status == 200) == (text == "accepted")
     if phone.refresh_token:
@@ -290,7 +290,7 @@ def test_explaining_changes_nothing_not_even_when_the_session_was_used(ann):
     assert list(Session.objects.values()) == before
 
 
-def test_its_kinds_are_told_apart(ann, ben):
+def test_access_refresh_and_app_tokens_are_told_apart(ann, ben):
     kinds = [
         manage("explain --json", token).json[0]["kind"]
         for token in (ann.access_token, ann.refresh_token, ben.app_token)

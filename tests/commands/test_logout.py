@@ -1,4 +1,4 @@
-"""`manage.py logout`: whom its filters mean, what it wants confirmed, what it says, and how it ends."""
+"""`manage.py logout`: what its filters select, what it asks, what it prints, and its exit codes."""
 
 import re
 from datetime import timedelta
@@ -20,7 +20,7 @@ from users.models import App, DeviceToken, User
 
 @pytest.fixture
 def people(db):
-    """Ann's iPhone in ZAP, Ben's Android in an app of Buddy's, unused for ten days, Cleo's PC in ZAP."""
+    """Ann's iPhone in ZAP; Ben's Android in an app of Buddy, not used for ten days; Cleo's PC in ZAP."""
     ann = ZapPhone(InProcess(), device_token="push of ann").sign_up("ann")
     ben = BuddyPhone(InProcess()).sign_up("ben")
     cleo = ZapPhone(InProcess()).sign_up("cleo")
@@ -47,7 +47,7 @@ def make_crowd(sessions=100):
 
 
 def logged_out(people):
-    """Whose token is refused."""
+    """The names of the phones whose token is refused."""
     statuses = {name: phone.me().status for name, phone in people.items()}
     assert set(statuses.values()) <= {200, 401}
     return {name for name, status in statuses.items() if status == 401}
@@ -84,7 +84,7 @@ FILTERS = [
     ("--role 63FC98989FFB63CF5CDD0587", ""),
     ("--role 8", ""),
     ("--everyone", "ann ben cleo"),
-    # Each kind narrows.
+    # Each filter narrows.
     ("--app ZAP --ip 192.0.2.0/24", "ann"),
     ("--app ZAP --platform Android", ""),
     ("--user ann --user cleo --email cleo@example.org", "cleo"),
@@ -94,7 +94,7 @@ FILTERS = [
 
 
 @pytest.mark.parametrize(("filters", "whom"), FILTERS)
-def test_a_filter_logs_out_whom_it_means_and_nobody_else(people, filters, whom):
+def test_a_filter_ends_the_sessions_that_it_selects_and_no_others(people, filters, whom):
     session = Session.objects.get(user=people["ann"].user_id).pk
     words = {"ann": people["ann"].user_id, "shop": people["ben"].app_id, "session": session}
     yesterday = (timezone.now() - timedelta(days=1)).isoformat()
@@ -124,7 +124,7 @@ def test_a_file_names_users_however_it_was_written(people, tmp_path, kind):
     assert logged_out(people) == {"ann", "cleo"}
 
 
-def test_of_two_files_both_count_and_other_filters_narrow(people, tmp_path):
+def test_names_from_two_files_are_added_up_and_other_filters_narrow(people, tmp_path):
     for name in people:
         (tmp_path / name).write_text(people[name].user_id)
     files = [word for name in ("ann", "ben") for word in ("--from-file", str(tmp_path / name))]
@@ -142,7 +142,7 @@ TOKENS = {
 
 
 @pytest.mark.parametrize("kind", TOKENS)
-def test_a_file_of_device_tokens_logs_out_their_sessions_and_nobody_else(people, tmp_path, kind):
+def test_a_file_of_device_tokens_ends_their_sessions_and_no_others(people, tmp_path, kind):
     content, whom = TOKENS[kind]
     held = DeviceToken.of('push, "of" cleo')
     held.save()
@@ -227,13 +227,13 @@ WRONG = [
     ("ann", "unrecognized arguments: ann"),
     ("--app ZAP", "More than one user: say why, with --reason."),
     ("--app ZAP --reason ' '", "More than one user: say why, with --reason."),
-    ("--user \udcff", "--user: it is not UTF-8."),
-    ("--user ann --reason \udcff", "--reason: it is not UTF-8."),
+    ("--user \udcff", "--user: the text is not UTF-8."),
+    ("--user ann --reason \udcff", "--reason: the text is not UTF-8."),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "text"), WRONG)
-def test_what_is_wrong_is_said_in_one_line_with_code_2_and_changes_nothing(people, arguments, text):
+def test_a_wrong_option_is_one_line_with_code_2_and_changes_nothing(people, arguments, text):
     before = everything()
     done = manage(f"logout {arguments}")
     assert done.code == 2, (done.out, done.err)
@@ -270,9 +270,9 @@ def test_a_file_that_is_no_list_of_users_is_refused_and_changes_nothing(people, 
     assert everything() == before
 
 
-def test_a_list_longer_than_can_be_meant_is_not_read_to_its_end(people, tmp_path, monkeypatch):
-    monkeypatch.setattr("sessions.management.lists.MOST_LINES", 2)
-    (tmp_path / "users.csv").write_bytes(b"ann\n" * 5000 + b"\xff" * 10_000)  # which could not be read
+def test_a_list_that_is_too_long_is_not_read_to_its_end(people, tmp_path, monkeypatch):
+    monkeypatch.setattr("sessions.bulk.list_files.MOST_LINES", 2)
+    (tmp_path / "users.csv").write_bytes(b"ann\n" * 5000 + b"\xff" * 10_000)  # no text
     done = manage("logout --from-file", str(tmp_path / "users.csv"))
     assert (done.code, "has more than 2 lines" in done.err) == (2, True)
 
@@ -289,7 +289,7 @@ def test_a_dry_run_changes_nothing(people, filters):
     assert logged_out(people) == set()
 
 
-def test_a_preview_shows_whom_it_means_and_a_digest(people):
+def test_a_preview_shows_the_filters_the_count_and_a_digest(people):
     done = manage("logout --app ZAP --dry-run")
     assert "Would end 2 sessions of 2 users" in done.out
     assert "all of them refused at once" in done.out
@@ -351,11 +351,11 @@ def test_a_preview_for_machines_is_one_json_object(people):
 
 
 def test_a_preview_says_how_many_are_refused_already(people):
-    # Timed out, but no sweep has written that down yet.
+    # They have timed out, but no sweep has ended them yet.
     Session.objects.filter(user=people["ann"].user_id).update(expires_at=timezone.now())
     User.objects.filter(username="cleo").update(sessions_valid_after=timezone.now())
     done = manage("logout --app ZAP --app Shop --dry-run")
-    assert "Would end 4 sessions" in done.out  # with the app-level one of Ben's phone
+    assert "Would end 4 sessions" in done.out  # including the app-level session of Ben's phone
     assert "2 of them are refused already: timed out, cut off" in done.out
 
 
@@ -365,7 +365,7 @@ def test_a_preview_shows_five_and_how_many_more(crowd):
     assert "… and 95 more" in done.out
 
 
-def test_the_words_of_clients_do_not_steer_the_terminal(people):
+def test_control_characters_from_clients_do_not_reach_the_terminal(people):
     Session.objects.filter(user=people["ben"].user_id).update(platform="[/red]\x1b[2J")
     out = manage("logout --user ben --dry-run").out
     assert "\x1b" not in out
@@ -387,7 +387,7 @@ def confirm_over(settings):
     settings.BULK_CONFIRM_OVER = 99
 
 
-def test_over_the_threshold_nothing_ends_without_a_word(crowd, confirm_over):
+def test_over_the_threshold_nothing_ends_without_a_confirmation(crowd, confirm_over):
     before = everything()
     done = manage("logout --everyone --reason Leak")
     assert done.code == 3
@@ -397,7 +397,7 @@ def test_over_the_threshold_nothing_ends_without_a_word(crowd, confirm_over):
     assert everything() == before
 
 
-def test_up_to_the_threshold_it_needs_no_word(crowd, settings):
+def test_up_to_the_threshold_no_confirmation_is_needed(crowd, settings):
     settings.BULK_CONFIRM_OVER = 100
     assert manage("logout --everyone --reason Leak").code == 0
     assert live() == 0
@@ -436,7 +436,7 @@ def test_a_selection_that_has_grown_by_more_than_a_tenth_is_refused(crowd):
     assert everything() == before
 
 
-def test_a_selection_that_has_grown_by_a_tenth_or_shrunk_is_what_was_meant(crowd):
+def test_a_selection_that_has_grown_by_a_tenth_or_shrunk_is_accepted(crowd):
     digest = digest_in(manage("logout --everyone --dry-run"))
     make_crowd(110)
     assert manage(f"logout --everyone --reason Leak --confirm {digest}").code == 0
@@ -471,12 +471,12 @@ def test_an_operator_without_a_name_is_on_record_all_the_same(people, monkeypatc
     assert BulkRun.objects.get().operator.startswith("unknown@")
 
 
-def test_one_user_needs_no_reason_and_an_apps_phones_do(people):
+def test_one_user_needs_no_reason_but_several_app_level_sessions_do(people):
     assert manage("logout --user ann").code == 0
     Session.objects.filter(user=people["ben"].user_id).delete()
     for _ in range(2):
         BuddyPhone(InProcess(), app_id=people["ben"].app_id, app_key=people["ben"].app_key).register_device()
-    done = manage("logout --app Shop")  # nobody's: but they are three phones
+    done = manage("logout --app Shop")  # three sessions without a user
     assert (done.code, "say why" in done.err) == (2, True)
 
 
@@ -489,7 +489,7 @@ def test_nothing_to_do_is_no_error_and_leaves_no_record(people):
     assert BulkRun.objects.count() == 1
 
 
-def test_machines_read_json_lines_how_far_it_is_and_how_it_ended(crowd, monkeypatch):
+def test_with_json_progress_and_result_are_json_lines(crowd, monkeypatch):
     monkeypatch.setattr(runs, "BATCH", 5)
     done = manage("logout --everyone --reason Leak --json")
     news, *steps, last = done.json
@@ -499,7 +499,7 @@ def test_machines_read_json_lines_how_far_it_is_and_how_it_ended(crowd, monkeypa
     assert done.err == ""
 
 
-def test_without_a_terminal_it_says_how_far_it_is_in_a_few_lines(crowd, monkeypatch):
+def test_without_a_terminal_progress_is_a_few_lines(crowd, monkeypatch):
     monkeypatch.setattr(runs, "BATCH", 1)
     done = manage("logout --everyone --reason Leak")
     lines = [line for line in done.err.splitlines() if line.startswith("ended: ")]
@@ -507,7 +507,7 @@ def test_without_a_terminal_it_says_how_far_it_is_in_a_few_lines(crowd, monkeypa
     assert done.out.count("\n") == 1
 
 
-def test_what_was_interrupted_goes_on_with_the_same_command(crowd, monkeypatch):
+def test_the_same_command_resumes_an_interrupted_run(crowd, monkeypatch):
     monkeypatch.setattr(runs, "BATCH", 10)
     real = runs.end_sessions
     batches = []
@@ -569,7 +569,7 @@ def test_names_from_a_pipe_and_what_a_script_sees(transactional_db):
     assert done.code == 0, done.err
     assert done.json[-1]["ended"] == 100 - live() > 0
     assert not Session.objects.filter(user=someone, ended_at=None).exists()
-    # Of many: standard input is used up, so nobody is asked, not even at a terminal.
+    # Many sessions: the filter has read standard input, so no question is asked, even at a terminal.
     names = "\n".join(User.objects.values_list("username", flat=True))
     many = shell("manage logout --from-file - --reason Leak", stdin=names.encode())
     assert many.code == 0, many.err
@@ -585,7 +585,7 @@ def test_a_device_token_from_a_pipe_is_on_no_command_line(transactional_db):
     assert (ann.me().status, ben.me().status) == (401, 200)
 
 
-def test_at_a_terminal_the_count_is_typed_and_a_bar_shows_how_far_it_is(transactional_db):
+def test_at_a_terminal_the_count_is_typed_and_a_bar_shows_the_progress(transactional_db):
     make_crowd(1200)
     with at_a_terminal("logout --everyone --reason Leak") as terminal:
         terminal.read_until("Type that number to go on:")

@@ -1,4 +1,4 @@
-"""`manage.py logout --as STAFF`: within what that member of staff may do, and on record as theirs."""
+"""`manage.py logout --as STAFF`: it does only what that member of staff may do, and records it under their name."""
 
 import re
 
@@ -15,7 +15,7 @@ from users.models import User
 
 @pytest.fixture
 def people(db):
-    """Ann and Ben, and Boss, who is a superuser; each on a phone."""
+    """The phones of Ann, Ben and Boss. Boss is a superuser."""
     new_staff(name="boss")
     phones = {name: ZapPhone(InProcess()) for name in ("ann", "ben", "boss")}
     for name, phone in phones.items():
@@ -43,7 +43,7 @@ def test_the_order_is_on_record_as_that_member_of_staffs(people, by):
     assert (session.ended_by, session.end_reason) == (sven, EndReason.OPERATOR)
 
 
-def test_without_as_nobodys_name_is_on_the_order(people):
+def test_without_as_the_order_names_no_member_of_staff(people):
     assert manage("logout --user boss").code == 0
     assert logged_out(people) == {"boss"}
     assert BulkRun.objects.get().actor is None
@@ -57,7 +57,7 @@ def test_superusers_are_spared_unless_a_superuser_orders_it(people, staff, left)
     assert logged_out(people) == people.keys() - left
 
 
-def test_a_superusers_own_session_is_nothing_to_end_for_others(people):
+def test_if_only_a_superusers_session_matches_other_staff_have_nothing_to_end(people):
     new_staff("Operators", name="olga")
     done = manage("logout --user boss --as olga")
     assert (done.code, logged_out(people)) == (0, set())
@@ -101,7 +101,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("dry", ["", " --dry-run"])
 @pytest.mark.parametrize(("make", "filters", "said"), REFUSED)
-def test_whoever_may_not_is_refused_and_nothing_changes(people, make, filters, said, dry):
+def test_staff_without_the_permission_are_refused_and_nothing_changes(people, make, filters, said, dry):
     name = make()
     before = everything()
     done = manage(f"logout --reason Leak {filters}{dry}", "--as", name)
@@ -121,7 +121,7 @@ def test_the_preview_shows_and_confirms_what_that_member_of_staff_may_end(people
     assert logged_out(people) == {"ann", "ben"}
 
 
-def test_an_interrupted_order_goes_on_by_the_same_hand_only(people):
+def test_only_the_same_actor_resumes_an_interrupted_order(people):
     olga = new_staff("Operators", name="olga")
     assert manage("logout --user ann --reason Leak --as olga").code == 0
     BulkRun.objects.update(finished_at=None)

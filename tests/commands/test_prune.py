@@ -1,4 +1,4 @@
-"""`manage.py prune`: what it forgets, and what it must not."""
+"""`manage.py prune`: what it deletes, and what it must keep."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -11,7 +11,7 @@ from time_machine import travel
 
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import Session
-from sessions.upkeep import prune
+from sessions.upkeep import retention
 from tests.commands.records import everything
 from tests.commands.terminal import manage
 from tests.phones import BuddyPhone, InProcess, ZapPhone
@@ -31,7 +31,7 @@ NOTHING = {
 
 
 def pruned(arguments=""):
-    """What went, and how many of each."""
+    """The kinds of rows that were deleted, and their numbers."""
     (facts,) = manage(f"prune --json {arguments}").json
     return {kind: count for kind, count in facts.items() if count and kind != "dryRun"}
 
@@ -101,10 +101,10 @@ def test_the_refresh_token_of_a_live_session_still_works_after_a_prune(ann):
 
 
 def test_a_revoked_token_is_listed_as_long_as_any_clock_could_take_it(ann):
-    BlacklistedToken.objects.create(token=OutstandingToken.objects.get())  # by other hands than a logout's
+    BlacklistedToken.objects.create(token=OutstandingToken.objects.get())  # not by a logout
     assert ann.refresh().status == 401
     expires = Session.objects.get().expires_at
-    # Whoever prunes is on a machine whose clock is an hour ahead.
+    # The clock of the machine that prunes is an hour ahead.
     with travel(expires + timedelta(hours=1)):
         pruned()
     with travel(expires - timedelta(seconds=2), tick=False):
@@ -152,7 +152,7 @@ def test_codes_and_throttles_go_a_day_after_they_expired(ann):
 
 @pytest.fixture
 def past(db):
-    """Demo sessions that ended, all of them long enough ago, and their tokens; the live ones are long over, too."""
+    """Demo sessions that ended long ago, and their tokens. The live ones have expired long ago, too."""
     for batch in (make_users(20), make_sessions(60, users=20), make_sessions(300, users=20, ended=True)):
         list(batch)
     tokens = OutstandingToken.objects.filter(
@@ -175,7 +175,7 @@ def test_a_dry_run_counts_what_the_run_deletes_and_deletes_nothing(past):
 
 
 def test_people_read_what_was_deleted(past, monkeypatch):
-    monkeypatch.setattr(prune, "BATCH", 100)
+    monkeypatch.setattr(retention, "BATCH", 100)
     with travel(timezone.now() + past):
         assert "would delete 300 ended sessions" in manage("prune --dry-run").out
         done = manage("prune")
@@ -185,10 +185,10 @@ def test_people_read_what_was_deleted(past, monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_two_prunes_at_once_delete_each_row_once(monkeypatch):
-    monkeypatch.setattr(prune, "BATCH", 20)
+    monkeypatch.setattr(retention, "BATCH", 20)
     for batch in (make_users(20), make_sessions(400, users=20, ended=True)):
         list(batch)
-    # Each login was opened from the registration of its phone: which has to go after it, whoever deletes that.
+    # Each login was opened from its phone's registration, which must be deleted after it.
     roots = list(Session.objects.order_by("pk").values_list("pk", flat=True)[:200])
     for root, child in zip(roots, Session.objects.order_by("pk")[200:], strict=True):
         Session.objects.filter(pk=child.pk).update(opened_from=root)
@@ -196,7 +196,7 @@ def test_two_prunes_at_once_delete_each_row_once(monkeypatch):
 
     def all_of_it(_):
         try:
-            counts = [max(prune.prune(what), default=0) for what in prune.prunable(ended_before=later)]
+            counts = [max(retention.prune(what), default=0) for what in retention.prunable(ended_before=later)]
             return counts[2]
         finally:
             connection.close()
@@ -214,7 +214,7 @@ def test_a_row_that_another_prune_holds_is_left_to_it():
 
     def the_others(_):
         try:
-            return max(prune.prune(prune.prunable(ended_before=timezone.now() + DAY)[2]), default=0)
+            return max(retention.prune(retention.prunable(ended_before=timezone.now() + DAY)[2]), default=0)
         finally:
             connection.close()
 

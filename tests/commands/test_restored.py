@@ -1,4 +1,4 @@
-"""`manage.py restored`: what it ends, what it leaves alone, what it refuses, and that it may be repeated."""
+"""`manage.py restored`: what it ends, what it leaves alone, what it refuses, and that a repeat is safe."""
 
 import json
 from datetime import timedelta
@@ -31,7 +31,7 @@ def guard(db, settings, tmp_path):
 
 @pytest.fixture
 def phones(db):
-    """In a database whose mark says that a server counted it a minute ago: then the backup was made."""
+    """Several phones. The mark is a minute old, so the backup seems to be made then."""
     found = {name: ZapPhone(InProcess(), device_token=f"push of {name}").sign_up(name) for name in NAMES}
     Mark.objects.update_or_create(pk=1, defaults={"number": 500, "at": database_now() - timedelta(minutes=1)})
     return found | {"buddy": BuddyPhone(InProcess()).sign_up("buddy")}
@@ -39,7 +39,7 @@ def phones(db):
 
 @pytest.fixture
 def record(phones, tmp_path):
-    """What happened after the backup, but not to this database."""
+    """A record of what happened after the backup. This database doesn't have these changes."""
     now = database_now()
     left, users = Session.objects.get(user=phones["left"].user_id), {name: phones[name].user_id for name in NAMES}
     lines = (
@@ -78,7 +78,7 @@ def test_what_the_record_names_is_ended_and_nothing_else(phones, record):
     assert (run.ended, run.expected, run.finished_at is None) == (4, 4, False)
     assert run.note == "restored from a backup\nsessions: 4, deleted: 1, disabled: 1, passwords: 1, apps: 0"
     assert set(ended.values_list("bulk_run", flat=True)) == {run.pk}
-    # No push reaches them.
+    # They receive no pushes.
     assert set(DeviceToken.objects.exclude(user=None).values_list("user__username", flat=True)) == {"stays"}
 
 
@@ -121,11 +121,11 @@ def test_a_password_that_was_changed_before_the_backup_is_kept(phones, record, t
     assert "stays" in accepted(phones)
 
 
-def test_when_it_was_interrupted_the_same_command_goes_on(phones, record):
+def test_the_same_command_resumes_an_interrupted_correction(phones, record):
     found = read_record(record.read_text().splitlines(keepends=True))
     undone = find_undone(found)
     begun = refuse_undone(undone, found, note="first", operator="me")
-    # All of it is refused by now, but for the session that ends with its batch; no server starts yet.
+    # Everything is refused now except the session that ends in a batch. No server can start yet.
     assert accepted(phones) == {"stays", "buddy", "left"}
     done = manage("restored --ended", str(record))
     assert done.code == 0, done.err
@@ -145,17 +145,17 @@ def test_a_dry_run_shows_what_it_would_do_and_changes_nothing(phones, record, gu
     assert (Mark.objects.get().number, guard.read_bytes()) == (500, file)
 
 
-def test_it_says_from_when_to_when_endings_are_missing_and_what_is_the_backups(phones, record, guard):
+def test_it_prints_for_which_time_endings_are_missing_and_what_stays_as_in_the_backup(phones, record, guard):
     said = manage("restored --ended", str(record)).err
     exported = read_record(record.read_text().splitlines()).exported_at
     assert f"The record ends at {exported:%Y-%m-%d %H:%M:%S} UTC" in said
     assert f"{read_file(guard).at:%Y-%m-%d %H:%M:%S} UTC, when this server was up last" in said
-    assert "rights, keys of apps, and passwords that the record does not name are those of the backup" in said
+    assert "permissions, app keys, and passwords that the record does not name are those of the backup" in said
 
 
 def test_it_says_how_many_users_can_not_reset_their_password_by_mail(phones, record):
     User.objects.filter(username="changed").update(email=None)
-    assert "1 of those whose password is taken away have no email" in manage("restored --ended", str(record)).err
+    assert "1 of the users whose password was removed have no email" in manage("restored --ended", str(record)).err
 
 
 REFUSED = {
@@ -167,7 +167,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("spoil", REFUSED.values(), ids=REFUSED)
-def test_a_record_that_is_not_whole_is_refused_and_nothing_changes(phones, record, spoil):
+def test_an_incomplete_record_is_refused_and_nothing_changes(phones, record, spoil):
     record.write_bytes(spoil(record.read_text()).encode(errors="surrogateescape"))
     before = everything()
     done = manage("restored --ended", str(record))
@@ -184,7 +184,7 @@ def test_a_record_that_begins_after_the_backup_is_refused_with_both_times(phones
     done = manage("restored --ended", str(late))
     assert done.code == 2
     assert f"begins at {since:%Y-%m-%d %H:%M:%S} UTC" in done.err
-    assert f"the backup is of {Mark.objects.get().at:%Y-%m-%d %H:%M:%S} UTC" in done.err
+    assert f"the backup was made at {Mark.objects.get().at:%Y-%m-%d %H:%M:%S} UTC" in done.err
     assert everything() == before
 
 
@@ -229,7 +229,7 @@ def test_many_sessions_are_ended_in_batches_each_counted(db, monkeypatch):
 # --- without ------------------------------------------------------------------------------------
 
 
-def test_without_a_record_everybody_is_out_for_good_and_new_log_ins_work(phones):
+def test_without_a_record_everybody_is_logged_out_and_can_log_in_again(phones):
     done = manage("restored --reason 'the disk died'")
     assert done.code == 0, done.err
     assert accepted(phones) == set()
@@ -241,7 +241,7 @@ def test_without_a_record_everybody_is_out_for_good_and_new_log_ins_work(phones)
     assert App.objects.filter(session_epoch=0).count() == 0
 
 
-def test_more_than_a_few_are_to_be_confirmed(phones, settings):
+def test_many_sessions_need_a_confirmation(phones, settings):
     settings.BULK_CONFIRM_OVER = 3
     before = everything()
     refused = manage("restored")

@@ -63,7 +63,7 @@ def test_live_are_those_whose_tokens_are_accepted_and_ended_those_that_ended(ann
     ben.log_out()
     assert users_in(manage("sessions --json --live --app ZAP")) == ["ann"]
     assert users_in(manage("sessions --json --ended")) == ["ben"]
-    # Timed out, and no sweep has come by: neither the one nor the other.
+    # The session has timed out and no sweep has ended it: it is neither live nor ended.
     assert (late.me().status, manage("sessions --count --user late").out) == (401, "1\n")
     for state in ("--live", "--ended"):
         assert manage(f"sessions --count --user late {state}").out == "0\n"
@@ -109,13 +109,13 @@ def test_the_filters_are_those_of_logout_and_the_newest_come_first(ann, ben, fil
         ("--idle-for 0d", "'0d' is not between"),
     ],
 )
-def test_what_is_wrong_is_said_with_code_2_and_lists_nothing(ann, arguments, text):
+def test_a_wrong_option_exits_with_code_2_and_lists_nothing(ann, arguments, text):
     done = manage(f"sessions {arguments}")
     assert (done.code, done.out) == (2, "")
     assert text in done.err.splitlines()[-1]
 
 
-def test_looking_changes_nothing(ann, ben):
+def test_listing_changes_nothing(ann, ben):
     before = everything()
     for how in ("", "--json", "--count", "--live", "--ended"):
         assert manage(f"sessions {how}").code == 0
@@ -135,7 +135,7 @@ def test_a_table_says_that_there_are_more_and_none_is_cut_off(ann):
 
 @pytest.fixture
 def wide(transactional_db):
-    """A session of whom everything is long, with a device and an address; its id."""
+    """The id of a session whose texts are all long."""
     phone = ZapPhone(InProcess()).sign_up("somebody_with_a_name")
     long = {"platform": "Windows Phone", "ip": "2001:db8:1234:5678:9abc:def0:1234:5678"}
     Session.objects.filter(user=phone.user_id).update(**long)
@@ -144,7 +144,7 @@ def wide(transactional_db):
 
 
 @pytest.mark.parametrize("columns", [40, 80, 100, 160, 250])
-def test_an_id_is_whole_at_a_terminal_however_narrow_and_what_gives_way_is_said(wide, columns):
+def test_on_a_narrow_terminal_ids_stay_whole_and_left_out_columns_are_named(wide, columns):
     with at_a_terminal("sessions", columns=columns) as terminal:
         assert terminal.finish() == 0
     screen = re.sub(r"\x1b\[[0-9;]*m", "", terminal.screen)
@@ -152,10 +152,10 @@ def test_an_id_is_whole_at_a_terminal_however_narrow_and_what_gives_way_is_said(
     *table, last = screen.splitlines()
     assert all(len(line) <= max(columns, 60) for line in table)
     assert ("created" in screen.partition(wide)[0]) is (columns == 250)
-    assert last.startswith("Not shown, for the terminal is narrow: ") is (columns < 250)
+    assert last.startswith("The terminal is too narrow for: ") is (columns < 250)
 
 
-def test_a_pipe_reads_each_session_whole_on_a_line(wide):
+def test_in_a_pipe_each_session_is_one_whole_line(wide):
     User.objects.create_user("x" * 150)
     (line,) = [line for line in shell("manage sessions | cat").out.splitlines() if wide in line]
     for words in ("somebody_with_a_name", "Windows Phone", "2001:db8:1234:5678:9abc:def0:1234:5678", "logout, "):
@@ -179,7 +179,7 @@ def test_a_table_without_a_limit_holds_no_more_than_fits(db, monkeypatch):
     assert len(manage("sessions --limit 0 --json").json) == 30
 
 
-def test_the_words_of_clients_neither_break_the_table_nor_steer_the_terminal(ben):
+def test_texts_from_clients_neither_break_the_table_nor_control_the_terminal(ben):
     Session.objects.filter(user=ben.user_id).update(platform="[/red]\x1b[2J:smile:")
     done = manage("sessions --user ben")
     assert done.code == 0
@@ -201,12 +201,12 @@ def test_what_it_calls_live_after_a_cut_off_is_what_the_service_accepts(ann, ben
     assert len({facts["run"] for facts in ended}) == 1
 
 
-def test_a_reader_that_has_seen_enough_sees_no_traceback(transactional_db):
+def test_a_closed_pipe_causes_no_traceback(transactional_db):
     for batch in (make_users(50), make_sessions(3000, users=50)):
         list(batch)
     for how in ("--json", ""):
         done = shell(f"manage sessions --limit 0 {how} | head -1")
-        # 0: a table is written at once, perhaps before its reader leaves.
+        # 0 is possible: the table may be written before the reader leaves.
         assert (done.code, done.err) in ([(141, "")] if how else [(141, ""), (0, "")])
     assert json.loads(shell("manage sessions --limit 0 --json | head -1").out)["user"]
     assert shell("manage sessions --limit 0 --json | wc -l").out.strip() == "3000"

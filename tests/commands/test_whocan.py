@@ -1,4 +1,4 @@
-"""`manage.py whocan`: what it lists is accepted, and what it doesn't list is not."""
+"""`manage.py whocan`: it lists every credential that is accepted, and no other."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from time_machine import travel
 
-from sessions.inspect.credentials import artefacts_of
+from sessions.inspect.credentials import credentials_of
 from sessions.models import Session
 from tests.commands.terminal import manage, shell
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, promote
@@ -24,16 +24,16 @@ def ann(db):
 
 
 def kinds(user_id):
-    """What the command lists; the admin's page has it from the same function."""
+    """The kinds that the command lists. The admin's page calls the same function."""
     done = manage(f"whocan {user_id} --json")
     listed = [facts["kind"] for facts in done.json]
-    assert listed == [artefact.kind for artefact in artefacts_of(User.objects.get(pk=user_id))]
+    assert listed == [credential.kind for credential in credentials_of(User.objects.get(pk=user_id))]
     assert done.code == (0 if any(facts["asUser"] for facts in done.json) else 1)
     return set(listed)
 
 
 def accepted(phone):
-    """The same by asking the service: what is let in at this moment."""
+    """The kinds that the service accepts now."""
     works = {
         "access tokens": phone.me().status == 200,
         "refresh token": phone.refresh().status == 200,
@@ -66,7 +66,7 @@ def forget_password(phone):
 
 
 def revoke(phone):
-    """As simplejwt's own tools do."""
+    """Blacklist a refresh token like simplejwt's own tools."""
     BlacklistedToken.objects.create(token=OutstandingToken.objects.get())
 
 
@@ -221,12 +221,12 @@ def test_the_token_of_a_device_is_listed_but_nobody_acts_as_the_user_with_it(db)
     done = manage("whocan ben")
     assert done.code == 1
     assert "not as the user" in done.out
-    assert done.out.endswith("Nobody can act as ben: nothing of theirs would be accepted.\n")
+    assert done.out.endswith("Nobody can act as ben: no credential would be accepted.\n")
     assert manage(f"logout --app {phone.app_id} --reason Leak").code == 0
     assert kinds(phone.user_id) == set()
 
 
-def test_it_is_said_when_there_is_nothing(ann):
+def test_the_output_says_when_nobody_can_act_as_the_user(ann):
     delete(ann)
     done = manage(f"whocan {ann.user_id}")
     assert (done.code, done.err) == (1, "")

@@ -145,6 +145,11 @@ _FULFILS: dict[str, Any] = {
 }
 
 
+def fulfilled_filters() -> set[str]:
+    """The names of the filters that `is_meant` reads."""
+    return set(_FULFILS)
+
+
 def filters(rows: list[Row]) -> st.SearchStrategy[dict[str, Any]]:
     """Any combination of filters: existing values, unknown values, several of a kind, or none of a kind."""
     # Up to one tick beside a time of some session.

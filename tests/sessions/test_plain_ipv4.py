@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from sessions.bulk.selection import matching
+from sessions.bulk.search import matching
 from sessions.models import Session
 from tests.sessions.population import new_session
 

@@ -7,7 +7,16 @@ from django.utils import timezone
 from tests.sessions.staff import new_staff
 from users.errors import NotYours
 from users.models import User
-from users.permissions import Act, closed_fields, endable_by, is_protected, may, may_as_staff, require
+from users.permissions import (
+    Act,
+    closed_fields,
+    endable_by,
+    is_protected,
+    may,
+    may_as_staff,
+    may_end_sessions,
+    require,
+)
 
 # For each role: the targets to whom it may do the act. A dot stands for a target that it may not touch.
 # S: oneself. u: a user. p: a user with a permission. m: a member of staff. s: a superuser. d: a deleted user.
@@ -132,6 +141,13 @@ def test_require_refuses_what_may_does_not_allow(roles, targets):
 
 def test_sessions_of_superusers_are_left_out_for_everybody_else(roles):
     assert endable_by(roles["superuser"]) != endable_by(roles["operator"])
+
+
+def test_support_ends_the_sessions_of_one_user_and_operators_those_of_many(roles):
+    may_end_one = {name for name in ROLES if may_end_sessions(roles[name], of_many=False)}
+    may_end_many = {name for name in ROLES if may_end_sessions(roles[name], of_many=True)}
+    assert may_end_one == {"support", "operator", "superuser"}
+    assert may_end_many == {"operator", "superuser"}
 
 
 def test_a_permission_without_is_staff_is_worth_nothing_even_to_django(roles):

@@ -1,3 +1,5 @@
+"""Create a superuser, whose email may be empty."""
+
 import os
 from typing import Any
 
@@ -15,10 +17,10 @@ _PASSWORD_VARIABLE = "DJANGO_SUPERUSER_PASSWORD"
 
 
 class Command(createsuperuser.Command):
-    help = "Create a superuser. An email may be given by --email, and may be left empty."
-    # Django looks for a constraint that ignores case and deleted users, and finds none; ours does both.
+    help = "Create a superuser. The email may be empty."
+    # Django doesn't recognise our constraint, which ignores case and deleted users.
     username_is_unique = True
-    requires_system_checks = ("security",)  # as the operators' commands
+    requires_system_checks = ("security",)  # like OperatorCommand
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["interactive"]:
@@ -33,7 +35,7 @@ class Command(createsuperuser.Command):
             raise CommandError("That user name or email was taken a moment ago.") from error
 
     def get_input_data(self, field: "Field[Any, Any]", message: str, default: Any = None) -> Any:
-        """The value that is typed; None asks again, when it is not valid or an email that is taken."""
+        """The typed value. None asks again: the value is not valid, or the email is taken."""
         value = super().get_input_data(field, message, default)
         if field.name == "email" and value and _is_taken(value):
             self.stderr.write("Error: That email is already taken.")

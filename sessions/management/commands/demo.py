@@ -15,20 +15,20 @@ MOST = 10_000_000
 
 class Command(OperatorCommand):
     help = (
-        "Make users and sessions of nobody, to look at or for load; never in production, for nothing takes them away "
-        "again. The same numbers make the same ones, and leave those that are there as they are."
+        "Make demo users and sessions, to look at the admin or to test under load. Never in production: nothing "
+        "removes them. The same numbers make the same rows; existing rows stay as they are."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--users", type=_number, default=200, metavar="N")
-        parser.add_argument("--sessions", type=_number, default=1000, metavar="N", help="live ones")
-        parser.add_argument("--ended", type=_number, metavar="N", help="ended ones (a quarter of --sessions)")
+        parser.add_argument("--users", type=_number, default=200, metavar="N", help="how many users")
+        parser.add_argument("--sessions", type=_number, default=1000, metavar="N", help="how many are live")
+        parser.add_argument("--ended", type=_number, metavar="N", help="how many have ended; a quarter of --sessions")
 
     def handle(self, *args: Any, **options: Any) -> None:
         users, live = options["users"], options["sessions"]
         ended = live // 4 if options["ended"] is None else options["ended"]
         if not users:
-            raise CommandError("--users: sessions are of somebody, so there is at least one.", returncode=WRONG)
+            raise CommandError("--users: a session needs a user, so make at least one.", returncode=WRONG)
         for counts, total, label in (
             (make_users(users), users, "users"),
             (make_sessions(live, users=users), live, "live sessions"),
@@ -37,7 +37,7 @@ class Command(OperatorCommand):
             for _ in progress(counts, total=total, label=label):
                 pass
         analyze()
-        count_figures(anew=True)  # of the dashboard: they live in days that were counted without them
+        count_figures(anew=True)  # the dashboard has counted past days without these sessions
         there = count_demo()
         self.stdout.write(
             f"There are {there.users} demo users with {there.live} live and {there.ended} ended sessions."

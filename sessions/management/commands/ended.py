@@ -7,8 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from sessions.bulk.filter_values import moment
 from sessions.management.operators import WRONG, OperatorCommand
-from sessions.management.options import Once, moment
+from sessions.management.options import Once, argument
 from sessions.restore.ended_file import Kind, RecordError, export_record
 
 _WORDS = {
@@ -22,22 +23,24 @@ _WORDS = {
 
 class Command(OperatorCommand):
     help = (
-        "Export what has ended since a time, so that a restored backup can be corrected by it: manage.py restored "
-        "--ended FILE. Ids and times only. Keep it elsewhere than the database: docs/backup.md."
+        "Export what has ended since a time. After you have restored a backup, manage.py restored --ended FILE ends it "
+        "again. The record holds ids and times only. Keep it apart from the database: docs/backup.md."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--since",
             metavar="WHEN",
-            type=moment,
+            type=argument(moment),
             action=Once,
             required=True,
-            help="when the backup was begun, or earlier; ISO 8601, UTC where it names no zone",
+            help="when the backup was started, or earlier; ISO 8601; UTC if it names no time zone",
         )
-        parser.add_argument("--until", metavar="WHEN", type=moment, action=Once, help="before that; now")
         parser.add_argument(
-            "--json", action="store_true", help="the record: one JSON object a line. Without it: a count"
+            "--until", metavar="WHEN", type=argument(moment), action=Once, help="the end of that time (now)"
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="print the record, one JSON object per line; without it, counts"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

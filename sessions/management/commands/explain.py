@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from sessions.bulk.list_files import STDIN
 from sessions.inspect.token import explain
-from sessions.management.lists import STDIN
 from sessions.management.operators import NONE, WRONG, OperatorCommand, shown
 
 # Longer than any device token.
@@ -18,9 +18,9 @@ LONGEST = 16_384
 
 class Command(OperatorCommand):
     help = (
-        "Say which rule accepts or refuses a token now, and where it came from. Without TOKEN, or with -, it is read "
-        "from standard input, which no shell remembers and no list of processes shows. "
-        "Exit codes: 0 accepted, 1 refused, 2 there is none."
+        "Say which rule accepts or refuses a token now, and which session it belongs to. Without TOKEN, or with -, it "
+        "is read from standard input: so it appears in no shell history and no list of processes. "
+        "Exit codes: 0 accepted, 1 refused, 2 there is no token."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Delete what is past its retention."""
+"""Delete rows whose retention is over."""
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError
@@ -7,26 +7,30 @@ from typing import Any
 
 from django.conf import settings
 
+from sessions.bulk.filter_values import duration
 from sessions.management.operators import OperatorCommand
-from sessions.management.options import duration
+from sessions.management.options import argument
 from sessions.management.progress import progress
 from sessions.restore.guard import note_pruned
-from sessions.upkeep.prune import prunable, prune
+from sessions.upkeep.retention import prunable, prune
 from users.clock import database_now
 
 
 class Command(OperatorCommand):
     help = (
-        "Delete ended sessions and crash reports past their retention, and refresh tokens, blacklist entries, reset "
-        "codes and throttles that expired more than a day ago. In batches; safe to run from cron, "
-        "twice at a time, too."
+        "Delete ended sessions and crash reports whose retention is over, and refresh tokens, blacklist entries, reset "
+        "codes and throttles that expired more than a day ago. Works in batches. Safe to run from cron, and twice at "
+        "the same time."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--keep", type=_keep, metavar="TIME", help="ended sessions for that long, such as 90d (SESSION_RETENTION)"
+            "--keep",
+            type=_keep,
+            metavar="TIME",
+            help="how long to keep ended sessions, such as 90d (SESSION_RETENTION)",
         )
-        parser.add_argument("--dry-run", action="store_true", help="show how many there are, and delete nothing")
+        parser.add_argument("--dry-run", action="store_true", help="count the rows, and delete nothing")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,10 +53,10 @@ class Command(OperatorCommand):
 
 
 def _keep(text: str) -> timedelta:
-    keep = duration(text)
+    keep = argument(duration)(text)
     if keep < timedelta(days=1):
         raise ArgumentTypeError(
-            f"{text!r} is less than 1d: who ended which session, and why, is to be found for a while"
+            f"{text!r} is less than 1d: for a while the record must say who ended which session, and why"
         )
     return keep
 

@@ -12,19 +12,19 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from sessions.bulk.selection import SelectionError
+from sessions.bulk.selection_error import SelectionError
 from sessions.liveness import live_sessions
 from sessions.management.operators import WRONG, OperatorCommand, shown
 from sessions.management.options import add_filters, is_filtered, selection_of
 from sessions.models import Session
 from users.clock import DatabaseNow, database_now
 
-# A table is laid out as a whole, so it has to be held as a whole.
+# The widths of a table's columns depend on all rows, so all rows are in memory.
 MOST_IN_TABLE = 10_000
 COLUMNS = ("session", "user", "app", "platform", "IP", "created", "last seen", "state")
-# In this order columns give way, where a terminal is too narrow for all of them.
+# The order in which columns are left out on a narrow terminal.
 FIRST_TO_GO = ("created", "last seen", "IP", "platform", "app")
-# An id of 36 characters, a user and a state, be they folded.
+# An id of 36 characters, and a user and a state that may be folded.
 NARROWEST = 60
 
 
@@ -34,15 +34,15 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         add_filters(parser)
         state = parser.add_mutually_exclusive_group()
-        state.add_argument("--live", action="store_true", help="only those that would be accepted now")
-        state.add_argument("--ended", action="store_true", help="only those that have ended")
-        parser.add_argument("--count", action="store_true", help="print how many there are, and nothing else")
+        state.add_argument("--live", action="store_true", help="only sessions that would be accepted now")
+        state.add_argument("--ended", action="store_true", help="only sessions that have ended")
+        parser.add_argument("--count", action="store_true", help="print the number of sessions, and nothing else")
         parser.add_argument(
             "--limit",
             type=_limit,
             default=100,
             metavar="N",
-            help=f"of the newest; 0: all of them, in a table up to {MOST_IN_TABLE} (100)",
+            help=f"print the newest N (100); 0 means all, in a table at most {MOST_IN_TABLE}",
         )
         parser.add_argument("--json", action="store_true", help="one JSON object for each session")
 
@@ -56,7 +56,7 @@ class Command(OperatorCommand):
         rows = rows.select_related("user", "app").order_by("-pk")
         limit = options["limit"] or None
         if options["json"]:
-            # From the server's cursor: a million are never held at once.
+            # With a cursor on the server: a million sessions don't fit in memory.
             for session in rows[:limit].iterator(1000):
                 self.stdout.write(json.dumps(session_facts(session)))
             return
@@ -69,16 +69,16 @@ class Command(OperatorCommand):
     def _print_table(self, sessions: Iterable[Session]) -> None:
         rows = [table_row(session) for session in sessions]
         out = cast(TextIO, self.stdout)
-        # No markup: a platform may be called "[/]".
+        # No markup: a client may call its platform "[/]".
         console = Console(file=out, markup=False, emoji=False, highlight=False)
-        # Where a program or a file reads it, a line is as long as it has to be.
+        # In a file or a pipe a line is as long as needed.
         console.width = max(console.width, NARROWEST) if out.isatty() else _width(rows, COLUMNS)
         columns = _that_fit(rows, console.width)
         with console.capture() as printed:
             console.print(_table(rows, columns))
         self.stdout.write(printed.get(), ending="")
         if left_out := [name for name in COLUMNS if name not in columns]:
-            self.stdout.write(f"Not shown, for the terminal is narrow: {', '.join(left_out)}. They are in --json.")
+            self.stdout.write(f"The terminal is too narrow for: {', '.join(left_out)}. Use --json to see them.")
 
     def _sessions(self, options: dict[str, Any]) -> QuerySet[Session]:
         """Raises: CommandError."""
@@ -93,7 +93,7 @@ class Command(OperatorCommand):
 
 
 def table_row(session: Session) -> dict[str, str]:
-    """A session's line, by the names of the columns."""
+    """The cells of a session's row, by column."""
     facts = session_facts(session)
     named = {name: shown(facts[name.lower()] or "-") for name in ("session", "user", "app", "platform", "IP")}
     state = f"{facts['reason']}, {facts['endedAt']}" if facts["endedAt"] else facts["refusal"] or "live"
@@ -101,7 +101,7 @@ def table_row(session: Session) -> dict[str, str]:
 
 
 def _that_fit(rows: list[dict[str, str]], width: int) -> list[str]:
-    """The columns that have room; the last three stay, be they folded."""
+    """The columns that fit. Session, user and state always stay; their texts are folded if necessary."""
     columns = list(COLUMNS)
     for name in FIRST_TO_GO:
         if _width(rows, columns) <= width:
@@ -111,12 +111,12 @@ def _that_fit(rows: list[dict[str, str]], width: int) -> list[str]:
 
 
 def _width(rows: list[dict[str, str]], columns: Iterable[str]) -> int:
-    """The width of the table with its borders, when no cell is folded."""
+    """The width of the table with its borders if no cell is folded."""
     return 1 + sum(max(cell_len(text) for text in (name, *(row[name] for row in rows))) + 3 for name in columns)
 
 
 def _table(rows: list[dict[str, str]], columns: Iterable[str]) -> Table:
-    """An id is never folded, for it is to be copied; everything else may be."""
+    """The table. Ids are not folded, so that they can be copied; other texts may be."""
     table = Table()
     for name in columns:
         table.add_column(name, no_wrap=name == "session", overflow="fold")
@@ -126,7 +126,7 @@ def _table(rows: list[dict[str, str]], columns: Iterable[str]) -> Table:
 
 
 def session_facts(session: Session) -> dict[str, Any]:
-    """A session, annotated with `checked_at`, as one JSON object: a format for machines; add, never rename."""
+    """A session as a JSON object: a format for machines; add, never rename. It must be annotated with `checked_at`."""
     refusal = session.refusal(session.checked_at)
     return {
         "session": str(session.pk),

@@ -3,12 +3,12 @@
 /*
  * The theme without evaluated scripts.
  *
- * The content security policy lets no text be evaluated as a script. Alpine.js does that with the expressions in the
- * theme's attributes, so its place is taken by Alpine's own build without evaluation: ../unfold/js/alpine/alpine.js.
- * That build reads simple expressions only, and knows no global name. This file gives it what else the theme uses.
+ * The content security policy forbids to evaluate text as a script. Alpine.js evaluates the expressions in the theme's
+ * attributes. So we use Alpine's build without evaluation: ../unfold/js/alpine/alpine.js. It understands only simple
+ * expressions and no global names. This file provides the rest that the theme uses.
  */
 
-// The theme inserts these rules as an inline style, which the policy forbids. They stand in admin.css.
+// HTMX inserts these rules as an inline style, which the policy forbids. They are in admin.css.
 htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;
 
@@ -17,7 +17,7 @@ const sidebar = {
   remember: (open) => localStorage.setItem("sidebarDesktopOpen", open ? "1" : "0"),
 };
 
-// What the theme says on the left, the build understands on the right.
+// The theme's expression as a pattern, and the same in words that the build understands.
 const REWORDED = [
   [/^\{ (activeTab: '[\w-]*', )?sidebarMobileOpen: false, sidebarDesktopOpen: .* \}$/, "{ $1sidebarMobileOpen: false, sidebarDesktopOpen: sidebarIsOpen() }"],
   [/^activeTab = ([^;]*); \$watch\(.*\);$/, "activeTab = $1"],

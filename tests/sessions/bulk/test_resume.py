@@ -1,4 +1,4 @@
-"""Bulk runs that nobody waits for."""
+"""Bulk runs in the background, and runs whose worker died."""
 
 import re
 from contextlib import closing
@@ -37,7 +37,7 @@ def left():
     return Session.objects.filter(ended_at=None, platform__in=["Android", "iOS"]).count()
 
 
-def test_a_run_whose_worker_died_is_taken_up_and_the_log_says_so(run, caplog):
+def test_a_run_whose_worker_died_is_resumed_and_logged(run, caplog):
     asked = iter([False, True])
     carry_out(run.pk, lambda: next(asked))  # two batches, then the worker is gone
     assert left() == run.expected - 20
@@ -57,7 +57,7 @@ def test_a_run_that_has_just_been_ordered_is_left_to_the_worker_that_took_the_or
 
 
 def claimed_by_another(run):
-    """A worker's connection that carries the run out; to be closed, as when the worker is killed."""
+    """The connection of a worker that carries out the run. Closing it is like killing the worker."""
     other = psycopg.connect(**connection.get_connection_params())
     other.execute("SELECT pg_advisory_xact_lock(%s, %s)", lock_key(run.pk))
     return closing(other)
@@ -94,7 +94,7 @@ def test_staff_see_whether_a_run_waits_is_at_work_or_done(run):
 
 def test_the_page_of_a_run_that_waits_says_so_and_refreshes_itself(run):
     page = browser_of(new_staff(name="boss")).get(f"/admin/user_sessions/bulkrun/{run.pk}/change/").content.decode()
-    assert "A server takes it up within ten seconds" in page
+    assert "A server resumes it within ten seconds" in page
     assert 'hx-trigger="every 1s"' in page
 
 
@@ -113,9 +113,9 @@ def test_an_operators_run_is_at_work_until_it_is_done(run):
     assert state_of(run) == "done"
 
 
-def test_what_is_left_to_be_taken_up_has_an_index(run):
+def test_interrupted_runs_are_found_by_index(run):
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")  # PostgreSQL would read all of so few rows
+        cursor.execute("SET LOCAL enable_seqscan = off")  # with so few rows PostgreSQL would scan the table
     left = BulkRun.objects.filter(source=BulkRun.Source.ADMIN, finished_at=None, as_of__lte=database_now())
     assert "bulk_run_unfinished" in left.explain()
 
@@ -150,7 +150,7 @@ def test_a_run_that_is_over_is_not_carried_out_again(run):
     assert run.finished_at == before
 
 
-def test_a_run_that_is_taken_up_means_those_who_were_logged_in_when_it_was_ordered(run):
+def test_a_resumed_run_ends_the_sessions_that_were_open_at_the_order(run):
     asked = iter([True])
     carry_out(run.pk, lambda: next(asked))
     Session.objects.filter(platform="Windows").update(platform="iOS", created_at=run.as_of + timedelta(microseconds=1))

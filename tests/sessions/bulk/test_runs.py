@@ -1,4 +1,4 @@
-"""Bulk runs: a preview that binds, a cut-off that comes first, whole batches, a way back in when interrupted."""
+"""Bulk runs: the digest of a preview, the cut-off before the batches, whole batches, resumed runs."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,8 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from sessions.bulk import runs
 from sessions.bulk.preview import Preview
 from sessions.bulk.runs import SelectionGrown, find_interrupted, start_run, sweep_run
-from sessions.bulk.selection import Selection, SelectionError
+from sessions.bulk.selection import Selection
+from sessions.bulk.selection_error import SelectionError
 from sessions.login import log_in_with_refresh
 from sessions.logout import end_sessions
 from sessions.management.demo_data import make_sessions, make_users
@@ -37,7 +38,7 @@ BOUNDED = hypothesis_settings(
     deadline=None,
     derandomize=True,
     database=None,
-    # The population is made once, and each example's changes are undone.
+    # The population is made once; the changes of each example are rolled back.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 HOUR = timedelta(hours=1)
@@ -63,7 +64,7 @@ def small_batches(monkeypatch):
 
 @pytest.fixture
 def thirty(db, clock, small_batches):
-    """Sessions on iOS, three batches of them, and one that isn't."""
+    """Three batches of sessions on iOS, and one session on another platform."""
     sessions = [new_session(platform="iOS") for _ in range(30)]
     new_session(platform="Android")
     return sessions
@@ -137,7 +138,7 @@ def test_a_digest_confirms_its_own_filters_and_tells_the_count_that_was_seen(thi
         lambda digest: digest[:16],
     ],
 )
-def test_what_is_no_digest_confirms_nothing(thirty, spoil):
+def test_a_malformed_digest_confirms_nothing(thirty, spoil):
     found = Preview(IOS)
     assert found.count_confirmed_by(spoil(found.digest)) is None
 
@@ -147,7 +148,7 @@ def test_a_selection_may_grow_by_a_tenth_since_the_preview_and_no_more(thirty, m
     for _ in range(more):
         new_session(platform="iOS")
     app = App.objects.get()
-    # One that cuts off, so that there is something that could be left behind.
+    # The selection cuts off: so a cut-off could be left behind.
     for selection in (IOS, Selection(apps=(app.pk,), created_before=NOW + HOUR)):
         expected = 30 if selection is IOS else 31
         if is_refused:
@@ -166,12 +167,12 @@ def test_how_much_it_may_grow_is_a_setting(thirty, settings):
         start(IOS, expected=19)
 
 
-def test_a_selection_that_has_shrunk_is_as_good_as_confirmed(thirty):
+def test_a_selection_that_has_shrunk_is_accepted(thirty):
     assert start(IOS, expected=5000).expected == 30
 
 
-def test_nobody_is_meant_by_a_run_without_filters(db):
-    """Not by the order, and not by a record that has lost its filters."""
+def test_a_run_without_filters_ends_nothing(db):
+    """Neither by an order nor by a stored run whose filters are lost."""
     with pytest.raises(SelectionError):
         Selection.from_json({})
     run = BulkRun.objects.create(
@@ -188,7 +189,7 @@ def test_nobody_is_meant_by_a_run_without_filters(db):
 
 @BOUNDED
 @given(data=st.data())
-def test_a_cut_off_refuses_all_that_is_meant_and_nobody_else_before_a_row_is_swept(rows, data):
+def test_a_cut_off_refuses_exactly_the_selected_sessions_before_any_is_ended(rows, data):
     of = {"users": st.just({row.user for row in rows} - {None}), "apps": st.just({row.app for row in rows})}
     kind = data.draw(st.sampled_from(["everyone", "apps", "users", None]))
     given = {}
@@ -238,7 +239,7 @@ def test_a_session_from_before_the_order_is_refused_and_one_from_after_is_not_wh
 
 
 @pytest.mark.parametrize("of", ["apps", "users"])
-def test_a_cut_off_never_lets_back_in_whom_an_earlier_one_has_locked_out(db, clock, of):
+def test_a_cut_off_never_undoes_an_earlier_one(db, clock, of):
     app = App.objects.create(name="App", sessions_valid_after=NOW)
     user = User.objects.create_user("ann", sessions_valid_after=NOW)
     new_session(app=app, user=user, created_at=NOW - HOUR)
@@ -329,8 +330,8 @@ def test_a_batch_that_fails_leaves_nothing_of_itself_and_the_next_try_goes_on(th
     assert (run.ended, run.sessions.count(), run.finished_at) == (30, 30, NOW)
 
 
-def test_a_login_that_comes_up_behind_the_sweep_is_not_missed(thirty):
-    """Sessions are numbered and timed before they are committed, so a later page may hold an earlier one."""
+def test_a_login_that_commits_behind_the_sweep_is_ended(thirty):
+    """A session gets its id and time before its commit, so an earlier id may appear late."""
     sweeping = sweep_run(start(IOS))
     next(sweeping)
     first = min(session.pk for session in thirty)
@@ -340,7 +341,7 @@ def test_a_login_that_comes_up_behind_the_sweep_is_not_missed(thirty):
     assert late.ended_at
 
 
-def test_sessions_that_end_otherwise_while_a_run_is_at_work_are_not_its_own(thirty):
+def test_sessions_that_end_in_another_way_during_a_run_do_not_count_for_it(thirty):
     run = start(IOS)
     sweeping = sweep_run(run)
     next(sweeping)
@@ -357,7 +358,7 @@ def test_sessions_that_end_otherwise_while_a_run_is_at_work_are_not_its_own(thir
 
 
 def interrupted_run(selection=IOS, **facts):
-    """One batch of it is done."""
+    """A run of which one batch is done."""
     run = start(selection, **facts)
     sweeping = sweep_run(run)
     next(sweeping)
@@ -378,7 +379,7 @@ def test_a_run_that_was_interrupted_goes_on_where_it_stopped(thirty, clock):
 
 
 @pytest.mark.parametrize("selection", [IOS, EVERYONE], ids=["swept", "cut off"])
-def test_an_order_that_is_given_again_means_those_who_have_logged_in_since_too(thirty, clock, selection):
+def test_a_repeated_order_also_ends_sessions_opened_since(thirty, clock, selection):
     run = interrupted_run(selection)
     clock.shift(timedelta(days=7))
     since = new_session(platform="iOS")
@@ -410,8 +411,8 @@ def test_idleness_is_counted_anew_when_an_order_is_given_again(db, clock, monkey
     assert not live_ids()
 
 
-def test_what_has_grown_since_an_interruption_is_looked_at_again(thirty, clock):
-    """The tenth is of what the operator sees now, not of what the run was for."""
+def test_a_selection_that_has_grown_since_an_interruption_needs_a_new_preview(thirty, clock):
+    """The tenth is relative to the count of the new preview, not to the count of the run."""
     run = interrupted_run(EVERYONE)
     expected = Preview(EVERYONE).count
     clock.shift(HOUR)
@@ -423,7 +424,7 @@ def test_what_has_grown_since_an_interruption_is_looked_at_again(thirty, clock):
     assert accepted_ids() == since
 
 
-def test_who_sweeps_already_sweeps_for_an_order_that_is_given_again_meanwhile(thirty, clock):
+def test_a_sweep_at_work_also_ends_the_sessions_of_a_repeated_order(thirty, clock):
     run = start(IOS)
     sweeping = sweep_run(run)
     next(sweeping)
@@ -455,7 +456,7 @@ def test_an_order_after_one_that_is_done_is_a_run_of_its_own(thirty):
     assert session.bulk_run != done
 
 
-def test_an_order_is_not_put_on_somebody_elses_record(thirty):
+def test_an_order_is_recorded_under_its_own_actor(thirty):
     ann, ben = User.objects.create_superuser("ann"), User.objects.create_superuser("ben")
     runs = {
         start(IOS, source=source, actor=actor).pk
@@ -472,14 +473,14 @@ def test_the_record_names_all_who_gave_an_order_and_why(thirty):
     assert run.operator == "ann@one, ben@two"
     assert run.note == "ticket 12\nticket 1"
     sweep(run)
-    # What each batch was ended for, its sessions say.
+    # The sessions of each batch have the reason of that batch.
     assert sorted(run.sessions.values_list("ended_request_id", flat=True)) == [""] * 10 + ["second"] * 20
 
 
 # --- several at once -------------------------------------------------------------------------------------------------
 
 
-def test_two_who_take_turns_at_a_run_end_it_once(thirty, clock):
+def test_two_processes_that_take_turns_end_each_session_once(thirty, clock):
     new_session(platform="iOS")
     run = start(IOS)
     one, other = sweep_run(run), sweep_run(run)
@@ -500,7 +501,7 @@ def in_thread(call):
     return run
 
 
-def test_four_who_give_and_sweep_the_same_order_at_once_get_along(transactional_db, small_batches):
+def test_four_processes_can_give_and_sweep_the_same_order_at_once(transactional_db, small_batches):
     for made in (make_users(20), make_sessions(400, users=20)):
         list(made)
     first = interrupted_run(EVERYONE)
@@ -516,7 +517,7 @@ def test_four_who_give_and_sweep_the_same_order_at_once_get_along(transactional_
     with ThreadPoolExecutor(4) as pool:
         assert first.pk in set(pool.map(give, range(4)))
     first.refresh_from_db()
-    # Who came after the end has a run of their own, with nothing to do.
+    # A process that comes after the end starts a new run, which ends nothing.
     assert (first.ended, first.sessions.count(), first.expected) == (400, 400, 400)
     assert set(BulkRun.objects.exclude(pk=first.pk).values_list("ended", flat=True)) <= {0}
     assert not live_ids()
@@ -542,13 +543,13 @@ def test_a_session_that_is_used_again_before_its_batch_lives_on(transactional_db
 
 
 def test_a_login_does_not_wait_for_a_run_that_is_at_work(transactional_db):
-    """Nor could the two wait for each other: a run holds nobody's account while it waits for a session."""
+    """The two can't deadlock: a run locks no user while it waits for a session."""
     ann = User.objects.create_user("ann")
     session = new_session(user=ann)
     run = start(EVERYONE)
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            # As a login does: the account first, then the sessions.
+            # In the order of a log-in: the user first, then the sessions.
             User.objects.select_for_update(no_key=True).get(pk=ann.pk)
             Session.objects.select_for_update(no_key=True).get(pk=session.pk)
             swept = pool.submit(in_thread(lambda: list(sweep_run(run))))
@@ -561,7 +562,7 @@ def test_a_login_does_not_wait_for_a_run_that_is_at_work(transactional_db):
 
 @pytest.mark.parametrize("filters", [{"everyone": True}, {"networks": ("192.0.2.0/24",)}], ids=["epoch", "no epoch"])
 def test_a_log_in_that_is_under_way_at_the_order_is_ended_by_its_sweep(transactional_db, filters):
-    """It may commit when the sweep has seen all other sessions, and its user was told nothing of the order."""
+    """It may commit after the sweep has seen all other sessions."""
     ann, app, looked = User.objects.create_user("ann"), get_zap_app(), threading.Event()
 
     def sweep(order):

@@ -1,4 +1,4 @@
-"""Filters mean what somebody who reads the sessions one by one would take them to mean, and never more."""
+"""Filters select exactly what a reader would select who checks each session by hand."""
 
 import json
 import random
@@ -9,16 +9,17 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sessions.bulk.selection import LONGEST_IDLE, Selection, SelectionError
+from sessions.bulk.filter_values import LONGEST_IDLE
+from sessions.bulk.selection import Selection
+from sessions.bulk.selection_error import SelectionError
 from tests.sessions.population import NOW, TICK, filters, is_meant, make_population, new_session
-from users.models import App, Device, DeviceToken, User
 
 BOUNDED = hypothesis_settings(
     max_examples=250,
     deadline=None,
     derandomize=True,
     database=None,
-    # The population is made once for all examples, and only read.
+    # The population is made once for all examples; they only read it.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -39,7 +40,7 @@ def meant(rows, given):
 
 @BOUNDED
 @given(data=st.data())
-def test_filters_select_what_a_reader_of_all_sessions_would_and_one_more_filter_never_widens(rows, data):
+def test_filters_select_what_a_reader_would_select_and_another_filter_never_widens(rows, data):
     given = data.draw(filters(rows))
     assert selected(given) == meant(rows, given)
     more = data.draw(filters(rows))
@@ -50,7 +51,7 @@ def test_filters_select_what_a_reader_of_all_sessions_would_and_one_more_filter_
 
 @BOUNDED
 @given(data=st.data())
-def test_filters_that_were_written_down_select_the_same_and_are_known_again(rows, data):
+def test_stored_filters_select_the_same_and_have_the_same_fingerprint(rows, data):
     given = data.draw(filters(rows))
     selection = Selection(**given)
     kept = Selection.from_json(json.loads(json.dumps(selection.as_json())))
@@ -104,16 +105,11 @@ def test_everyone_is_everyone(rows):
 @pytest.mark.parametrize(
     "kind", ["users", "apps", "platforms", "device_tokens", "networks", "roles", "reasons", "sessions"]
 )
-def test_a_filter_of_which_no_value_is_left_selects_nobody(rows, kind):
-    """Such as a list of names of which --user leaves none."""
+def test_a_filter_without_values_selects_no_session(rows, kind):
+    """Such as --user and --from-file without a common user."""
     selection = Selection(**{kind: ()})
     assert selected(selection) == selected(Selection.from_json(selection.as_json())) == set()
     assert selected(Selection(**{kind: (), "created_before": NOW + TICK})) == set()
-
-
-@pytest.mark.parametrize("text", ["", " ", "\0", "nobody", "%", "192.0.2.0/33"])
-def test_a_search_that_finds_nobody_selects_nobody(rows, text):
-    assert selected({"search": text}) == set()
 
 
 @pytest.mark.parametrize(
@@ -150,7 +146,7 @@ def test_bounds_of_time(db, given, moment, is_selected):
         ("2001:db8::7/128", "2001:db8::7", True),
         ("2001:DB8:0::7", "2001:db8::7", True),
         ("2001:db8::7/128", "2001:db8::8", False),
-        # The other family is another world, even where it has a way to write it.
+        # IPv4 and IPv6 never match each other, even if one can be written as the other.
         ("::/0", "192.0.2.7", False),
         ("0.0.0.0/0", "2001:db8::7", False),
         ("::ffff:192.0.2.0/120", "192.0.2.7", False),
@@ -167,7 +163,7 @@ def test_networks(db, network, address, is_selected):
 @pytest.mark.parametrize(
     "network", ["192.0.2.1/24", "2001:db8::1/64", "192.0.2", "192.0.2.0/33", "example.org", "fe80::1%eth0", "", " "]
 )
-def test_what_is_no_network_is_an_error_and_not_the_one_next_to_it(network):
+def test_a_malformed_network_is_an_error(network):
     with pytest.raises(SelectionError, match="No address and no network"):
         Selection(networks=("10.0.0.0/8", network))
 
@@ -196,50 +192,9 @@ def test_filters_of_different_kinds_with_one_value_are_told_apart():
 
 
 def test_a_fingerprint_stays_the_same_through_releases():
-    """Digests are kept in operators' notes, interrupted runs are found again by it."""
+    """Operators keep digests in their notes, and interrupted runs are found by their fingerprint."""
     made = Selection(users=("a" * 24,), created_before=datetime(2026, 3, 1, tzinfo=UTC), idle_for=timedelta(days=30))
     assert made.fingerprint() == "5330b3df89cfa0b6"
-
-
-@pytest.fixture
-def anns_phone(db):
-    """Ann's session on her phone, and Ben's beside it, which no search of hers finds."""
-    app = App.objects.create(name="App")
-    device = Device.objects.create(app=app, platform="iOS")
-    token = DeviceToken.of("anns push address")
-    token.save()
-    ann = User.objects.create_user("ann", email="ann@example.org", phone_number="+4912345678")
-    ben = User.objects.create_user("ben", email="ben@example.org", phone_number="+4912345679")
-    new_session(user=ben, ip="198.51.100.2")
-    return new_session(user=ann, ip="192.0.2.7", device=device, device_token=token)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "ANN",
-        "ann@example",
-        "+4912345678",
-        "{session.user_id}",
-        "{session.pk}",
-        "192.0.2.7",
-        "192.0.2.9/24",
-        "{session.device_id}",
-        "anns push address",
-        "  ann  ",
-    ],
-)
-def test_a_search_selects_what_somebody_can_name(anns_phone, text):
-    text = text.format(session=anns_phone)
-    assert selected({"search": text}) == {str(anns_phone.pk)}
-    assert selected({"search": text, "platforms": ("none of hers",)}) == set()
-
-
-def test_a_name_that_very_many_have_finds_them_all(db, monkeypatch):
-    monkeypatch.setattr("sessions.bulk.selection.MOST_NAMED", 3)
-    wanted = {str(new_session(user=User.objects.create_user(f"ann{number}")).pk) for number in range(5)}
-    new_session(user=User.objects.create_user("ben"))
-    assert selected({"search": "ann"}) == wanted
 
 
 @pytest.mark.parametrize(
@@ -253,7 +208,7 @@ def test_a_name_that_very_many_have_finds_them_all(db, monkeypatch):
         ({"created_before": NOW}, True),
         ({"apps": ("a" * 24,), "created_before": NOW}, True),
         ({"users": ("a" * 24,), "created_before": NOW}, True),
-        # What an app's or a user's instant would refuse more than was asked for.
+        # A cut-off of an app or a user would refuse more than these filters select.
         ({"users": tuple(f"{number:024x}" for number in range(1001))}, False),
         ({"everyone": True, "spare_superusers": True}, False),
         ({"apps": ("a" * 24,), "spare_superusers": True}, False),
@@ -265,5 +220,5 @@ def test_a_name_that_very_many_have_finds_them_all(db, monkeypatch):
         ({"everyone": False, "idle_for": timedelta(days=1)}, False),
     ],
 )
-def test_only_what_is_a_whole_app_or_user_is_cut_off_at_once(given, at_once):
+def test_only_whole_apps_and_users_are_cut_off_at_once(given, at_once):
     assert Selection(**given).cuts_off is at_once

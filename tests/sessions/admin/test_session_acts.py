@@ -7,7 +7,7 @@ from django.core import signing
 from django.db import connection
 from django.urls import reverse
 
-from sessions.bulk.selection import matching
+from sessions.bulk.search import matching
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
 from tests.phones import BuddyPhone, InProcess, ZapPhone, promote
@@ -242,7 +242,7 @@ def test_view_only_staff_see_no_button_and_their_handmade_requests_are_forbidden
     for page in pages:
         shown = browser.get(page)
         assert shown.status_code == 200
-        assert not re.search(r"Log out selected|/end/|/log-out/|/disable/", shown.content.decode()), page
+        assert not re.search(r"End the selected|/end/|/log-out/|/disable/", shown.content.decode()), page
     chosen = {"action": "log_out", "_selected_action": [session]}
     handmade = [
         (LIST, chosen),

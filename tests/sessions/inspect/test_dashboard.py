@@ -165,7 +165,7 @@ def test_staff_who_may_see_nothing_see_no_figure(db):
     user = User.objects.create_user("new", PASSWORD, is_staff=True)
     page = browser_of(user).get("/admin/")
     assert "figures" not in page.context
-    assert "put you into the group Support" in page.content.decode()
+    assert "add you to the group Support" in page.content.decode()
     for url in ("/admin/explain/", "/admin/user_sessions/session/", "/admin/user_sessions/bulkrun/"):
         assert browser_of(user).get(url).status_code == 403
 

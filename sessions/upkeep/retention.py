@@ -1,4 +1,4 @@
-"""Forgetting what is past its retention: in batches, and by as many at a time as like to."""
+"""Delete rows whose retention is over, in batches. Several processes may do it at the same time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from users.clock import database_now
 from users.models import CrashReport, OneTimeCode, Throttle
 
 BATCH = 2000
-# What has expired is kept for that long: the clock of whoever prunes may be ahead of a server's, and to that
-# one a token that was revoked would be good once more.
+# Expired tokens stay for that long. A server whose clock is behind would accept a revoked token again if it were no
+# longer on the blacklist.
 CLOCKS_DIFFER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Prunable:
-    """Rows of one kind that may go; those that are not ``ready`` have to wait for others them to go first."""
+    """Rows of one kind that may be deleted. Rows that are not ``ready`` must wait until other rows are deleted."""
 
     kind: str
     rows: QuerySet[Any]
@@ -30,11 +30,11 @@ class Prunable:
 
 
 def prunable(*, ended_before: datetime) -> list[Prunable]:
-    """Sessions that ended before then, and what has expired anyway; in the order in which it has to go."""
+    """Sessions that ended before then, and everything that has expired, in the order in which it must be deleted."""
     now = database_now()
     expired = now - CLOCKS_DIFFER
     reported_before = now - settings.CRASH_REPORT_RETENTION
-    # A session that another was opened from stays as long as that one.
+    # A session stays as long as one that was opened from it.
     opened = Session.objects.filter(opened_from=OuterRef("pk"))
     stays = Q(ended_at=None) | Q(ended_at__gte=ended_before)
     return [
@@ -52,7 +52,7 @@ def prunable(*, ended_before: datetime) -> list[Prunable]:
 
 
 def prune(what: Prunable) -> Iterator[int]:
-    """Delete ``what``; yields how many after each batch. What another prune holds is left to it."""
+    """Delete ``what``; yields how many rows after each batch. Rows that another process has locked are skipped."""
     deleted = 0
     meta = what.rows.model._meta
     while True:
@@ -62,7 +62,7 @@ def prune(what: Prunable) -> Iterator[int]:
             ids = list(free.values_list("pk", flat=True)[:BATCH])
             if not ids:
                 return
-            # Not the ORM's delete, which would fetch every row to look for what hangs on it: nothing does.
+            # The ORM's delete would fetch every row to find rows that refer to it. There are none.
             assert meta.pk is not None  # noqa: S101
             statement = f'DELETE FROM "{meta.db_table}" WHERE "{meta.pk.column}" = ANY(%s)'  # noqa: S608
             cursor.execute(statement, (ids,))

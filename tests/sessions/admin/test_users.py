@@ -75,7 +75,7 @@ def test_disabling_ends_everything_and_says_that_nobody_can_act_as_the_user_any_
     phone = BuddyPhone(InProcess(), device_token="push").sign_up("ann")
     user = User.objects.get(username="ann")
     issue_code(user)
-    kinds = {artefact.kind for artefact in page_of(operator, user.pk).artefacts}
+    kinds = {credential.kind for credential in page_of(operator, user.pk).credentials}
     assert kinds >= {"password", "access tokens", "device token", "reset code"}
     page = operator.post(user_url(user.pk, "disable"), {"note": "Fraud, ticket 12"}, follow=True)
     assert "ann is disabled. 1 session ended." in told(page)
@@ -83,7 +83,7 @@ def test_disabling_ends_everything_and_says_that_nobody_can_act_as_the_user_any_
     session = Session.objects.get(user=user)
     assert (session.end_reason, session.bulk_run.note) == (EndReason.USER_DISABLED, "Fraud, ticket 12")
     assert "Fraud, ticket 12" in LogEntry.objects.get().change_message
-    left = {artefact.kind for artefact in page.context["of_user"].artefacts}
+    left = {credential.kind for credential in page.context["of_user"].credentials}
     assert left == {"app token"}  # of the device, and not as the user
     assert "Nobody. No password" in page.content.decode()
     Session.objects.filter(user=None).update(ended_at=session.ended_at, end_reason=EndReason.STAFF)

@@ -1,0 +1,45 @@
+"""The filters in the sidebar of the list of sessions, one for each parameter in `sessions.bulk.listing`."""
+
+from typing import Any
+
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from sessions.bulk.list_parameters import ListParameter
+from sessions.bulk.listing import PARAMETERS, conditions
+from sessions.bulk.selection_error import SelectionError
+from sessions.models import Session
+from users.clock import database_now
+
+
+class ParameterFilter(SimpleListFilter):
+    """A parameter in the sidebar. Without choices it appears only if a link has set it, so that it can be removed."""
+
+    parameter: ListParameter
+    parameter_name: str
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        offered = list(self.parameter.choices()) if self.parameter.choices else []
+        chosen = request.GET.get(self.parameter_name)
+        if chosen and chosen not in dict(offered):
+            offered.append((chosen, self.parameter.words(chosen)))
+        return offered
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        value = self.value()
+        if not value:
+            return queryset
+        try:
+            return queryset.filter(*conditions(self.parameter_name, value, now=database_now()))
+        except SelectionError as error:
+            raise IncorrectLookupParameters(error) from error
+
+
+def _filter_for(parameter: ListParameter) -> type[ParameterFilter]:
+    facts = {"parameter": parameter, "parameter_name": parameter.name, "title": parameter.title}
+    return type(f"{parameter.name.title()}Filter", (ParameterFilter,), facts)
+
+
+LIST_FILTERS = [_filter_for(parameter) for parameter in PARAMETERS.values()]

@@ -1,0 +1,192 @@
+"""Ending sessions in the admin: the ticked ones of the list, all that the list shows, or one."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+
+from sessions.admin.confirm import Question, WhyForm, actor_of, ask, count_of_sessions, report, seal, unseal
+from sessions.bulk.listing import PARAMETERS, selection_of
+from sessions.bulk.orders import ReasonMissing, as_far_as_allowed, end_as_staff, everywhere
+from sessions.bulk.preview import Preview
+from sessions.bulk.runs import SelectionGrown
+from sessions.bulk.selection import Selection
+from sessions.bulk.selection_error import SelectionError
+from sessions.models import Session
+from sessions.origin import Origin
+from users.admin import ReadOnly
+from users.clock import database_now
+from users.errors import NotYours
+from users.permissions import Act, may, may_as_staff, may_end_sessions
+
+LIST = "admin:user_sessions_session_changelist"
+
+
+class EndsSessions(ReadOnly):
+    """The actions of the list and the pages that they lead to. Each asks first; a POST with the answer does it."""
+
+    actions = ["log_out", "log_out_everywhere"]
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return may(actor_of(request), Act.END_SESSIONS)
+
+    @admin.action(description="End the selected sessions", permissions=["end"])
+    def log_out(self, request: HttpRequest, queryset: QuerySet[Session]) -> HttpResponse | None:
+        return self._ask_about_chosen(request, whole_users=False)
+
+    @admin.action(description="Log these users out everywhere", permissions=["end"])
+    def log_out_everywhere(self, request: HttpRequest, queryset: QuerySet[Session]) -> HttpResponse | None:
+        return self._ask_about_chosen(request, whole_users=True)
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("log-out/", wrap(self.log_out_view), name="user_sessions_session_log_out"),
+            path("<uuid:session_id>/end/", wrap(self.end_view), name="user_sessions_session_end"),
+            *super().get_urls(),
+        ]
+
+    def _ask_about_chosen(self, request: HttpRequest, *, whole_users: bool) -> HttpResponse | None:
+        try:
+            chosen = _chosen(request)
+            if chosen is None:
+                self.message_user(request, "All selected sessions have ended.", messages.WARNING)
+                return None
+            return self._ask_about(request, chosen, whole_users=whole_users)
+        except SelectionError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return None
+
+    def _ask_about(self, request: HttpRequest, chosen: Selection, *, whole_users: bool) -> HttpResponse | None:
+        actor = actor_of(request)
+        found = _found(chosen, actor=actor, whole_users=whole_users)
+        if found is None or not found.count:
+            self.message_user(request, "There is no live session that you may end among them.", messages.WARNING)
+            return None
+        if not may_end_sessions(actor, of_many=found.is_of_many):
+            told = f"That is {found.users:,} users. You may log out one user at a time; ask an operator."
+            self.message_user(request, told, messages.ERROR)
+            return None
+        token = seal(chosen, everywhere=whole_users, count=found.count, actor=actor)
+        question = _question(found, token, back=request.get_full_path(), whole_users=whole_users)
+        return ask(request, self.admin_site, question, WhyForm(found=found))
+
+    def log_out_view(self, request: HttpRequest) -> HttpResponse:
+        """The answer to the question of an action."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_end_permission(request):
+            raise PermissionDenied
+        token = request.POST.get("token", "")
+        chosen, whole_users, count = unseal(token, actor=actor_of(request))
+        found = _found(chosen, actor=actor_of(request), whole_users=whole_users)
+        if found is None:
+            return _nothing_left(request)
+        form = WhyForm(request.POST, found=replace(found, seen=count))
+        if not form.is_valid():
+            question = _question(replace(found, seen=count), token, back=reverse(LIST), whole_users=whole_users)
+            return ask(request, self.admin_site, question, form)
+        try:
+            return _end(request, found.selection, note=form.cleaned_data["note"], expected=count)
+        except SelectionGrown as error:
+            messages.error(request, f"Nothing was changed: {error}. Look again, and confirm the new number.")
+            return self._ask_about(request, chosen, whole_users=whole_users) or _nothing_left(request)
+
+    def end_view(self, request: HttpRequest, session_id: Any) -> HttpResponse:
+        """End one session: asks first, then does it."""
+        session = Session.objects.select_related("user", "app", "device").filter(pk=session_id).first()
+        if session is None:
+            raise Http404
+        if not may_end(request, session):
+            raise PermissionDenied
+        actor = actor_of(request)
+        back = reverse("admin:users_user_change", args=[session.user_id]) if session.user_id else reverse(LIST)
+        found = Preview(as_far_as_allowed(Selection(sessions=(str(session.pk),)), actor=actor))
+        if not found.count:
+            messages.warning(request, "That session has ended.")
+            return HttpResponseRedirect(back)
+        form = WhyForm(request.POST or None, found=found)
+        if not form.is_confirmed:
+            return ask(request, self.admin_site, _question_about_one(session, request.path, back=back), form)
+        end_as_staff(found.selection, actor=actor, origin=Origin.of(request), note=form.cleaned_data["note"])
+        messages.success(request, "1 session ended. Its tokens are refused from now on.")
+        return HttpResponseRedirect(back)
+
+
+def may_end(request: HttpRequest, session: Session) -> bool:
+    return may_as_staff(actor_of(request), Act.END_SESSIONS, session.user)
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _end(request: HttpRequest, selection: Selection, *, note: str, expected: int) -> HttpResponse:
+    """Raises: PermissionDenied, SelectionGrown."""
+    try:
+        run = end_as_staff(selection, actor=actor_of(request), origin=Origin.of(request), note=note, expected=expected)
+    except (NotYours, ReasonMissing) as error:
+        raise PermissionDenied from error
+    return report(request, run)
+
+
+def _chosen(request: HttpRequest) -> Selection | None:
+    """The ticked sessions, or all that the list shows; None: they have all ended. Raises: SelectionError."""
+    if request.POST.get("select_across") != "1":
+        return Selection(sessions=tuple(sorted(request.POST.getlist("_selected_action"))))
+    narrowed = {name: request.GET[name] for name in PARAMETERS if request.GET.get(name)}
+    return selection_of(narrowed, search=request.GET.get("q", ""), now=database_now())
+
+
+def _found(chosen: Selection, *, actor: Any, whole_users: bool) -> Preview | None:
+    meant: Selection | None = as_far_as_allowed(chosen, actor=actor)
+    if whole_users and meant is not None:
+        meant = everywhere(meant)
+    return Preview(meant) if meant is not None else None
+
+
+def _question(found: Preview, token: str, *, back: str, whole_users: bool) -> Question:
+    happens = [
+        "Their access tokens are refused from the next request on. Their refresh tokens are refused, too.",
+        "Their devices no longer receive pushes for them.",
+    ]
+    if found.selection.cuts_off:
+        happens.insert(0, "All of them are refused at once. Then they are ended in batches.")
+    if whole_users:
+        happens.append("All sessions of these users end, including those that the list does not show.")
+    sessions = count_of_sessions(found.count)
+    users = f"{found.users:,} user{'' if found.users == 1 else 's'}"
+    return Question(
+        title=f"End {sessions} of {users}?",
+        button=f"End {sessions}",
+        url=reverse("admin:user_sessions_session_log_out"),
+        back=back,
+        happens=happens,
+        token=token,
+    )
+
+
+def _question_about_one(session: Session, url: str, *, back: str) -> Question:
+    whose = f"{session.user.username}'s session" if session.user else "this app-level session"
+    where = str(session.device or session.platform or "an unknown device")
+    of_client = [
+        "Its access token is refused from the next request on. Its refresh token is refused, too.",
+        "Its device no longer receives pushes for that user.",
+    ]
+    of_browser = ["The cookie of that browser is refused from the next request on."]
+    happens = [*(of_browser if session.app.is_admin else of_client), "The user's other sessions go on."]
+    return Question(f"End {whose} on {where}?", "End this session", url, back, happens)
+
+
+def _nothing_left(request: HttpRequest) -> HttpResponse:
+    messages.warning(request, "There is no live session left among them.")
+    return HttpResponseRedirect(reverse(LIST))

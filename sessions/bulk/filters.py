@@ -1,0 +1,213 @@
+"""Every filter of sessions. Each is declared once, here.
+
+The declaration says what the filter means to the database, in words, as an option of commands and in the admin's list.
+`Selection`, `describe`, `listing`, `management.options` and `admin.list_filters` have no list of their own.
+"""
+# ruff: noqa: RUF009  # `_declare` makes a dataclass field
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import Q
+
+from sessions.bulk import filter_values, filter_words, list_parameters
+from sessions.bulk.filter_kinds import Ago, AnyOf, Before, Filter, OneValue, Since, Switch, Values
+from sessions.bulk.list_files import names_of, tokens_of
+from sessions.bulk.list_parameters import ListParameter, Period
+from sessions.bulk.networks import within
+from sessions.bulk.search import NOTHING, matching
+from users.permissions import NOT_OF_SUPERUSERS
+
+
+def _declare(declared: Filter, *, default: Any = None) -> Any:
+    return field(default=default, metadata={"filter": declared})
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The filters that are given; None: not given.
+
+    A field's name is its key in stored orders: add, never rename. The order is that of the words and of the options.
+    """
+
+    everyone: bool = _declare(
+        Filter(
+            label="Sessions",
+            words=lambda _: "everyone's, in all apps",
+            condition=lambda _: Q(),
+            options=[Switch("--everyone", help="all sessions of all apps")],
+        ),
+        default=False,
+    )
+    # Ids.
+    sessions: tuple[str, ...] | None = _declare(
+        AnyOf(
+            label="Session",
+            plural="Sessions",
+            words=filter_words.sessions_in_words,
+            condition=lambda ids: Q(pk__in=ids),
+            options=[Values("--session", "ID", "a session's id", read=filter_values.existing_sessions)],
+        )
+    )
+    # Ids. Each option narrows: `--email` and `--from-file` together mean the users that both name.
+    users: tuple[str, ...] | None = _declare(
+        AnyOf(
+            label="User",
+            words=filter_words.users_in_words,
+            condition=lambda ids: Q(user__in=ids),
+            options=[
+                Values("--user", "USER", "a user name or an id", read=filter_values.users_by_name),
+                Values("--email", "EMAIL", "a user's email", read=filter_values.users_by_email),
+                Values(
+                    "--from-file",
+                    "FILE",
+                    "user names, emails or ids, one per line, or the first column of a CSV; - is standard input",
+                    read=filter_values.users_by_any_name,
+                    lines_of=names_of,
+                ),
+            ],
+            combine=set.intersection,
+            in_list=ListParameter(name="user", title="user", words=list_parameters.username),
+        )
+    )
+    # Ids.
+    apps: tuple[str, ...] | None = _declare(
+        AnyOf(
+            label="App",
+            words=filter_words.apps_in_words,
+            condition=lambda ids: Q(app__in=ids),
+            options=[Values("--app", "APP", "an app's name or id", read=filter_values.apps_by_name)],
+            in_list=ListParameter(name="app", title="app", choices=list_parameters.apps),
+        )
+    )
+    # SHA-256 digests in hex.
+    device_tokens: tuple[str, ...] | None = _declare(
+        AnyOf(
+            label="Device token",
+            words=filter_words.device_tokens_in_words,
+            condition=lambda digests: Q(device_token__digest__in=[bytes.fromhex(digest) for digest in digests]),
+            options=[
+                Values(
+                    "--device-token",
+                    "TOKEN",
+                    "the push address of the session",
+                    read=filter_values.device_token_digests,
+                ),
+                Values(
+                    "--device-token-file",
+                    "FILE",
+                    "push addresses, one per line, hidden from the list of processes; - is standard input",
+                    read=filter_values.device_token_digests,
+                    lines_of=tokens_of,
+                ),
+            ],
+        )
+    )
+    platforms: tuple[str, ...] | None = _declare(
+        AnyOf(
+            label="Platform",
+            words=filter_words.platforms_in_words,
+            condition=lambda names: _any(Q(platform__iexact=name) for name in names),
+            options=[Values("--platform", "NAME", "such as iOS or Android; upper or lower case")],
+            in_list=ListParameter(
+                name="platform",
+                title="platform",
+                choices=list_parameters.platforms,
+                value=list_parameters.platform_named,
+            ),
+        )
+    )
+    # In CIDR form.
+    networks: tuple[str, ...] | None = _declare(
+        AnyOf(
+            label="Address",
+            condition=lambda networks: _any(within(network) for network in networks),
+            check=filter_values.check_networks,
+            options=[
+                Values(
+                    "--ip",
+                    "CIDR",
+                    "where the login came from: an address or a network",
+                    read=filter_values.networks_in_cidr,
+                )
+            ],
+        )
+    )
+    roles: tuple[str, ...] | None = _declare(
+        AnyOf(
+            label="Role",
+            condition=lambda roles: Q(user__role_id__in=roles),
+            options=[Values("--role", "ROLE", "the id of a user's role", read=filter_values.role_ids)],
+        )
+    )
+    seen_after: datetime | None = _declare(
+        Since(
+            label="Last seen",
+            condition=lambda at: Q(last_seen_at__gte=at),
+            in_list=Period(name="seen", title="last seen", stem="seen"),
+        )
+    )
+    seen_before: datetime | None = _declare(Before(label="Last seen", condition=lambda at: Q(last_seen_at__lt=at)))
+    created_after: datetime | None = _declare(
+        Since(
+            label="Opened",
+            condition=lambda at: Q(created_at__gte=at),
+            in_list=Period(name="created", title="creation", stem="created"),
+        )
+    )
+    created_before: datetime | None = _declare(
+        Before(
+            label="Opened",
+            condition=lambda at: Q(created_at__lt=at),
+            options=[
+                OneValue(
+                    "--created-before",
+                    "WHEN",
+                    "opened before that time; ISO 8601; UTC by default",
+                    parse=filter_values.moment,
+                )
+            ],
+        )
+    )
+    idle_for: timedelta | None = _declare(
+        Ago(
+            label="Not used for",
+            condition=lambda since: Q(last_seen_at__lte=since),
+            check=filter_values.check_idle_time,
+            options=[
+                OneValue("--idle-for", "TIME", "not used for that long: 30d, 12h or 45m", parse=filter_values.duration)
+            ],
+        )
+    )
+    reasons: tuple[str, ...] | None = _declare(
+        AnyOf(
+            label="Ended because",
+            words=filter_words.reasons_in_words,
+            condition=lambda reasons: Q(end_reason__in=reasons),
+            in_list=ListParameter(
+                name="reason",
+                title="reason of the end",
+                choices=list_parameters.reasons,
+                of_ended=True,
+            ),
+        )
+    )
+    # What somebody typed into the search box.
+    search: str | None = _declare(Filter(label="Search", words=lambda text: f"“{text}”", condition=matching))
+    # The record of endings that a restored database is corrected by. `sessions.restore.undo` finds its sessions.
+    record: str | None = _declare(Filter(label="Record of endings", condition=lambda _: NOTHING))
+    # Set for staff who are not superusers themselves. By itself it selects nothing.
+    spare_superusers: bool = _declare(
+        Filter(label="Left out", words=lambda _: "superusers", condition=lambda _: NOT_OF_SUPERUSERS), default=False
+    )
+
+
+FILTERS: dict[str, Filter] = {filter_.name: filter_.metadata["filter"] for filter_ in fields(Filters)}
+
+
+def _any(conditions: Iterable[Q]) -> Q:
+    return reduce(or_, conditions, NOTHING)

@@ -1,0 +1,204 @@
+"""The URL parameters that narrow the admin's list of sessions: their values, their titles and their choices."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, Sum
+
+from sessions.bulk.selection_error import SelectionError
+from sessions.ids import first_id, start_of
+from sessions.models import BulkRun, EndReason, Figure
+from users.models import App, User
+
+LIVE, ENDED = "live", "ended"
+UNKNOWN_PLATFORM = "unknown"
+MOST_CHOICES = 12
+# A session's id is made a moment before or after its `created_at`.
+_SLACK = timedelta(minutes=1)
+_UNITS = {"h": "hours", "d": "days"}
+_PERIODS = (
+    ("1h", "in the last hour"),
+    ("1d", "in the last 24 hours"),
+    ("7d", "in the last 7 days"),
+    ("7d-", "more than 7 days ago"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListParameter:
+    """A parameter of the list.
+
+    Args:
+        name: its name in the URL: bookmarks depend on it.
+        title: its title in the sidebar.
+        choices: its values and their words, offered in the sidebar. Without them only links set the parameter.
+        words: a value that is not among the choices, for people.
+        value: the filter's value for a value of the parameter.
+        of_ended: whether the parameter narrows the list to sessions that have ended.
+    """
+
+    name: str
+    title: str
+    choices: Callable[[], Iterable[tuple[str, str]]] | None = None
+    words: Callable[[str], str] = str
+    value: Callable[[str], str] = str
+    of_ended: bool = False
+
+    def shows_ended(self, text: str) -> bool:
+        """Whether the list shows ended sessions only."""
+        return self.of_ended
+
+    def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
+        """The filters of a `Selection` that it sets, by their names. Raises: SelectionError."""
+        return {filter_name: (self.value(text),)}
+
+    def conditions(self, text: str, now: datetime) -> list[Q]:
+        """What the list is narrowed to besides these filters. Raises: SelectionError."""
+        return [Q(ended_at__isnull=False)] if self.of_ended else []
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period(ListParameter):
+    """A period that sets two filters: ``{stem}_after`` and ``{stem}_before``.
+
+    Values: `7d` means within the last seven days, `7d-` longer ago, `2026-11-21` on that day (UTC).
+    """
+
+    stem: str
+    choices: Callable[[], Iterable[tuple[str, str]]] | None = lambda: _PERIODS
+
+    def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
+        after, before = _span(text, now)
+        bounds = {f"{self.stem}_after": after, f"{self.stem}_before": before}
+        return {name: bound for name, bound in bounds.items() if bound is not None}
+
+    def conditions(self, text: str, now: datetime) -> list[Q]:
+        _, before = _span(text, now)
+        return [_opened_before(before)] if before else []
+
+
+# --- parameters that are no filters of a selection -----------------------------------------------
+
+
+class State(ListParameter):
+    """Live or ended."""
+
+    def shows_ended(self, text: str) -> bool:
+        return text == ENDED
+
+    def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
+        return {}
+
+    def conditions(self, text: str, now: datetime) -> list[Q]:
+        return [Q(ended_at__isnull=text != ENDED)]
+
+
+class EndedOn(ListParameter):
+    """The period in which a session ended, with the values of `Period`."""
+
+    def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
+        return {}
+
+    def conditions(self, text: str, now: datetime) -> list[Q]:
+        after, before = _span(text, now)
+        return [
+            *super().conditions(text, now),
+            Q(ended_at__gte=after or start_of(date.min), ended_at__lt=before or now),
+        ]
+
+
+class LiveOn(ListParameter):
+    """The sessions that were live at the end of a day. The live ones among them were opened before that."""
+
+    def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
+        return {"created_before": _end_of(text)}
+
+    def conditions(self, text: str, now: datetime) -> list[Q]:
+        end = _end_of(text)
+        return [_opened_before(end), Q(ended_at=None) | Q(ended_at__gte=end)]
+
+
+class Run(ListParameter):
+    """The bulk run that ended a session."""
+
+    def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
+        return {}
+
+    def conditions(self, text: str, now: datetime) -> list[Q]:
+        try:
+            return [Q(bulk_run=UUID(text))]
+        except ValueError as error:
+            raise SelectionError(f"{text!r} is not the id of a bulk run.") from error
+
+
+# --- choices and words ---------------------------------------------------------------------------
+
+
+def states() -> list[tuple[str, str]]:
+    return [(LIVE, "Live"), (ENDED, "Ended")]
+
+
+def apps() -> list[tuple[str, str]]:
+    return list(App.objects.order_by("name").values_list("pk", "name"))
+
+
+def platforms() -> list[tuple[str, str]]:
+    """The known platforms of live sessions, the most frequent ones first."""
+    rows = Figure.objects.filter(kind=Figure.Kind.LIVE).exclude(label="").values("label")
+    found = rows.annotate(n=Sum("count")).order_by("-n", "label").values_list("label", flat=True)
+    return [(platform, platform) for platform in found[:MOST_CHOICES]]
+
+
+def reasons() -> list[tuple[str, str]]:
+    return [(reason.value, reason.label) for reason in EndReason]
+
+
+def username(user_id: str) -> str:
+    user = User.objects.filter(pk=user_id).first()
+    return user.username if user else user_id
+
+
+def run_in_words(run_id: str) -> str:
+    try:
+        return str(BulkRun.objects.filter(pk=UUID(run_id)).first() or run_id)
+    except ValueError:
+        return run_id
+
+
+def platform_named(text: str) -> str:
+    """The platform as sessions store it; an unknown one is empty."""
+    return "" if text == UNKNOWN_PLATFORM else text
+
+
+# --- times ---------------------------------------------------------------------------------------
+
+
+def _opened_before(moment: datetime) -> Q:
+    """A condition that "created before" and "last seen before" imply.
+
+    It lets PostgreSQL start in the index. Without it the list, newest first, would read all newer sessions.
+    """
+    return Q(pk__lt=first_id(moment + _SLACK))
+
+
+def _span(text: str, now: datetime) -> tuple[datetime | None, datetime | None]:
+    if match := re.fullmatch(r"(\d{1,4})([hd])(-?)", text):
+        then = now - timedelta(**{_UNITS[match[2]]: int(match[1])})
+        return (None, then) if match[3] else (then, None)
+    return start_of(_day(text)), _end_of(text)
+
+
+def _end_of(text: str) -> datetime:
+    return start_of(_day(text) + timedelta(days=1))
+
+
+def _day(text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+        return min(day, date.max - timedelta(days=2))
+    except ValueError as error:
+        raise SelectionError(f"{text!r} is not a day, such as 2026-11-21.") from error
