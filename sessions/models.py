@@ -60,7 +60,7 @@ class BulkRun(models.Model):
     actor = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     operator = models.CharField(max_length=200, blank=True, help_text="Who called the command: user@host.")
     note = models.TextField(blank=True, help_text="Why, in the words of who ordered it.")
-    selection = models.JSONField(help_text="The filters: `sessions.bulk.selection.Selection`.")
+    selection = models.JSONField(help_text="The filters: `sessions.selection.selection.Selection`.")
     fingerprint = models.CharField(max_length=16)
     expected = models.PositiveIntegerField(help_text="How many live sessions it was to end when it was given.")
     ended = models.PositiveIntegerField(default=0, help_text="How many it has ended so far.")

@@ -8,10 +8,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.decorators import display
 
-from sessions.bulk.describe import in_one_line, in_words
 from sessions.bulk.resume import state_of
-from sessions.bulk.selection import Selection
 from sessions.models import BulkRun
+from sessions.selection.describe import in_one_line, in_words
+from sessions.selection.selection import Selection
 from users.admin import ReadOnly
 
 

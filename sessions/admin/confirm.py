@@ -16,10 +16,10 @@ from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from sessions.browser import find_session
-from sessions.bulk.describe import in_words
 from sessions.bulk.preview import Preview
-from sessions.bulk.selection import Selection
 from sessions.models import BulkRun
+from sessions.selection.describe import in_words
+from sessions.selection.selection import Selection
 from users.clock import database_now
 from users.models import User
 

@@ -1,4 +1,4 @@
-"""The filters in the sidebar of the list of sessions, one for each parameter in `sessions.bulk.listing`."""
+"""The filters in the sidebar of the list of sessions, one for each parameter in `sessions.selection.listing`."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from sessions.bulk.list_parameters import ListParameter
-from sessions.bulk.listing import PARAMETERS, conditions
-from sessions.bulk.selection_error import SelectionError
 from sessions.models import Session
+from sessions.selection.errors import SelectionError
+from sessions.selection.listing import PARAMETERS, conditions
+from sessions.selection.parameters import ListParameter
 from users.clock import database_now
 
 

@@ -11,14 +11,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern, path, reverse
 
 from sessions.admin.confirm import Question, WhyForm, actor_of, ask, count_of_sessions, report, seal, unseal
-from sessions.bulk.listing import PARAMETERS, selection_of
 from sessions.bulk.orders import ReasonMissing, as_far_as_allowed, end_as_staff, everywhere
 from sessions.bulk.preview import Preview
 from sessions.bulk.runs import SelectionGrown
-from sessions.bulk.selection import Selection
-from sessions.bulk.selection_error import SelectionError
 from sessions.models import Session
 from sessions.origin import Origin
+from sessions.selection.errors import SelectionError
+from sessions.selection.listing import PARAMETERS, selection_of
+from sessions.selection.selection import Selection
 from users.admin import ReadOnly
 from users.clock import database_now
 from users.errors import NotYours

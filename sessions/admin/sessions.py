@@ -11,9 +11,9 @@ from unfold.decorators import display
 
 from sessions.admin.list_filters import LIST_FILTERS
 from sessions.admin.session_acts import EndsSessions, is_uuid, may_end
-from sessions.bulk.listing import PARAMETERS
-from sessions.bulk.search import matching
 from sessions.models import Session
+from sessions.selection.listing import PARAMETERS
+from sessions.selection.search import matching
 from users.clock import DatabaseNow
 
 

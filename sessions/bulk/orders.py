@@ -10,10 +10,10 @@ from sessions.background import after_answer
 from sessions.bulk.preview import Preview
 from sessions.bulk.resume import carry_out
 from sessions.bulk.runs import start_run, sweep_run
-from sessions.bulk.selection import Selection
-from sessions.bulk.selection_error import SelectionError
 from sessions.models import BulkRun, EndReason
 from sessions.origin import Origin
+from sessions.selection.errors import SelectionError
+from sessions.selection.selection import Selection
 from users.directory import get_user_to_change
 from users.errors import NotYours
 from users.models import User

@@ -7,8 +7,8 @@ from functools import cached_property
 
 from django.db.models import Count, Q, QuerySet, Sum
 
-from sessions.bulk.selection import Selection
 from sessions.models import Session
+from sessions.selection.selection import Selection
 from users.clock import database_now
 
 

@@ -12,7 +12,6 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.template.defaultfilters import pluralize
 
-from sessions.bulk.describe import in_one_line
 from sessions.bulk.preview import Preview
 from sessions.bulk.runs import SelectionGrown, start_run
 from sessions.liveness import live_sessions
@@ -20,6 +19,7 @@ from sessions.management.interrupts import noticing_signals
 from sessions.management.operators import GROWN, INTERRUPTED, NOT_CONFIRMED, OperatorCommand, shown
 from sessions.management.progress import progress
 from sessions.models import BulkRun, Session
+from sessions.selection.describe import in_one_line
 from users.clock import database_now
 from users.models import User
 

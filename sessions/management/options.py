@@ -1,14 +1,14 @@
-"""The filters of `sessions.bulk.filters` as options of `logout` and `sessions`."""
+"""The filters of `sessions.selection.filters` as options of `logout` and `sessions`."""
 
 from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sessions.bulk.filter_kinds import Filter, OneValue, Option, Switch, Values
-from sessions.bulk.filters import FILTERS
-from sessions.bulk.list_files import STDIN
-from sessions.bulk.selection import Selection
-from sessions.bulk.selection_error import SelectionError
+from sessions.selection.errors import SelectionError
+from sessions.selection.files import STDIN
+from sessions.selection.filters import FILTERS
+from sessions.selection.kinds import Filter, OneValue, Option, Switch, Values
+from sessions.selection.selection import Selection
 
 T = TypeVar("T")
 _OPTIONS = [option for declared in FILTERS.values() for option in declared.options]

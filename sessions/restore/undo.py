@@ -15,10 +15,10 @@ from django.contrib.auth.hashers import make_password
 from django.db.models import F, Q
 
 from sessions.bulk.runs import BATCH
-from sessions.bulk.selection import Selection
 from sessions.logout import end_sessions
 from sessions.models import BulkRun, EndReason, Session
 from sessions.restore.ended_file import Record
+from sessions.selection.selection import Selection
 from users.clock import database_now
 from users.device_tokens import lock_device_tokens
 from users.models import App, DeviceToken, User

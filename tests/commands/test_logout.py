@@ -271,7 +271,7 @@ def test_a_file_that_is_no_list_of_users_is_refused_and_changes_nothing(people, 
 
 
 def test_a_list_that_is_too_long_is_not_read_to_its_end(people, tmp_path, monkeypatch):
-    monkeypatch.setattr("sessions.bulk.list_files.MOST_LINES", 2)
+    monkeypatch.setattr("sessions.selection.files.MOST_LINES", 2)
     (tmp_path / "users.csv").write_bytes(b"ann\n" * 5000 + b"\xff" * 10_000)  # no text
     done = manage("logout --from-file", str(tmp_path / "users.csv"))
     assert (done.code, "has more than 2 lines" in done.err) == (2, True)

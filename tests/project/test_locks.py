@@ -11,11 +11,11 @@ from django.utils import timezone
 from sessions import accounts, devices, login, logout, own_sessions, passwords, timeouts, verification
 from sessions.authentication import get_live_session
 from sessions.bulk import orders, runs
-from sessions.bulk.selection import Selection
 from sessions.models import BulkRun, Session
 from sessions.origin import Origin
 from sessions.restore import undo
 from sessions.restore.ended_file import Record
+from sessions.selection.selection import Selection
 from sessions.sql.statement import Statement
 from sessions.tokens.jwt import AnyAccessToken
 from tests.environment import ROOT

@@ -8,8 +8,8 @@ from django.db import connection, transaction
 
 from sessions.bulk.preview import Preview
 from sessions.bulk.runs import start_run, sweep_run
-from sessions.bulk.selection import Selection
 from sessions.models import BulkRun, EndReason, Session
+from sessions.selection.selection import Selection
 from sessions.sql.opening import open_session
 from users.clock import database_now
 from users.models import App, User

@@ -6,8 +6,8 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from sessions.bulk.search import matching
 from sessions.models import Session
+from sessions.selection.search import matching
 from tests.sessions.population import new_session
 
 

@@ -5,7 +5,6 @@ from django.db import transaction
 
 from sessions.authentication import get_live_session, get_live_session_by_id
 from sessions.bulk.runs import start_run, sweep_run
-from sessions.bulk.selection import Selection
 from sessions.devices import change_device, log_out_of_device, open_device_session
 from sessions.errors import SessionEnded
 from sessions.login import log_in_on_device, log_in_with_refresh
@@ -13,6 +12,7 @@ from sessions.logout import end_sessions, end_sessions_as_staff, log_out, log_ou
 from sessions.models import BulkRun, EndReason, Session
 from sessions.origin import Origin
 from sessions.own_sessions import Scope, log_out_scope
+from sessions.selection.selection import Selection
 from sessions.tokens.jwt import AnyAccessToken
 from tests.locks import count_waiting, is_waited_for
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, pushes_of

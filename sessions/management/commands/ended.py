@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from sessions.bulk.filter_values import moment
 from sessions.management.operators import WRONG, OperatorCommand
 from sessions.management.options import Once, argument
 from sessions.restore.ended_file import Kind, RecordError, export_record
+from sessions.selection.values import moment
 
 _WORDS = {
     Kind.SESSION: "sessions that ended, or that an order refuses",

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from sessions.bulk.list_files import STDIN
 from sessions.inspect.token import explain
 from sessions.management.operators import NONE, WRONG, OperatorCommand, shown
+from sessions.selection.files import STDIN
 
 # Longer than any device token.
 LONGEST = 16_384

@@ -5,16 +5,16 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from sessions.bulk.filter_values import find_named
 from sessions.bulk.orders import as_far_as_allowed
 from sessions.bulk.preview import Preview
 from sessions.bulk.runs import find_interrupted, sweep_run
-from sessions.bulk.selection import Selection
-from sessions.bulk.selection_error import SelectionError
 from sessions.management.bulk_command import BulkCommand
 from sessions.management.operators import WRONG, shown
 from sessions.management.options import add_filters, reads_stdin, selection_of
 from sessions.models import BulkRun
+from sessions.selection.errors import SelectionError
+from sessions.selection.selection import Selection
+from sessions.selection.values import find_named
 from users.models import User
 from users.permissions import is_acting_staff, may_end_sessions
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.conf import settings
 
-from sessions.bulk.filter_values import duration
 from sessions.management.operators import OperatorCommand
 from sessions.management.options import argument
 from sessions.management.progress import progress
 from sessions.restore.guard import note_pruned
+from sessions.selection.values import duration
 from sessions.upkeep.retention import prunable, prune
 from users.clock import database_now
 

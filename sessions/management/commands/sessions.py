@@ -12,11 +12,11 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
-from sessions.bulk.selection_error import SelectionError
 from sessions.liveness import live_sessions
 from sessions.management.operators import WRONG, OperatorCommand, shown
 from sessions.management.options import add_filters, is_filtered, selection_of
 from sessions.models import Session
+from sessions.selection.errors import SelectionError
 from users.clock import DatabaseNow, database_now
 
 # The widths of a table's columns depend on all rows, so all rows are in memory.

@@ -7,9 +7,9 @@ from django.core import signing
 from django.db import connection
 from django.urls import reverse
 
-from sessions.bulk.search import matching
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
+from sessions.selection.search import matching
 from tests.phones import BuddyPhone, InProcess, ZapPhone, promote
 from tests.sessions.staff import LIST, browser_of, confirm, log_in, new_staff, tick, told
 from users.models import App, User

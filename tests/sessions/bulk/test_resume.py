@@ -11,9 +11,9 @@ from django.db import connection
 
 from sessions.bulk.resume import FIRST_TRY, carry_out, lock_key, state_of, take_up
 from sessions.bulk.runs import start_run
-from sessions.bulk.selection import Selection
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, Session
+from sessions.selection.selection import Selection
 from tests.sessions.staff import browser_of, new_staff
 from tests.waiting import wait_until
 from users.clock import database_now

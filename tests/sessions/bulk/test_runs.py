@@ -17,13 +17,13 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from sessions.bulk import runs
 from sessions.bulk.preview import Preview
 from sessions.bulk.runs import SelectionGrown, find_interrupted, start_run, sweep_run
-from sessions.bulk.selection import Selection
-from sessions.bulk.selection_error import SelectionError
 from sessions.login import log_in_with_refresh
 from sessions.logout import end_sessions
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Refusal, Session
 from sessions.origin import Origin
+from sessions.selection.errors import SelectionError
+from sessions.selection.selection import Selection
 from tests.bad_input.database import undone
 from tests.locks import is_waited_for
 from tests.phones import device_token

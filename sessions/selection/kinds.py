@@ -1,4 +1,4 @@
-"""What a filter is: everything that one declaration in `sessions.bulk.filters` has to say."""
+"""What a filter is: everything that one declaration in `sessions.selection.filters` has to say."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db.models import Q
 
-from sessions.bulk.filter_words import since, time_before, time_span, values_in_words
-from sessions.bulk.list_parameters import ListParameter
+from sessions.selection.parameters import ListParameter
+from sessions.selection.words import since, time_before, time_span, values_in_words
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,19 @@ from typing import Any
 
 from django.db.models import Q
 
-from sessions.bulk import list_parameters
-from sessions.bulk.filters import FILTERS
-from sessions.bulk.list_parameters import EndedOn, ListParameter, LiveOn, Run, State
-from sessions.bulk.selection import Selection
-from sessions.bulk.selection_error import SelectionError
+from sessions.selection import parameters
+from sessions.selection.errors import SelectionError
+from sessions.selection.filters import FILTERS
+from sessions.selection.parameters import EndedOn, ListParameter, LiveOn, Run, State
+from sessions.selection.selection import Selection
 
 # Each parameter with the filter that it sets; the first and the last ones are no filters of a selection.
 _DECLARED: list[tuple[str, ListParameter]] = [
-    ("", State(name="state", title="state", choices=list_parameters.states)),
+    ("", State(name="state", title="state", choices=parameters.states)),
     *((name, declared.in_list) for name, declared in FILTERS.items() if declared.in_list is not None),
     ("", EndedOn(name="ended", title="day on which it ended", of_ended=True)),
     ("", LiveOn(name="live_on", title="day at whose end it was live")),
-    ("", Run(name="run", title="bulk run", words=list_parameters.run_in_words, of_ended=True)),
+    ("", Run(name="run", title="bulk run", words=parameters.run_in_words, of_ended=True)),
 ]
 _FILTER_OF = {parameter.name: filter_name for filter_name, parameter in _DECLARED}
 # By name, in the order of the sidebar.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessions.bulk.selection import Selection
+from sessions.selection.selection import Selection
 from tests.sessions.population import NOW, new_session
 from users.models import App, Device, DeviceToken, User
 
@@ -46,7 +46,7 @@ def test_a_search_selects_what_somebody_can_name(anns_phone, text):
 
 
 def test_a_name_that_very_many_have_finds_them_all(db, monkeypatch):
-    monkeypatch.setattr("sessions.bulk.search.MOST_BY_ID", 3)
+    monkeypatch.setattr("sessions.selection.search.MOST_BY_ID", 3)
     wanted = {str(new_session(user=User.objects.create_user(f"ann{number}")).pk) for number in range(5)}
     new_session(user=User.objects.create_user("ben"))
     assert selected(search="ann") == wanted

@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Q
 
-from sessions.bulk.selection_error import SelectionError
 from sessions.models import Session
+from sessions.selection.errors import SelectionError
 from users.addresses import plain_network
 from users.clock import database_now
 from users.models import App, DeviceToken, User, is_object_id

@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from django.db.models import Q, QuerySet
 
-from sessions.bulk.filters import FILTERS, Filters
-from sessions.bulk.selection_error import SelectionError
 from sessions.models import Session
+from sessions.selection.errors import SelectionError
+from sessions.selection.filters import FILTERS, Filters
 
 # The sessions of more users are not refused by one write; they are ended in batches only.
 MOST_CUT_OFF = 1000

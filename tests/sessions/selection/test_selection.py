@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sessions.bulk.filter_values import LONGEST_IDLE
-from sessions.bulk.selection import Selection
-from sessions.bulk.selection_error import SelectionError
+from sessions.selection.errors import SelectionError
+from sessions.selection.selection import Selection
+from sessions.selection.values import LONGEST_IDLE
 from tests.sessions.population import NOW, TICK, filters, is_meant, make_population, new_session
 
 BOUNDED = hypothesis_settings(

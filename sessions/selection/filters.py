@@ -14,12 +14,12 @@ from typing import Any
 
 from django.db.models import Q
 
-from sessions.bulk import filter_values, filter_words, list_parameters
-from sessions.bulk.filter_kinds import Ago, AnyOf, Before, Filter, OneValue, Since, Switch, Values
-from sessions.bulk.list_files import names_of, tokens_of
-from sessions.bulk.list_parameters import ListParameter, Period
-from sessions.bulk.networks import within
-from sessions.bulk.search import NOTHING, matching
+from sessions.selection import parameters, values, words
+from sessions.selection.files import names_of, tokens_of
+from sessions.selection.kinds import Ago, AnyOf, Before, Filter, OneValue, Since, Switch, Values
+from sessions.selection.networks import within
+from sessions.selection.parameters import ListParameter, Period
+from sessions.selection.search import NOTHING, matching
 from users.permissions import NOT_OF_SUPERUSERS
 
 
@@ -48,60 +48,60 @@ class Filters:
         AnyOf(
             label="Session",
             plural="Sessions",
-            words=filter_words.sessions_in_words,
+            words=words.sessions_in_words,
             condition=lambda ids: Q(pk__in=ids),
-            options=[Values("--session", "ID", "a session's id", read=filter_values.existing_sessions)],
+            options=[Values("--session", "ID", "a session's id", read=values.existing_sessions)],
         )
     )
     # Ids. Each option narrows: `--email` and `--from-file` together mean the users that both name.
     users: tuple[str, ...] | None = _declare(
         AnyOf(
             label="User",
-            words=filter_words.users_in_words,
+            words=words.users_in_words,
             condition=lambda ids: Q(user__in=ids),
             options=[
-                Values("--user", "USER", "a user name or an id", read=filter_values.users_by_name),
-                Values("--email", "EMAIL", "a user's email", read=filter_values.users_by_email),
+                Values("--user", "USER", "a user name or an id", read=values.users_by_name),
+                Values("--email", "EMAIL", "a user's email", read=values.users_by_email),
                 Values(
                     "--from-file",
                     "FILE",
                     "user names, emails or ids, one per line, or the first column of a CSV; - is standard input",
-                    read=filter_values.users_by_any_name,
+                    read=values.users_by_any_name,
                     lines_of=names_of,
                 ),
             ],
             combine=set.intersection,
-            in_list=ListParameter(name="user", title="user", words=list_parameters.username),
+            in_list=ListParameter(name="user", title="user", words=parameters.username),
         )
     )
     # Ids.
     apps: tuple[str, ...] | None = _declare(
         AnyOf(
             label="App",
-            words=filter_words.apps_in_words,
+            words=words.apps_in_words,
             condition=lambda ids: Q(app__in=ids),
-            options=[Values("--app", "APP", "an app's name or id", read=filter_values.apps_by_name)],
-            in_list=ListParameter(name="app", title="app", choices=list_parameters.apps),
+            options=[Values("--app", "APP", "an app's name or id", read=values.apps_by_name)],
+            in_list=ListParameter(name="app", title="app", choices=parameters.apps),
         )
     )
     # SHA-256 digests in hex.
     device_tokens: tuple[str, ...] | None = _declare(
         AnyOf(
             label="Device token",
-            words=filter_words.device_tokens_in_words,
+            words=words.device_tokens_in_words,
             condition=lambda digests: Q(device_token__digest__in=[bytes.fromhex(digest) for digest in digests]),
             options=[
                 Values(
                     "--device-token",
                     "TOKEN",
                     "the push address of the session",
-                    read=filter_values.device_token_digests,
+                    read=values.device_token_digests,
                 ),
                 Values(
                     "--device-token-file",
                     "FILE",
                     "push addresses, one per line, hidden from the list of processes; - is standard input",
-                    read=filter_values.device_token_digests,
+                    read=values.device_token_digests,
                     lines_of=tokens_of,
                 ),
             ],
@@ -110,14 +110,14 @@ class Filters:
     platforms: tuple[str, ...] | None = _declare(
         AnyOf(
             label="Platform",
-            words=filter_words.platforms_in_words,
+            words=words.platforms_in_words,
             condition=lambda names: _any(Q(platform__iexact=name) for name in names),
             options=[Values("--platform", "NAME", "such as iOS or Android; upper or lower case")],
             in_list=ListParameter(
                 name="platform",
                 title="platform",
-                choices=list_parameters.platforms,
-                value=list_parameters.platform_named,
+                choices=parameters.platforms,
+                value=parameters.platform_named,
             ),
         )
     )
@@ -126,13 +126,13 @@ class Filters:
         AnyOf(
             label="Address",
             condition=lambda networks: _any(within(network) for network in networks),
-            check=filter_values.check_networks,
+            check=values.check_networks,
             options=[
                 Values(
                     "--ip",
                     "CIDR",
                     "where the login came from: an address or a network",
-                    read=filter_values.networks_in_cidr,
+                    read=values.networks_in_cidr,
                 )
             ],
         )
@@ -141,7 +141,7 @@ class Filters:
         AnyOf(
             label="Role",
             condition=lambda roles: Q(user__role_id__in=roles),
-            options=[Values("--role", "ROLE", "the id of a user's role", read=filter_values.role_ids)],
+            options=[Values("--role", "ROLE", "the id of a user's role", read=values.role_ids)],
         )
     )
     seen_after: datetime | None = _declare(
@@ -168,7 +168,7 @@ class Filters:
                     "--created-before",
                     "WHEN",
                     "opened before that time; ISO 8601; UTC by default",
-                    parse=filter_values.moment,
+                    parse=values.moment,
                 )
             ],
         )
@@ -177,21 +177,19 @@ class Filters:
         Ago(
             label="Not used for",
             condition=lambda since: Q(last_seen_at__lte=since),
-            check=filter_values.check_idle_time,
-            options=[
-                OneValue("--idle-for", "TIME", "not used for that long: 30d, 12h or 45m", parse=filter_values.duration)
-            ],
+            check=values.check_idle_time,
+            options=[OneValue("--idle-for", "TIME", "not used for that long: 30d, 12h or 45m", parse=values.duration)],
         )
     )
     reasons: tuple[str, ...] | None = _declare(
         AnyOf(
             label="Ended because",
-            words=filter_words.reasons_in_words,
+            words=words.reasons_in_words,
             condition=lambda reasons: Q(end_reason__in=reasons),
             in_list=ListParameter(
                 name="reason",
                 title="reason of the end",
-                choices=list_parameters.reasons,
+                choices=parameters.reasons,
                 of_ended=True,
             ),
         )

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from sessions.bulk.networks import within
+from sessions.selection.networks import within
 from users.addresses import plain_network
 from users.models import Device, DeviceToken, User, is_object_id
 

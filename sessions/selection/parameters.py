@@ -9,9 +9,9 @@ from uuid import UUID
 
 from django.db.models import Q, Sum
 
-from sessions.bulk.selection_error import SelectionError
 from sessions.ids import first_id, start_of
 from sessions.models import BulkRun, EndReason, Figure
+from sessions.selection.errors import SelectionError
 from users.models import App, User
 
 LIVE, ENDED = "live", "ended"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 
-from sessions.bulk.selection_error import SelectionError
+from sessions.selection.errors import SelectionError
 from users.models import DeviceToken
 
 STDIN = "-"

@@ -1,7 +1,7 @@
 """A selection in words for people: names instead of ids, "everyone" for no filter."""
 
-from sessions.bulk.filters import FILTERS
-from sessions.bulk.selection import Selection
+from sessions.selection.filters import FILTERS
+from sessions.selection.selection import Selection
 
 
 def in_one_line(selection: Selection) -> str:

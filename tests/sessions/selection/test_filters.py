@@ -7,16 +7,16 @@ from uuid import UUID
 
 import pytest
 
-from sessions.bulk.describe import in_one_line, in_words
-from sessions.bulk.filter_kinds import Switch, Values
-from sessions.bulk.filters import FILTERS
-from sessions.bulk.list_parameters import UNKNOWN_PLATFORM
-from sessions.bulk.listing import PARAMETERS, conditions, selection_of
-from sessions.bulk.selection import Selection
 from sessions.ids import first_id
 from sessions.management.options import add_filters
 from sessions.management.options import selection_of as selection_of_options
 from sessions.models import Session
+from sessions.selection.describe import in_one_line, in_words
+from sessions.selection.filters import FILTERS
+from sessions.selection.kinds import Switch, Values
+from sessions.selection.listing import PARAMETERS, conditions, selection_of
+from sessions.selection.parameters import UNKNOWN_PLATFORM
+from sessions.selection.selection import Selection
 from tests.sessions.population import NOW, fulfilled_filters, make_population, new_session
 from users.models import App, DeviceToken, User
 
