@@ -1,7 +1,7 @@
 """The four statements that end sessions. Only `sessions.logout` runs them, and nothing else sets `ended_at`.
 
 Each one does three things at once: it ends the sessions, blacklists their refresh tokens and takes their push
-addresses from their users. From its commit on, authentication refuses the sessions.
+addresses from their users. After its commit, authentication refuses the sessions.
 
 | statement | ends | called for |
 | --- | --- | --- |
@@ -66,9 +66,9 @@ blacklisted AS (
         ON CONFLICT (token_id) DO NOTHING
 ),
 -- Take these addresses from the user: the session's own, those of its device, and the one that the user names.
--- The user keeps an address that a newer session of theirs holds. A log-in that commits while we wait for the
--- address's row is visible in `held_by` only. So a holder that we can't find is newer.
--- The row is written in either case. So if another transaction is writing it, we wait, and decide by its new state.
+-- The user keeps an address that a newer session of theirs holds. If a log-in commits while we wait for the
+-- address, we see that in `held_by` only. So a holder that is in no row that we see is a newer one.
+-- The address is written in either case: if another transaction is writing it, we wait and decide by its new state.
 detached AS (
     UPDATE users_devicetoken t
        SET updated_at = %(now)s,

@@ -1,4 +1,4 @@
-"""What a logout does, told over both dialects; and what it leaves alone."""
+"""What a logout does in both dialects, and what it leaves alone."""
 
 import pytest
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -66,7 +66,7 @@ def test_a_logged_out_refresh_token_is_blacklisted_in_simplejwts_tables_and_refu
     assert BlacklistedToken.objects.filter(token=outstanding).exists()
 
 
-# --- what changes between the look at the token and the logout ------------------------------------
+# --- the session changes between its lookup and the logout -----------------------------------------
 
 
 def authenticated(phone):
@@ -101,7 +101,7 @@ def test_a_logout_that_comes_second_leaves_everything_as_it_is(new_phone):
     phone = new_phone(device_token="phone").sign_up()
     session = authenticated(phone)
     phone.log_out()
-    # The same user, on the same phone, once more.
+    # The same user logs in again on the same phone.
     assert phone.log_in(phone.username).status == 200
     before = Session.objects.get(pk=session.pk)
     with pytest.raises(SessionEnded):
