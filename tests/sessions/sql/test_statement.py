@@ -47,6 +47,17 @@ def test_a_value_that_is_sent_comes_back_unchanged(db, kind, value):
     assert Statement(f"SELECT %(value)s::{kind}").fetch_all(value=value) == [(value,)]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_statement_is_planned_once_for_each_connection():
+    connection.close_pool()
+    statement = Statement("SELECT %(n)s::int AS planned_once")
+    plans = Statement("SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = %(sql)s")
+    with transaction.atomic():
+        for n in range(3):
+            statement.fetch_all(n=n)
+        assert plans.fetch_all(sql=statement.sql) == [(3, 0)]
+
+
 def test_a_value_is_data_and_never_sql(db):
     text = "'; DROP TABLE users_user; --"
     assert Statement("SELECT %(text)s::text, %(text)s::text = %(other)s").fetch_all(text=text, other="x") == [
