@@ -40,6 +40,8 @@ _END_OWN = Statement("""
 WITH
 -- End the session. But if it has changed since the request looked it up, or if the user has another open
 -- session on the push address that they name, end nothing: the caller then locks first, and looks again.
+-- For example, a refresh may commit while this waits for the session's row. This would then see the new token's
+-- `jti` in that row, but not the token in simplejwt's table, and could not blacklist it.
 ended AS (
     UPDATE user_sessions_session
        SET ended_at = %(now)s, end_reason = 'logout', ended_by_id = user_id,
