@@ -1,4 +1,4 @@
-"""`live_sessions` and `Session.refusal` agree on every session at every moment."""
+"""`live_sessions` is `Session.refusal`, said to the database: they agree on every session at every moment."""
 
 from datetime import timedelta
 from itertools import product
@@ -11,7 +11,7 @@ from tests.sessions.population import NOW, TICK
 from users.models import App, User
 
 DAY = timedelta(days=1)
-# One tick before, at and after three moments: the log-in, the last use and each time-out.
+# A tick before, at and after the moment of a session's login, of its last use, and of each end by time.
 AROUND = (-TICK, timedelta(0), TICK)
 APPS = {
     "plain": {},
@@ -39,7 +39,7 @@ USERS = {
 STATES = {
     "live": {},
     "ended": {"ended_at": NOW + DAY, "end_reason": EndReason.LOGOUT},
-    # Written by a clock that is ahead.
+    # Of a clock that is ahead.
     "ended later": {"ended_at": NOW + 100 * DAY, "end_reason": EndReason.LOGOUT},
     "short": {"expires_at": NOW + 2 * DAY},
 }
@@ -47,7 +47,7 @@ STATES = {
 
 @pytest.fixture
 def sessions(db):
-    """Make a session for each app with each user and with none, in each state, used at once or a day later."""
+    """Each kind of app with each kind of user, and with none, in each state, used at once or a day later."""
     apps = [App.objects.create(name=name, **fields) for name, fields in APPS.items()]
     users = [User.objects.create_user(name, **fields) for name, fields in USERS.items()]
     Session.objects.bulk_create(
@@ -80,7 +80,7 @@ def test_the_database_and_the_server_agree_on_which_sessions_are_live(
     assert refusals == {None, *Refusal}
 
 
-def test_live_sessions_keeps_to_the_sessions_that_it_is_given(sessions):
+def test_of_some_sessions_only_these_are_asked_about(sessions):
     some = Session.objects.filter(user=None, app__name="plain")
     live = live_sessions(some, now=NOW)
     assert {session.pk for session in live} == {

@@ -1,4 +1,4 @@
-"""Mails to users."""
+"""What users are told by mail of their logins."""
 
 import itertools
 import logging
@@ -16,7 +16,7 @@ AGENT = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) TheApp/7"
 
 @pytest.fixture
 def ann(new_phone, settings):
-    """Make ann, who signed up on her phone, with notices switched on."""
+    """Ann, who signed up on the phone that she has; notices are on."""
     phone = new_phone(device_token="phone").sign_up()
     User.objects.update(email="ann@example.org", first_name="Ann")
     settings.NEW_DEVICE_MAIL = True
@@ -24,7 +24,7 @@ def ann(new_phone, settings):
 
 
 def another(phone, new_phone, **options):
-    """Make another installation of the same app."""
+    """Another installation of the same app."""
     if phone.dialect == "buddy":
         options |= {"app_id": phone.app_id, "app_key": phone.app_key}
     return new_phone(**options)
@@ -32,7 +32,7 @@ def another(phone, new_phone, **options):
 
 @pytest.fixture
 def log_in(django_capture_on_commit_callbacks):
-    """Return a function that logs in on a phone and runs what the log-in does on commit."""
+    """Log in on that phone, to the end of all that a login does."""
 
     def log_in(phone, username, **headers):
         send = phone.send
@@ -120,14 +120,14 @@ def test_sessions_know_their_platform(new_phone, db):
     assert session.expires_at - session.created_at == timedelta(days=30)
 
 
-# --- the texts of mails ----------------------------------------------------------------------------
+# --- what mails say --------------------------------------------------------------------------------
 
 LINK = "http://evil.example/x"
 
 
 @pytest.fixture
 def eve(new_phone, settings, commits):
-    """Make eve, who puts a link into every field that a client may send, and into the user agent."""
+    """Eve, who puts a link wherever a client may put a word, on a phone that sends one as its user agent."""
     settings.NEW_DEVICE_MAIL = True
     phone = new_phone()
     send, numbers = phone.send, itertools.count()
@@ -160,7 +160,7 @@ def register_with_links(eve, unique_id):
 
 
 def ask_for_everything(eve, mailoutbox):
-    """Send a mail of each kind."""
+    """Have a mail of each kind sent."""
     zap = ZapPhone(eve.send)
     if eve.dialect == "buddy":
         register_with_links(eve, "two")

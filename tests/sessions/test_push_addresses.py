@@ -1,4 +1,4 @@
-"""Who owns a push address when a log-in meets the end of another session. The tests hold locks to force the order."""
+"""Whose push address it is when a log-in and the end of another session meet. Locks held here force the order."""
 
 from importlib import import_module
 
@@ -34,7 +34,7 @@ def authenticated(phone, token=None):
 
 
 def log_in(user, device_token=PHONE):
-    """Log in as a phone does in ZAP, up to the commit. Returns: the new session."""
+    """As a phone does in ZAP, up to the commit. Returns: the session that was opened."""
     log_in_with_refresh(user, app=get_zap_app(), device_token=device_token, origin=HERE)
     return get_live_session_by_id(Session.objects.filter(user=user).latest("created_at").pk)
 
@@ -45,7 +45,7 @@ def is_open(session):
 
 @pytest.fixture
 def anna(transactional_db):
-    """Make anna, who is logged in to ZAP, on a phone whose app forgets its tokens and logs in again."""
+    """She is logged in in ZAP, on a phone whose app forgets that and logs in anew."""
     get_zap_app()
     return ZapPhone(InProcess(), device_token=PHONE).sign_up()
 
@@ -135,8 +135,8 @@ def test_a_phone_that_logs_in_again_during_the_sweep_after_everybody_out_keeps_i
 
 
 @pytest.mark.parametrize("first", ["a logout", "a time-out"])
-def test_two_sessions_that_end_at_once_leave_the_pushes_to_neither(anna, first):
-    """A time-out passes the address on to another session. It must not be one that is just ending."""
+def test_of_two_sessions_that_end_at_once_the_pushes_are_left_to_none(anna, first):
+    """A time-out leaves the address to another session on it, which must not be one that is just ending."""
     old = authenticated(anna)
     forgotten = log_in(old.user)
     acts = {"a logout": (log_out, old), "a time-out": (by_itself, forgotten)}
@@ -156,7 +156,7 @@ def test_two_sessions_that_end_at_once_leave_the_pushes_to_neither(anna, first):
 
 @pytest.fixture
 def device(transactional_db):
-    """Return a function that makes phones in Buddy, of one app, each with a user logged in."""
+    """Makes phones in Buddy, of one app, on which a user is logged in."""
     app = create_app("Buddy app")
     options = {"app_id": app.app.pk, "app_key": app.key}
     return lambda push: BuddyPhone(InProcess(), device_token=push, **options).sign_up()
@@ -198,7 +198,7 @@ def test_two_devices_exchange_their_addresses(device):
 
 
 def test_another_registration_of_a_device_leaves_its_newer_session_the_pushes(device):
-    """A device can have two addresses. The end of an older session on it leaves the newer session's address."""
+    """A device can have two addresses: an older session on it does not take the newer one's away."""
     phone = device("old")
     old = authenticated(phone)
     again = open_device_session(old.app, unique_id=phone.unique_id, push_token="new", origin=HERE)
@@ -223,7 +223,7 @@ def test_a_log_in_over_the_limit_and_a_logout_of_the_oldest_session_get_along(an
             leaving = start(log_out, old, device_token=PHONE)
             wait_until(lambda: count_waiting() == 2)
         new = logging_in.result(20)
-        # The limit may have ended the old session first.
+        # The limit may have ended it before.
         assert isinstance(leaving.exception(20), SessionEnded | None)
     assert (is_open(old), is_open(new)) == (False, True)
     assert pushes_of(anna.user_id) == [PHONE]

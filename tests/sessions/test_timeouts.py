@@ -1,4 +1,4 @@
-"""Time-outs: to the second, and with their record."""
+"""Sessions that end by themselves, to the second; and what is written down about it."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def session_of(phone):
 
 
 def refreshed(phone):
-    """Read with an access token that has not expired. ZAP's phones refresh theirs first."""
+    """An access token that has not expired, where they can be had."""
     if phone.dialect == "zap":
         answer = phone.refresh()
         if answer.status != 200:
@@ -95,7 +95,7 @@ def test_an_app_level_token_never_idles(new_phone, clock, settings):
     assert phone.call("PATCH", "/devices/current", {}, token=phone.app_token).status == 200
 
 
-# --- the record ----------------------------------------------------------------------------------
+# --- what is written down ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_sweep_ends_what_has_timed_out_with_its_reason_and_stops_its_pushes(
     sweep()
     assert (session_of(phone).end_reason, session_of(phone).ended_by) == (reason, None)
     assert DeviceToken.objects.get().user is None
-    # An expired refresh token needs no entry in the blacklist.
+    # An expired refresh token is dead without it.
     assert BlacklistedToken.objects.count() == (1 if phone.dialect == "zap" and reason != EndReason.EXPIRED else 0)
 
 
