@@ -116,7 +116,8 @@ class Statement:
             prepared[self] = name, loaders
         else:
             loaders.set_pgresult(result, set_loaders=False)
-        return loaders.load_rows(0, result.ntuples, tuple)
+        rows: list[Row] = loaders.load_rows(0, result.ntuples, tuple)
+        return rows
 
 
 def _django() -> Any:
