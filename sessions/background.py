@@ -1,6 +1,6 @@
-"""What may take its time, such as a mail: done after the answer, in a thread of the worker.
+"""Jobs after the answer, such as a mail, in threads of the worker.
 
-Not kept anywhere: what is waiting when a worker dies is lost, and whoever waits for a mail asks again.
+Waiting jobs are not stored. If the worker dies, they are lost, and a user who waits for a mail has to ask again.
 """
 
 import logging
@@ -19,12 +19,15 @@ logger = logging.getLogger("zapauth.background")
 MOST_WAITING = 1000
 _places = BoundedSemaphore(MOST_WAITING)
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="after-answer")
-# What takes minutes has a thread of its own, so that no mail waits for it.
+# Jobs that take minutes have a thread of their own, so that no mail waits for them.
 _long = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-after-answer")
 
 
 def after_answer(job: Callable[..., None], *args: Any, takes_long: bool = False) -> None:
-    """Call ``job`` soon, in another thread. What it raises is logged, under the id of this request."""
+    """Call ``job`` soon, in another thread. An exception is logged, under the id of this request.
+
+    Args: takes_long: use the thread for jobs that take minutes.
+    """
     if not _places.acquire(blocking=False):
         logger.error("%s is left out: %d others wait", job.__name__, MOST_WAITING)
         return
@@ -41,12 +44,12 @@ def after_answer(job: Callable[..., None], *args: Any, takes_long: bool = False)
 
 
 def after_commit(job: Callable[..., None], *args: Any) -> None:
-    """The same, once the transaction at hand is committed; if it is rolled back, never."""
+    """Call `after_answer` when the open transaction commits. If it is rolled back, do nothing."""
     transaction.on_commit(lambda: after_answer(job, *args))
 
 
 def finish() -> None:
-    """Return when all that waits is done; nothing can be added any more. For a process that ends at once after it."""
+    """Refuse new jobs, and return when all waiting ones are done. For a process that is about to end."""
     _threads.shutdown()
     _long.shutdown()
 
@@ -61,7 +64,7 @@ def _start_long(run: Callable[[], None]) -> None:
 
 def _submit(run: Callable[[], None], threads: ThreadPoolExecutor) -> None:
     def run_and_let_go() -> None:
-        # The request's limits are not its own, and the user whom it served need not wait for it.
+        # The job has other time limits than the request, and does not count as one of the user's connections.
         set_use(Use.COMMAND)
         serve_nobody()
         try:

@@ -1,4 +1,4 @@
-"""A device's own calls: registering it, telling where its pushes go, and going on after a logout."""
+"""What a device asks for: to register, to change its description or push address, and to log its user out."""
 
 from typing import Any
 
@@ -29,10 +29,10 @@ from users.transactions import in_transaction
 def open_device_session(
     app: App, *, unique_id: str | None, push_token: str | None, origin: Origin, **description: Any
 ) -> Grant:
-    """Register a device, or know it again by ``unique_id``, and open an app-level session on it.
+    """Register a device, or find it by ``unique_id``, and open an app-level session on it.
 
-    ``unique_id`` is no secret, so this changes nothing for whoever is logged in on the device: its
-    description stays, and the push address is this session's alone.
+    ``unique_id`` is no secret. So if a user is logged in on the device, nothing changes for them: the device keeps
+    its description, and only the new session is bound to the push address.
     """
     device = find_device(app, unique_id)
     if device is None or not is_in_use(device.pk):
@@ -46,11 +46,11 @@ def open_device_session(
 def change_device(session: Session, *, push_token: str | None = None, **description: Any) -> Device:
     """Change the description of the device that ``session`` is on, and the session's push address.
 
-    A new address takes the place of the session's old one; "" takes it away. The app-level session that a
-    user's session was opened from gets it as well: some clients log in with that one again.
+    A new address replaces the session's old one; "" removes it. The app-level session that a user's session was
+    opened from gets the new address as well, because some clients log in with that session again.
 
-    Raises: DeviceInUse, when ``session`` is app-level and a user is logged in on the device;
-        SessionEnded, when a logout was quicker: else that user's pushes would come back.
+    Raises: DeviceInUse, if ``session`` is app-level and a user is logged in on the device. SessionEnded, if a logout
+        was quicker. Otherwise the user's pushes would come back.
     """
     on_device = sessions_on_device(session)
     session = still_open(session, lock_sessions(on_device))
@@ -67,9 +67,9 @@ def change_device(session: Session, *, push_token: str | None = None, **descript
 
 
 def _move(session: Session, push_token: str, *, device: Device) -> DeviceToken | None:
-    """Give ``session`` that push address in the place of its old one, both on ``device``; "" is none."""
+    """Replace the push address of ``session``, which is on ``device``; "" is none. Returns: the new address."""
     old_id, user = session.device_token_id, session.user
-    # Both at once: two devices that exchange their addresses could wait for each other.
+    # Lock both at once. Otherwise two devices that exchange their addresses could wait for each other.
     lock_device_tokens(Q(pk=old_id) | Q(digest=DeviceToken.digest_of(push_token)))
     held_by = None if user is None else session.pk
     held = attach_device_token(push_token, user=user, held_by=held_by, device=device) if push_token else None
@@ -79,7 +79,7 @@ def _move(session: Session, push_token: str, *, device: Device) -> DeviceToken |
 
 
 def _without_users_facts(device: Device, given: dict[str, Any]) -> Device:
-    """The device as an app-level session may see it: without what a user's session told, such as where they are."""
+    """Return the device as an app-level session may see it: without what a user has told, such as their location."""
     nothing = Device()
     for name in ("latitude", "longitude", "tag"):
         if name not in given:
@@ -88,9 +88,9 @@ def _without_users_facts(device: Device, given: dict[str, Any]) -> Device:
 
 
 def log_out_of_device(session: Session, *, origin: Origin) -> Grant:
-    """End a user's session on a device and open an app-level one there: together or not at all.
+    """End a user's session on a device and open an app-level one there: both or neither.
 
-    Raises: SessionEnded, when it had ended before; then no session is opened.
+    Raises: SessionEnded, if it had ended before. Then no session is opened.
     """
     opened, now = uuid7(), session.checked_at
     expires_at = now + settings.APP_SESSION_LIFETIME

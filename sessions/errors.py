@@ -1,6 +1,6 @@
-"""Why a credential is refused. Each dialect gives these its own status and words.
+"""Why a credential is refused. Each dialect words these in its own way, with its own status.
 
-`code` is on the wire in the ZAP dialect: add, never rename.
+`code` is on the wire in the ZAP dialect: add codes, never rename one.
 """
 
 
@@ -17,48 +17,48 @@ class TokenMissing(SessionsError):
 
 
 class TokenInvalid(SessionsError):
-    """Malformed, not signed by us, of the wrong type, or not for this audience."""
+    """The token is malformed, not signed by us, of the wrong type, or not for this audience."""
 
     code = "token_invalid"
 
 
 class TokenExpired(SessionsError):
-    """Genuine, but past its `exp`."""
+    """The token is genuine, but past its `exp`."""
 
     code = "token_expired"
 
 
 class SessionEnded(SessionsError):
-    """Genuine, but its session has ended, expired, or been cut off."""
+    """The credential is genuine, but its session is not live: `Session.refusal`."""
 
     code = "session_ended"
 
 
 class UserTokenRequired(SessionsError):
-    """An app-level token where a user is needed."""
+    """The request has an app-level token and needs a user's."""
 
     code = "user_token_required"
 
 
 class DeviceInUse(SessionsError):
-    """An app-level token wants to change a device on which a user is logged in."""
+    """The request has an app-level token and would change a device on which a user is logged in."""
 
     code = "device_in_use"
 
 
 class ReauthenticationRequired(SessionsError):
-    """This act needs the user's password, and the session's log-in was too long ago."""
+    """The act needs the user's password, because the session's log-in was too long ago."""
 
     code = "reauthentication_required"
 
 
 class WrongPasswordGiven(ReauthenticationRequired):
-    """The password that came along with such an act is not the user's."""
+    """The request for such an act has a wrong password."""
 
     code = "wrong_password"
 
 
 class SessionNotFound(SessionsError):
-    """There is no session of this id, or that user has no live one."""
+    """There is no live session of this id, or it is another user's."""
 
     code = "not_found"

@@ -1,13 +1,14 @@
-"""Session ids are UUIDv7 (RFC 9562 §5.7): they begin with the time, so the primary key's index finds a period."""
+"""Ids and times. A session's id is a UUIDv7, which begins with the time: the primary key's index finds a period."""
 
 from datetime import UTC, date, datetime, time
 from uuid import UUID
 
 
 def start_of(day: date) -> datetime:
+    """Return midnight (UTC) at the beginning of ``day``."""
     return datetime.combine(day, time(), UTC)
 
 
 def first_id(moment: datetime) -> UUID:
-    """The least id of a session opened then or later (RFC 9562 §5.7). Its time counts from 1970."""
+    """Return the lowest id that a session can have if it was opened at ``moment`` or later (RFC 9562 §5.7)."""
     return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)

@@ -1,4 +1,4 @@
-"""Which sessions are live, for the database: `Session.refusal` in SQL, held to it by a test."""
+"""Filters for live and idle sessions: the rules of `Session.refusal` in SQL. A test compares the two."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from users.models import App
 
 
 def live_sessions(sessions: QuerySet[Session], *, now: datetime) -> QuerySet[Session]:
-    """Those of ``sessions`` whose tokens are accepted at ``now``."""
+    """Return those of ``sessions`` whose tokens are accepted at ``now``."""
     app, user = Q(app__sessions_valid_after=None), Q(user__sessions_valid_after=None)
     return sessions.filter(
         app | Q(created_at__gt=F("app__sessions_valid_after")),
@@ -27,7 +27,7 @@ def live_sessions(sessions: QuerySet[Session], *, now: datetime) -> QuerySet[Ses
     )
 
 
-# The sessions that an order refuses, ended or not: `Session._is_cut_off` in SQL.
+# Filters for the sessions that an order refuses, whether they have ended or not: `Session._is_cut_off` in SQL.
 CUT_OFF = {
     Refusal.APP_CUT_OFF: ~Q(app_epoch=F("app__session_epoch")) | Q(created_at__lte=F("app__sessions_valid_after")),
     Refusal.USER_CUT_OFF: Q(user__isnull=False)
@@ -36,12 +36,15 @@ CUT_OFF = {
 
 
 def idle_since(now: datetime) -> Q:
-    """Not used for too long by then."""
+    """Return the filter for sessions that have not been used for too long at ``now``."""
     return Q(user__isnull=False, last_seen_at__lte=Value(now) - _idle_timeout())
 
 
 def not_idle_since(now: datetime) -> Q:
-    """The others. Not `~idle_since`: where an app knows no idleness, PostgreSQL takes neither for true."""
+    """Return the filter for the other sessions.
+
+    It is not `~idle_since`: without an idle time-out that compares with NULL, and so neither would be true.
+    """
     limit = Coalesce(Value(now) - _idle_timeout(), Value(_LONG_AGO))
     return Q(user=None) | Q(last_seen_at__gt=limit)
 
@@ -50,7 +53,7 @@ _LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
 
 
 def _idle_timeout() -> NullIf:
-    # As `sessions.policy.idle_timeout` has it, in SQL; zero, which is never, is NULL.
+    # `sessions.policy.idle_timeout` in SQL. Zero means never; here that is NULL.
     staff = Value(settings.STAFF_IDLE_TIMEOUT, output_field=DurationField())
     users = Value(settings.SESSION_IDLE_TIMEOUT, output_field=DurationField())
     default = Case(When(app__kind=App.Kind.ADMIN, then=staff), default=users)

@@ -1,8 +1,7 @@
-"""What users are told by mail.
+"""The mails to users.
 
-A mail may reach a stranger, for anybody can register with anybody's address. So no mail says anything that
-a client supplied: no name, no device model, no user agent, no other address. A link in one of these would be mailed in
-our name.
+Anybody can register with a stranger's address, so a mail may reach a stranger. For that reason no mail contains what
+a client has sent: no name, device model, user agent or other address. A link in such a text would go out in our name.
 """
 
 from datetime import datetime
@@ -18,12 +17,12 @@ from users.clock import database_now
 from users.models import User
 from users.reset_codes import LIFETIME, Purpose, address_for
 
-# The words of ua-parser for these, and of Buddy's clients. Any other word may be a client's own.
+# The systems' names that ua-parser and Buddy's clients use. A mail shows no other one: a client may have made it up.
 SYSTEMS = {"iOS", "Android", "Windows", "Mac OS X", "Linux", "Ubuntu", "Chrome OS"}
 
 
 class AccountChange(StrEnum):
-    """What a mail says has changed in an account."""
+    """A change of an account, as a mail words it."""
 
     EMAIL_ASKED = "Another email address was set. It takes the place of this one when it is verified."
     EMAIL_KEPT = "The change to another email address was taken back."
@@ -34,7 +33,7 @@ class AccountChange(StrEnum):
     DELETED = "The account was deleted."
 
 
-# After these, no code for a new password is mailed to the address any more.
+# After these changes a code for a new password is no longer mailed to the old address.
 _ADDRESS_GONE = {AccountChange.EMAIL, AccountChange.DELETED}
 
 # The fields that identify a user or let them in, as mails call them.
@@ -47,23 +46,26 @@ def mail_reset_code(user: User, code: str) -> None:
 
 
 def mail_email_code(user: User, code: str) -> None:
-    """Mail the code that verifies the user's latest email to that email."""
+    """Mail the code that verifies the user's newest email, to that email."""
     _mail_code(user, Purpose.EMAIL, "Verify your email for {}", code)
 
 
 def mail_account_changed(address: str | None, *changes: AccountChange, by_staff: bool = False) -> None:
-    """Tell a user what has changed in their account, and what to do if it was not them.
+    """Mail a user what has changed in their account, and what to do if they didn't change it.
 
-    The mail goes after the commit of the transaction at hand, and not at all without an address or a change.
+    The mail is sent after the commit of the open transaction. Without an address or a change, none is sent.
 
-    Args: address: the user's email before the change. by_staff: somebody else made it, for the service.
+    Args: address: the user's email before the change. by_staff: staff made the change.
     """
     if address and changes:
         after_commit(_send_account_changed, address, changes, database_now(), by_staff)
 
 
 def mail_new_device(session: Session) -> None:
-    """Tell the session's user, if they have an email. ``session`` has its `user` and `app` loaded."""
+    """Mail a user that they have logged in from a new device, if they have an email.
+
+    Args: session: the new one, with `user` and `app` loaded.
+    """
     user = session.user
     if user is not None and user.email:
         system = session.platform if session.platform in SYSTEMS else None

@@ -16,7 +16,7 @@ PLATFORM_LENGTH = 100
 
 
 class EndReason(models.TextChoices):
-    """Why a session ended. Stored and logged: add, never rename."""
+    """Why a session ended. Stored and logged: add values, never rename one."""
 
     LOGOUT = "logout", "logged out by the user"
     STAFF = "staff", "ended by staff"
@@ -46,9 +46,9 @@ class Refusal(StrEnum):
 
 
 class BulkRun(models.Model):
-    """An order to end many sessions: who gave it, what for, and how far it has come.
+    """An order to end many sessions: who gave it, why, and how far it has come.
 
-    Written in `sessions.bulk.runs` alone. Part of the record, so it stays.
+    `sessions.bulk.runs` writes it. It is a part of the record, so it is never deleted.
     """
 
     class Source(models.TextChoices):
@@ -59,23 +59,23 @@ class BulkRun(models.Model):
     source = models.CharField(max_length=10, choices=Source.choices)
     actor = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     operator = models.CharField(max_length=200, blank=True, help_text="Who called the command: user@host.")
-    note = models.TextField(blank=True, help_text="Why, in the words of who ordered it.")
+    note = models.TextField(blank=True, help_text="The reason, in the words of the person who gave the order.")
     selection = models.JSONField(help_text="The filters: `sessions.selection.selection.Selection`.")
     fingerprint = models.CharField(max_length=16)
-    expected = models.PositiveIntegerField(help_text="How many live sessions it was to end when it was given.")
+    expected = models.PositiveIntegerField(help_text="How many live sessions it was expected to end.")
     ended = models.PositiveIntegerField(default=0, help_text="How many it has ended so far.")
-    cut_off = models.BooleanField(help_text="Whether all of them were refused at once, before they were swept.")
+    cut_off = models.BooleanField(help_text="Whether all of them were refused at once, before the first one was ended.")
     ip = models.GenericIPAddressField(null=True, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
-    started_at = models.DateTimeField(help_text="When the order was given first.")
-    as_of = models.DateTimeField(help_text="When it was given last. Sessions opened later are not meant.")
+    started_at = models.DateTimeField(help_text="When the order was first given.")
+    as_of = models.DateTimeField(help_text="When the order was last given. Sessions that are opened later stay.")
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-started_at"]
         indexes = [
             models.Index(F("started_at").desc(), name="bulk_run_newest"),
-            # Looked for every few seconds; of all the others there are many.
+            # Servers look for unfinished runs every few seconds. There are few of them, and many finished ones.
             models.Index(fields=["as_of"], condition=Q(finished_at=None), name="bulk_run_unfinished"),
         ]
 
@@ -84,14 +84,14 @@ class BulkRun(models.Model):
 
 
 class Session(models.Model):
-    """A login. With no user it is app-level: an app on a device, before or after a login there.
+    """A login. Without a user it is app-level: an app on a device, before or after a login there.
 
-    Ending is a fact with a time, a reason and an actor, so the row stays. `ended_at` is set in
-    `sessions.logout.end_sessions` and nowhere else.
+    The row stays when the session has ended, with the time, the reason and the actor. Only the statements in
+    `sessions.sql.ending` end a session, and only `sessions.logout` runs them.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False, help_text="The `sid` claim.")
-    # No index by itself on any of these: the partial ones below answer what is asked.
+    # No foreign key has an index of its own. The partial indexes below are the ones that queries use.
     app = models.ForeignKey(App, on_delete=models.PROTECT, db_index=False)
     user = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="login_sessions"
@@ -105,16 +105,18 @@ class Session(models.Model):
         on_delete=models.PROTECT,
         db_index=False,
         related_name="+",
-        help_text="The session whose token opened this one on the same device: by a log-in, or by a logout.",
+        help_text="The session whose token opened this one on the same device, by a log-in or a logout.",
     )
 
     ip = models.GenericIPAddressField(null=True, blank=True)
     user_agent = models.CharField(max_length=USER_AGENT_LENGTH, blank=True)
     platform = models.CharField(
-        max_length=PLATFORM_LENGTH, blank=True, help_text="The device's; without one, what the user agent says."
+        max_length=PLATFORM_LENGTH,
+        blank=True,
+        help_text="The device's platform. Without a device, what the user agent says.",
     )
     created_at = models.DateTimeField()
-    last_seen_at = models.DateTimeField(help_text="Written every few minutes at most.")
+    last_seen_at = models.DateTimeField(help_text="When it was last used. Written every few minutes at most.")
     expires_at = models.DateTimeField()
     authenticated_at = models.DateTimeField(
         null=True, blank=True, help_text="When the user's password was last checked for this session."
@@ -123,12 +125,14 @@ class Session(models.Model):
     app_epoch = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     user_epoch = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     refresh_jti = models.CharField(
-        max_length=32, null=True, blank=True, help_text="The one refresh token that is good; NULL: it has none."
+        max_length=32, null=True, blank=True, help_text="The `jti` of its current refresh token; NULL if it has none."
     )
-    # The one before it, as long as a retry of the lost answer may come: `sessions.refresh`.
+    # The refresh token before that. The client may send it again if the answer was lost: `sessions.refresh`.
     refresh_used_jti = models.CharField(max_length=32, null=True, blank=True)
     refresh_used_at = models.DateTimeField(null=True, blank=True)
-    refresh_used_by = models.CharField(max_length=64, blank=True, help_text="Digest of the client that used it.")
+    refresh_used_by = models.CharField(
+        max_length=64, blank=True, help_text="Digest of the client that used that token."
+    )
 
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=20, choices=EndReason.choices, blank=True)
@@ -137,8 +141,8 @@ class Session(models.Model):
     )
     ended_ip = models.GenericIPAddressField(null=True, blank=True)
     ended_request_id = models.CharField(max_length=64, blank=True)
-    # The database does not check it: a run is never deleted, and looking at the same one a million times would
-    # take as long as a tenth of the sweep.
+    # The database does not check this key: runs are never deleted. To look up the same run for a million sessions
+    # would take a tenth of the time in which they are ended.
     bulk_run = models.ForeignKey(
         BulkRun,
         null=True,
@@ -149,7 +153,8 @@ class Session(models.Model):
         related_name="sessions",
     )
 
-    # The database's time when `sessions.authentication` looked this session up; not stored, and set there only.
+    # The database's time when this session was looked up or opened. It is not stored: only a session that
+    # `sessions.authentication` or a log-in returns has it.
     checked_at: datetime
 
     class Meta:
@@ -166,13 +171,13 @@ class Session(models.Model):
         indexes = [
             models.Index(fields=["user"], condition=Q(ended_at=None), name="session_live_user"),
             models.Index(F("user"), F("created_at").desc(), name="session_of_user"),
-            # Of ended ones, too: staff look for a phone or an address in all that there ever was.
+            # These three hold ended sessions as well: staff look for a phone or an address among all of them.
             models.Index(
                 fields=["device_token"], condition=Q(device_token__isnull=False), name="session_of_device_token"
             ),
             models.Index(fields=["device"], condition=Q(device__isnull=False), name="session_of_device"),
             models.Index(fields=["ip"], condition=Q(ip__isnull=False), name="session_from_ip"),
-            # Of ended ones, too: a session can't be deleted before those that were opened from it.
+            # It holds ended sessions as well: a session can be deleted only after those that were opened from it.
             models.Index(fields=["opened_from"], condition=Q(opened_from__isnull=False), name="session_opened_from"),
             models.Index(fields=["app", "created_at"], condition=Q(ended_at=None), name="session_live_app"),
             models.Index(F("ended_at").desc(), condition=Q(ended_at__isnull=False), name="session_ended"),
@@ -187,16 +192,16 @@ class Session(models.Model):
         return self.user_id is None
 
     def refusal(self, now: datetime) -> Refusal | None:
-        """The first rule that refuses this session's tokens at ``now``; None: it is live.
+        """Return the first rule that refuses this session's tokens at ``now``, or None if it is live.
 
-        Reads `app` and `user`, so have them loaded.
+        It reads `app` and `user`, so load them with the session.
         """
         return next((refusal for refusal, broken in self.rules(now) if broken), None)
 
     def rules(self, now: datetime) -> tuple[tuple[Refusal, Any], ...]:
-        """Each rule, and whether it is broken (truthy) at ``now``, the database's time.
+        """Return each rule, and whether it is broken (truthy) at ``now``, the database's time.
 
-        `sessions.liveness` says the same in SQL; a test holds the two together.
+        `sessions.liveness` has the same rules as filters; a test compares the two.
         """
         app, user = self.app, self.user
         idle = idle_timeout(app)
@@ -212,10 +217,10 @@ class Session(models.Model):
         )
 
     def _is_cut_off(self, owner: App | User, epoch: int) -> bool:
-        """Whether an order on that app or user refuses this session, which was opened under ``epoch``."""
+        """Return whether an order for that app or user refuses this session, which was opened under ``epoch``."""
         if epoch != owner.session_epoch:
             return True
-        # A session opened at the very instant of the cut-off counts as an old one.
+        # A session that was opened at the instant of the cut-off is refused as well.
         return owner.sessions_valid_after is not None and self.created_at <= owner.sessions_valid_after
 
 
@@ -234,7 +239,7 @@ class Figure(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     day = models.DateField()
     app_id = models.CharField(max_length=24, blank=True)
-    label = models.CharField(max_length=PLATFORM_LENGTH, blank=True, help_text="The platform, or the reason.")
+    label = models.CharField(max_length=PLATFORM_LENGTH, blank=True, help_text="The platform or the reason.")
     count = models.PositiveBigIntegerField()
     counted_at = models.DateTimeField()
 
@@ -246,18 +251,18 @@ class Figure(models.Model):
 
 
 class Mark(models.Model):
-    """How far this database has come. One row; `sessions.restore.guard` has what it is for.
+    """How far this database has come: one row, explained in `sessions.restore.guard`.
 
-    Running servers count it up, so a copy that was made earlier has a lower number.
+    Running servers count it up, so an older copy of the database has a lower number.
     """
 
     ONLY = 1
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
     number = models.BigIntegerField(default=0)
-    at = models.DateTimeField(help_text="The database's time when it was counted up last.")
+    at = models.DateTimeField(help_text="The database's time when the number was last counted up.")
     pruned_before = models.DateTimeField(
-        null=True, blank=True, help_text="Sessions that ended before that have been deleted."
+        null=True, blank=True, help_text="Sessions that ended before this time have been deleted."
     )
 
     class Meta:

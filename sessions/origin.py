@@ -1,3 +1,5 @@
+"""Where a request came from, as the record of a log-in or logout keeps it."""
+
 from dataclasses import dataclass
 from typing import Self
 
@@ -6,7 +8,7 @@ from django.http import HttpRequest
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an order came from, for the record: a request, or a command (all empty)."""
+    """Where an order came from. A command has no request, so all is empty."""
 
     ip: str | None = None
     user_agent: str = ""
@@ -14,10 +16,10 @@ class Origin:
 
     @classmethod
     def of(cls, request: HttpRequest) -> Self:
-        """The origin of a request that has its facts (`zapauth.request_facts`)."""
+        """Return the origin of a request. `zapauth.request_facts` has set its address and id."""
         return cls(
             ip=request.client_ip,  # type: ignore[attr-defined]
-            # No header can hold a NUL; PostgreSQL takes none in a text.
+            # PostgreSQL takes no NUL in a text. A server that lets one through in a header must not fail here.
             user_agent=request.META.get("HTTP_USER_AGENT", "").replace("\0", ""),
             request_id=request.request_id,  # type: ignore[attr-defined]
         )

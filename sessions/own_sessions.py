@@ -1,4 +1,4 @@
-"""A user's sessions, as they see them: who is logged in where, and an end to it, one by one or by scope."""
+"""What users do with their own sessions, and staff with a user's: list them, and end one or a scope of them."""
 
 from enum import StrEnum
 from uuid import UUID
@@ -19,9 +19,9 @@ from users.transactions import in_transaction
 
 
 def live_sessions_of(user_id: str, *, actor: User) -> list[Session]:
-    """The live sessions of that user in all apps, newest first, with what they point at.
+    """Return the live sessions of that user in all apps, newest first, with their app, user, device and address.
 
-    Raises: NotYours, UserNotFound (that only to staff who may see sessions).
+    Raises: NotYours, UserNotFound (only to staff who may see sessions).
     """
     user = get_user_to_read(user_id, actor=actor, act=Act.SEE_SESSIONS)
     sessions = Session.objects.filter(user=user, ended_at=None).select_related("app", "user", "device", "device_token")
@@ -30,7 +30,7 @@ def live_sessions_of(user_id: str, *, actor: User) -> list[Session]:
 
 
 class Scope(StrEnum):
-    """Which of a user's sessions a logout is for, seen from the one that asks."""
+    """Which of a user's sessions a logout ends, seen from the session that asks for it."""
 
     THIS = "this"
     OTHERS = "others"
@@ -40,14 +40,14 @@ class Scope(StrEnum):
 def log_out_scope(
     user_id: str, scope: Scope, *, current: Session, actor: User, password: str | None = None, origin: Origin
 ) -> int:
-    """End the sessions of that user in ``scope``, in whatever app; how many this call ended.
+    """End the sessions of that user in ``scope``, in all apps. Returns: how many this call ended.
 
-    Of another user's, seen by staff, all are others; none is this one.
+    When staff end another user's sessions, `others` means all of them, and `this` none.
 
-    Args: current: the session of ``actor``. password: theirs, to end others than ``current``.
+    Args: current: the session of ``actor``. password: the password of ``actor``, to end others than ``current``.
 
-    Raises: NotYours, UserNotFound, ReauthenticationRequired, TooManyAttempts; SessionEnded, when the
-        caller's own was to end and another request was quicker.
+    Raises: NotYours, UserNotFound, ReauthenticationRequired, TooManyAttempts. SessionEnded, if the caller's own
+        session is in the scope and another request was quicker to end it.
     """
     user = get_user_to_change(user_id, actor=actor, act=Act.END_SESSIONS)
     if scope is not Scope.THIS:
@@ -75,7 +75,7 @@ def log_out_session(
 ) -> None:
     """End one session of that user.
 
-    Args: current: the session of ``actor``. password: theirs, to end another one than ``current``.
+    Args: current: the session of ``actor``. password: the password of ``actor``, to end another than ``current``.
 
     Raises: NotYours, UserNotFound, SessionNotFound, ReauthenticationRequired, TooManyAttempts.
     """
@@ -92,8 +92,8 @@ def log_out_session(
 
 
 def _open_sessions_of(user: User) -> QuerySet[Session]:
-    # What has timed out is in no list any more, and ended by itself. In a transaction of its own: two
-    # sets of locks in one could wait for each other.
+    # End those that have timed out first, so that they are not counted as logged out. That is a transaction of its
+    # own: two transactions that each lock two sets of sessions could wait for each other.
     sessions = Session.objects.filter(user=user)
     end_timed_out(sessions)
     return sessions

@@ -1,162 +1,333 @@
-"""The statement that ends sessions, put together from its parts. Only `sessions.logout` runs it.
+"""The four statements that end sessions. Only `sessions.logout` runs them, and nothing else sets `ended_at`.
 
-Its parameters are what the record says of the logout (`now`, `reason`, `actor`, `ip`, `request_id`, `run`) and which
-sessions are meant. It returns one row. The second value says whether a session was ended.
+Each one does three things at once: it ends the sessions, blacklists their refresh tokens and takes their push
+addresses from their users. After its commit, authentication refuses the sessions.
+
+| statement | ends | called for |
+| --- | --- | --- |
+| `end_own` | one session, unlocked, if it has not changed | a user's logout |
+| `end_own_and_open` | the same, and opens an app-level session | a user's logout in Buddy |
+| `end_locked` | locked sessions | every other order |
+| `end_by_rule` | locked sessions | time-outs and the limit of sessions |
+
+All of them set `synchronous_commit` for their commit. If the database's default were turned down, a crash could lose
+a logout that was answered, and a replica could still accept the token.
 """
 
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
+from sessions.models import EndReason, Session
+from sessions.origin import Origin
 from sessions.sql.statement import Statement
 
-# One's own session and all others that its user has on a device token: those that are open, in one order.
-LOCK_OWN = Statement("""
-SELECT id
-  FROM user_sessions_session
- WHERE ended_at IS NULL
-   AND id = ANY(ARRAY(
-       SELECT %(id)s::uuid
-        UNION
-       SELECT s.id
-         FROM users_devicetoken t
-         JOIN user_sessions_session s ON s.device_token_id = t.id
-        WHERE t.digest = %(digest)s::bytea AND s.user_id = %(user)s AND s.ended_at IS NULL))
- ORDER BY id
-   FOR NO KEY UPDATE
+
+@dataclass(frozen=True, kw_only=True)
+class EndRecord:
+    """When, why, by whom and from where sessions were ended. Each of their rows keeps it."""
+
+    at: datetime
+    reason: EndReason
+    actor_id: str | None
+    origin: Origin
+    run_id: UUID | None
+
+
+# The user's own logout. It locks nothing beforehand: the UPDATE compares the row with what the request has seen.
+_END_OWN = Statement("""
+WITH
+-- End the session. But if it has changed since the request looked it up, or if the user has another open
+-- session on the push address that they name, end nothing: the caller then locks first, and looks again.
+-- For example, a refresh may commit while this waits for the session's row. This would then see the new token's
+-- `jti` in that row, but not the token in simplejwt's table, and could not blacklist it.
+ended AS (
+    UPDATE user_sessions_session
+       SET ended_at = %(now)s, end_reason = 'logout', ended_by_id = user_id,
+           ended_ip = %(ip)s, ended_request_id = %(request_id)s
+     WHERE id = %(id)s
+       AND ended_at IS NULL
+       AND refresh_jti IS NOT DISTINCT FROM %(refresh_jti)s
+       AND device_id IS NOT DISTINCT FROM %(device)s
+       AND device_token_id IS NOT DISTINCT FROM %(device_token)s
+       AND NOT EXISTS (
+           SELECT FROM users_devicetoken t
+             JOIN user_sessions_session other ON other.device_token_id = t.id
+            WHERE t.digest = %(digest)s AND other.user_id = %(user)s
+              AND other.ended_at IS NULL AND other.id <> %(id)s)
+ RETURNING id, user_id, refresh_jti, authenticated_at
+),
+-- Blacklist its refresh token in simplejwt's own table. An expired one is left out: `manage.py prune` may be
+-- deleting it at this moment.
+blacklisted AS (
+    INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
+    SELECT o.id, %(now)s
+      FROM ended
+      JOIN token_blacklist_outstandingtoken o ON o.jti = ended.refresh_jti AND o.expires_at > %(now)s
+        ON CONFLICT (token_id) DO NOTHING
+),
+-- Take these addresses from the user: the session's own, those of its device, and the one that the user names.
+-- The user keeps an address that a newer session of theirs holds. If a log-in commits while we wait for the
+-- address, we see that in `held_by` only. So a holder that is in no row that we see is a newer one.
+-- The address is written in either case: if another transaction is writing it, we wait and decide by its new state.
+detached AS (
+    UPDATE users_devicetoken t
+       SET updated_at = %(now)s,
+           user_id = CASE WHEN t.held_by IS NULL OR t.held_by = ended.id OR EXISTS (
+                   SELECT FROM user_sessions_session holder
+                    WHERE holder.id = t.held_by
+                      AND (holder.ended_at IS NOT NULL OR holder.authenticated_at < ended.authenticated_at))
+               THEN NULL ELSE t.user_id END
+      FROM ended
+     WHERE t.user_id = ended.user_id
+       AND (t.id = %(device_token)s OR t.device_id = %(device)s OR t.digest = %(digest)s)
+)
+SELECT set_config('synchronous_commit', 'remote_apply', true), EXISTS (SELECT FROM ended)
 """)
-# The parts of the one statement that ends sessions, so that the facts of a logout have one moment. First who,
-# when, why and from where: from here on authentication refuses the session.
-_ENDED = """
+
+
+def end_own(session: Session, *, address_digest: bytes | None, origin: Origin) -> bool:
+    """End the caller's session, if its row is still as ``session`` has it and no other has to end with it.
+
+    Args: address_digest: a push address, to take from the user as well.
+
+    Returns: whether it ended. If not, nothing has changed.
+    """
+    ((_, is_ended),) = _END_OWN.fetch_all(
+        id=session.pk,
+        user=session.user_id,
+        refresh_jti=session.refresh_jti,
+        device=session.device_id,
+        device_token=session.device_token_id,
+        digest=address_digest,
+        now=session.checked_at,
+        ip=origin.ip,
+        request_id=origin.request_id,
+    )
+    return bool(is_ended)
+
+
+# The same for Buddy, where a device goes on with an app-level session. There are no refresh tokens in Buddy.
+_END_OWN_AND_OPEN = Statement("""
+WITH
+-- End the session. If it has changed since the request looked it up, end nothing.
+ended AS (
+    UPDATE user_sessions_session
+       SET ended_at = %(now)s, end_reason = 'logout', ended_by_id = user_id,
+           ended_ip = %(ip)s, ended_request_id = %(request_id)s
+     WHERE id = %(id)s
+       AND ended_at IS NULL
+       AND refresh_jti IS NULL
+       AND device_id IS NOT DISTINCT FROM %(device)s
+       AND device_token_id IS NOT DISTINCT FROM %(device_token)s
+ RETURNING id, app_id, app_epoch, user_id, device_id, device_token_id, platform, authenticated_at
+),
+-- Take the session's own address and those of its device from the user, unless a newer session of theirs
+-- holds them; see `_END_OWN`.
+detached AS (
+    UPDATE users_devicetoken t
+       SET updated_at = %(now)s,
+           user_id = CASE WHEN t.held_by IS NULL OR t.held_by = ended.id OR EXISTS (
+                   SELECT FROM user_sessions_session holder
+                    WHERE holder.id = t.held_by
+                      AND (holder.ended_at IS NOT NULL OR holder.authenticated_at < ended.authenticated_at))
+               THEN NULL ELSE t.user_id END
+      FROM ended
+     WHERE t.user_id = ended.user_id
+       AND (t.id = %(device_token)s OR t.device_id = %(device)s)
+),
+-- Open an app-level session on the same device. It gets the epoch of the one that ended: if somebody has
+-- ordered everybody out meanwhile, that order refuses the new session, too.
+opened AS (
+    INSERT INTO user_sessions_session (
+           id, app_id, app_epoch, device_id, device_token_id, opened_from_id, platform, ip, user_agent,
+           created_at, last_seen_at, expires_at, refresh_used_by, end_reason, ended_request_id)
+    SELECT %(opened)s, app_id, app_epoch, device_id, device_token_id, id, platform, %(ip)s, %(user_agent)s,
+           %(now)s, %(now)s, %(expires_at)s, '', '', ''
+      FROM ended
+)
+SELECT set_config('synchronous_commit', 'remote_apply', true), EXISTS (SELECT FROM ended)
+""")
+
+
+def end_own_and_open(session: Session, *, opened: UUID, expires_at: datetime, user_agent: str, origin: Origin) -> bool:
+    """End the caller's session, if its row is still as ``session`` has it, and open an app-level one, ``opened``.
+
+    Returns: whether it did. If not, nothing has changed.
+    """
+    ((_, is_ended),) = _END_OWN_AND_OPEN.fetch_all(
+        id=session.pk,
+        device=session.device_id,
+        device_token=session.device_token_id,
+        opened=opened,
+        expires_at=expires_at,
+        now=session.checked_at,
+        ip=origin.ip,
+        user_agent=user_agent,
+        request_id=origin.request_id,
+    )
+    return bool(is_ended)
+
+
+# Sessions that the caller has locked: one or thousands.
+_END_LOCKED = Statement("""
+WITH
+ended AS (
     UPDATE user_sessions_session
        SET ended_at = %(now)s, end_reason = %(reason)s, ended_by_id = %(actor)s,
            ended_ip = %(ip)s, ended_request_id = %(request_id)s, bulk_run_id = %(run)s
-     WHERE {which}
- RETURNING id, app_id, app_epoch, user_id, refresh_jti, device_id, device_token_id, platform, authenticated_at"""
-# Its refresh token, in simplejwt's own tables, unless it has expired: `manage.py prune` may delete such a one in
-# this very moment. LATERAL, as below, keeps PostgreSQL to the index: for a few thousand it would rather read the
-# whole table, once for each batch.
-_BLACKLISTED = """
+     WHERE id = ANY(%(ids)s)
+ RETURNING id, user_id, refresh_jti, device_id, device_token_id, authenticated_at
+),
+-- Blacklist their refresh tokens, but for expired ones; see `_END_OWN`. LATERAL with OFFSET 0, here and below, makes
+-- PostgreSQL use the index. For a few thousand rows it would rather read the whole table, once for each batch.
+blacklisted AS (
     INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
     SELECT o.id, %(now)s
-      FROM ended e
+      FROM ended
      CROSS JOIN LATERAL (SELECT id FROM token_blacklist_outstandingtoken
-                          WHERE jti = e.refresh_jti AND expires_at > %(now)s OFFSET 0) o
-        ON CONFLICT (token_id) DO NOTHING"""
-# The push addresses that it may hold for its user: the one it logged in with, those of its device, and one that
-# the user names, whether or not an open session holds it. Not an OR in one join: of a million sessions it would
-# take a third longer.
-_OF_LOGIN = """
-    SELECT device_token_id AS id, user_id, NULL AS device_id, id AS session_id, authenticated_at FROM ended"""
-_OF_DEVICE = """
-    SELECT t.id, e.user_id, e.device_id, e.id, e.authenticated_at
+                          WHERE jti = ended.refresh_jti AND expires_at > %(now)s OFFSET 0) o
+        ON CONFLICT (token_id) DO NOTHING
+),
+-- Find the addresses that the sessions may hold: each one's own, those of its device, and the one that is named.
+-- They are three queries: one join with an OR takes a third longer for a million sessions.
+theirs AS (
+    SELECT device_token_id AS id, user_id, NULL AS device_id, authenticated_at FROM ended
+     UNION ALL
+    SELECT t.id, e.user_id, e.device_id, e.authenticated_at
       FROM ended e
-     CROSS JOIN LATERAL (SELECT id FROM users_devicetoken WHERE device_id = e.device_id OFFSET 0) t"""
-_NAMED = """
-    SELECT t.id, e.user_id, NULL, e.id, e.authenticated_at
-      FROM ended e JOIN users_devicetoken t USING (user_id) WHERE t.digest = %(digest)s"""
-# An address stays its user's if a newer log-in of theirs holds it: a phone that has logged in again meanwhile goes
-# on getting pushes. A log-in that commits while this statement waits for the address is not visible to it, except
-# in `held_by`, which is read from the locked row. So a holder that is not found counts as newer.
-_HELD_BY_NEWER = """{held_by} {is_other} AND NOT EXISTS (
-            SELECT FROM user_sessions_session holder
-             WHERE holder.id = {held_by}
-               AND (holder.ended_at IS NOT NULL OR holder.authenticated_at < their.authenticated_at))"""
-# The addresses that are still that user's, for the phone may be somebody else's by now. They are locked in the order
-# of their keys, so that two logouts that share some can't deadlock. The device keeps its address.
-_HELD = """
+     CROSS JOIN LATERAL (SELECT id FROM users_devicetoken WHERE device_id = e.device_id OFFSET 0) t
+     UNION ALL
+    SELECT t.id, e.user_id, NULL, e.authenticated_at
+      FROM ended e JOIN users_devicetoken t USING (user_id)
+     WHERE t.digest = %(digest)s
+),
+-- Lock them in the order of their keys, so that two logouts that share some can't deadlock.
+locked AS (
     SELECT t.id, t.user_id, t.device_id, t.held_by
       FROM users_devicetoken t
      WHERE t.id = ANY(ARRAY(SELECT id FROM theirs))
      ORDER BY t.id
-       FOR NO KEY UPDATE OF t"""
-_THEIRS_STILL = "their.user_id = {t}.user_id AND (their.device_id IS NULL OR their.device_id = {t}.device_id)"
-_DETACHED = f"""
-    UPDATE users_devicetoken SET user_id = NULL, updated_at = %(now)s
+       FOR NO KEY UPDATE OF t
+),
+-- Take them from their users. By now an address may be another user's or be on another device: then it stays
+-- there. It also stays with the user if a newer session of theirs holds it; see `_END_OWN`.
+detached AS (
+    UPDATE users_devicetoken
+       SET user_id = NULL, updated_at = %(now)s
      WHERE id = ANY(ARRAY(
-           SELECT held.id FROM held JOIN theirs their ON their.id = held.id AND {_THEIRS_STILL.format(t="held")}
-            WHERE ({_HELD_BY_NEWER.format(held_by="held.held_by", is_other="NOT IN (SELECT id FROM ended)")})
-                  IS NOT TRUE))"""  # noqa: S608
-# A session that nobody ended leaves an address to any other open session of its user: a forgotten log-in that times
-# out must not silence the phone in use. The addresses are locked before this statement, so it sees every session.
-_LEFT_TO_OTHERS = f"""
-    UPDATE users_devicetoken t
-       SET user_id = CASE WHEN other.id IS NOT NULL THEN t.user_id END, held_by = other.id, updated_at = %(now)s
-      FROM theirs their
-      LEFT JOIN LATERAL (
-           SELECT s.id FROM user_sessions_session s
-            WHERE s.device_token_id = their.id AND s.user_id = their.user_id
-              AND s.ended_at IS NULL AND s.id NOT IN (SELECT id FROM ended)
-            ORDER BY s.authenticated_at DESC NULLS LAST LIMIT 1) other ON true
-     WHERE t.id = their.id AND {_THEIRS_STILL.format(t="t")}"""  # noqa: S608
-# The same as `_DETACHED` for the one or two of one session, whose device and address are known to be as they were
-# seen. They are found among the user's. It writes the row in either case: if another transaction has just written
-# it, PostgreSQL waits and decides by the row as it is then.
-_DETACHED_OF_ONE = f"""
-    UPDATE users_devicetoken t
-       SET user_id = CASE WHEN {_HELD_BY_NEWER.format(held_by="t.held_by", is_other="<> their.id")}
-                          THEN t.user_id END, updated_at = %(now)s
-      FROM ended their
-     WHERE t.user_id = their.user_id AND ({{which}})"""  # noqa: S608
-# What Buddy goes on with: on the same device, and with the push address that it has now. The ended session was
-# live, so its epoch was the app's; an order that came between refuses the new session, too.
-_OPENED = """
-    INSERT INTO user_sessions_session (
-           id, app_id, app_epoch, device_id, device_token_id, opened_from_id, platform, ip, user_agent,
-           created_at, last_seen_at, expires_at, refresh_used_by, end_reason, ended_request_id)
-    SELECT %(opened)s, app_id, app_epoch, device_id, device_token_id, id, platform, %(ip)s,
-           %(user_agent)s, %(now)s, %(now)s, %(expires_at)s, '', '', ''
-      FROM ended
-     WHERE id = %(id)s"""
+           SELECT locked.id
+             FROM locked
+             JOIN theirs ON theirs.id = locked.id AND theirs.user_id = locked.user_id
+                        AND (theirs.device_id IS NULL OR theirs.device_id = locked.device_id)
+            WHERE locked.held_by IS NULL
+               OR locked.held_by IN (SELECT id FROM ended)
+               OR EXISTS (
+                  SELECT FROM user_sessions_session holder
+                   WHERE holder.id = locked.held_by
+                     AND (holder.ended_at IS NOT NULL OR holder.authenticated_at < theirs.authenticated_at))))
+)
+SELECT set_config('synchronous_commit', 'remote_apply', true)
+""")
 
 
-def _statement(**parts: str) -> Statement:
-    # Were the database's default `synchronous_commit` ever turned down, an answered logout could be lost in a
-    # crash, and a replica could still accept the token: so it is set for this commit.
-    facts = ", ".join(f"{name} AS ({sql})" for name, sql in parts.items())
-    done = "SELECT set_config('synchronous_commit', 'remote_apply', true), EXISTS (SELECT FROM ended)"
-    return Statement(f"WITH {facts} {done}")
+def end_locked(session_ids: Sequence[UUID], record: EndRecord, *, address_digest: bytes | None) -> None:
+    """End open sessions that this transaction has locked.
 
-
-def _theirs(*, on_device: bool, named: bool) -> str:
-    return " UNION ALL ".join((_OF_LOGIN, *((_OF_DEVICE,) if on_device else ()), *((_NAMED,) if named else ())))
-
-
-@cache
-def end_locked(*, by_itself: bool = False, named: bool = False, opens: bool = False) -> Statement:
-    """Ends the open sessions `%(ids)s`, which are locked; with ``by_itself``, their addresses are locked, too."""
-    detached = {"detached": _LEFT_TO_OTHERS} if by_itself else {"held": _HELD, "detached": _DETACHED}
-    return _statement(
-        ended=_ENDED.format(which="id = ANY(%(ids)s)"),
-        blacklisted=_BLACKLISTED,
-        theirs=_theirs(on_device=True, named=named),
-        **detached,
-        **({"opened": _OPENED} if opens else {}),
+    Args: address_digest: a push address, to take from the sessions' users as well.
+    """
+    _END_LOCKED.fetch_all(
+        ids=list(session_ids),
+        digest=address_digest,
+        now=record.at,
+        reason=record.reason.value,
+        actor=record.actor_id,
+        ip=record.origin.ip,
+        request_id=record.origin.request_id,
+        run=record.run_id,
     )
 
 
-# Compare and set: nothing that has been looked at is another by now, and no other session has to be locked
-# with it. So no lock comes first, and no transaction needs to be opened for two statements.
-_AS_SEEN = """
-           id = %(id)s AND ended_at IS NULL AND refresh_jti IS NOT DISTINCT FROM %(refresh_jti)s
-       AND device_id IS NOT DISTINCT FROM %(device)s AND device_token_id IS NOT DISTINCT FROM %(device_token)s"""
-_ALONE = """
-       AND NOT EXISTS (
-           SELECT FROM users_devicetoken t
-             JOIN user_sessions_session s ON s.device_token_id = t.id
-            WHERE t.digest = %(digest)s AND s.user_id = %(user)s AND s.ended_at IS NULL AND s.id <> %(id)s)"""
+# Sessions that a rule ends and nobody has ordered to end: they have timed out, or the user has too many.
+_END_BY_RULE = Statement("""
+WITH
+ended AS (
+    UPDATE user_sessions_session
+       SET ended_at = %(now)s, end_reason = %(reason)s, ended_by_id = %(actor)s,
+           ended_ip = %(ip)s, ended_request_id = %(request_id)s, bulk_run_id = %(run)s
+     WHERE id = ANY(%(ids)s)
+ RETURNING id, user_id, refresh_jti, device_id, device_token_id
+),
+-- As in `_END_LOCKED`.
+blacklisted AS (
+    INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
+    SELECT o.id, %(now)s
+      FROM ended
+     CROSS JOIN LATERAL (SELECT id FROM token_blacklist_outstandingtoken
+                          WHERE jti = ended.refresh_jti AND expires_at > %(now)s OFFSET 0) o
+        ON CONFLICT (token_id) DO NOTHING
+),
+theirs AS (
+    SELECT device_token_id AS id, user_id, NULL AS device_id FROM ended
+     UNION ALL
+    SELECT t.id, e.user_id, e.device_id
+      FROM ended e
+     CROSS JOIN LATERAL (SELECT id FROM users_devicetoken WHERE device_id = e.device_id OFFSET 0) t
+),
+-- Pass each address on to the newest of the user's other open sessions that are bound to it. A forgotten log-in
+-- that times out must not stop the pushes of the phone in use. Without such a session, take it from the user.
+-- The caller has locked the addresses before this statement, so this sees every session on them.
+passed_on AS (
+    UPDATE users_devicetoken t
+       SET user_id = CASE WHEN other.id IS NOT NULL THEN t.user_id END, held_by = other.id, updated_at = %(now)s
+      FROM theirs
+      LEFT JOIN LATERAL (
+           SELECT s.id
+             FROM user_sessions_session s
+            WHERE s.device_token_id = theirs.id AND s.user_id = theirs.user_id
+              AND s.ended_at IS NULL AND s.id NOT IN (SELECT id FROM ended)
+            ORDER BY s.authenticated_at DESC NULLS LAST
+            LIMIT 1) other ON true
+     WHERE t.id = theirs.id AND t.user_id = theirs.user_id
+       AND (theirs.device_id IS NULL OR theirs.device_id = t.device_id)
+)
+SELECT set_config('synchronous_commit', 'remote_apply', true)
+""")
 
 
-@cache
-def end_as_seen(*, refreshes: bool, on_device: bool, named: bool, opens: bool) -> Statement:
-    """Ends one session, if it is as it was seen.
+def end_by_rule(session_ids: Sequence[UUID], record: EndRecord) -> None:
+    """End open sessions, because a rule says so. This transaction has locked them, and then their push addresses."""
+    _END_BY_RULE.fetch_all(
+        ids=list(session_ids),
+        now=record.at,
+        reason=record.reason.value,
+        actor=record.actor_id,
+        ip=record.origin.ip,
+        request_id=record.origin.request_id,
+        run=record.run_id,
+    )
 
-    It has no part that has nothing to do: each takes its time, whether or not it finds a row.
-    """
-    which = ["t.id = %(device_token)s"]
-    which += ["t.device_id = %(device)s"] if on_device else []
-    which += ["t.digest = %(digest)s"] if named else []
-    return _statement(
-        ended=_ENDED.format(which=_AS_SEEN + (_ALONE if named else "")),
-        **({"blacklisted": _BLACKLISTED} if refreshes else {}),
-        detached=_DETACHED_OF_ONE.format(which=" OR ".join(which)),
-        **({"opened": _OPENED} if opens else {}),
+
+# What `_END_OWN_AND_OPEN` does after the logout, for a session that had to be ended by `_END_LOCKED`.
+_OPEN_AFTER_LOGOUT = Statement("""
+INSERT INTO user_sessions_session (
+       id, app_id, app_epoch, device_id, device_token_id, opened_from_id, platform, ip, user_agent,
+       created_at, last_seen_at, expires_at, refresh_used_by, end_reason, ended_request_id)
+SELECT %(opened)s, app_id, app_epoch, device_id, device_token_id, id, platform, %(ip)s, %(user_agent)s,
+       %(now)s, %(now)s, %(expires_at)s, '', '', ''
+  FROM user_sessions_session
+ WHERE id = %(id)s
+""")
+
+
+def open_after_logout(session: Session, *, opened: UUID, expires_at: datetime, user_agent: str, origin: Origin) -> None:
+    """Open an app-level session, ``opened``, on the device of ``session``, which this transaction has ended."""
+    _OPEN_AFTER_LOGOUT.fetch_all(
+        id=session.pk,
+        opened=opened,
+        expires_at=expires_at,
+        now=session.checked_at,
+        ip=origin.ip,
+        user_agent=user_agent,
     )

@@ -1,7 +1,8 @@
-"""Row locks, in the one order that everybody keeps: docs/architecture.md has it as a table.
+"""Row locks. Every transaction takes them in one order; docs/architecture.md has the table of it.
 
-Apps, users, codes, the bulk run, sessions, devices, push addresses, throttles; the rows of each table by their
-keys. Each lock is FOR NO KEY UPDATE: others may point at the row meanwhile, as a session does that is opened from it.
+The order is: apps, users, codes, bulk runs, sessions, devices, push addresses, throttles. The rows of one table are
+locked in the order of their keys. Each lock is FOR NO KEY UPDATE, so that other transactions can insert rows that
+point at a locked one, such as a session that is opened from it.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from django.db.models import QuerySet
 from sessions.models import Session
 from sessions.sql.statement import Statement
 
-# Each part has its index. One condition with OR would have PostgreSQL read the whole table.
+# Four queries, so that each can use its index. One condition with OR would read the whole table.
 _LOCK_ADDRESSES = Statement("""
 SELECT id
   FROM users_devicetoken
@@ -32,13 +33,13 @@ SELECT id
 
 
 def lock_sessions(sessions: QuerySet[Session]) -> dict[UUID, Session]:
-    """Lock ``sessions`` until the transaction ends; returns them as they are now, by their ids."""
+    """Lock ``sessions`` until the transaction ends. Returns: their rows as they are now, by id."""
     return {row.pk: row for row in sessions.order_by("pk").select_for_update(of=("self",), no_key=True)}
 
 
 def lock_addresses_of(sessions: Iterable[UUID], *, digest: bytes | None = None, user_id: str | None = None) -> None:
-    """Lock each push address that the end of one of ``sessions`` may write, the one of ``digest``, and the user's.
+    """Lock the push addresses that the end of ``sessions`` may write, the one of ``digest`` and those of the user.
 
-    For a transaction that writes more of them than `end_sessions` does: it locks all of them at once.
+    For a transaction that writes other addresses than `end_sessions` does: it must lock all of them at once.
     """
     _LOCK_ADDRESSES.fetch_all(sessions=list(sessions), digest=digest, user=user_id)

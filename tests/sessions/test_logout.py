@@ -1,6 +1,7 @@
 """What a logout does in both dialects, and what it leaves alone."""
 
 import pytest
+from django.db import transaction
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from sessions.authentication import get_live_session
@@ -9,8 +10,12 @@ from sessions.errors import SessionEnded
 from sessions.logout import log_out
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
-from sessions.tokens.jwt import AnyAccessToken
+from sessions.refresh import refresh
+from sessions.tokens.jwt import AnyAccessToken, RefreshToken
+from tests.locks import is_waited_for
 from tests.phones import SEED_DEVICE_TOKEN, address_in, pushes_of
+from tests.threads import other_threads
+from tests.waiting import wait_until
 
 
 def test_a_logged_out_access_token_is_refused_by_the_next_request(new_phone):
@@ -66,7 +71,7 @@ def test_a_logged_out_refresh_token_is_blacklisted_in_simplejwts_tables_and_refu
     assert BlacklistedToken.objects.filter(token=outstanding).exists()
 
 
-# --- what changes between the look at the token and the logout ------------------------------------
+# --- the session changes between its lookup and the logout -----------------------------------------
 
 
 def authenticated(phone):
@@ -83,6 +88,22 @@ def test_a_logout_that_a_rotation_came_before_takes_the_new_refresh_token(new_ph
     log_out(session)
     assert BlacklistedToken.objects.count() == 2
     assert phone.refresh().status == 401
+
+
+@pytest.mark.only("zap")
+@pytest.mark.django_db(transaction=True)
+def test_a_logout_that_waits_for_a_rotation_takes_the_new_refresh_token(new_phone, settings):
+    settings.ROTATE_REFRESH_TOKENS = True
+    phone = new_phone().sign_up()
+    session = authenticated(phone)
+    with other_threads() as start:
+        with transaction.atomic():
+            grant = refresh(phone.refresh_token, audience=settings.ZAP_APP, origin=Origin())
+            leaving = start(log_out, session)
+            wait_until(is_waited_for)
+        leaving.result(20)
+    jti = RefreshToken.read(grant.refresh_token)["jti"]
+    assert BlacklistedToken.objects.filter(token__jti=jti).exists()
 
 
 @pytest.mark.only("buddy")

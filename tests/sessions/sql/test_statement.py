@@ -1,4 +1,4 @@
-"""Prepared statements: what callers count on, whatever has happened to their connections."""
+"""Prepared statements: what callers rely on, whatever happens to their connections."""
 
 from datetime import UTC, datetime
 
@@ -22,7 +22,7 @@ def other_connections() -> list[int]:
 
 def end_connections(pids: list[int]) -> None:
     with connection.cursor() as cursor:
-        # With a time-out it returns once they are gone.
+        # With a time-out, the function returns when they are gone.
         cursor.execute("SELECT pg_terminate_backend(pid, 5000) FROM unnest(%s::int[]) pid", [pids])
         assert all(done for (done,) in cursor)
 
@@ -43,8 +43,19 @@ def end_connections(pids: list[int]) -> None:
         ("uuid[]", [uuid7(), uuid7()]),
     ],
 )
-def test_a_value_comes_back_as_it_went(db, kind, value):
+def test_a_value_that_is_sent_comes_back_unchanged(db, kind, value):
     assert Statement(f"SELECT %(value)s::{kind}").fetch_all(value=value) == [(value,)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_statement_is_planned_once_for_each_connection():
+    connection.close_pool()
+    statement = Statement("SELECT %(n)s::int AS planned_once")
+    plans = Statement("SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = %(sql)s")
+    with transaction.atomic():
+        for n in range(3):
+            statement.fetch_all(n=n)
+        assert plans.fetch_all(sql=statement.sql) == [(3, 0)]
 
 
 def test_a_value_is_data_and_never_sql(db):
@@ -61,7 +72,7 @@ def test_a_text_with_nul_is_refused_and_the_transaction_goes_on(db):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_in_a_transaction_it_is_a_part_of_it():
+def test_a_statement_in_a_transaction_is_rolled_back_with_it():
     with transaction.atomic():
         Statement("INSERT INTO users_throttle (key, count, resets_at) VALUES ('k', 1, now())").fetch_all()
         assert Statement("SELECT key FROM users_throttle").fetch_all() == [("k",)]
@@ -70,7 +81,7 @@ def test_in_a_transaction_it_is_a_part_of_it():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_error_is_djangos_and_the_connection_is_good_for_the_next():
+def test_an_error_is_djangos_and_the_connection_works_afterwards():
     connection.close()
     with pytest.raises(Error, match="division by zero"):
         Statement("SELECT 1 / %(by)s::int").fetch_all(by=0)
@@ -78,12 +89,12 @@ def test_an_error_is_djangos_and_the_connection_is_good_for_the_next():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_after_a_restart_of_the_database_a_query_is_asked_again():
+def test_a_query_is_sent_again_after_a_restart_of_the_database():
     pids = []
     with transaction.atomic():
         pids += other_connections()
     connection.close()
-    # As many connections of the pool as there are, dead in the pool: the first has been used.
+    # End every connection of the pool while it is idle. The first one has been used.
     ((pid, _),) = WHERE_IT_RAN.fetch_all()
     with transaction.atomic():
         end_connections(sorted({pid, *other_connections()}))
@@ -95,7 +106,7 @@ def test_after_a_restart_of_the_database_a_query_is_asked_again():
 
 @pytest.fixture
 def reread():
-    """A table of one number, and a statement that has read it."""
+    """Make a table of one number, and a statement that has read it."""
     connection.close()
     Statement("CREATE TABLE reread AS SELECT 7 AS n").fetch_all()
     statement = Statement("SELECT n FROM reread")
@@ -103,7 +114,7 @@ def reread():
     yield statement
     connection.close()
     Statement("DROP TABLE reread").fetch_all()
-    # Its connections have lost other statements, too. The next test must not meet one within a transaction.
+    # The connections have lost other statements as well. The next test must not get one in a transaction.
     connection.close_pool()
 
 
@@ -119,7 +130,7 @@ def test_a_statement_that_the_server_has_lost_is_prepared_anew(reread, loss):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_in_a_transaction_that_is_an_error_and_the_next_one_goes_well(reread, loss):
+def test_a_lost_statement_is_an_error_in_a_transaction_and_the_next_transaction_succeeds(reread, loss):
     connection.ensure_connection()
     reread.fetch_all()
     Statement(loss).fetch_all()
@@ -129,7 +140,7 @@ def test_in_a_transaction_that_is_an_error_and_the_next_one_goes_well(reread, lo
         assert str(reread.fetch_all()[0][0]) == "7"
 
 
-def test_djangos_log_of_queries_has_it(db, django_assert_num_queries):
+def test_djangos_log_of_queries_has_the_statement(db, django_assert_num_queries):
     with django_assert_num_queries(1) as captured:
         Statement("SELECT %(n)s::int").fetch_all(n=1)
     assert captured[0]["sql"] == "SELECT $1::int"
