@@ -147,7 +147,7 @@ def test_a_refresh_token_that_was_used_may_be_repeated_for_a_while_by_its_user_o
         agree(ann, "accepted", refresh=used_text)
         # That was a thief's: it has ended the session.
         agree(ann, "refused: The session has ended")
-        assert "a used refresh token came back" in manage("explain", used).out
+        assert "a refresh token was used twice" in manage("explain", used).out
 
 
 def test_a_refresh_token_just_used_is_said_to_be_good_for_a_retry(ann, settings):
