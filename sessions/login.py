@@ -21,8 +21,8 @@ from sessions.policy import session_lifetime, sessions_per_user
 from sessions.sql.apps import find_app
 from sessions.sql.live_session import lock_for_login
 from sessions.sql.locks import lock_addresses_of, lock_sessions
-from sessions.sql.login import give_address, give_device_token, note_login, renew
-from sessions.sql.opening import open_session
+from sessions.sql.login import give_address, note_login, renew
+from sessions.sql.opening import open_session, open_session_on_address, open_session_with_token
 from sessions.timeouts import end_timed_out
 from sessions.tokens.grant import Grant
 from sessions.tokens.jwt import AppAccessToken, RefreshToken, UserAccessToken
@@ -87,9 +87,7 @@ def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origi
         locked = lock_sessions(_live_in_app(user, app))
         lock_addresses_of(locked, digest=DeviceToken.digest_of(device_token) if device_token else None)
         _make_room(session, origin)
-    if device_token:
-        session.device_token_id = give_device_token(device_token, user_id=user.pk, held_by=session.pk)
-    opened_at = _open(session)
+    opened_at = _open(session, token=device_token)
     refresh = RefreshToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at)
     refresh["jti"] = session.refresh_jti
     expires_at = opened_at + settings.ACCESS_TOKEN_LIFETIME
@@ -143,9 +141,9 @@ def log_in_on_device(
         if each.user_id and each.pk not in replaced | over and each.refusal(each.checked_at) is None
     ]
     session.device_token_id = _free_address(current, user, in_use)
-    if session.device_token_id is not None:
-        give_address(session.device_token_id, user_id=user.pk, held_by=session.pk)
     if goes_on:
+        if session.device_token_id is not None:
+            give_address(session.device_token_id, user_id=user.pk, held_by=session.pk)
         opened_at = renew(session, lifetime=session_lifetime(app))
     else:
         if in_use:
@@ -241,14 +239,21 @@ def _make_room(session: Session, origin: Origin) -> set[UUID]:
     return end_sessions(over, actor=None, reason=EndReason.OVER_LIMIT, origin=origin)
 
 
-def _open(session: Session) -> datetime:
-    """Store a user's new session. If its device is new to the user, mail them.
+def _open(session: Session, *, token: str | None = None) -> datetime:
+    """Store a user's new session; its push address becomes the user's. If its device is new to the user, mail them.
+
+    Args: token: the push address in the clear, if it may not be stored yet.
 
     Returns: the database's time when it was opened.
     """
-    tell = settings.NEW_DEVICE_MAIL and is_new_device(session)
-    opened_at = open_session(session, lifetime=session_lifetime(session.app))
-    if tell:
+    lifetime = session_lifetime(session.app)
+    if token:
+        opened_at = open_session_with_token(session, token, lifetime=lifetime)
+    elif session.device_token_id is not None:
+        opened_at = open_session_on_address(session, lifetime=lifetime)
+    else:
+        opened_at = open_session(session, lifetime=lifetime)
+    if settings.NEW_DEVICE_MAIL and is_new_device(session):
         after_commit(mail_new_device, session)
     return opened_at
 

@@ -1,4 +1,7 @@
-"""The statements of a log-in, in their order: note it at the user, move the push address, open the session."""
+"""The statements of a log-in that come before the session is opened, and those that renew one.
+
+`sessions.sql.opening` opens the session.
+"""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -6,8 +9,7 @@ from uuid import UUID
 from sessions.models import USER_AGENT_LENGTH, Session
 from sessions.origin import Origin
 from sessions.sql.statement import Statement
-from users.models import DeviceToken, User
-from users.sealing import Purpose, seal
+from users.models import User
 
 # How many addresses and user agents of a user are kept.
 MOST_KNOWN = 10
@@ -27,17 +29,6 @@ _NOTE_LOGIN = Statement("""
           longitude = COALESCE(%(longitude)s::float8, longitude)
     WHERE id = %(user)s AND password = %(password)s AND is_active AND deleted_at IS NULL
 RETURNING last_login, ip_addresses, user_agents, latitude, longitude
-""")
-# One upsert: two phones that show the same token at once can't both insert it. It moves to this user, whoever had it.
-# A known token is sealed again, so that it moves to a new SECRET_KEY.
-_GIVE_TOKEN = Statement("""
-INSERT INTO users_devicetoken (sealed_token, digest, user_id, held_by, created_at, updated_at)
-     SELECT %(sealed)s::bytea, %(digest)s::bytea, %(user)s, %(session)s::uuid, t.now, t.now
-       FROM (SELECT clock_timestamp() AS now) t
-ON CONFLICT (digest) DO UPDATE
-        SET sealed_token = EXCLUDED.sealed_token, user_id = EXCLUDED.user_id, held_by = EXCLUDED.held_by,
-            updated_at = EXCLUDED.updated_at
-  RETURNING id
 """)
 _GIVE_ADDRESS = Statement("""
    UPDATE users_devicetoken
@@ -74,16 +65,6 @@ def note_login(user: User, *, origin: Origin, latitude: float | None = None, lon
     for row in noted:
         user.last_login, user.ip_addresses, user.user_agents, user.latitude, user.longitude = row
     return bool(noted)
-
-
-def give_device_token(token: str, *, user_id: str, held_by: UUID) -> int:
-    """Store a push address, sealed, and give it to that user. ``held_by`` is the id of their session.
-
-    Returns: the id of the push address.
-    """
-    sealed, digest = seal(token, Purpose.DEVICE_TOKEN), DeviceToken.digest_of(token)
-    ((address_id,),) = _GIVE_TOKEN.fetch_all(sealed=sealed, digest=digest, user=user_id, session=held_by)
-    return int(address_id)
 
 
 def give_address(address_id: int, *, user_id: str, held_by: UUID) -> None:
