@@ -1,4 +1,4 @@
-"""The JWTs: user access, app access, refresh. simplejwt's token classes over ES256 keys.
+"""The JWTs: user access, app access and refresh tokens. simplejwt's token classes with ES256 keys.
 
 Claims are a wire format (RFC 7519 §4.1): `iss`, `aud` (the app's id), `sub` (the user's id, or
 the app's), `sid` (the session), `jti`, `iat`, `exp`, `token_type`; nothing personal. Add, never rename.
@@ -85,7 +85,7 @@ def _backend(typ: str) -> KeyedTokenBackend:
 
 
 class SessionToken(Token):
-    """What the three kinds share: a token speaks for one session, `sid`."""
+    """A token of one session, `sid`. The base of the three kinds."""
 
     typ = ACCESS
     lifetime = timedelta(0)  # every token is given its `exp` when it is made
@@ -101,8 +101,7 @@ class SessionToken(Token):
     def read(cls, raw: str) -> Self:
         """Verify the signature, issuer and type of ``raw``.
 
-        Whether it has expired and whether its session is live depend on the database's time:
-        `sessions.authentication.get_live_session`.
+        It may have expired and its session may have ended: `sessions.authentication.get_live_session` decides that.
 
         Raises: TokenInvalid.
         """
@@ -113,7 +112,7 @@ class SessionToken(Token):
 
     @classmethod
     def for_session(cls, session: Session, *, issued_at: datetime, expires_at: datetime) -> Self:
-        """A new token of ``session``; it never outlives it. Both times are the database's."""
+        """A new token of ``session``. It expires with the session at the latest. Both times are the database's."""
         until = min(expires_at, session.expires_at)
         return cls.issue(
             session_id=session.pk,
@@ -182,12 +181,12 @@ class AnyAccessToken(SessionToken):
 
 
 class RefreshToken(BlacklistMixin[Any], SessionToken):
-    """Buys the next access token. Kept in simplejwt's tables by `jti`, without its text."""
+    """Is exchanged for the next access token. simplejwt's tables keep its `jti`, but not its text."""
 
     token_type = "refresh"
     typ = REFRESH
 
     def verify(self) -> None:
-        # Without the mixin's look into the blacklist: a used token is on it, and whether it was
-        # used or revoked decides what happens to the session. `sessions.refresh` looks itself.
+        # Without the mixin's check of the blacklist: used tokens are on it, too, and `sessions.refresh` treats a
+        # used token in another way than a revoked one.
         SessionToken.verify(self)
