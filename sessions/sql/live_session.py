@@ -47,7 +47,7 @@ _COLUMNS = ", ".join(
     [f"s.{name}" for name in _SESSION] + [f"a.{name}" for name in _APP] + [f"u.{name}" for name in _USER]
 )
 
-_BY_ID = Statement(f"""
+FIND_SESSION = Statement(f"""
    SELECT clock_timestamp(), {_COLUMNS}
      FROM user_sessions_session s
      JOIN users_app a ON a.id = s.app_id
@@ -72,7 +72,7 @@ LEFT JOIN users_user u ON u.id = s.user_id
 
 def find_session(session_id: UUID) -> Session | None:
     """The session, live or not, with its `app`, its `user` and `checked_at`, the database's time. One query."""
-    row = _BY_ID.look_up(id=session_id)
+    row = FIND_SESSION.look_up(id=session_id)
     return _session(row) if row else None
 
 
