@@ -81,7 +81,7 @@ class _Attempt:
         """Raises: TooManyAttempts, before the password is looked at."""
         count_attempt(self.first)
         # The others count only after that: a phone that tries one password for ever can't use up the allowance of its
-        # office, nor its user's allowance elsewhere.
+        # office, nor its user's allowance elsewhere. Without others it costs the same, so that the time tells nothing.
         count_attempt(*{*self.forgiven, *self.shared} - {self.first})
 
     def take_back(self) -> None:

@@ -81,7 +81,7 @@ def count_attempt(*allowances: Allowance) -> None:
 
     Raises: TooManyAttempts, when one of them was used up before.
     """
-    if not (settings.THROTTLING and allowances):
+    if not settings.THROTTLING:
         return
     by_key = {allowance.key: allowance for allowance in allowances}
     windows = [allowance.window for allowance in by_key.values()]
