@@ -20,11 +20,11 @@ def main(rounds: int) -> None:
     from django.db import connections
     from psycopg import Cursor
 
-    from sessions.authentication import _statement
     from sessions.models import Session
+    from sessions.sql.live_session import FIND_SESSION
 
-    statement, pool = _statement(), connections["default"].pool  # type: ignore[attr-defined]  # PostgreSQL's has one
-    sql = re.sub(r"\$1\b", "%s", statement.sql)
+    pool = connections["default"].pool  # type: ignore[attr-defined]  # PostgreSQL's has one
+    sql = re.sub(r"\$1\b", "%s", FIND_SESSION.sql)
     ids = list(Session.objects.values_list("pk", flat=True)[:128])
     connections["default"].close()
 
@@ -34,7 +34,7 @@ def main(rounds: int) -> None:
             Cursor(connection).execute(sql, [session_id], prepare=True, binary=True).fetchall()
 
     ways: dict[str, Callable[[Any], object]] = {
-        "libpq's calls (sessions.sql.statement)": lambda session_id: statement.look_up(id=session_id),
+        "libpq's calls (sessions.sql.statement)": lambda session_id: FIND_SESSION.look_up(id=session_id),
         "psycopg's cursor, prepared and binary": by_cursor,
     }
     found: dict[str, list[float]] = {name: [] for name in ways}

@@ -1,4 +1,4 @@
-"""Registering, changing and deleting a user: what ends with it, who is told of it, what is on record."""
+"""Registers, changes and deletes users: which sessions end, who is told by mail, what is recorded."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from users.record import record_change, record_deletion
 from users.reset_codes import count_request, forget_code
 from users.transactions import in_transaction
 
-# A change of one of these columns needs a recent password, and the user is told of it.
+# A change of one of these columns needs a recent password, and the user is told by mail.
 IDENTIFYING = {"email", "new_email", "username", "phone_number"}
 
 
@@ -35,21 +35,21 @@ def register(*, ip: str | None, by_staff: bool = False, **fields: Any) -> User:
 
 @in_transaction
 def create_account(**fields: Any) -> User:
-    """Create a user who was admitted, and mail a code to their email. Raises: IdentityTaken."""
+    """Create a user whom `admit_user` let pass, and mail a code to their email. Raises: IdentityTaken."""
     user = create_user(**fields)
     after_commit(send_email_code, user.pk)
     return user
 
 
 def change_account(user: User, *, current: Session, password: str | None = None, origin: Origin, **fields: Any) -> None:
-    """Change those fields of ``user``, whom the caller may change. A change by staff is on record.
+    """Change those fields of ``user``, whom the caller may change. A change by staff is recorded.
 
-    A new email counts for log-in and reset when it is verified: a code for that is mailed to it. Until then
-    the one before it stays, which is told of the change.
+    A new email counts for log-in and reset once it is verified: a code is mailed to it for that. Until then the
+    old email stays, and a mail tells it about the change.
 
-    Args: current: the caller's session. password: the caller's, for a change of what identifies the user.
+    Args: current: the caller's session. password: the caller's, for a change of a column in `IDENTIFYING`.
 
-    Raises: ReauthenticationRequired, TooManyAttempts, IdentityTaken, UserNotFound: then nothing changes.
+    Raises: ReauthenticationRequired, TooManyAttempts, IdentityTaken, UserNotFound. Then nothing changes.
     """
     columns = columns_to_change(user, **fields)
     if IDENTIFYING & columns.keys():
@@ -74,9 +74,9 @@ def change_account(user: User, *, current: Session, password: str | None = None,
 
 @in_transaction
 def change_in_admin(user: User, **fields: Any) -> None:
-    """Store what staff changed in the admin, whose own log has it on record. The user is told at the email they had.
+    """Store what staff changed in the admin; the admin's own log records it. A mail to the old email tells the user.
 
-    A new email counts when it is verified, as with `change_account`.
+    A new email counts once it is verified, as with `change_account`.
 
     Raises: IdentityTaken, UserNotFound. Then nothing changes.
     """
@@ -88,11 +88,11 @@ def change_in_admin(user: User, **fields: Any) -> None:
 
 
 def delete_user(user_id: str, *, actor: User, current: Session, password: str | None = None, origin: Origin) -> None:
-    """Mark the user as deleted; their name, email and phone number are free, all their sessions end.
+    """Mark the user as deleted. Their name, email and phone number become free, and all their sessions end.
 
-    The row stays, for the record points at it. A deletion by staff is on record.
+    The row stays, because the record points at it. A deletion by staff is recorded.
 
-    Args: current: the session of ``actor``. password: theirs, too.
+    Args: current: the session of ``actor``. password: the password of ``actor``.
 
     Raises: NotYours, UserNotFound, ReauthenticationRequired, TooManyAttempts.
     """

@@ -1,4 +1,4 @@
-"""The admin as a whole: log-in and log-out, its first page, and a password that staff change for themselves."""
+"""The admin as a whole: log-in and log-out, the first page, and the page where staff change their own password."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -28,7 +28,7 @@ LAST_RUNS = 6
 
 
 class LoginView(views.LoginView):
-    """Django's, but the log-in is a session of ours."""
+    """Django's log-in page; a log-in opens a session of ours."""
 
     template_name = "admin/login.html"
 
@@ -42,7 +42,7 @@ class LoginView(views.LoginView):
 
 
 class SessionsAdminSite(UnfoldAdminSite):
-    """Django's admin, in which being logged in is a session like any other."""
+    """Django's admin, where a log-in is a session like any other."""
 
     index_template = "sessions/dashboard.html"
     index_title = "Dashboard"
@@ -57,7 +57,7 @@ class SessionsAdminSite(UnfoldAdminSite):
         ]
 
     def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
-        """Django's, for every page of the admin. An address with a NUL is none: PostgreSQL takes it in no text."""
+        """Wrap a page of the admin. A URL with a NUL is not found, because PostgreSQL takes no text with one."""
 
         @wraps(view)
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -69,20 +69,20 @@ class SessionsAdminSite(UnfoldAdminSite):
         return super().admin_view(checked, cacheable)
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The theme's search for pages of the admin."""
+        """Search the pages of the admin, as the theme does. A page number that doesn't exist is not found."""
         try:
             return super().search(request, extra_context)
         except InvalidPage as error:
             raise Http404 from error
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """The theme's, without the colors: it sets them by an inline style, we by `sessions/admin.css`."""
+        """The theme's context without its colors, which it sets by an inline style; `sessions/admin.css` sets ours."""
         return super().each_context(request) | {"colors": None}
 
     @method_decorator(never_cache)
     @login_not_required
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-        """Django's view, which names its own LoginView, with ours."""
+        """Log staff in, as Django's view does, but with our `LoginView`."""
         index = reverse(f"{self.name}:index")
         if request.method == "GET" and self.has_permission(request):
             return HttpResponseRedirect(index)
@@ -100,7 +100,7 @@ class SessionsAdminSite(UnfoldAdminSite):
         return super().logout(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """The dashboard, as far as they may see what is behind it."""
+        """Show the parts of the dashboard that the user may see."""
         user, shown = cast(User, request.user), dict[str, Any]()
         if may(user, Act.SEE_SESSIONS):
             shown["figures"] = dashboard()

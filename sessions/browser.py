@@ -1,8 +1,8 @@
 """The session that a member of staff has in their browser.
 
-Django's signed cookie holds the id of a session of ours, and nothing else. The cookie alone decides nothing: each
-request of a page looks that session up, by the same check as a token's (`sessions.authentication`). So whatever ends
-the session refuses every copy of the cookie.
+Django's signed cookie holds the id of a session of ours, and nothing else. Each request of a page looks that
+session up, by the same check as a token's (`sessions.authentication`). So when the session has ended, every copy of
+the cookie is refused.
 """
 
 from contextlib import suppress
@@ -26,17 +26,17 @@ from sessions.origin import Origin
 from users.clients import get_admin_app
 from users.models import User
 
-# In the cookie: the name of the session's id. A wire format, for cookies outlive a restart.
+# The name of the session's id in the cookie. A wire format: never rename it, because cookies outlive a restart.
 _SID = "sid"
 
 
 def recognise(request: HttpRequest) -> None:
-    """Set `request.user`: the user of the browser's session or AnonymousUser. Looked up when it is first asked for."""
+    """Set `request.user`: the user of the browser's session, or AnonymousUser. It is looked up at its first use."""
     request.user = SimpleLazyObject(partial(_user_of, request))  # type: ignore[assignment]
 
 
 def find_session(request: HttpRequest) -> Session | None:
-    """The live session of the browser that sent this request; None: it has none. Looked up once."""
+    """The live session of the browser that sent this request, or None. It is looked up once for each request."""
     if not hasattr(request, "browser_session"):
         _keep(request, _find_session(request.session))
     found: Session | None = request.browser_session  # type: ignore[attr-defined]
@@ -44,7 +44,7 @@ def find_session(request: HttpRequest) -> Session | None:
 
 
 def log_in(request: HttpRequest, user: User) -> None:
-    """Log ``user``, whose password was checked, in to the admin in this browser. What it had before ends.
+    """Log ``user``, whose password was checked, in to the admin in this browser. The browser's earlier session ends.
 
     Raises: BadCredentials, when the password has changed since; AppInactive.
     """
@@ -58,7 +58,7 @@ def log_in(request: HttpRequest, user: User) -> None:
 
 
 def log_out_of_browser(request: HttpRequest) -> None:
-    """End the browser's session, if it has one that is live, and empty its cookie."""
+    """End the browser's session, if it has a live one, and empty its cookie."""
     session = find_session(request)
     if session is not None:
         with suppress(SessionEnded):  # another request was quicker
@@ -69,7 +69,7 @@ def log_out_of_browser(request: HttpRequest) -> None:
 
 
 def session_id_in(cookie: str | SessionBase) -> UUID | None:
-    """The id of the session that a cookie of ours names; None: the signature is wrong, or it names none."""
+    """The id of the session that a cookie names. None, if the signature is wrong or it names no session."""
     data = SessionStore(cookie) if isinstance(cookie, str) else cookie
     try:
         return UUID(data.get(_SID, ""))

@@ -1,4 +1,4 @@
-"""What `manage.py check` says of the settings that sessions rest on."""
+"""Checks of the settings that sessions depend on, for `manage.py check`."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The admin's page on which staff change their own password."""
+"""The page of the admin where staff change their own password."""
 
 from typing import Any, cast
 
@@ -49,7 +49,7 @@ class OwnPasswordView(PasswordChangeView):
             with transaction.atomic():
                 set_own_password(user, form.cleaned_data["new_password1"], origin=Origin.of(self.request))
                 user.refresh_from_db(fields=["password"])
-                # All their sessions have ended. This browser gets a new one: a copy of its old cookie stays dead.
+                # All their sessions have ended. This browser gets a new one. A copy of its old cookie is refused.
                 log_in(self.request, user)
         except WrongPassword:
             form.add_error("old_password", form.error_messages["password_incorrect"])

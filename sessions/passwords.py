@@ -1,4 +1,4 @@
-"""A changed password ends its user's sessions, whoever changes it: who had the old one may have a token, too."""
+"""Changes and resets passwords. The user's sessions end: a thief who had the old password may also have a token."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +14,9 @@ from sessions.mail import AccountChange, mail_account_changed, mail_reset_code
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
 from sessions.places import Place
-from users.credentials import (
-    check_own_password,
-    find_user_by_identity,
-    find_user_by_username,
-    forgive_failures,
-)
+from users.credentials import check_own_password, forgive_failures
 from users.errors import EmailMismatch, EmailMissing, NotYours, PasswordRefused, WrongPassword
+from users.identities import find_user_by_identity, find_user_by_username
 from users.models import User
 from users.password_policy import check_new_password
 from users.permissions import Act, require
@@ -34,11 +30,10 @@ from users.transactions import in_transaction
 def password_change(
     users: QuerySet[User], *, actor: User | None, origin: Origin | None = None, keep: UUID | None = None
 ) -> Iterator[None]:
-    """Wrap what may set the passwords of ``users``: with those that it sets, their sessions end but for ``keep``.
+    """Wrap a block that may set the passwords of ``users``. The sessions of those whose password changes end.
 
-    Their codes are dead, too, and a new email that is not verified yet is dropped: whoever took the account
-    may have set it. They are told by mail. One transaction: the password is not changed without the
-    sessions being ended, nor the other way.
+    The session ``keep`` goes on. Their codes are dead, too. A new email that is not verified yet is dropped, because
+    a thief may have set it. A mail tells them. All of it is one transaction with the block.
     """
     with transaction.atomic():
         before = dict(users.values_list("pk", "password"))
@@ -67,9 +62,9 @@ def change_own_password(
     actor: User,
     origin: Origin,
 ) -> None:
-    """Change the caller's password. Their session goes on, all of their others end.
+    """Change the caller's password. Their session goes on, and all of their others end.
 
-    Raises: NotYours, EmailMismatch, PasswordRefused, WrongPassword, TooManyAttempts: then nothing changes.
+    Raises: NotYours, EmailMismatch, PasswordRefused, WrongPassword, TooManyAttempts. Then nothing changes.
     """
     if user_id != actor.pk:
         raise NotYours
@@ -83,9 +78,9 @@ def change_own_password(
 
 
 def set_own_password(user: User, new_password: str, *, origin: Origin, keep: UUID | None = None) -> None:
-    """Set the password of ``user``, who has shown the old one. Their sessions end but for ``keep``.
+    """Set the password of ``user``, who has shown the old one. All their sessions but ``keep`` end.
 
-    Raises: WrongPassword, when the old one was changed meanwhile: then nothing changes.
+    Raises: WrongPassword, when the old one was changed meanwhile. Then nothing changes.
     """
     whose = User.objects.filter(pk=user.pk)
     new_hash = make_password(new_password)
@@ -93,7 +88,7 @@ def set_own_password(user: User, new_password: str, *, origin: Origin, keep: UUI
     @in_transaction
     def change() -> None:
         with password_change(whose, actor=user, origin=origin, keep=keep):
-            # Compare and set: of two changes at once the second has the wrong old password.
+            # Compare and set: if two changes run at once, the second one has the wrong old password.
             if not whose.filter(password=user.password).update(password=new_hash):
                 raise WrongPassword
 
@@ -103,9 +98,9 @@ def set_own_password(user: User, new_password: str, *, origin: Origin, keep: UUI
 def ask_for_reset_code(
     identity: str, *, by_name_only: bool = False, current: Session | None = None, origin: Origin
 ) -> None:
-    """Mail a reset code to the user of that identity, if there is one who has an email.
+    """Mail a reset code to the user of that identity, if there is one and they have an email.
 
-    All that depends on it happens after the answer, which takes as long for an unknown identity. ``current`` is
+    The mail goes after the answer, so that the answer takes as long for an unknown identity. ``current`` is
     the session that the call was made with, if any.
 
     Raises: TooManyAttempts.
@@ -116,9 +111,9 @@ def ask_for_reset_code(
 
 
 def send_reset_code(user: User, *, actor: User, note: str = "") -> None:
-    """Mail a reset code to ``user`` on behalf of staff, after the answer; on record.
+    """Mail a reset code to ``user`` on behalf of staff, after the answer. It is recorded.
 
-    It counts for what ``actor`` may send, and not for what may be asked for in the name of ``user``.
+    It counts against the allowance of ``actor``, and not against the allowance for requests in the name of ``user``.
 
     Raises: NotYours, EmailMissing, TooManyAttempts. Then nothing is mailed.
     """
@@ -141,10 +136,10 @@ def reset_password(
 ) -> None:
     """Set a new password by the code that was mailed to the user of that identity; all of their sessions end.
 
-    Whoever has the code reads the user's mail: their email is verified by that.
+    A caller who has the code can read the user's mail, so the email is verified, too.
 
-    A password that is refused leaves the code good, and does not count as an attempt. Whether it is like the
-    user's name is looked at only when the code was right: before, that would tell a stranger about the user.
+    If the password is refused, the code stays good and the attempt does not count. The password is compared with
+    the user's name only after the code was right: before, the answer would tell a stranger about the user.
 
     Raises: PasswordRefused, CodeInvalid, TooManyAttempts.
     """
@@ -161,10 +156,10 @@ def reset_password(
     @in_transaction
     def change() -> None:
         with password_change(whose, actor=user, origin=origin):
-            # The user's row is locked before their codes, here and wherever an email is verified.
+            # Every function that deletes codes locks the user's row first.
             whose.update(password=new_hash, email_verified=True)
             use_up(user, code)
-        # They are here because they knew no password: nobody is to wait until that is forgotten.
+        # They forgot their password, so their wrong ones must not make them wait now.
         forgive_failures(user, caller=caller)
 
     change()

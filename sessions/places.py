@@ -1,47 +1,40 @@
-"""Places that a user knows: devices and networks from which they have logged in of late."""
+"""Places that a user knows: devices and networks from which they have logged in lately."""
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Self
+from typing import Self
 from uuid import UUID
 
-from django.db import connection
+from django.conf import settings
 from django.http import HttpRequest
 
 from sessions.models import Session
 from sessions.origin import Origin
-from users.callers import Caller, KnownPlace
+from sessions.sql.places import PlaceFacts, find_for_login, opened_there
+from users.callers import Caller, Found, KnownPlace
 from users.clock import database_now
 from users.credentials import UserBackend
+from users.database_use import serve
+from users.identities import is_phone_number
 from users.models import DeviceToken, User
+from users.refused_logins import BUDGETS, LOGINS, wait_for
 from users.throttling import network_of
 
 KNOWN_FOR = timedelta(days=30)
 MOST_PLACES = 1000  # of one user, newest first
 
-# Each column: whether a session of the user was opened there. A session that was opened from a registration is on
-# the very device that registered itself; a device's `unique_id` is no secret and proves nothing.
-_OPENED_THERE = """
-   SELECT COALESCE(bool_or(s.opened_from_id = %(registration)s OR s.id = %(logged_out)s), false),
-          COALESCE(bool_or(t.digest = %(device_token)s), false),
-          COALESCE(bool_or(s.ip <<= %(network)s::inet), false)
-     FROM user_sessions_session s
-LEFT JOIN users_devicetoken t ON t.id = s.device_token_id
-    WHERE s.user_id = %(user)s AND s.created_at > (SELECT clock_timestamp()) - %(known_for)s
-"""
-
 
 @dataclass(frozen=True)
 class Place(Caller):
-    """A caller whose device may be known: by the session it was registered with, or by its device token's digest."""
+    """A caller whose device may be known: by the session that it registered with, or by its device token."""
 
     registration: UUID | None = None
     logged_out: UUID | None = None  # the session whose logout opened `registration`
-    device_token: bytes | None = None
+    device_token: bytes | None = None  # its digest
 
     @classmethod
     def of(cls, origin: Origin, *, session: Session | None = None, device_token: str | None = None) -> Self:
-        """The place that a request came from; ``session`` is that of its token, if it has one."""
+        """The place that a request came from. ``session`` is the session of its token, if it has one."""
         registration = logged_out = None
         if session is not None:
             registration, logged_out = session.opened_from_id, None
@@ -54,18 +47,38 @@ class Place(Caller):
             device_token=DeviceToken.digest_of(device_token) if device_token else None,
         )
 
+    def find_by_username(self, username: str) -> Found:
+        return self._find(username=username)
+
+    def find_by_identity(self, identity: str) -> Found:
+        kind = "phone_number" if is_phone_number(identity) else "email"
+        return self._find(username=identity, **{kind: identity})
+
+    def _find(self, *, username: str, email: str | None = None, phone_number: str | None = None) -> Found:
+        """All that `Caller` asks, in one statement. It is the same for users who don't exist."""
+        name, reasons = User.normalize_username(username), [reason.value for reason in BUDGETS[LOGINS]]
+        found = find_for_login(username=name, email=email, phone_number=phone_number, reasons=reasons, **self._facts)
+        if found.user is not None:
+            serve(found.user.pk)  # what follows may wait for a lock on this user's rows
+        if not settings.THROTTLING:
+            return Found(found.user)
+        closed = wait_for(LOGINS, failed=found.failed, seconds_left=found.seconds_left)
+        return Found(found.user, self._first_known(found.user, found.opened_there), closed)
+
     def known_place(self, user: User | None) -> KnownPlace | None:
-        facts: dict[str, Any] = {
-            "user": user.pk if user else "",
+        return self._first_known(user, opened_there(user_id=user.pk if user else "", **self._facts))
+
+    @property
+    def _facts(self) -> PlaceFacts:
+        return {
             "registration": self.registration,
             "logged_out": self.logged_out,
             "device_token": self.device_token,
             "network": self.network or None,
             "known_for": KNOWN_FOR,
         }
-        with connection.cursor() as cursor:
-            cursor.execute(_OPENED_THERE, facts)
-            opened = cursor.fetchone()
+
+    def _first_known(self, user: User | None, opened: tuple[bool, ...]) -> KnownPlace | None:
         if user is None:
             return None
         places = _places(user, self.registration, self.device_token, self.network)
@@ -81,7 +94,7 @@ class Place(Caller):
 def _places(
     user: User, registration: UUID | None, device_token: bytes | memoryview | None, network: str
 ) -> list[KnownPlace]:
-    """In the order of the statement's columns."""
+    """The three places of a session, in the order of `opened_there`."""
     return [
         KnownPlace(user, f"registration {registration}"),
         KnownPlace(user, f"device token {bytes(device_token or b'').hex()}"),
@@ -90,7 +103,7 @@ def _places(
 
 
 class PlaceBackend(UserBackend):
-    """Django's log-in (the admin), where staff have places that they know."""
+    """Django's log-in backend (for the admin), with the places that staff know."""
 
     def caller(self, request: HttpRequest | None) -> Caller:
         return Place(ip=getattr(request, "client_ip", None))

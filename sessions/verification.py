@@ -1,12 +1,12 @@
-"""Verifying an email: whoever has the code that was mailed to it reads it."""
+"""Verifies an email: a caller who has the code that was mailed to it can read its mail."""
 
 from sessions.background import after_answer
 from sessions.mail import AccountChange, mail_account_changed, mail_email_code
 from sessions.origin import Origin
 from sessions.places import Place
-from users.credentials import find_user_by_username, find_users_to_verify
 from users.directory import adopt_latest_email
 from users.errors import NoSmsGateway
+from users.identities import find_user_by_username, find_users_to_verify
 from users.models import User
 from users.reset_codes import Purpose, count_request, forget_code, issue_code, try_code, use_up
 from users.transactions import in_transaction
@@ -15,7 +15,7 @@ from users.transactions import in_transaction
 def ask_for_email_code(*, email: str | None, user_id: str, origin: Origin) -> None:
     """Mail a code to ``email``, if it is the latest one of that user.
 
-    Whether it is shows neither in the answer nor in its time.
+    Neither the answer nor the time that it takes tells whether it is.
 
     Raises: NoSmsGateway, without an email; TooManyAttempts.
     """
@@ -26,7 +26,7 @@ def ask_for_email_code(*, email: str | None, user_id: str, origin: Origin) -> No
 
 
 def ask_for_email_code_again(*, email: str | None, username: str | None, origin: Origin) -> None:
-    """Mail a code to ``email``, if it is the latest one of a user, or else to that of the user of that name.
+    """Mail a code to ``email``, if it is a user's latest one; without ``email``, to the latest one of ``username``.
 
     Raises: NoSmsGateway, without both; TooManyAttempts.
     """
@@ -41,7 +41,7 @@ def ask_for_email_code_again(*, email: str | None, username: str | None, origin:
 def verify_email(identity: str, *, code: str, origin: Origin) -> None:
     """Verify the latest email of the user of that identity by the code that was mailed to it.
 
-    It takes the place of the email before it, which is told.
+    It replaces the user's earlier email, and a mail to that one tells about it.
 
     Raises: CodeInvalid, TooManyAttempts; IdentityTaken, when another user has verified it first.
     """
@@ -53,16 +53,16 @@ def verify_email(identity: str, *, code: str, origin: Origin) -> None:
 
 @in_transaction
 def _verify(user: User, code: str) -> None:
-    # The user's row is locked first, as by whatever else deletes codes: else two could wait for each other.
+    # Every function that deletes codes locks the user's row first. In another order two could wait for each other.
     adopt_latest_email(user)
     use_up(user, code, purpose=Purpose.EMAIL)
     if user.new_email:
-        forget_code(user.pk)  # one to reset the password was mailed to the address before
+        forget_code(user.pk)  # the code that resets the password was mailed to the earlier email
         mail_account_changed(user.email, AccountChange.EMAIL)
 
 
 def send_email_code(user_id: str, email: str | None = None) -> None:
-    """Mail a code to the latest email of that user, unless it is another one than ``email``."""
+    """Mail a code to the latest email of that user. If ``email`` is given, only if it is the same one."""
     user = User.objects.filter(pk=user_id, is_active=True, deleted_at=None).first()
     if user and user.latest_email and (email is None or _is_same(email, user.latest_email)):
         mail_email_code(user, issue_code(user, purpose=Purpose.EMAIL))

@@ -1,31 +1,45 @@
-"""Who tries something, and whether it comes from a place that the user knows.
+"""Where an attempt comes from, and whether the user knows that place.
 
-Strangers can use up what strangers are allowed, but not what a user is allowed on their own devices and
-networks. `sessions.places` finds these; nothing here knows of sessions.
+Strangers can use up the allowances of strangers, but not a user's allowance on their own devices and
+networks. `sessions.places` finds these. This package knows nothing of sessions.
 """
 
 from dataclasses import dataclass
 
+from django.conf import settings
+
+from users.errors import TooManyAttempts
+from users.identities import find_user_by_identity, find_user_by_username
 from users.models import User
+from users.refused_logins import LOGINS, find_wait
 from users.throttling import Allowance, network_of
 
 
 @dataclass(frozen=True)
 class KnownPlace:
-    """A device or a network from which ``user`` has logged in of late."""
+    """A device or a network from which ``user`` has logged in lately."""
 
     user: User
     key: str
     is_network: bool = False
 
     def allowance(self, name: str) -> Allowance:
-        """What the user is allowed there, apart from what strangers are."""
+        """The user's allowance there. It is apart from the strangers' allowances."""
         return Allowance(name, f"{self.user.pk}\0{self.key}")
 
 
 @dataclass(frozen=True)
+class Found:
+    """What a log-in has to know before it checks the password."""
+
+    user: User | None
+    place: KnownPlace | None = None
+    closed: TooManyAttempts | None = None  # raised for strangers, while this hour's budget is used up
+
+
+@dataclass(frozen=True)
 class Caller:
-    """Where an attempt comes from. This one is a stranger to everybody; subclasses look for known places."""
+    """Where an attempt comes from. This one is a stranger to every user. Subclasses look for known places."""
 
     ip: str | None = None
 
@@ -33,10 +47,22 @@ class Caller:
     def network(self) -> str:
         return network_of(self.ip)
 
+    def find_by_username(self, username: str) -> Found:
+        """What a log-in by that user name has to know."""
+        return self._found(find_user_by_username(username))
+
+    def find_by_identity(self, identity: str) -> Found:
+        """What a log-in by that email, phone number or user name has to know."""
+        return self._found(find_user_by_identity(identity))
+
     def known_place(self, user: User | None) -> KnownPlace | None:
-        """The place, if ``user`` knows it. It costs the same for None, which is an unknown user."""
+        """The caller's place, if ``user`` knows it. It costs the same for None, an unknown user."""
         return None
 
     def all_places(self, user: User) -> list[KnownPlace]:
-        """Every place that ``user`` knows, the caller's or not."""
+        """Every place that ``user`` knows, whether or not the caller is there."""
         return []
+
+    def _found(self, user: User | None) -> Found:
+        # Everything is asked for every user, so that the time it takes tells nothing.
+        return Found(user, self.known_place(user), find_wait(LOGINS)) if settings.THROTTLING else Found(user)

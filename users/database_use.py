@@ -1,4 +1,4 @@
-"""What this thread uses its database connection for: whom it serves, and how long a statement may take.
+"""What this thread uses its database connection for: which user, and how long a statement may take.
 
 The database backend (`zapauth.postgresql`) reads both when it borrows a connection.
 """
@@ -26,9 +26,9 @@ _use: ContextVar[Use] = ContextVar("use", default=Use.REQUEST)
 
 
 def serve(who: str | UUID) -> None:
-    """Count the connections of this request as those of ``who``, so that nobody holds more than half of the pool.
+    """Count the connections of this request as those of ``who``, so that no user holds more than half of the pool.
 
-    A connection that is open already goes back to the pool: the next statement borrows one that counts.
+    An open connection goes back to the pool. The next statement borrows one that counts.
     """
     if who == _served.get():
         return
@@ -38,12 +38,12 @@ def serve(who: str | UUID) -> None:
 
 
 def serve_nobody() -> None:
-    """Forget whom this thread served: another request begins."""
+    """Forget whom this thread served, because another request begins."""
     _served.set(None)
 
 
 def served() -> str | UUID | None:
-    """The id of the user, or of the app-level session, that this thread serves; None: not known yet."""
+    """The id of the user, or of the app-level session, that this thread serves. None: not known yet."""
     return _served.get()
 
 
@@ -52,7 +52,7 @@ def use() -> Use:
 
 
 def set_use(what: Use) -> None:
-    """Let what this thread does from here on take as long as `settings.TIME_LIMITS` says of ``what``.
+    """Set the time limits of this thread to those of ``what`` in `settings.TIME_LIMITS`, from now on.
 
     A connection that is open already keeps its limits.
     """
@@ -61,7 +61,7 @@ def set_use(what: Use) -> None:
 
 @contextmanager
 def used_for(what: Use) -> Iterator[None]:
-    """The same for a block."""
+    """Set the time limits of this thread for a block, as `set_use`."""
     before = _use.set(what)
     try:
         yield

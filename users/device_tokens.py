@@ -51,11 +51,6 @@ def attach_device_token(
     return row
 
 
-def give_device_token(device_token_id: int, *, user: User, held_by: UUID) -> None:
-    """Assign a stored push address to ``user``, whoever had it before. It is not decrypted."""
-    DeviceToken.objects.filter(pk=device_token_id).update(user=user, held_by=held_by, updated_at=timezone.now())
-
-
 def lock_device_tokens(rule: Q) -> None:
     """Lock the push addresses that match ``rule`` until the transaction ends, in the order of their keys.
 

@@ -1,6 +1,6 @@
-"""How many attempts fail, by hour and reason: what the dashboard draws, and the budget over all identities.
+"""Counts the attempts that fail, by hour and reason, for the dashboard and for the budget over all identities.
 
-Nobody's name is kept.
+No name is stored.
 """
 
 import logging
@@ -20,20 +20,21 @@ logger = logging.getLogger("zapauth.alarm")
 KEPT_FOR = timedelta(days=400)
 Reason = RefusedLogin.Reason
 
-# How many attempts of strangers may fail in an hour, all identities together: the allowance's name, and what counts.
+# How many attempts of strangers may fail in an hour, all identities together: the name of the allowance, and the
+# reasons that count.
 LOGINS, RESET_CODES = "login_everybody", "reset_try_everybody"
 BUDGETS = {LOGINS: (Reason.WRONG_PASSWORD, Reason.UNKNOWN_USER), RESET_CODES: (Reason.WRONG_CODE,)}
 
-# One statement, on one row that all failures of the hour share. So it must not be held for the time that a disk
-# takes: a crash may cost these counts, and only these, the last moment's. Not inside a caller's transaction, whose
-# own commit that would be.
+# One statement, on one row that all failures of the hour share. The row must not stay locked until the disk has
+# written it, so the commit does not wait for the disk. A crash may lose the counts of the last moment and nothing
+# else. Inside a caller's transaction it waits, because that commit is not ours.
 _COUNT = """
 WITH quick AS MATERIALIZED (
     SELECT CASE WHEN %(alone)s THEN set_config('synchronous_commit', 'off', true) END AS setting
 )
 INSERT INTO users_refusedlogin AS r (hour, reason, count)
      SELECT date_trunc('hour', clock_timestamp(), 'UTC'), %(reason)s, 1
-       FROM quick WHERE setting IS DISTINCT FROM '' -- always; it has to be read
+       FROM quick WHERE setting IS DISTINCT FROM '' -- always true: the setting has to be read
 ON CONFLICT (hour, reason) DO UPDATE SET count = r.count + 1
   RETURNING hour, count + (
             SELECT COALESCE(sum(o.count), 0)
@@ -44,14 +45,14 @@ _FAILED = """
 SELECT COALESCE(sum(count), 0),
        extract(epoch FROM date_trunc('hour', clock_timestamp(), 'UTC') + interval '1 hour' - clock_timestamp())
   FROM users_refusedlogin
- WHERE hour = date_trunc('hour', clock_timestamp(), 'UTC') AND reason = ANY(%(reasons)s)
+ WHERE hour = (SELECT date_trunc('hour', clock_timestamp(), 'UTC')) AND reason = ANY(%(reasons)s)
 """
-# Of all that see the budget exceeded, one inserts the row.
+# Several attempts may see the budget exceeded. One of them inserts the row.
 _FIRST = "INSERT INTO users_throttle (key, count, resets_at) VALUES (%s, 1, %s) ON CONFLICT DO NOTHING RETURNING key"
 
 
 def count_refused(reason: Reason) -> None:
-    """Count one more attempt that failed just now. The first one over a budget raises the alarm."""
+    """Count one more failed attempt. The first one over a budget raises the alarm."""
     budget = next((name for name, reasons in BUDGETS.items() if reason in reasons), None)
     others = [other.value for other in BUDGETS[budget] if other is not reason] if budget else []
     facts: dict[str, Any] = {"reason": reason.value, "others": others, "alone": not connection.in_atomic_block}
@@ -63,20 +64,28 @@ def count_refused(reason: Reason) -> None:
 
 
 def find_wait(budget: str) -> TooManyAttempts | None:
-    """What strangers are told when the failures of this hour exceed the budget. Reads one count, locks nothing."""
+    """The error for strangers, if the failures of this hour exceed the budget. Reads one count and locks nothing."""
     with connection.cursor() as cursor:
         cursor.execute(_FAILED, {"reasons": [reason.value for reason in BUDGETS[budget]]})
         failed, seconds_left = cursor.fetchone()
+    return wait_for(budget, failed=failed, seconds_left=seconds_left)
+
+
+def wait_for(budget: str, *, failed: int, seconds_left: float) -> TooManyAttempts | None:
+    """The error for strangers, if ``failed``, the failures of this hour, exceeds the budget.
+
+    ``seconds_left``: of this hour.
+    """
     return TooManyAttempts(max(1, math.ceil(seconds_left))) if failed > Allowance(budget, "").most else None
 
 
 def forget_old() -> None:
-    """Delete the counts that nobody looks at any more."""
+    """Delete counts that are older than `KEPT_FOR`."""
     RefusedLogin.objects.filter(hour__lt=database_now() - KEPT_FOR).delete()
 
 
 def _raise_alarm(budget: str, hour: datetime) -> None:
-    """Write one line to the log, once an hour over all workers."""
+    """Write one line to the log, once an hour for all workers together."""
     allowance = Allowance(budget, hour.isoformat())
     with connection.cursor() as cursor:
         cursor.execute(_FIRST, (allowance.key, hour + timedelta(hours=1)))

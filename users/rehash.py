@@ -1,4 +1,4 @@
-"""Hashing a password anew when the hasher has changed: the password stays the same."""
+"""Hashes a password again when the hasher has changed. The password stays the same."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from django.db import connection, transaction
 
 
 class RehashingUser(AbstractBaseUser):
-    """A user whose hash is replaced at a log-in when it was made by an older hasher."""
+    """A user whose hash is replaced at a log-in if an older hasher made it."""
 
     class Meta:
         abstract = True
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Whether that is the password; replaces a hash of an older hasher."""
+        """Whether that is the password. Replaces the hash if an older hasher made it."""
 
         def hash_anew(raw_password: str) -> None:
             self._replace_hash(make_password(raw_password))
@@ -22,10 +22,10 @@ class RehashingUser(AbstractBaseUser):
         return check_password(raw_password, self.password, hash_anew)
 
     def _replace_hash(self, new: str) -> None:
-        # Compare and set: Django's own way overwrites a password that was changed meanwhile.
+        # Compare and set: Django's own method would overwrite a password that was changed meanwhile.
         same = type(self)._default_manager.filter(pk=self.pk, password=self.password)
         with transaction.atomic():
-            # So that the database does not take it for a change: migration 0016.
+            # So that the trigger `note_password` does not take it for a change of the password.
             _say_that_the_password_is_the_same("on")
             replaced = same.update(password=new)
             _say_that_the_password_is_the_same("off")

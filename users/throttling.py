@@ -1,8 +1,8 @@
-"""How often something may be tried, counted in PostgreSQL: for all workers, and through restarts.
+"""How often something may be tried. PostgreSQL counts, for all workers together, and restarts lose nothing.
 
-An attempt is counted before it is made, so that a hundred at once are a hundred, and taken back when it
-turns out to be good. Who has used up an allowance waits for its window to end; what they try meanwhile is
-not looked at, right or wrong.
+An attempt is counted before it is made, so that a hundred attempts at once count as a hundred. It is taken back if it
+succeeds. A caller who has used up an allowance waits until its window ends. Meanwhile every attempt is refused,
+right or wrong, without a look at it.
 """
 
 import math
@@ -19,13 +19,19 @@ from users.errors import TooManyAttempts
 from users.models import User
 from users.transactions import tried_again
 
-# One statement: two workers that count at once can't both see the old count. Rows in the order of
-# their keys, so that two that share some can't deadlock.
+# One statement: two workers that count at once can't both see the old count. It locks the rows in the order of their
+# keys, so that two statements that share some can't deadlock. By itself it does not wait until the disk has written
+# the count: an attempt would take twice as long, and a whole office may share the row. If the database server
+# crashes, the counts of the last second may be lost; a restart loses nothing.
 _COUNT = """
-WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
+WITH clock AS MATERIALIZED (
+    SELECT clock_timestamp() AS now,
+           CASE WHEN %(alone)s THEN set_config('synchronous_commit', 'off', true) END AS setting
+)
 INSERT INTO users_throttle AS t (key, count, resets_at)
      SELECT key, 1, now + window_length
        FROM clock, unnest(%(keys)s::text[], %(windows)s::interval[]) AS given (key, window_length)
+      WHERE setting IS DISTINCT FROM '' -- always true: the setting has to be read
    ORDER BY key
 ON CONFLICT (key) DO UPDATE
         SET count = CASE WHEN t.resets_at <= (SELECT now FROM clock) THEN 1 ELSE t.count + 1 END,
@@ -33,10 +39,15 @@ ON CONFLICT (key) DO UPDATE
   RETURNING key, count, resets_at - (SELECT now FROM clock)
 """
 _TAKE_BACK = """
-WITH held AS (SELECT key FROM users_throttle WHERE key = ANY(%(keys)s) ORDER BY key FOR NO KEY UPDATE)
+WITH quick AS MATERIALIZED (
+    SELECT CASE WHEN %(alone)s THEN set_config('synchronous_commit', 'off', true) END AS setting
+), held AS (
+    SELECT key FROM users_throttle WHERE key = ANY(%(keys)s) ORDER BY key FOR NO KEY UPDATE
+)
 UPDATE users_throttle t
    SET count = CASE WHEN t.key = ANY(%(cleared)s) THEN 0 ELSE GREATEST(t.count - 1, 0) END
-  FROM held WHERE t.key = held.key
+  FROM held, quick
+ WHERE t.key = held.key AND quick.setting IS DISTINCT FROM ''
 """
 _FORGET = """
 DELETE FROM users_throttle
@@ -46,7 +57,7 @@ DELETE FROM users_throttle
 
 @dataclass(frozen=True)
 class Allowance:
-    """How often somebody may do something: ``settings.THROTTLE_RATES[name]`` is (times, seconds)."""
+    """How often ``who`` may do something. ``settings.THROTTLE_RATES[name]`` is (times, seconds)."""
 
     name: str
     who: str
@@ -75,7 +86,7 @@ def count_attempt(*allowances: Allowance) -> None:
     by_key = {allowance.key: allowance for allowance in allowances}
     windows = [allowance.window for allowance in by_key.values()]
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT, {"keys": list(by_key), "windows": windows})
+        cursor.execute(_COUNT, {"keys": list(by_key), "windows": windows, "alone": not connection.in_atomic_block})
         rows = cursor.fetchall()
     waits = [wait for key, count, wait in rows if count > by_key[key].most]
     if waits:
@@ -84,29 +95,29 @@ def count_attempt(*allowances: Allowance) -> None:
 
 @tried_again
 def take_back(*allowances: Allowance, clear: Iterable[Allowance] = ()) -> None:
-    """The attempt just counted was good: it does not count. Of ``clear`` none of the earlier ones do, either."""
+    """Take back the attempt that was just counted, because it succeeded. The allowances ``clear`` start anew."""
     if not settings.THROTTLING:
         return
     cleared = [allowance.key for allowance in clear]
     keys = [allowance.key for allowance in allowances] + cleared
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE_BACK, {"keys": keys, "cleared": cleared})
+        cursor.execute(_TAKE_BACK, {"keys": keys, "cleared": cleared, "alone": not connection.in_atomic_block})
 
 
 def forget_past() -> None:
-    """Delete what counts for nothing any more. What an attempt counts in at this moment is left to the next time."""
+    """Delete the counts whose window has ended. Rows that an attempt has locked now are left to the next time."""
     with connection.cursor() as cursor:
         cursor.execute(_FORGET)
 
 
 def identity_of(text: str) -> str:
-    """One spelling for all that the database takes for the same user name, email or phone number."""
-    # Upper case first: PostgreSQL compares by it, and a few letters share only their capital.
+    """One spelling of all the texts that mean the same user name, email or phone number to the database."""
+    # Upper case first, because PostgreSQL compares in upper case: a few letters have only their capital in common.
     return User.normalize_username(text).upper().casefold()
 
 
 def network_of(ip: str | None) -> str:
-    """Who calls, as far as the address tells: IPv6 hands out a network of 64 bits to each."""
+    """The network of the caller: an IPv4 address, or 64 bits of an IPv6 address, which one customer gets as a whole."""
     if ip is None:
         return ""
     address = ip_address(ip)

@@ -1,4 +1,4 @@
-"""Transactions that are tried again when PostgreSQL gives them up in favour of others."""
+"""Tries a transaction again when PostgreSQL has given it up, for example because of a deadlock."""
 
 import logging
 import random
@@ -16,12 +16,12 @@ logger = logging.getLogger("zapauth.database")
 
 TRIES = 6
 _LONGEST_PAUSE = 0.02  # seconds, times the number of tries so far
-# PostgreSQL, appendix A: each says that nothing was done and that the same may succeed now.
+# Error codes of PostgreSQL (appendix A): nothing was done, and the same work may succeed now.
 _AGAIN = {
     "40001",  # serialization_failure
     "40P01",  # deadlock_detected
-    "26000",  # invalid_sql_statement_name: the server has lost what was prepared
-    "0A000",  # feature_not_supported: a migration has changed a column under what was prepared
+    "26000",  # invalid_sql_statement_name: the server has lost a prepared statement
+    "0A000",  # feature_not_supported: a migration has changed a column that a prepared statement returns
 }
 
 
@@ -43,7 +43,7 @@ def tried_again(function: Callable[P, R]) -> Callable[P, R]:
                 if _sqlstate(error) not in _AGAIN:
                     raise
                 logger.info("%s is tried again: %s", function.__qualname__, str(error).partition("\n")[0])
-            # Not all at the same moment, or they meet again.
+            # Not all at the same moment, or they would block each other again.
             time.sleep(random.uniform(0, _LONGEST_PAUSE * tries))  # noqa: S311
         return function(*args, **kwargs)
 
@@ -51,7 +51,7 @@ def tried_again(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def in_transaction(function: Callable[P, R]) -> Callable[P, R]:
-    """Run ``function`` in one transaction: all of its work or, after an error, none. `tried_again` holds for it."""
+    """Run ``function`` in one transaction: all of its work or none. It is tried again as by `tried_again`."""
     return tried_again(transaction.atomic(function))
 
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from sessions.admin.confirm import actor_of
-from users.credentials import find_user_by_identity
+from users.identities import find_user_by_identity
 from users.models import User, is_object_id
 from users.permissions import Act, may
 

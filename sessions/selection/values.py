@@ -63,7 +63,7 @@ def _by_email(names: list[str]) -> dict[str, str]:
 
 
 def _by_any(names: list[str]) -> dict[str, str]:
-    # In the order of `users.credentials.find_user_by_identity`: a verified email, then a user name, then any email.
+    # In the order of `users.identities.find_user_by_identity`: a verified email, then a user name, then any email.
     emails = [name for name in names if "@" in name]
     return _by_email(emails) | _by_name(names) | _column("email", emails, only="u.email_verified")
 

@@ -1,14 +1,17 @@
-"""The statement that opens a session."""
+"""The statements that open a session: by itself, with a push address that the client shows, or with a stored one.
+
+The database sets the times, so that no host's clock decides how long a session lasts. It copies the epochs in
+the same statement: an order that commits after the session was answered refuses it. A refresh token is listed as
+outstanding in simplejwt's table, without its text: a stored token that works could be stolen.
+"""
 
 from datetime import datetime, timedelta
 
 from sessions.models import Session
-from sessions.sql.statement import Statement
+from sessions.sql.statement import Row, Statement, Value
+from users.models import DeviceToken
+from users.sealing import Purpose, seal
 
-# The database sets the times, so that no host's clock decides how long a session lasts. It copies the
-# epochs in the same statement: an order that commits after this session was answered refuses it.
-# With a refresh token, that token is listed as outstanding in simplejwt's table, without its text: a token
-# at rest that can be used is a token to be stolen.
 _OPEN = Statement("""
 WITH opened AS (
     INSERT INTO user_sessions_session (
@@ -22,38 +25,129 @@ WITH opened AS (
      CROSS JOIN users_app a
       LEFT JOIN users_user u ON u.id = %(user)s
      WHERE a.id = %(app)s
- RETURNING user_id, refresh_jti, app_epoch, user_epoch, created_at, expires_at, authenticated_at
+ RETURNING user_id, device_token_id, refresh_jti, app_epoch, user_epoch, created_at, expires_at, authenticated_at
 ), recorded AS (
     INSERT INTO token_blacklist_outstandingtoken (jti, user_id, token, created_at, expires_at)
     SELECT refresh_jti, user_id, '', created_at, expires_at FROM opened WHERE refresh_jti IS NOT NULL
 )
-SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at FROM opened
+SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_token_id FROM opened
+""")
+_OPEN_WITH_TOKEN = Statement("""
+-- One upsert: two phones that show the same token at once can't both insert it. The address moves to this user, whoever
+-- had it. A known token is sealed again, so that it moves to a new SECRET_KEY.
+WITH given AS (
+    INSERT INTO users_devicetoken (sealed_token, digest, user_id, held_by, created_at, updated_at)
+    SELECT %(sealed)s::bytea, %(digest)s::bytea, %(user)s, %(id)s::uuid, t.now, t.now
+      FROM (SELECT clock_timestamp() AS now) t
+        ON CONFLICT (digest) DO UPDATE
+       SET sealed_token = EXCLUDED.sealed_token, user_id = EXCLUDED.user_id, held_by = EXCLUDED.held_by,
+           updated_at = EXCLUDED.updated_at
+ RETURNING id, clock_timestamp() AS now -- after a wait for the address
+), opened AS (
+    INSERT INTO user_sessions_session (
+           id, app_id, user_id, device_id, device_token_id, opened_from_id, ip, user_agent, platform,
+           refresh_jti, refresh_used_by, end_reason, ended_request_id, app_epoch, user_epoch,
+           created_at, last_seen_at, expires_at, authenticated_at)
+    SELECT %(id)s::uuid, a.id, u.id, %(device)s, given.id, %(opened_from)s::uuid, %(ip)s::inet,
+           %(user_agent)s, %(platform)s, %(refresh_jti)s, '', '', '', a.session_epoch, COALESCE(u.session_epoch, 0),
+           given.now, given.now, given.now + make_interval(secs => %(seconds)s::float8),
+           CASE WHEN u.id IS NOT NULL THEN given.now END
+      FROM given
+     CROSS JOIN users_app a
+      LEFT JOIN users_user u ON u.id = %(user)s
+     WHERE a.id = %(app)s
+ RETURNING user_id, device_token_id, refresh_jti, app_epoch, user_epoch, created_at, expires_at, authenticated_at
+), recorded AS (
+    INSERT INTO token_blacklist_outstandingtoken (jti, user_id, token, created_at, expires_at)
+    SELECT refresh_jti, user_id, '', created_at, expires_at FROM opened WHERE refresh_jti IS NOT NULL
+)
+SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_token_id FROM opened
+""")
+_OPEN_ON_ADDRESS = Statement("""
+-- The address moves to this user, whoever had it.
+WITH given AS (
+    UPDATE users_devicetoken
+       SET user_id = %(user)s, held_by = %(id)s::uuid, updated_at = clock_timestamp()
+     WHERE id = %(device_token)s::bigint
+ RETURNING id, clock_timestamp() AS now -- after a wait for the address
+), opened AS (
+    INSERT INTO user_sessions_session (
+           id, app_id, user_id, device_id, device_token_id, opened_from_id, ip, user_agent, platform,
+           refresh_jti, refresh_used_by, end_reason, ended_request_id, app_epoch, user_epoch,
+           created_at, last_seen_at, expires_at, authenticated_at)
+    SELECT %(id)s::uuid, a.id, u.id, %(device)s, given.id, %(opened_from)s::uuid, %(ip)s::inet,
+           %(user_agent)s, %(platform)s, %(refresh_jti)s, '', '', '', a.session_epoch, COALESCE(u.session_epoch, 0),
+           given.now, given.now, given.now + make_interval(secs => %(seconds)s::float8),
+           CASE WHEN u.id IS NOT NULL THEN given.now END
+      FROM given
+     CROSS JOIN users_app a
+      LEFT JOIN users_user u ON u.id = %(user)s
+     WHERE a.id = %(app)s
+ RETURNING user_id, device_token_id, refresh_jti, app_epoch, user_epoch, created_at, expires_at, authenticated_at
+), recorded AS (
+    INSERT INTO token_blacklist_outstandingtoken (jti, user_id, token, created_at, expires_at)
+    SELECT refresh_jti, user_id, '', created_at, expires_at FROM opened WHERE refresh_jti IS NOT NULL
+)
+SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_token_id FROM opened
 """)
 
 
 def open_session(session: Session, *, lifetime: timedelta) -> datetime:
-    """Store a new session that ends after ``lifetime``; fills in its times and epochs.
+    """Store a new session that ends after ``lifetime``. Sets its times and epochs.
 
-    A refresh token, if ``session`` names one in `refresh_jti`, is listed as outstanding.
+    If `refresh_jti` names a refresh token, that is listed as outstanding.
 
     Returns: the database's time when it was opened.
     """
-    created_at: datetime
-    ((session.app_epoch, session.user_epoch, created_at, session.expires_at, session.authenticated_at),) = (
-        _OPEN.fetch_all(
-            id=session.pk,
-            app=session.app_id,
-            user=session.user_id,
-            device=session.device_id,
-            device_token=session.device_token_id,
-            opened_from=session.opened_from_id,
-            ip=session.ip,
-            user_agent=session.user_agent,
-            platform=session.platform,
-            refresh_jti=session.refresh_jti,
-            seconds=lifetime.total_seconds(),
-        )
-    )
-    session.created_at = session.last_seen_at = session.checked_at = created_at
+    (row,) = _OPEN.fetch_all(**_facts(session, lifetime))
+    return _set(session, row)
+
+
+def open_session_with_token(session: Session, token: str, *, lifetime: timedelta) -> datetime:
+    """Store the push address ``token``, sealed, give it to the session's user, and open the session with it.
+
+    Otherwise as `open_session`.
+    """
+    sealed, digest = seal(token, Purpose.DEVICE_TOKEN), DeviceToken.digest_of(token)
+    (row,) = _OPEN_WITH_TOKEN.fetch_all(**_facts(session, lifetime), sealed=sealed, digest=digest)
+    return _set(session, row)
+
+
+def open_session_on_address(session: Session, *, lifetime: timedelta) -> datetime:
+    """Give the stored push address `device_token` of ``session`` to its user, and open the session with it.
+
+    Otherwise as `open_session`.
+    """
+    (row,) = _OPEN_ON_ADDRESS.fetch_all(**_facts(session, lifetime))
+    return _set(session, row)
+
+
+def _facts(session: Session, lifetime: timedelta) -> dict[str, Value]:
+    return {
+        "id": session.pk,
+        "app": session.app_id,
+        "user": session.user_id,
+        "device": session.device_id,
+        "device_token": session.device_token_id,
+        "opened_from": session.opened_from_id,
+        "ip": session.ip,
+        "user_agent": session.user_agent,
+        "platform": session.platform,
+        "refresh_jti": session.refresh_jti,
+        "seconds": lifetime.total_seconds(),
+    }
+
+
+def _set(session: Session, row: Row) -> datetime:
+    """Set what the database has decided. Returns: the time when the session was opened."""
+    (
+        session.app_epoch,
+        session.user_epoch,
+        session.created_at,
+        session.expires_at,
+        session.authenticated_at,
+        session.device_token_id,
+    ) = row
+    session.last_seen_at = session.checked_at = session.created_at
     session._state.adding = False
-    return created_at
+    return session.created_at

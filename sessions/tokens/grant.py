@@ -9,7 +9,7 @@ from sessions.tokens.jwt import RefreshToken, SessionToken
 
 @dataclass(frozen=True)
 class Grant:
-    """What is handed out when a session is opened or refreshed."""
+    """A new access token with its expiry, and a refresh token if a new one is issued, too."""
 
     access_token: str
     access_expires_at: datetime

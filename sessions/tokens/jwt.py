@@ -1,4 +1,4 @@
-"""The JWTs: user access, app access, refresh. simplejwt's token classes over ES256 keys.
+"""The JWTs: user access, app access and refresh tokens. simplejwt's token classes with ES256 keys.
 
 Claims are a wire format (RFC 7519 §4.1): `iss`, `aud` (the app's id), `sub` (the user's id, or
 the app's), `sid` (the session), `jti`, `iat`, `exp`, `token_type`; nothing personal. Add, never rename.
@@ -11,9 +11,9 @@ from typing import Any, Self, cast
 from uuid import UUID
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from django.conf import settings
-from jwt.utils import base64url_decode, base64url_encode
+from jwt.types import Options
+from jwt.utils import base64url_encode
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 from rest_framework_simplejwt.exceptions import TokenError as SimpleJWTError
@@ -26,12 +26,14 @@ from sessions.tokens.keys import KeyRing, key_ring
 
 CLAIMS = ("iss", "aud", "sub", "sid", "jti", "iat", "exp", "token_type")
 ALGORITHM = "ES256"
-_ES256 = jwt.get_algorithm_by_name(ALGORITHM)
 ACCESS, REFRESH = "at+jwt", "refresh+jwt"  # `typ`: RFC 9068 §2.1, RFC 8725 §3.11
+# PyJWT checks the times by this host's clock, and we don't know the audience before we know the session: so
+# `SessionToken` checks these itself.
+_CHECKED: Options = {"require": list(CLAIMS), "verify_exp": False, "verify_iat": False, "verify_aud": False}
 
 
 class KeyedTokenBackend(TokenBackend):
-    """simplejwt's backend with several keys, told apart by `kid`, and with typed headers.
+    """simplejwt's backend with several keys, chosen by `kid`, and a `typ` in the header.
 
     It does not check `exp`: `SessionToken.is_expired` does, by the database's time.
     """
@@ -40,67 +42,41 @@ class KeyedTokenBackend(TokenBackend):
         super().__init__(ALGORITHM)
         self.typ = typ
 
-    @property
-    def keys(self) -> KeyRing:
-        return key_ring(settings.SIGNING_KEYS)
-
     def encode(self, payload: dict[str, Any]) -> str:
-        # The compact form (RFC 7515 §7.1): PyJWT would put the same header together each time.
-        keys = self.keys
-        claims = json.dumps(payload | {"iss": settings.TOKEN_ISSUER}, separators=(",", ":")).encode()
-        signed = _header(self.typ, keys.signing_kid) + b"." + base64url_encode(claims)
-        return (signed + b"." + base64url_encode(_ES256.sign(signed, keys.signing))).decode()
+        keys = key_ring(settings.SIGNING_KEYS)
+        claims = payload | {"iss": settings.TOKEN_ISSUER}
+        return jwt.encode(claims, keys.signing, ALGORITHM, headers={"kid": keys.signing_kid, "typ": self.typ})
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
-        # Each phone comes with the same access token again and again. A refresh token comes once.
+        # A client sends the same access token with each request, but a refresh token only once.
         verified = _verified_before if self.typ == ACCESS else _verified
-        return dict(verified(token, self.typ, self.keys, settings.TOKEN_ISSUER))
-
-
-@cache
-def _header(typ: str, kid: str) -> bytes:
-    return base64url_encode(json.dumps({"alg": ALGORITHM, "kid": kid, "typ": typ}, separators=(",", ":")).encode())
-
-
-@lru_cache(maxsize=16)
-def _keys_by_header(typ: str, keys: KeyRing) -> dict[bytes, EllipticCurvePublicKey]:
-    return {_header(typ, kid): key for kid, key in keys.verifying.items()}
+        return dict(verified(token, self.typ, key_ring(settings.SIGNING_KEYS), settings.TOKEN_ISSUER))
 
 
 def _verified(token: str, typ: str, keys: KeyRing, issuer: str) -> dict[str, Any]:
-    """The claims of a token that one of our keys has signed. Raises: TokenBackendError.
-
-    Its header is one of those that we write, to the letter: of what a stranger has written nothing is
-    parsed, and no algorithm is taken at its word (RFC 8725 §3.1). That leaves the signature (RFC 7515 §5.2).
-    """
+    """The claims of a token that one of our keys has signed. Raises: TokenBackendError."""
     try:
-        signed, _, signature = token.encode("ascii").rpartition(b".")
-        header, _, payload = signed.partition(b".")
-        key = _keys_by_header(typ, keys)[header]
-        if not _ES256.verify(signed, key, _decoded(signature)):
-            raise TokenBackendError("the signature is wrong")
-        claims = json.loads(_decoded(payload))
-        # `exp` is looked at each time; `aud` is held against the session's app, once that is known.
-        are_ours = all(claims.get(name) is not None for name in CLAIMS) and "nbf" not in claims
-        if not (are_ours and claims["iss"] == issuer and isinstance(claims["exp"], int)):
-            raise TokenBackendError("these are not our claims")
-    except (ValueError, KeyError, AttributeError) as error:
-        raise TokenBackendError("invalid") from error
-    return cast("dict[str, Any]", claims)
+        kid = _kids_by_header(typ, keys)[token.partition(".")[0]]
+        claims = jwt.decode(token, keys.verifying[kid], [ALGORITHM], issuer=issuer, options=_CHECKED)
+    except (jwt.InvalidTokenError, KeyError, ValueError) as error:
+        raise TokenBackendError("the token is invalid") from error
+    if not isinstance(claims["exp"], int):
+        raise TokenBackendError("`exp` is no number")
+    return claims
 
 
-def _decoded(segment: bytes) -> bytes:
-    """Of base64url without padding (RFC 7515 §2); Python's own decoder passes over what is none."""
-    decoded = base64url_decode(segment)
-    if base64url_encode(decoded) != segment:
-        raise ValueError("not base64url")
-    return decoded
-
-
-# That a signature is genuine stays true for ever, so this may be remembered, and of what is not genuine
-# nothing is. It is no verdict: whether the token is good now, expiry and session say, at each request.
-# An entry takes about 2 kB.
+# A valid signature may be cached; expiry and session are still checked on every request. An entry takes about 2 kB.
 _verified_before = lru_cache(maxsize=4096)(_verified)
+
+
+@lru_cache(maxsize=16)
+def _kids_by_header(typ: str, keys: KeyRing) -> dict[str, str]:
+    """Each header that we write, as it stands in a token, with its `kid`. No other header is parsed (RFC 8725 §3.1)."""
+    return {_segment({"alg": ALGORITHM, "kid": kid, "typ": typ}): kid for kid in keys.verifying}
+
+
+def _segment(header: dict[str, str]) -> str:
+    return base64url_encode(json.dumps(header, separators=(",", ":")).encode()).decode()
 
 
 @cache
@@ -109,7 +85,7 @@ def _backend(typ: str) -> KeyedTokenBackend:
 
 
 class SessionToken(Token):
-    """What the three kinds share: a token speaks for one session, `sid`."""
+    """A token of one session, `sid`. The base of the three kinds."""
 
     typ = ACCESS
     lifetime = timedelta(0)  # every token is given its `exp` when it is made
@@ -125,8 +101,7 @@ class SessionToken(Token):
     def read(cls, raw: str) -> Self:
         """Verify the signature, issuer and type of ``raw``.
 
-        Whether it has expired and whether its session is live depend on the database's time:
-        `sessions.authentication.get_live_session`.
+        It may have expired and its session may have ended: `sessions.authentication.get_live_session` decides that.
 
         Raises: TokenInvalid.
         """
@@ -137,7 +112,7 @@ class SessionToken(Token):
 
     @classmethod
     def for_session(cls, session: Session, *, issued_at: datetime, expires_at: datetime) -> Self:
-        """A new token of ``session``; it never outlives it. Both times are the database's."""
+        """A new token of ``session``. It expires with the session at the latest. Both times are the database's."""
         until = min(expires_at, session.expires_at)
         return cls.issue(
             session_id=session.pk,
@@ -206,12 +181,12 @@ class AnyAccessToken(SessionToken):
 
 
 class RefreshToken(BlacklistMixin[Any], SessionToken):
-    """Buys the next access token. Kept in simplejwt's tables by `jti`, without its text."""
+    """Is exchanged for the next access token. simplejwt's tables keep its `jti`, but not its text."""
 
     token_type = "refresh"
     typ = REFRESH
 
     def verify(self) -> None:
-        # Without the mixin's look into the blacklist: a used token is on it, and whether it was
-        # used or revoked decides what happens to the session. `sessions.refresh` looks itself.
+        # Without the mixin's check of the blacklist: used tokens are on it, too, and `sessions.refresh` treats a
+        # used token in another way than a revoked one.
         SessionToken.verify(self)

@@ -32,12 +32,12 @@ _PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----", re.DOTA
 
 
 class BadSigningKeys(ValueError):
-    """`SIGNING_KEYS` can't be used; the text says why and never holds a part of a key."""
+    """`SIGNING_KEYS` can't be used. The text says why and never contains a part of a key."""
 
 
-@dataclass(frozen=True, eq=False)  # one is the same as itself, so that it can be a key of a cache
+@dataclass(frozen=True, eq=False)  # compared by identity, so that it can be the key of a cache
 class KeyRing:
-    """``signing`` signs, named ``signing_kid``; ``verifying`` maps each `kid` to its public key."""
+    """The key that signs with its `kid`, and the public keys that verify, by `kid`."""
 
     signing: EllipticCurvePrivateKey
     signing_kid: str
@@ -55,7 +55,7 @@ def key_ring(pem: str) -> KeyRing:
 
 
 def keys_in(pem: str) -> list[SigningKey]:
-    """The keys in that order, one at least. Raises: BadSigningKeys."""
+    """The keys of ``pem`` in their order, at least one. Raises: BadSigningKeys."""
     keys: list[SigningKey] = []
     for number, block in enumerate(_PEM_BLOCK.finditer(pem.replace("\\n", "\n")), start=1):
         text = block[0].encode()

@@ -134,8 +134,10 @@ def buddy_log_in(its):
 
 
 def buddy_sign_up(its):
+    its.ben.log_out()  # while he is logged in there, the device's push address stays his
     current = authenticated(its.ben, its.ben.app_token)
     login.sign_up_on_device(current=current, origin=HERE, username=new_name(), password=PASSWORD)
+    its.ben.log_in(its.ben.username)
 
 
 def admin_log_in(its):

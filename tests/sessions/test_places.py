@@ -14,6 +14,7 @@ from sessions.models import Session
 from sessions.places import Place
 from tests.bad_input import buddy_error, buddy_success, zap_fields, zap_success
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name, reset_code_in, work_of
+from users.callers import Caller
 from users.models import RefusedLogin, Throttle, User
 from users.refused_logins import LOGINS, count_refused, find_wait
 
@@ -232,6 +233,27 @@ def test_the_statement_that_looks_for_the_place_uses_an_index(victim):
     assert Place(ip=AWAY).known_place(user) is None
     assert Place(ip=None).known_place(user) is None
     assert Place(ip=HOME).known_place(None) is None
+
+
+IDENTITIES = ("ann", "ANN", "ann@example.org", "Ann@Example.org", "+4915112345678", "ben@example.org", "+1", "gone", "")
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+@pytest.mark.django_db
+def test_the_statement_of_a_login_finds_the_same_user_as_the_orm(identity):
+    ann = User.objects.create_user("ann", email="ann@example.org", email_verified=True, phone_number="+4915112345678")
+    User.objects.create_user("ANN@example.org")  # a name that is another user's verified email
+    User.objects.create_user("ben@example.org")
+    User.objects.create_user("ben", email="ben@example.org")
+    User.objects.create_user("gone", deleted_at=ann.created_at)
+    by_orm, by_statement = Caller(), Place(ip=HOME)
+    assert by_statement.find_by_identity(identity).user == by_orm.find_by_identity(identity).user
+    assert by_statement.find_by_username(identity).user == by_orm.find_by_username(identity).user
+    if found := by_statement.find_by_identity(identity).user:
+        stored = User.objects.get(pk=found.pk)
+        assert {name: getattr(found, name) for name in vars(stored)} | {"_state": None} == vars(stored) | {
+            "_state": None
+        }
 
 
 # --- reset codes ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from sessions.inspect.credentials import Credential, credentials_of
 from sessions.management.operators import NONE, WRONG, OperatorCommand, shown
-from users.credentials import find_user_by_identity
+from users.identities import find_user_by_identity
 from users.models import User
 
 

@@ -1,0 +1,84 @@
+"""The statements of a log-in that come before the session is opened, and those that renew one.
+
+`sessions.sql.opening` opens the session.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sessions.models import USER_AGENT_LENGTH, Session
+from sessions.origin import Origin
+from sessions.sql.statement import Statement
+from users.models import User
+
+# How many addresses and user agents of a user are kept.
+MOST_KNOWN = 10
+
+# The row lock puts a log-in and a change of the password, or a log-in and the end of the account, one after the other.
+# The second one sees what the first one did, so no session is opened between them.
+_NOTE_LOGIN = Statement("""
+   UPDATE users_user
+      SET last_login = clock_timestamp(),
+          -- The newest first, each one once.
+          ip_addresses = CASE WHEN %(ip)s::text IS NULL THEN ip_addresses
+              ELSE (array_prepend(%(ip)s::varchar, array_remove(ip_addresses, %(ip)s::varchar)))[1:%(most)s::int] END,
+          user_agents = CASE WHEN %(user_agent)s::text = '' THEN user_agents
+              ELSE (array_prepend(%(user_agent)s::varchar,
+                                  array_remove(user_agents, %(user_agent)s::varchar)))[1:%(most)s::int] END,
+          latitude = COALESCE(%(latitude)s::float8, latitude),
+          longitude = COALESCE(%(longitude)s::float8, longitude)
+    WHERE id = %(user)s AND password = %(password)s AND is_active AND deleted_at IS NULL
+RETURNING last_login, ip_addresses, user_agents, latitude, longitude
+""")
+_GIVE_ADDRESS = Statement("""
+   UPDATE users_devicetoken
+      SET user_id = %(user)s, held_by = %(session)s, updated_at = clock_timestamp()
+    WHERE id = %(address)s
+RETURNING id
+""")
+# The session of that id goes on, for a full lifetime from now on.
+_RENEW = Statement("""
+   UPDATE user_sessions_session
+      SET ip = %(ip)s::inet, user_agent = %(user_agent)s, device_token_id = %(address)s,
+          last_seen_at = t.now, authenticated_at = t.now,
+          expires_at = t.now + make_interval(secs => %(seconds)s::float8)
+     FROM (SELECT clock_timestamp() AS now) t
+    WHERE id = %(id)s
+RETURNING last_seen_at, expires_at, authenticated_at
+""")
+
+
+def note_login(user: User, *, origin: Origin, latitude: float | None = None, longitude: float | None = None) -> bool:
+    """Lock ``user`` and note a log-in there: when, where from, with what.
+
+    Returns: False, when they may not log in any more, or their password has changed since they were loaded.
+    """
+    noted = _NOTE_LOGIN.fetch_all(
+        user=user.pk,
+        password=user.password,
+        ip=origin.ip,
+        user_agent=origin.user_agent[:USER_AGENT_LENGTH],
+        latitude=latitude,
+        longitude=longitude,
+        most=MOST_KNOWN,
+    )
+    for row in noted:
+        user.last_login, user.ip_addresses, user.user_agents, user.latitude, user.longitude = row
+    return bool(noted)
+
+
+def give_address(address_id: int, *, user_id: str, held_by: UUID) -> None:
+    """Give a stored push address to that user, whoever had it before. It is not opened."""
+    _GIVE_ADDRESS.fetch_all(address=address_id, user=user_id, session=held_by)
+
+
+def renew(session: Session, *, lifetime: timedelta) -> datetime:
+    """Let the stored session of the same id go on as ``session``, for ``lifetime`` from now on. Returns: now."""
+    ((session.last_seen_at, session.expires_at, session.authenticated_at),) = _RENEW.fetch_all(
+        id=session.pk,
+        ip=session.ip,
+        user_agent=session.user_agent,
+        address=session.device_token_id,
+        seconds=lifetime.total_seconds(),
+    )
+    return session.last_seen_at
