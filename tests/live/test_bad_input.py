@@ -99,6 +99,18 @@ def test_a_body_is_read_up_to_the_limit_and_not_beyond_in_one_piece_or_in_chunks
     dialect.success(answer(server, login(phone, "Transfer-Encoding: chunked") + chunked(whole.ljust(LIMIT), 10_000)))
 
 
+@pytest.mark.parametrize("length", [LIMIT + 1, 2**20])
+def test_a_body_over_the_limit_is_received_so_that_no_proxy_loses_the_answer(phone, dialect, server, length):
+    refused = login(phone, f"Content-Length: {length}") + credentials(phone).ljust(length)
+    good = login(phone, f"Content-Length: {len(credentials(phone))}") + credentials(phone)
+    with closing(connect(server)) as connection:
+        for _ in range(3):
+            connection.sendall(refused)
+            assert dialect.error(reply_on(connection)) == dialect.too_large
+        connection.sendall(good)
+        dialect.success(reply_on(connection))
+
+
 def test_a_body_that_ends_early_is_no_body_and_hangs_nobody(phone, dialect, server, subtests):
     whole = credentials(phone)
     tries = {

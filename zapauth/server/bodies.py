@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 _LOOK_EVERY = 0.2  # seconds between two searches for late bodies
+# In bytes. A body over the limit is refused, but up to this length it is received first. A server that answers and
+# closes before it has received everything resets the connection, and then a proxy may lose the answer: nginx would
+# send a 502 of its own. docs/nginx.conf lets bodies of up to this length through.
+_MOST_RECEIVED = 2**20
 _PROBLEM = "zapauth.body_problem"
 
 
@@ -41,11 +45,13 @@ class RefuseBrokenBodies:
 
 
 def is_expected(environ: "WSGIEnvironment") -> bool:
-    """Whether to read a body. One with a declared length over the limit is not read: Django refuses it."""
-    length = environ.get("CONTENT_LENGTH", "0")
+    """Whether to receive a body. Django refuses one over the limit by its declared length."""
     if "HTTP_TRANSFER_ENCODING" in environ:
         return True
-    return length != "0" and int(length) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE  # granian has parsed the length
+    length = int(environ.get("CONTENT_LENGTH", "0"))  # granian has checked that it is a number
+    # A client that expects "100 Continue" has not sent the body yet. So a refusal resets nothing.
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE if "HTTP_EXPECT" in environ else _MOST_RECEIVED
+    return 0 < length <= most
 
 
 def is_broken(environ: "WSGIEnvironment") -> bool:
@@ -95,7 +101,7 @@ class Arrivals:
 
 
 class _Arrival:
-    """One body. Reading stops at the first part over the limit; Django refuses the request then."""
+    """One body. Parts over the limit are dropped; Django then refuses the request by its length."""
 
     def __init__(self, arrivals: Arrivals, request: Any, environ: "WSGIEnvironment") -> None:
         self.request = request
@@ -103,7 +109,7 @@ class _Arrival:
         self._arrivals = arrivals
         self._parts: list[bytes] = []
         self._missing = int(environ["CONTENT_LENGTH"]) if "CONTENT_LENGTH" in environ else None
-        self._room = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        self._length = 0
         self._ends = 0
         self._stream = request.proto.__aiter__()
         self._next: Any = None
@@ -120,8 +126,7 @@ class _Arrival:
 
     def finish(self) -> None:
         """Put the body into the request, with its length. Without one (RFC 9112 §7.1) Django takes it for empty."""
-        body = b"".join(self._parts)
-        self.environ |= {"CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body)}
+        self.environ |= {"CONTENT_LENGTH": str(self._length), "wsgi.input": BytesIO(b"".join(self._parts))}
 
     def stop(self) -> None:
         """Stop reading, so that the connection can end."""
@@ -139,14 +144,17 @@ class _Arrival:
             self.request.err(error)  # a 500, and a line in the log; granian would drop the error
 
     def _take(self, part: bytes) -> None:
-        self._parts.append(part)
-        self._room -= len(part)
+        self._length += len(part)
+        if self._length <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            self._parts.append(part)
+        else:
+            self._parts.clear()
         if self._missing is not None:
             self._missing -= len(part)
         # granian gives an empty part at the end, and a second one if the connection broke off before the end. (It also
         # gives one for trailers. We know no client that sends them, and refuse them.)
         self._ends += not part
-        if self._missing == 0 or self._room < 0:
+        if self._missing == 0 or self._length > _MOST_RECEIVED:
             self._arrivals.end(self)
         elif (self._ends and self._missing) or self._ends > 1:
             self._arrivals.end(self, problem=BodyCutOff)
