@@ -5,11 +5,13 @@ import os
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.nodeid import coerce_node_id
 
 from tests.environment import SETTINGS_NAMES
 
@@ -71,10 +73,16 @@ def _only_hands_out(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files with tests that commit last.
+    """Put the files with tests that commit last, and give each test an id of its own.
 
-    pytest-django puts such tests last. But pytest-xdist hands out whole files, in this order.
+    pytest-django puts such tests last. But pytest-xdist hands out whole files, in this order. It also runs only one of
+    several tests with the same id, and schemathesis gives all operations the same one.
     """
+    seen = Counter[str]()
+    for item in items:
+        seen[item.nodeid] += 1
+        if seen[item.nodeid] > 1:
+            item._id = coerce_node_id(f"{item.nodeid}[{seen[item.nodeid]}]")
     committing = {item.path for item in items if _commits(item)}
     items.sort(key=lambda item: (item.path in committing, item.path))
 
