@@ -18,13 +18,13 @@ BATCH = 1000
 
 
 def end_timed_out(sessions: QuerySet[Session] | None = None) -> int:
-    """End those of ``sessions`` that have timed out; None means all sessions. Returns: how many it ended."""
+    """End the sessions in ``sessions`` that have timed out; None means all sessions. Returns: how many it ended."""
     sessions = Session.objects.all() if sessions is None else sessions
     ended = 0
     for reason, rule in _rules(database_now()):
         late = sessions.filter(rule, ended_at=None)
         while ids := list(late.values_list("pk", flat=True)[:BATCH]):
-            # Apply the rule again: a session that was used meanwhile stays open.
+            # Check the rule again: a session that was used meanwhile stays open.
             ended += len(end_sessions(late.filter(pk__in=ids), actor=None, reason=reason))
             if len(ids) < BATCH:
                 break

@@ -1,7 +1,7 @@
-"""The four statements that end sessions. Only `sessions.logout` runs them, and nothing else sets `ended_at`.
+"""The four statements that end sessions. Only `sessions.logout` runs them, and nothing else ends a session.
 
-Each one does three things at once: it ends the sessions, blacklists their refresh tokens and takes their push
-addresses from their users. After its commit, authentication refuses the sessions.
+Each one does three things at once: it ends the sessions, blacklists their refresh tokens and takes their device tokens
+from their users. After its commit, authentication refuses the sessions.
 
 | statement | ends | called for |
 | --- | --- | --- |
@@ -26,7 +26,7 @@ from sessions.sql.statement import Statement
 
 @dataclass(frozen=True, kw_only=True)
 class EndRecord:
-    """When, why, by whom and from where sessions were ended. Each of their rows keeps it."""
+    """When, why, by whom and from where sessions were ended. Each ended row stores it."""
 
     at: datetime
     reason: EndReason
@@ -35,7 +35,7 @@ class EndRecord:
     run_id: UUID | None
 
 
-# The user's own logout. It locks nothing beforehand: the UPDATE compares the row with what the request has seen.
+# The user's own logout. It takes no lock first: the UPDATE compares the row with the session that the request saw.
 _END_OWN = Statement("""
 WITH
 -- End the session. But if it has changed since the request looked it up, or if the user has another open
@@ -88,9 +88,9 @@ SELECT set_config('synchronous_commit', 'remote_apply', true), EXISTS (SELECT FR
 
 
 def end_own(session: Session, *, address_digest: bytes | None, origin: Origin) -> bool:
-    """End the caller's session, if its row is still as ``session`` has it and no other has to end with it.
+    """End the caller's session, if its row still equals ``session`` and no other session has to end with it.
 
-    Args: address_digest: a push address, to take from the user as well.
+    Args: address_digest: digest of a device token that is also taken from the user.
 
     Returns: whether it ended. If not, nothing has changed.
     """
@@ -108,7 +108,7 @@ def end_own(session: Session, *, address_digest: bytes | None, origin: Origin) -
     return bool(is_ended)
 
 
-# The same for Buddy, where a device goes on with an app-level session. There are no refresh tokens in Buddy.
+# The same for Buddy, where the device goes on with an app-level session. Buddy has no refresh tokens.
 _END_OWN_AND_OPEN = Statement("""
 WITH
 -- End the session. If it has changed since the request looked it up, end nothing.
@@ -152,7 +152,7 @@ SELECT set_config('synchronous_commit', 'remote_apply', true), EXISTS (SELECT FR
 
 
 def end_own_and_open(session: Session, *, opened: UUID, expires_at: datetime, user_agent: str, origin: Origin) -> bool:
-    """End the caller's session, if its row is still as ``session`` has it, and open an app-level one, ``opened``.
+    """End the caller's session, if its row still equals ``session``, and open an app-level one, ``opened``.
 
     Returns: whether it did. If not, nothing has changed.
     """
@@ -170,7 +170,7 @@ def end_own_and_open(session: Session, *, opened: UUID, expires_at: datetime, us
     return bool(is_ended)
 
 
-# Sessions that the caller has locked: one or thousands.
+# Ends sessions that the caller has locked: one or thousands.
 _END_LOCKED = Statement("""
 WITH
 ended AS (
@@ -235,7 +235,7 @@ SELECT set_config('synchronous_commit', 'remote_apply', true)
 def end_locked(session_ids: Sequence[UUID], record: EndRecord, *, address_digest: bytes | None) -> None:
     """End open sessions that this transaction has locked.
 
-    Args: address_digest: a push address, to take from the sessions' users as well.
+    Args: address_digest: digest of a device token that is also taken from the sessions' users.
     """
     _END_LOCKED.fetch_all(
         ids=list(session_ids),
@@ -249,7 +249,7 @@ def end_locked(session_ids: Sequence[UUID], record: EndRecord, *, address_digest
     )
 
 
-# Sessions that a rule ends and nobody has ordered to end: they have timed out, or the user has too many.
+# Ends sessions by a rule, without an order: they have timed out, or the user has too many.
 _END_BY_RULE = Statement("""
 WITH
 ended AS (
@@ -297,7 +297,7 @@ SELECT set_config('synchronous_commit', 'remote_apply', true)
 
 
 def end_by_rule(session_ids: Sequence[UUID], record: EndRecord) -> None:
-    """End open sessions, because a rule says so. This transaction has locked them, and then their push addresses."""
+    """End open sessions by a rule. This transaction has locked them, and then their device tokens."""
     _END_BY_RULE.fetch_all(
         ids=list(session_ids),
         now=record.at,
@@ -309,7 +309,7 @@ def end_by_rule(session_ids: Sequence[UUID], record: EndRecord) -> None:
     )
 
 
-# What `_END_OWN_AND_OPEN` does after the logout, for a session that had to be ended by `_END_LOCKED`.
+# Opens the app-level session, as `_END_OWN_AND_OPEN` does, after `_END_LOCKED` has ended the user's session.
 _OPEN_AFTER_LOGOUT = Statement("""
 INSERT INTO user_sessions_session (
        id, app_id, app_epoch, device_id, device_token_id, opened_from_id, platform, ip, user_agent,
