@@ -76,7 +76,7 @@ class SessionsAdminSite(UnfoldAdminSite):
             raise Http404 from error
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the theme's context without its colors. The theme sets them by an inline style; `sessions/admin.css` sets ours."""
+        """Remove the colors from the theme's context. They need an inline style; `sessions/admin.css` sets ours."""
         return super().each_context(request) | {"colors": None}
 
     @method_decorator(never_cache)

@@ -70,6 +70,6 @@ def _submit(run: Callable[[], None], threads: ThreadPoolExecutor) -> None:
         try:
             run()
         finally:
-            connections.close_all()  # Return the connection to the pool.
+            connections.close_all()  # return the connection to the pool
 
     threads.submit(copy_context().run, run_and_let_go)

@@ -31,7 +31,7 @@ _SID = "sid"
 
 
 def recognise(request: HttpRequest) -> None:
-    """Set `request.user` to the user of the browser's session, or to AnonymousUser. The look-up happens on first use."""
+    """Set `request.user` to the user of the browser's session, or to AnonymousUser. First use looks it up."""
     request.user = SimpleLazyObject(partial(_user_of, request))  # type: ignore[assignment]
 
 
@@ -63,7 +63,7 @@ def log_out_of_browser(request: HttpRequest) -> None:
     """End the browser's live session, if it has one, and empty its cookie."""
     session = find_session(request)
     if session is not None:
-        with suppress(SessionEnded):  # Another request has ended it already.
+        with suppress(SessionEnded):  # another request has ended it already
             log_out(session, origin=Origin.of(request))
     request.session.flush()
     _keep(request, None)

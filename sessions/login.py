@@ -150,7 +150,7 @@ def log_in_on_device(
         opened_at = renew(session, lifetime=session_lifetime(app))
     else:
         if in_use:
-            session.opened_from = None  # `current` may change its device token later. That must not change this session's.
+            session.opened_from = None  # a new device token of `current` must not become this session's
         opened_at = _open(session)
     return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 

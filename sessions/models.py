@@ -217,7 +217,7 @@ class Session(models.Model):
         )
 
     def _is_cut_off(self, owner: App | User, epoch: int) -> bool:
-        """Return whether an order for that app or user refuses this session. ``epoch`` is the one that the session stores."""
+        """Return whether an order for that app or user refuses this session, which stores ``epoch``."""
         if epoch != owner.session_epoch:
             return True
         # A session that was opened at the same instant as the cut-off is refused, too.

@@ -19,7 +19,7 @@ class Origin:
         """Return the origin of a request. `zapauth.request_facts` has set its address and id."""
         return cls(
             ip=request.client_ip,  # type: ignore[attr-defined]
-            # PostgreSQL can't store a NUL in a text. Some servers accept a NUL in a header; it must not cause an error here.
+            # PostgreSQL can't store a NUL. Some servers accept it in a header; it must not cause an error here.
             user_agent=request.META.get("HTTP_USER_AGENT", "").replace("\0", ""),
             request_id=request.request_id,  # type: ignore[attr-defined]
         )

@@ -19,7 +19,7 @@ from users.models import User
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
-    """Django's form, which also counts a wrong old password as a failed log-in. After too many, it checks no password."""
+    """Django's form. A wrong old password counts as a failed log-in; after too many, no password is checked."""
 
     def __init__(self, *args: Any, origin: Origin, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

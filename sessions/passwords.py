@@ -88,7 +88,7 @@ def set_own_password(user: User, new_password: str, *, origin: Origin, keep: UUI
     @in_transaction
     def change() -> None:
         with password_change(whose, actor=user, origin=origin, keep=keep):
-            # Compare and set: if two changes run at once, the second one fails, because its old password is wrong by then.
+            # Compare and set: if two changes run at once, the second one has a wrong old password by then.
             if not whose.filter(password=user.password).update(password=new_hash):
                 raise WrongPassword
 
@@ -139,8 +139,8 @@ def reset_password(
 
     A caller who has the code can read the user's mail, so the email is verified, too.
 
-    If the password is refused, the code stays valid and the attempt does not count. Only after the code was right is the
-    password compared with the user's name: an earlier answer would tell a stranger about the user.
+    If the password is refused, the code stays valid and the attempt does not count. The password is compared with
+    the user's name only after the code: otherwise the answer would tell a stranger about the user.
 
     Raises: PasswordRefused, CodeInvalid, TooManyAttempts.
     """

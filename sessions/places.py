@@ -29,12 +29,12 @@ class Place(Caller):
     """A caller whose device may be known, by the session of its registration or by its device token."""
 
     registration: UUID | None = None
-    logged_out: UUID | None = None  # The session whose logout opened `registration`.
-    device_token: bytes | None = None  # A digest.
+    logged_out: UUID | None = None  # the session whose logout opened `registration`
+    device_token: bytes | None = None  # a digest
 
     @classmethod
     def of(cls, origin: Origin, *, session: Session | None = None, device_token: str | None = None) -> Self:
-        """Return the place that a request came from. ``session`` is the session of the request's token, if it has one."""
+        """Return the place that a request came from. ``session`` is that of the request's token, if it has one."""
         registration = logged_out = None
         if session is not None:
             registration, logged_out = session.opened_from_id, None
@@ -55,11 +55,11 @@ class Place(Caller):
         return self._find(username=identity, **{kind: identity})
 
     def _find(self, *, username: str, email: str | None = None, phone_number: str | None = None) -> Found:
-        """Find the user and whether they know this place, in one statement. It runs in the same way for unknown users."""
+        """Find the user, and whether they know this place, in one statement. It is the same for unknown users."""
         name, reasons = User.normalize_username(username), [reason.value for reason in BUDGETS[LOGINS]]
         found = find_for_login(username=name, email=email, phone_number=phone_number, reasons=reasons, **self._facts)
         if found.user is not None:
-            serve(found.user.pk)  # The next steps may wait for a lock on this user's rows.
+            serve(found.user.pk)  # the next steps may wait for a lock on this user's rows
         if not settings.THROTTLING:
             return Found(found.user)
         closed = wait_for(LOGINS, failed=found.failed, seconds_left=found.seconds_left)

@@ -34,9 +34,9 @@ def refresh(raw: str, *, audience: str, origin: Origin) -> Grant:
         grant = _use(token, session, client)
         if grant is not None:
             return grant
-        session = _look(token, audience)  # Raises, if the session has ended since our first look-up.
+        session = _look(token, audience)  # raises, if the session has ended since our first look-up
         if token["jti"] == session.refresh_jti:
-            raise SessionEnded  # Somebody revoked the token through simplejwt's own tables.
+            raise SessionEnded  # somebody revoked the token through simplejwt's own tables
     if _is_retry(token, session, client):
         return _grant(session, _not_blacklisted(_successor_of(session)))
     reused = Session.objects.filter(pk=session.pk)

@@ -57,7 +57,7 @@ def _verify(user: User, code: str) -> None:
     adopt_latest_email(user)
     use_up(user, code, purpose=Purpose.EMAIL)
     if user.new_email:
-        forget_code(user.pk)  # The code that resets the password was mailed to the earlier email.
+        forget_code(user.pk)  # the code that resets the password was mailed to the earlier email
         mail_account_changed(user.email, AccountChange.EMAIL)
 
 

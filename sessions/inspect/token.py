@@ -1,4 +1,4 @@
-"""Why a token or a cookie of the admin is accepted or refused at this moment, rule by rule.
+"""Explain why a token or a cookie of the admin is accepted or refused now, rule by rule.
 
 The token is neither stored nor logged.
 """
@@ -38,15 +38,15 @@ _RULES = {
     Refusal.USER_CUT_OFF: ("The user has no cut-off after the login", "The user was cut off after the login"),
     Refusal.NOT_STAFF: ("The user may use the app", "The app is the admin and the user is not staff any more"),
 }
-# The scheme before a token in a header, perhaps with the header's name.
+# The scheme before a token in a header. The header's name may come before it.
 _SCHEME = re.compile(r"(authorization:\s*)?((bearer|buddy)\s+)?", re.IGNORECASE)
-# Django's signed cookies have three parts: the data (after a dot: compressed), a time, a signature.
+# Django's signed cookies have three parts: the data (compressed if it begins with a dot), a time, a signature.
 _COOKIE = re.compile(r"\.?[\w-]+:\w+:[\w-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule, and whether the token keeps it."""
+    """One rule, and whether the token satisfies it."""
 
     text: str
     kept: bool
@@ -94,7 +94,7 @@ def explain(raw: str) -> Explanation:
 
 
 def _cookie_in(raw: str) -> str | None:
-    """The value of the admin's cookie in ``raw``: the value itself or a `Cookie` header. None: it is neither."""
+    """Find the admin's cookie in ``raw``, which is its value or a `Cookie` header. None, if it is neither."""
     _, name, rest = f"; {raw}".rpartition(f"; {settings.SESSION_COOKIE_NAME}=")
     value = rest.partition(";")[0].strip() if name else raw
     return value if _COOKIE.fullmatch(value) else None
@@ -183,7 +183,7 @@ def _ask_session(found: Explanation, token: SessionToken) -> None:
 
 
 def _ask_dialect(found: Explanation, session: Session, *, is_refresh: bool) -> None:
-    """Ask which dialect takes the token. Buddy's sessions have a device; ZAP's belong to one app, and are refreshed."""
+    """Ask which dialect accepts the token. Sessions of Buddy have a device; ZAP's have one app, and are refreshed."""
     is_zap, is_buddy = session.app.name == settings.ZAP_APP, session.device_id is not None and not is_refresh
     names = " and ".join(name for name, takes_it in (("ZAP", is_zap), ("Buddy", is_buddy)) if takes_it)
     signed = "its requests have to be signed" if is_buddy and session.app.sealed_secret else ""

@@ -23,7 +23,7 @@ def columns(model: type[models.Model], *, without: frozenset[str] = frozenset())
 
 
 def build(model: type[M], names: list[str], values: Iterator[Any]) -> M:
-    """Build an object and set its attributes ``names`` from the next ``values``. Django loads other attributes on first use.
+    """Build an object, with its attributes ``names`` set to the next ``values``. Django loads others on first use.
 
     `Model.from_db` does the same, but takes 8 µs for each object instead of 1.5. That is 20 µs more for each
     authenticated request, which takes some 500 µs in all. It also sends the signals of a new object; nothing uses them.

@@ -69,9 +69,9 @@ class FoundForLogin:
     """What the database knows about a log-in attempt."""
 
     user: User | None
-    opened_there: tuple[bool, ...]  # In the order of `opened_there`.
-    failed: int  # How many attempts of strangers failed in this hour.
-    seconds_left: float  # Until the hour ends.
+    opened_there: tuple[bool, ...]  # in the order of `opened_there`
+    failed: int  # how many attempts of strangers failed in this hour
+    seconds_left: float  # until the hour ends
 
 
 class PlaceFacts(TypedDict):
@@ -82,7 +82,7 @@ class PlaceFacts(TypedDict):
 
     registration: UUID | None
     logged_out: UUID | None
-    device_token: bytes | None  # A digest.
+    device_token: bytes | None  # a digest
     network: str | None
     known_for: timedelta
 

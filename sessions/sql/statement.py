@@ -20,7 +20,7 @@ from psycopg.adapt import Transformer
 from psycopg_pool import PoolTimeout
 
 Row = tuple[Any, ...]
-_Prepared = tuple[bytes, Any]  # The statement's name on the connection, and psycopg's loaders for its columns.
+_Prepared = tuple[bytes, Any]  # the statement's name on the connection, and psycopg's loaders for its columns
 Value = str | bytes | bool | int | float | datetime | UUID | list[UUID] | None
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
@@ -44,8 +44,8 @@ class Statement:
     def fetch_all(self, **values: Value) -> list[Row]:
         """Run the statement and return its rows.
 
-        If a transaction of Django is open, the statement joins it. Otherwise it commits by itself, on a connection that it
-        borrows from the pool for this statement only.
+        If a transaction of Django is open, the statement joins it. Otherwise it commits by itself, on a connection
+        that it borrows from the pool for this statement only.
 
         Raises: django.db.Error.
         """
@@ -62,7 +62,7 @@ class Statement:
                 try:
                     rows = self._run(borrowed, values)
                 finally:
-                    pool.putconn(borrowed)  # The pool replaces the connection if it is broken.
+                    pool.putconn(borrowed)  # the pool replaces the connection if it is broken
         if django.queries_logged:
             django.queries_log.append({"sql": self.sql, "time": f"{time.monotonic() - began:.3f}"})
         return rows
@@ -91,14 +91,14 @@ class Statement:
             # first five executions anew, at 0.6 ms for a logout.
             _checked(on, on.pgconn.exec_(b"SET plan_cache_mode = force_generic_plan"))
         if not on.autocommit and on.pgconn.transaction_status == pq.TransactionStatus.IDLE:
-            # psycopg's own cursors begin the transaction with their first statement. `psycopg.pq` doesn't, so we do it here.
+            # psycopg's own cursors begin the transaction with their first statement. `psycopg.pq` doesn't do that.
             _checked(on, on.pgconn.exec_(b"BEGIN"))
         try:
             return self._execute(on, prepared, values)
         except _STALE:
             prepared.clear()
             if on.pgconn.transaction_status != pq.TransactionStatus.IDLE:
-                raise  # After an error the transaction can't go on.
+                raise  # after an error the transaction can't go on
         return self._execute(on, prepared, values)
 
     def _execute(
@@ -143,7 +143,7 @@ def _is_lost(cause: BaseException | None) -> bool:
     """Return whether a statement failed because its connection broke. A time-out or an empty pool does not count."""
     if not isinstance(cause, psycopg.OperationalError) or isinstance(cause, PoolTimeout):
         return False
-    return cause.sqlstate is None or cause.sqlstate.startswith("57P")  # 57P01: the server is being stopped.
+    return cause.sqlstate is None or cause.sqlstate.startswith("57P")  # 57P01: the server is being stopped
 
 
 def _checked(on: psycopg.Connection[Any], result: pq.abc.PGresult) -> pq.abc.PGresult:

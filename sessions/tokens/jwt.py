@@ -48,7 +48,7 @@ class KeyedTokenBackend(TokenBackend):
         return jwt.encode(claims, keys.signing, ALGORITHM, headers={"kid": keys.signing_kid, "typ": self.typ})
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
-        # A client sends the same access token with each request, but a refresh token only once. So only those are cached.
+        # Only access tokens are cached: a client sends the same one with each request, but a refresh token only once.
         verified = _verified_before if self.typ == ACCESS else _verified
         return dict(verified(token, self.typ, key_ring(settings.SIGNING_KEYS), settings.TOKEN_ISSUER))
 
@@ -88,7 +88,7 @@ class SessionToken(Token):
     """A token of one session, `sid`. Base class of the three kinds."""
 
     typ = ACCESS
-    lifetime = timedelta(0)  # Every token gets its `exp` when it is made.
+    lifetime = timedelta(0)  # every token gets its `exp` when it is made
 
     def get_token_backend(self) -> TokenBackend:
         return _backend(self.typ)
@@ -101,7 +101,7 @@ class SessionToken(Token):
     def read(cls, raw: str) -> Self:
         """Verify the signature, issuer and type of ``raw``.
 
-        The token may have expired, or its session may have ended: `sessions.authentication.get_live_session` checks that.
+        It may have expired, or its session may have ended: `sessions.authentication.get_live_session` checks that.
 
         Raises: TokenInvalid.
         """
@@ -187,6 +187,6 @@ class RefreshToken(BlacklistMixin[Any], SessionToken):
     typ = REFRESH
 
     def verify(self) -> None:
-        # Without the mixin's check of the blacklist. Used tokens are on the blacklist, too, and `sessions.refresh` treats
+        # Without the mixin's check of the blacklist. Used tokens are on it, too, and `sessions.refresh` treats
         # them in another way than revoked ones.
         SessionToken.verify(self)

@@ -35,7 +35,7 @@ class BadSigningKeys(ValueError):
     """`SIGNING_KEYS` can't be used. The text says why, and never contains a part of a key."""
 
 
-@dataclass(frozen=True, eq=False)  # eq=False: compared by identity, so that it can be the key of a cache.
+@dataclass(frozen=True, eq=False)  # eq=False: compared by identity, so that it can be the key of a cache
 class KeyRing:
     """The key that signs, with its `kid`, and the public keys that verify, by `kid`."""
 

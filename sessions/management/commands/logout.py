@@ -1,4 +1,4 @@
-"""End the sessions that the filters select: those of one stolen phone, or all."""
+"""End the sessions that the filters select: the session of one stolen phone, or all sessions."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -68,14 +68,14 @@ def _selection(options: dict[str, Any], actor: User | None) -> Selection:
 
 
 def _check_allowed(found: Preview, actor: User | None) -> None:
-    """Raises: CommandError, if ``actor`` may not end what was found. Without an actor it is an operator's order."""
+    """Check that ``actor`` may end the sessions. None is the operator, who may end any. Raises: CommandError."""
     if actor is not None and not may_end_sessions(actor, of_many=found.is_of_many):
         whom = "many users' sessions at once" if found.is_of_many else "other users' sessions"
         raise CommandError(f"--as: {shown(actor.username)} may not end {whom}.", returncode=WRONG)
 
 
 def _member_of_staff(name: str) -> User:
-    """Raises: CommandError, if nobody has that name or id, or the user is not staff."""
+    """Find the member of staff with that name or id. Raises: CommandError."""
     user = find_named(name)
     if user is None:
         raise CommandError(f"--as: there is no user {name[:50]!r}.", returncode=WRONG)
