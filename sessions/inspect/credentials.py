@@ -19,7 +19,7 @@ class Credential:
     detail: str
     until: datetime | None = None
     session: Session | None = None
-    is_theirs: bool = True  # false: it doesn't act as the user, but the device can log in with it
+    is_theirs: bool = True  # False: it doesn't act as the user, but can be used to log in
 
 
 def credentials_of(user: User) -> list[Credential]:
