@@ -29,7 +29,7 @@ def after_answer(job: Callable[..., None], *args: Any, takes_long: bool = False)
     Args: takes_long: use the thread for jobs that take minutes.
     """
     if not _places.acquire(blocking=False):
-        logger.error("%s is left out: %d others wait", job.__name__, MOST_WAITING)
+        logger.error("%s is not done: %d other jobs are waiting", job.__name__, MOST_WAITING)
         return
 
     def run() -> None:

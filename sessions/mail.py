@@ -72,7 +72,7 @@ def mail_new_device(session: Session) -> None:
     user = session.user
     if user is not None and user.email:
         system = session.platform if session.platform in SYSTEMS else None
-        subject = f"New login to your {settings.SERVICE_NAME} account"
+        subject = f"New log-in to your {settings.SERVICE_NAME} account"
         _send(user.email, "new_device", subject, session=session, system=system)
 
 

@@ -66,7 +66,7 @@ class EndsSessions(ReadOnly):
         actor = actor_of(request)
         found = _found(chosen, actor=actor, whole_users=whole_users)
         if found is None or not found.count:
-            self.message_user(request, "There is no live session that you may end among them.", messages.WARNING)
+            self.message_user(request, "None of these sessions is a live one that you may end.", messages.WARNING)
             return None
         if not may_end_sessions(actor, of_many=found.is_of_many):
             told = f"That is {found.users:,} users. You may log out one user at a time; ask an operator."
@@ -188,5 +188,5 @@ def _question_about_one(session: Session, url: str, *, back: str) -> Question:
 
 
 def _nothing_left(request: HttpRequest) -> HttpResponse:
-    messages.warning(request, "There is no live session left among them.")
+    messages.warning(request, "None of these sessions is live any more.")
     return HttpResponseRedirect(reverse(LIST))

@@ -42,7 +42,7 @@ class SelectionGrown(Exception):
     """Many more sessions are selected now than the preview showed."""
 
     def __init__(self, *, expected: int, found: int) -> None:
-        super().__init__(f"{found} sessions are meant now, {expected} at the preview")
+        super().__init__(f"{found} sessions are selected now, {expected} at the preview")
 
 
 def find_interrupted(selection: Selection, *, source: BulkRun.Source, actor: User | None = None) -> BulkRun | None:
@@ -187,7 +187,9 @@ def _wait_for(transactions: list[int]) -> Iterator[None]:
                 return
         yield
         time.sleep(_LOOK_AGAIN)
-    logger.warning("some transaction has been under way for over %d s; the sweep goes on without it", LONGEST_WAIT)
+    logger.warning(
+        "a transaction has been open for over %d s; the bulk run does not wait for it any longer", LONGEST_WAIT
+    )
 
 
 _BEFORE_ALL = UUID(int=0)

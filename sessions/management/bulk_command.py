@@ -84,9 +84,11 @@ class BulkCommand(OperatorCommand):
     def sweep(self, run: BulkRun, ended: Iterator[int]) -> None:
         """End the sessions of the run and report. ``ended`` ends a batch for each item. Raises: CommandError."""
         if run.ended:
-            self.tell(f"going on with {_in_words(run)}")
+            self.tell(f"resuming {_in_words(run)}")
         if run.cut_off:
-            self.tell(f"all refused from {run.as_of.isoformat(timespec='milliseconds')} on; now the rows")
+            self.tell(
+                f"all refused since {run.as_of.isoformat(timespec='milliseconds')}; now they are ended in batches"
+            )
         tell = (lambda count: self.say(ended=count, of=run.expected)) if self.as_json else None
         with noticing_signals() as is_interrupted, suppress(KeyboardInterrupt):
             for _ in progress(ended, total=run.expected, label="ended", tell=tell):
@@ -94,7 +96,7 @@ class BulkCommand(OperatorCommand):
                     break
         run.refresh_from_db()
         if is_interrupted() and run.finished_at is None:
-            told = f"interrupted after {run.ended} of {run.expected}; the same command goes on."
+            told = f"interrupted after {run.ended} of {run.expected}; the same command resumes it."
             raise CommandError(told, returncode=INTERRUPTED)
         self.done(run, f"Ended {run.ended} session{pluralize(run.ended)}. Run {run.pk}")
 
@@ -159,9 +161,9 @@ def _preview_lines(
         why = "timed out, cut off, the user is disabled, or the app is switched off"
         yield f"          {found.count - accepted} of them are refused already: {why}"
     if found.selection.cuts_off and found.count:
-        yield "          all of them refused at once, then swept row by row"
+        yield "          all of them are refused at once, then ended in batches"
     if interrupted is not None:
-        yield f"          goes on with {_in_words(interrupted)}"
+        yield f"          resumes {_in_words(interrupted)}"
     for facts in sample:
         words = [shown(facts[name] or "-") for name in ("user", "app", "platform", "ip")]
         yield f"  {facts['session']}  {'  '.join(words)}  last seen {facts['lastSeenAt']}"

@@ -94,13 +94,13 @@ class Filters:
                 Values(
                     "--device-token",
                     "TOKEN",
-                    "the push address of the session",
+                    "the device token of the session (its push address)",
                     read=values.device_token_digests,
                 ),
                 Values(
                     "--device-token-file",
                     "FILE",
-                    "push addresses, one per line, hidden from the list of processes; - is standard input",
+                    "device tokens, one per line, hidden from the list of processes; - is standard input",
                     read=values.device_token_digests,
                     lines_of=tokens_of,
                 ),
@@ -131,7 +131,7 @@ class Filters:
                 Values(
                     "--ip",
                     "CIDR",
-                    "where the login came from: an address or a network",
+                    "where the log-in came from: an IP address or a network",
                     read=values.networks_in_cidr,
                 )
             ],

@@ -28,9 +28,9 @@ class Selection(Filters):
     def __post_init__(self) -> None:
         names = self.given().keys() - {"spare_superusers"}
         if not names:
-            raise SelectionError("No filter is given. All sessions are meant by --everyone only.")
+            raise SelectionError("No filter is given. To select all sessions, use --everyone.")
         if self.everyone and len(names) > 1:
-            raise SelectionError("--everyone goes with no other filter.")
+            raise SelectionError("--everyone can't be combined with another filter.")
         for name, value in self.given().items():
             FILTERS[name].check(value)
 

@@ -39,7 +39,7 @@ class EndRecord:
 _END_OWN = Statement("""
 WITH
 -- End the session. But if it has changed since the request looked it up, or if the user has another open
--- session on the push address that they name, end nothing: the caller then locks first, and looks again.
+-- session on the given device token, end nothing: the caller then locks first, and looks again.
 -- For example, a refresh may commit while this waits for the session's row. This would then see the new token's
 -- `jti` in that row, but not the token in simplejwt's table, and could not blacklist it.
 ended AS (
@@ -67,10 +67,10 @@ blacklisted AS (
       JOIN token_blacklist_outstandingtoken o ON o.jti = ended.refresh_jti AND o.expires_at > %(now)s
         ON CONFLICT (token_id) DO NOTHING
 ),
--- Take these addresses from the user: the session's own, those of its device, and the one that the user names.
--- The user keeps an address that a newer session of theirs holds. If a log-in commits while we wait for the
--- address, we see that in `held_by` only. So a holder that is in no row that we see is a newer one.
--- The address is written in either case: if another transaction is writing it, we wait and decide by its new state.
+-- Take these device tokens from the user: the session's own, its device's, and the given one.
+-- If a newer session of the user holds a token, the user keeps it. If a log-in commits while we wait for the
+-- token's row, we see that in `held_by` only. So if we don't see the holder's row, the holder is newer.
+-- The token is written in either case: if another transaction is writing it, we wait and decide by its new state.
 detached AS (
     UPDATE users_devicetoken t
        SET updated_at = %(now)s,
@@ -123,7 +123,7 @@ ended AS (
        AND device_token_id IS NOT DISTINCT FROM %(device_token)s
  RETURNING id, app_id, app_epoch, user_id, device_id, device_token_id, platform, authenticated_at
 ),
--- Take the session's own address and those of its device from the user, unless a newer session of theirs
+-- Take the session's own device token and its device's from the user, unless a newer session of theirs
 -- holds them; see `_END_OWN`.
 detached AS (
     UPDATE users_devicetoken t
@@ -137,8 +137,8 @@ detached AS (
      WHERE t.user_id = ended.user_id
        AND (t.id = %(device_token)s OR t.device_id = %(device)s)
 ),
--- Open an app-level session on the same device. It gets the epoch of the one that ended: if somebody has
--- ordered everybody out meanwhile, that order refuses the new session, too.
+-- Open an app-level session on the same device. It gets the epoch of the session that ended: if staff have
+-- logged everybody out meanwhile, that order refuses the new session, too.
 opened AS (
     INSERT INTO user_sessions_session (
            id, app_id, app_epoch, device_id, device_token_id, opened_from_id, platform, ip, user_agent,
@@ -180,7 +180,7 @@ ended AS (
      WHERE id = ANY(%(ids)s)
  RETURNING id, user_id, refresh_jti, device_id, device_token_id, authenticated_at
 ),
--- Blacklist their refresh tokens, but for expired ones; see `_END_OWN`. LATERAL with OFFSET 0, here and below, makes
+-- Blacklist their unexpired refresh tokens; see `_END_OWN`. LATERAL with OFFSET 0, here and below, makes
 -- PostgreSQL use the index. For a few thousand rows it would rather read the whole table, once for each batch.
 blacklisted AS (
     INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
@@ -190,8 +190,8 @@ blacklisted AS (
                           WHERE jti = ended.refresh_jti AND expires_at > %(now)s OFFSET 0) o
         ON CONFLICT (token_id) DO NOTHING
 ),
--- Find the addresses that the sessions may hold: each one's own, those of its device, and the one that is named.
--- They are three queries: one join with an OR takes a third longer for a million sessions.
+-- Find the device tokens that the sessions may hold: each session's own, its device's, and the given one.
+-- These are three queries: one join with an OR takes a third longer for a million sessions.
 theirs AS (
     SELECT device_token_id AS id, user_id, NULL AS device_id, authenticated_at FROM ended
      UNION ALL
@@ -211,7 +211,7 @@ locked AS (
      ORDER BY t.id
        FOR NO KEY UPDATE OF t
 ),
--- Take them from their users. By now an address may be another user's or be on another device: then it stays
+-- Take them from their users. By now a token may be another user's or be on another device: then it stays
 -- there. It also stays with the user if a newer session of theirs holds it; see `_END_OWN`.
 detached AS (
     UPDATE users_devicetoken
@@ -275,9 +275,9 @@ theirs AS (
       FROM ended e
      CROSS JOIN LATERAL (SELECT id FROM users_devicetoken WHERE device_id = e.device_id OFFSET 0) t
 ),
--- Pass each address on to the newest of the user's other open sessions that are bound to it. A forgotten log-in
--- that times out must not stop the pushes of the phone in use. Without such a session, take it from the user.
--- The caller has locked the addresses before this statement, so this sees every session on them.
+-- Pass each device token on to the newest of the user's other open sessions that are bound to it. If a forgotten
+-- session times out, the pushes of the phone in use must not stop. Without such a session, take it from the user.
+-- The caller has locked the tokens before this statement, so this sees every session on them.
 passed_on AS (
     UPDATE users_devicetoken t
        SET user_id = CASE WHEN other.id IS NOT NULL THEN t.user_id END, held_by = other.id, updated_at = %(now)s

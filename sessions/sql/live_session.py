@@ -60,7 +60,7 @@ _LOCK_FOR_LOGIN = Statement(f"""
      JOIN users_app a ON a.id = s.app_id
 LEFT JOIN users_user u ON u.id = s.user_id
     WHERE s.ended_at IS NULL
-      -- Each part has its index. One condition with OR would have PostgreSQL read the whole table.
+      -- Each part uses an index. With one OR condition PostgreSQL would read the whole table.
       AND s.id = ANY(ARRAY(
           SELECT id FROM user_sessions_session WHERE device_id = %(device)s AND ended_at IS NULL
            UNION

@@ -33,8 +33,8 @@ WITH opened AS (
 SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_token_id FROM opened
 """)
 _OPEN_WITH_TOKEN = Statement("""
--- One upsert: two phones that show the same token at once can't both insert it. The address moves to this user, whoever
--- had it. A known token is sealed again, so that it moves to a new SECRET_KEY.
+-- One upsert: two phones that send the same token at once can't both insert it. The token moves to this user, even from
+-- another user. A known token is encrypted again, so that it uses a new SECRET_KEY.
 WITH given AS (
     INSERT INTO users_devicetoken (sealed_token, digest, user_id, held_by, created_at, updated_at)
     SELECT %(sealed)s::bytea, %(digest)s::bytea, %(user)s, %(id)s::uuid, t.now, t.now
@@ -42,7 +42,7 @@ WITH given AS (
         ON CONFLICT (digest) DO UPDATE
        SET sealed_token = EXCLUDED.sealed_token, user_id = EXCLUDED.user_id, held_by = EXCLUDED.held_by,
            updated_at = EXCLUDED.updated_at
- RETURNING id, clock_timestamp() AS now -- after a wait for the address
+ RETURNING id, clock_timestamp() AS now -- after a wait for the token's row
 ), opened AS (
     INSERT INTO user_sessions_session (
            id, app_id, user_id, device_id, device_token_id, opened_from_id, ip, user_agent, platform,
@@ -64,12 +64,12 @@ WITH given AS (
 SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_token_id FROM opened
 """)
 _OPEN_ON_ADDRESS = Statement("""
--- The address moves to this user, whoever had it.
+-- The token moves to this user, even from another user.
 WITH given AS (
     UPDATE users_devicetoken
        SET user_id = %(user)s, held_by = %(id)s::uuid, updated_at = clock_timestamp()
      WHERE id = %(device_token)s::bigint
- RETURNING id, clock_timestamp() AS now -- after a wait for the address
+ RETURNING id, clock_timestamp() AS now -- after a wait for the token's row
 ), opened AS (
     INSERT INTO user_sessions_session (
            id, app_id, user_id, device_id, device_token_id, opened_from_id, ip, user_agent, platform,

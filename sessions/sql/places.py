@@ -38,7 +38,7 @@ WITH meant AS MATERIALIZED (
                    WHEN upper(username) = upper(%(username)s::text) THEN 1
                    ELSE 2 END
      LIMIT 1
--- How many attempts of strangers have failed in this hour.
+-- Count the failed attempts of strangers in this hour.
 ), failed AS (
     SELECT COALESCE(sum(count), 0)::bigint AS count
       FROM users_refusedlogin

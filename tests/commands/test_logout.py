@@ -192,7 +192,7 @@ def test_a_name_is_folded_as_the_database_folds_it(people):
 WRONG = [
     ("", "No filter is given"),
     ("--reason 'All of them'", "No filter is given"),
-    ("--everyone --app ZAP", "--everyone goes with no other filter"),
+    ("--everyone --app ZAP", "--everyone can't be combined with another filter"),
     ("--user nobody", "--user: there is no user 'nobody'"),
     ("--user ''", "--user: there is no user ''"),
     ("--user ann --user nobody", "there is no user 'nobody'"),
@@ -431,7 +431,7 @@ def test_a_selection_that_has_grown_by_more_than_a_tenth_is_refused(crowd):
     before = everything()
     done = manage(f"logout --everyone --reason Leak --confirm {digest}")
     assert done.code == 4
-    assert "111 sessions are meant now, 100 at the preview" in done.err
+    assert "111 sessions are selected now, 100 at the preview" in done.err
     assert "Nothing was changed" in done.err
     assert everything() == before
 
@@ -525,12 +525,12 @@ def test_the_same_command_resumes_an_interrupted_run(crowd, monkeypatch):
     assert (run.ended, run.finished_at) == (30, None)
     same = "logout --platform windows --platform ios --platform android --reason Leak"
     preview = manage(f"{same} --dry-run")
-    assert "goes on with the run of" in preview.out
+    assert "resumes the run of" in preview.out
     assert f"which had ended 30 of {run.expected}" in preview.out
     assert manage(f"{same} --dry-run --json").json[0]["goesOnWith"] == str(run.pk)
     done = manage(same)
     assert done.code == 0
-    assert "going on with the run of" in done.err
+    assert "resuming the run of" in done.err
     run.refresh_from_db()
     assert (run.finished_at is None, BulkRun.objects.count()) == (False, 1)
     assert not Session.objects.filter(ended_at=None, platform__in=["iOS", "Android", "Windows"]).exists()

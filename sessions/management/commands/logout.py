@@ -23,7 +23,7 @@ class Command(BulkCommand):
     help = (
         "End the sessions that the filters select. Exit codes: 0 done (or nothing to do), 1 it failed, "
         "2 a filter or an option is wrong, 3 not confirmed, 4 the selection has grown since the preview. "
-        "After 2, 3 and 4 nothing was changed. 130 interrupted: the same command goes on where it stopped."
+        "After 2, 3 and 4 nothing was changed. 130 interrupted: the same command resumes where it stopped."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -121,7 +121,7 @@ def _warnings(record: Record, seen: Seen | None, undone: Undone) -> Iterator[str
         f"The record ends at {_in_words(record.exported_at)}. "
         f"Users who logged out between that and {until} are logged in again: the record does not name them."
     )
-    yield "Emails, names, permissions, app keys, and passwords that the record does not name are those of the backup."
+    yield "Emails, names, permissions and app keys are as in the backup. So are other passwords."
     if lost := undone.without_email():
         yield f"{lost} of the users whose password was removed have no email: staff must help them."
 
