@@ -1,4 +1,4 @@
-"""Registers, changes and deletes users: which sessions end, who is told by mail, what is recorded."""
+"""Register, change and delete users. The functions also end sessions, send mails and record changes."""
 
 from typing import Any
 
@@ -44,8 +44,8 @@ def create_account(**fields: Any) -> User:
 def change_account(user: User, *, current: Session, password: str | None = None, origin: Origin, **fields: Any) -> None:
     """Change those fields of ``user``, if the caller may. A change by staff is recorded.
 
-    A new email is mailed a code that verifies it. Only then does it count for log-in and password reset. Until then
-    the old email stays, and a mail to it tells about the change.
+    A code is mailed to a new email. The user can log in and reset the password with it once it is verified. Until then
+    the old email stays. A mail to the old email tells about the change.
 
     Args:
         current: the caller's session.
@@ -76,7 +76,7 @@ def change_account(user: User, *, current: Session, password: str | None = None,
 
 @in_transaction
 def change_in_admin(user: User, **fields: Any) -> None:
-    """Store what staff changed in the admin, and tell the user by mail to their old email.
+    """Store what staff changed in the admin, and mail the user at their old email.
 
     The admin's own log records the change. A new email counts once it is verified, as with `change_account`.
 

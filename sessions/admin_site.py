@@ -1,4 +1,4 @@
-"""The admin as a whole: log-in and log-out, the first page, and the page where staff change their own password."""
+"""The admin as a whole: log-in, logout, the first page, and the page where staff change their own password."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -82,7 +82,7 @@ class SessionsAdminSite(UnfoldAdminSite):
     @method_decorator(never_cache)
     @login_not_required
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-        """Log staff in with Django's view, but with our `LoginView`."""
+        """Log staff in, like Django's own method, but with our `LoginView`."""
         index = reverse(f"{self.name}:index")
         if request.method == "GET" and self.has_permission(request):
             return HttpResponseRedirect(index)

@@ -1,4 +1,4 @@
-"""Decides whether a token is accepted now. Each request with a token or an admin's cookie runs one statement.
+"""Decide whether a token is accepted now. Each request with a token or an admin's cookie runs one statement.
 
 A signature proves that we issued a token. Only the database knows whether its session is still live. So each request
 asks the database and no answer is cached: after a logout has committed, the next request is refused.

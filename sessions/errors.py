@@ -11,7 +11,7 @@ class SessionsError(Exception):
 
 
 class TokenMissing(SessionsError):
-    """The request carries no token of a known scheme."""
+    """The request has no token of a known scheme."""
 
     code = "token_missing"
 
@@ -23,13 +23,13 @@ class TokenInvalid(SessionsError):
 
 
 class TokenExpired(SessionsError):
-    """The token is genuine, but past its `exp`."""
+    """The token's signature is valid, but its `exp` has passed."""
 
     code = "token_expired"
 
 
 class SessionEnded(SessionsError):
-    """The credential is genuine, but its session is not live (see `Session.refusal`)."""
+    """The credential's signature is valid, but its session is not live (see `Session.refusal`)."""
 
     code = "session_ended"
 

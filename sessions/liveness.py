@@ -11,7 +11,7 @@ from users.models import App
 
 
 def live_sessions(sessions: QuerySet[Session], *, now: datetime) -> QuerySet[Session]:
-    """Filter ``sessions`` for those whose tokens are accepted at ``now``."""
+    """Return the sessions in ``sessions`` whose tokens are accepted at ``now``."""
     app, user = Q(app__sessions_valid_after=None), Q(user__sessions_valid_after=None)
     return sessions.filter(
         app | Q(created_at__gt=F("app__sessions_valid_after")),

@@ -182,7 +182,7 @@ def is_in_use(device_id: str | None) -> bool:
 
 
 def still_open(current: Session, locked: dict[UUID, Session]) -> Session:
-    """Return ``current`` from ``locked``, the open sessions that its request has locked.
+    """Return ``current`` from ``locked``, the open sessions that this request has locked.
 
     Raises: SessionEnded, when it is not among them, because it has ended since authentication.
     """
@@ -215,7 +215,7 @@ def _free_address(current: Session, user: User, in_use: list[Session]) -> int | 
 
 
 def _note(user: User, origin: Origin, *, latitude: float | None = None, longitude: float | None = None) -> None:
-    """Lock ``user`` and store facts of the log-in with them. Raises: BadCredentials."""
+    """Lock ``user`` and store the log-in in their row. Raises: BadCredentials."""
     if not note_login(user, origin=origin, latitude=latitude, longitude=longitude):
         raise BadCredentials
 

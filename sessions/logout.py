@@ -138,7 +138,7 @@ def _end_changed(session: Session, *, address_digest: bytes | None = None, origi
 
 
 def _log(count: int, *, reason: EndReason, actor: User | None, run: BulkRun | None = None) -> None:
-    # Logouts are frequent, and a bulk run logs its own line. A line for each of those would fill the log.
+    # Logouts are frequent, and a bulk run logs its own line. A line for each one would fill the log.
     level = logging.DEBUG if run or reason is EndReason.LOGOUT else logging.INFO
     if not logger.isEnabledFor(level):
         return

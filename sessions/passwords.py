@@ -140,7 +140,7 @@ def reset_password(
     A caller who has the code can read the user's mail, so the email is verified, too.
 
     If the password is refused, the code stays valid and the attempt does not count. The password is compared with
-    the user's name only after the code: otherwise the answer would tell a stranger about the user.
+    the user's name after the code was right. Otherwise the answer would tell a stranger about the user.
 
     Raises: PasswordRefused, CodeInvalid, TooManyAttempts.
     """

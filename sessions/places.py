@@ -1,4 +1,4 @@
-"""The places that a user knows: devices and networks from which they have logged in lately."""
+"""The places that a user knows: devices and networks from which they have logged in recently."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -33,6 +33,9 @@ def sessions_per_user(app: App) -> int:
 
 
 def last_seen_every(app: App) -> timedelta:
-    """Return how often `last_seen_at` is written. So an idle session may end up to a tenth early, never late."""
+    """Return how often `last_seen_at` is written.
+
+    So an idle session may end early, by up to a tenth of the time-out, but never late.
+    """
     idle = idle_timeout(app)
     return min(LAST_SEEN_EVERY, idle / 10) if idle else LAST_SEEN_EVERY

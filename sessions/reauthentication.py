@@ -13,13 +13,13 @@ from users.credentials import check_own_password
 
 
 def is_recent(session: Session) -> bool:
-    """Return whether the user of ``session`` gave their password a short time ago."""
+    """Return whether the user of ``session`` has given their password recently."""
     shown_at = session.authenticated_at
     return shown_at is not None and session.checked_at - shown_at <= settings.REAUTHENTICATION_WINDOW
 
 
 def require_recent_password(session: Session, *, password: str | None, origin: Origin) -> None:
-    """Check that the user of ``session`` has given their password a short time ago, or gives it now.
+    """Check that the user of ``session`` has given their password recently, or gives it now.
 
     The log-in of this session must be at most `REAUTHENTICATION_WINDOW` ago. Otherwise the request must contain the
     ``password``; this is valid for this request only, and counts as a log-in attempt. Do not call this inside a

@@ -1,7 +1,7 @@
 """Time-outs, absolute and idle.
 
-A token is refused from the second in which its session times out: `Session.refusal`. Afterwards `end_timed_out` ends
-the session by `end_sessions`, so that pushes stop and the record says why.
+A token is refused from the second in which its session times out: `Session.refusal`. Afterwards `end_timed_out`
+ends the session with `end_sessions`, so that pushes stop and the row stores the reason.
 """
 
 from collections.abc import Iterator

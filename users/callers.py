@@ -17,7 +17,7 @@ from users.throttling import Allowance, network_of
 
 @dataclass(frozen=True)
 class KnownPlace:
-    """A device or a network from which ``user`` has logged in lately."""
+    """A device or a network from which ``user`` has logged in recently."""
 
     user: User
     key: str
@@ -30,7 +30,7 @@ class KnownPlace:
 
 @dataclass(frozen=True)
 class Found:
-    """What a log-in must know before it checks the password."""
+    """What is looked up before the password of a log-in is checked."""
 
     user: User | None
     place: KnownPlace | None = None
@@ -48,15 +48,15 @@ class Caller:
         return network_of(self.ip)
 
     def find_by_username(self, username: str) -> Found:
-        """Find what a log-in with that user name must know."""
+        """Look up a log-in with that user name: the user, and whether the caller's place is known."""
         return self._found(find_user_by_username(username))
 
     def find_by_identity(self, identity: str) -> Found:
-        """Find what a log-in with that email, phone number or user name must know."""
+        """Look up a log-in with that email, phone number or user name."""
         return self._found(find_user_by_identity(identity))
 
     def known_place(self, user: User | None) -> KnownPlace | None:
-        """Return the caller's place, if ``user`` knows it. None is an unknown user; it takes the same time."""
+        """Return the caller's place, if ``user`` knows it. For None, an unknown user, it does the same work."""
         return None
 
     def all_places(self, user: User) -> list[KnownPlace]:

@@ -111,7 +111,7 @@ def forget_past() -> None:
 
 
 def identity_of(text: str) -> str:
-    """Return the same spelling for all texts that the database treats as the same user name, email or phone number."""
+    """Normalise a user name, email or phone number. The database compares them in the same way."""
     # Upper case first, because PostgreSQL compares in upper case: a few letters have only their capital in common.
     return User.normalize_username(text).upper().casefold()
 

@@ -59,7 +59,7 @@ class WhyForm(forms.Form):
 
     @property
     def wants_count(self) -> bool:
-        """Whether staff must type the number of sessions. The command asks for the same numbers of sessions."""
+        """Whether staff must type the number of sessions. `manage.py logout` has the same limit."""
         return self._count > settings.BULK_CONFIRM_OVER
 
     @property

@@ -32,7 +32,7 @@ class ReasonMissing(Exception):
 
 
 def as_far_as_allowed(selection: Selection, *, actor: User) -> Selection:
-    """Remove the sessions that ``actor`` may not end from ``selection``."""
+    """Return ``selection`` without the sessions that ``actor`` may not end."""
     return replace(selection, spare_superusers=True) if spares_superusers(actor) else selection
 
 

@@ -189,7 +189,7 @@ def _ask_session(found: Explanation, token: SessionToken) -> None:
 
 
 def _ask_dialect(found: Explanation, session: Session, *, is_refresh: bool) -> None:
-    """Ask which dialect accepts the token. Sessions of Buddy have a device; ZAP's have one app, and are refreshed."""
+    """Add the rule about dialects. ZAP accepts tokens of its app only, Buddy access tokens with a device only."""
     is_zap, is_buddy = session.app.name == settings.ZAP_APP, session.device_id is not None and not is_refresh
     names = " and ".join(name for name, takes_it in (("ZAP", is_zap), ("Buddy", is_buddy)) if takes_it)
     signed = "its requests have to be signed" if is_buddy and session.app.sealed_secret else ""

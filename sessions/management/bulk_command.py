@@ -82,7 +82,7 @@ class BulkCommand(OperatorCommand):
             raise CommandError(f"{error}. Nothing was changed; look again with --dry-run.", returncode=GROWN) from error
 
     def sweep(self, run: BulkRun, ended: Iterator[int]) -> None:
-        """End the sessions of the run and report. ``ended`` ends a batch for each item. Raises: CommandError."""
+        """End the sessions of the run and report. Each item of ``ended`` ends a batch. Raises: CommandError."""
         if run.ended:
             self.tell(f"resuming {_in_words(run)}")
         if run.cut_off:
@@ -109,7 +109,7 @@ class BulkCommand(OperatorCommand):
             self.say(run=str(run.pk), ended=run.ended, cutOff=run.cut_off)
 
     def tell(self, text: str) -> None:
-        """Print news that is not the result."""
+        """Print a message about the progress: to standard error, or as JSON."""
         if self.as_json:
             self.say(news=text)
         else:

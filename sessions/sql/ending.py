@@ -1,7 +1,7 @@
 """The four statements that end sessions. Only `sessions.logout` runs them, and nothing else ends a session.
 
-Each one does three things at once: it ends the sessions, blacklists their refresh tokens and takes their device tokens
-from their users. After its commit, authentication refuses the sessions.
+Each one does three things at once: it ends the sessions, blacklists their refresh tokens (Buddy has none) and takes
+their device tokens from their users. After its commit, authentication refuses the sessions.
 
 | statement | ends | called for |
 | --- | --- | --- |
@@ -10,7 +10,7 @@ from their users. After its commit, authentication refuses the sessions.
 | `end_locked` | locked sessions | every other order |
 | `end_by_rule` | locked sessions | time-outs and the limit of sessions |
 
-All of them set `synchronous_commit` for their commit. If the database's default were turned down, a crash could lose
+All of them set `synchronous_commit` for their commit. If the database had a weaker default, a crash could lose
 a logout that was answered, and a replica could still accept the token.
 """
 

@@ -1,8 +1,8 @@
 """The statements that open a session: without a device token, with one that the client sent, or with a stored one.
 
 The database sets the times, so that no host's clock decides how long a session lasts. It copies the epochs in
-the same statement: an order that commits after the session was answered refuses it. A refresh token is listed as
-outstanding in simplejwt's table, without its text, because a stored token could be stolen.
+the same statement: an order that commits after the log-in was answered refuses the session. A refresh token is listed
+as outstanding in simplejwt's table, without its text, because a stored token could be stolen.
 """
 
 from datetime import datetime, timedelta

@@ -292,7 +292,7 @@ def test_a_dry_run_changes_nothing(people, filters):
 def test_a_preview_shows_the_filters_the_count_and_a_digest(people):
     done = manage("logout --app ZAP --dry-run")
     assert "Would end 2 sessions of 2 users" in done.out
-    assert "all of them refused at once" in done.out
+    assert "all of them are refused at once" in done.out
     for words in ("ann  ZAP  iOS  192.0.2.7", "cleo  ZAP  Windows  2001:db8::5"):
         assert words in done.out
     assert "refused already" not in done.out
@@ -453,7 +453,7 @@ def test_the_record_says_who_did_what_why_and_how_far(people, monkeypatch):
     done = manage("logout --app ZAP --reason ' Leak, ticket 12 '")
     run = BulkRun.objects.get()
     assert done.out == f"Ended 2 sessions. Run {run.pk}\n"
-    assert "all refused from" in done.err
+    assert "all refused since" in done.err
     assert (run.source, run.operator, run.note, run.actor) == ("command", "olga@bastion", "Leak, ticket 12", None)
     assert (run.expected, run.ended, run.cut_off, run.finished_at is None) == (2, 2, True, False)
     assert run.selection == {"apps": [App.objects.get(name="ZAP").pk]}
@@ -493,7 +493,7 @@ def test_with_json_progress_and_result_are_json_lines(crowd, monkeypatch):
     monkeypatch.setattr(runs, "BATCH", 5)
     done = manage("logout --everyone --reason Leak --json")
     news, *steps, last = done.json
-    assert news["news"].startswith("all refused from")
+    assert news["news"].startswith("all refused since")
     assert steps == [{"ended": count, "of": 100} for count in range(10, 101, 10)]
     assert last == {"run": str(BulkRun.objects.get().pk), "ended": 100, "cutOff": True}
     assert done.err == ""
