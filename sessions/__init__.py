@@ -1,1 +1,1 @@
-"""Who is logged in where, and how that ends. A newcomer starts at `sessions/logout.py`."""
+"""The sessions: who is logged in where, and how a session ends. Start at `sessions/logout.py`."""

@@ -1,4 +1,4 @@
-"""Registers, changes and deletes users: which sessions end, who is told by mail, what is recorded."""
+"""Register, change and delete users. The functions also end sessions, send mails and record changes."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ IDENTIFYING = {"email", "new_email", "username", "phone_number"}
 
 
 def register(*, ip: str | None, by_staff: bool = False, **fields: Any) -> User:
-    """Create a user for a caller from ``ip``, and mail a code to their email so that they can verify it.
+    """Create a user for a caller from ``ip``, and mail a code that verifies their email.
 
     Raises: IdentityTaken, PasswordRefused, RegistrationClosed, TooManyAttempts.
     """
@@ -35,19 +35,21 @@ def register(*, ip: str | None, by_staff: bool = False, **fields: Any) -> User:
 
 @in_transaction
 def create_account(**fields: Any) -> User:
-    """Create a user whom `admit_user` let pass, and mail a code to their email. Raises: IdentityTaken."""
+    """Create a user that `admit_user` has admitted, and mail a code to their email. Raises: IdentityTaken."""
     user = create_user(**fields)
     after_commit(send_email_code, user.pk)
     return user
 
 
 def change_account(user: User, *, current: Session, password: str | None = None, origin: Origin, **fields: Any) -> None:
-    """Change those fields of ``user``, whom the caller may change. A change by staff is recorded.
+    """Change those fields of ``user``, if the caller may. A change by staff is recorded.
 
-    A new email counts for log-in and reset once it is verified: a code is mailed to it for that. Until then the
-    old email stays, and a mail tells it about the change.
+    A code is mailed to a new email. The user can log in and reset the password with it once it is verified. Until then
+    the old email stays. A mail to the old email tells about the change.
 
-    Args: current: the caller's session. password: the caller's, for a change of a column in `IDENTIFYING`.
+    Args:
+        current: the caller's session.
+        password: the caller's, for a change of a column in `IDENTIFYING`.
 
     Raises: ReauthenticationRequired, TooManyAttempts, IdentityTaken, UserNotFound. Then nothing changes.
     """
@@ -74,9 +76,9 @@ def change_account(user: User, *, current: Session, password: str | None = None,
 
 @in_transaction
 def change_in_admin(user: User, **fields: Any) -> None:
-    """Store what staff changed in the admin; the admin's own log records it. A mail to the old email tells the user.
+    """Store what staff changed in the admin, and mail the user at their old email.
 
-    A new email counts once it is verified, as with `change_account`.
+    The admin's own log records the change. A new email counts once it is verified, as with `change_account`.
 
     Raises: IdentityTaken, UserNotFound. Then nothing changes.
     """
@@ -92,7 +94,9 @@ def delete_user(user_id: str, *, actor: User, current: Session, password: str | 
 
     The row stays, because the record points at it. A deletion by staff is recorded.
 
-    Args: current: the session of ``actor``. password: the password of ``actor``.
+    Args:
+        current: the session of ``actor``.
+        password: the password of ``actor``.
 
     Raises: NotYours, UserNotFound, ReauthenticationRequired, TooManyAttempts.
     """

@@ -1,4 +1,4 @@
-"""The admin as a whole: log-in and log-out, the first page, and the page where staff change their own password."""
+"""The admin as a whole: log-in, logout, the first page, and the page where staff change their own password."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -28,7 +28,7 @@ LAST_RUNS = 6
 
 
 class LoginView(views.LoginView):
-    """Django's log-in page; a log-in opens a session of ours."""
+    """Django's log-in page. A log-in opens a session in our session table."""
 
     template_name = "admin/login.html"
 
@@ -42,7 +42,7 @@ class LoginView(views.LoginView):
 
 
 class SessionsAdminSite(UnfoldAdminSite):
-    """Django's admin, where a log-in is a session like any other."""
+    """Django's admin, with our sessions instead of Django's."""
 
     index_template = "sessions/dashboard.html"
     index_title = "Dashboard"
@@ -57,7 +57,7 @@ class SessionsAdminSite(UnfoldAdminSite):
         ]
 
     def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
-        """Wrap a page of the admin. A URL with a NUL is not found, because PostgreSQL takes no text with one."""
+        """Wrap a page of the admin. A URL with a NUL is not found, because PostgreSQL can't store a NUL in a text."""
 
         @wraps(view)
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -69,20 +69,20 @@ class SessionsAdminSite(UnfoldAdminSite):
         return super().admin_view(checked, cacheable)
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Search the pages of the admin, as the theme does. A page number that doesn't exist is not found."""
+        """Search the pages of the admin, with the theme's search. A page number that doesn't exist is not found."""
         try:
             return super().search(request, extra_context)
         except InvalidPage as error:
             raise Http404 from error
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """The theme's context without its colors, which it sets by an inline style; `sessions/admin.css` sets ours."""
+        """Remove the colors from the theme's context. They need an inline style; `sessions/admin.css` sets ours."""
         return super().each_context(request) | {"colors": None}
 
     @method_decorator(never_cache)
     @login_not_required
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-        """Log staff in, as Django's view does, but with our `LoginView`."""
+        """Log staff in, like Django's own method, but with our `LoginView`."""
         index = reverse(f"{self.name}:index")
         if request.method == "GET" and self.has_permission(request):
             return HttpResponseRedirect(index)

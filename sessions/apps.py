@@ -3,7 +3,7 @@ from django.apps import AppConfig
 
 class SessionsConfig(AppConfig):
     name = "sessions"
-    # `sessions` is the label of django.contrib.sessions. Tables, permissions and URLs carry this one: never change it.
+    # `sessions` is the label of django.contrib.sessions. Tables, permissions and URLs contain ours: never change it.
     label = "user_sessions"
     verbose_name = "User sessions"
 

@@ -1,4 +1,4 @@
-"""Decides whether a token is accepted now. One statement for each request with a token or an admin's cookie.
+"""Decide whether a token is accepted now. Each request with a token or an admin's cookie runs one statement.
 
 A signature proves that we issued a token. Only the database knows whether its session is still live. So each request
 asks the database and no answer is cached: after a logout has committed, the next request is refused.
@@ -23,11 +23,11 @@ from users.models import User
 def get_live_session(token: SessionToken, *, allow_expired: bool = False) -> Session:
     """Find the live session of ``token``, with `app` and `user` loaded. One query.
 
-    The database's time decides; `checked_at` of the session holds it.
+    The check uses the database's time, and stores it in `checked_at` of the session.
 
     Args: allow_expired: accept a token past its `exp`, if its session is live.
 
-    Raises: TokenInvalid (no such session, or not its audience or subject), TokenExpired, SessionEnded.
+    Raises: TokenInvalid (no such session, or a wrong audience or subject), TokenExpired, SessionEnded.
     """
     session = find_session(token.session_id)
     if session is None or not token.speaks_for(session):
@@ -40,7 +40,7 @@ def get_live_session(token: SessionToken, *, allow_expired: bool = False) -> Ses
 def get_live_session_by_id(session_id: UUID) -> Session:
     """Find the live session of that id, by the same statement and rules as `get_live_session`.
 
-    An id is no secret. Only pass one that a valid signature covers.
+    An id is no secret. Pass only an id that a valid signature covers.
 
     Raises: SessionNotFound, SessionEnded.
     """
@@ -59,7 +59,7 @@ def _checked(session: Session) -> Session:
 
 
 def note_use(session: Session) -> None:
-    """Store that a session, just found live, was seen now; at most once in `last_seen_every`."""
+    """Set `last_seen_at` of a session that was just found live, at most once in `last_seen_every`."""
     now = session.checked_at
     if now - session.last_seen_at >= last_seen_every(session.app):
         Session.objects.filter(pk=session.pk, last_seen_at__lt=now).update(last_seen_at=now)
@@ -68,7 +68,7 @@ def note_use(session: Session) -> None:
 class SessionAuthentication(BaseAuthentication):
     """DRF authentication by access token: `request.auth` is the Session, `request.user` its user.
 
-    Subclasses set what is accepted: the scheme of the `Authorization` header, how many words may follow it, and
+    Subclasses set what they accept: the scheme of the `Authorization` header, how many words may follow it, and
     the kind of token.
     """
 
@@ -78,7 +78,10 @@ class SessionAuthentication(BaseAuthentication):
     allow_expired: ClassVar[bool] = False
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Session]:
-        """Raises: TokenMissing, TokenExpired, TokenInvalid, SessionEnded."""
+        """Find the session and the user of the request's token.
+
+        Raises: TokenMissing, TokenExpired, TokenInvalid, SessionEnded.
+        """
         token = self.token_class.read(self.credentials(request)[0])
         session = get_live_session(token, allow_expired=self.allow_expired)
         self.check(request, session, token)
@@ -86,7 +89,7 @@ class SessionAuthentication(BaseAuthentication):
         return session.user or AnonymousUser(), session
 
     def credentials(self, request: Request) -> list[str]:
-        """The words after the scheme (RFC 9110 §11.4); there is at least one.
+        """Return the words after the scheme (RFC 9110 §11.4), at least one.
 
         Raises: TokenMissing, TokenInvalid (too many).
         """
@@ -98,4 +101,4 @@ class SessionAuthentication(BaseAuthentication):
         return words
 
     def check(self, request: Request, session: Session, token: SessionToken) -> None:
-        """Check what a dialect also requires of a session and its token. Raises: SessionsError."""
+        """Check what a dialect requires in addition. Raises: SessionsError."""

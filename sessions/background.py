@@ -1,4 +1,4 @@
-"""Jobs after the answer, such as a mail, in threads of the worker.
+"""Jobs that run after the answer, such as a mail, in threads of the worker.
 
 Waiting jobs are not stored. If the worker dies, they are lost, and a user who waits for a mail has to ask again.
 """
@@ -19,17 +19,17 @@ logger = logging.getLogger("zapauth.background")
 MOST_WAITING = 1000
 _places = BoundedSemaphore(MOST_WAITING)
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="after-answer")
-# Jobs that take minutes have a thread of their own, so that no mail waits for them.
+# Jobs that take minutes have their own thread, so that no mail waits for them.
 _long = ThreadPoolExecutor(max_workers=1, thread_name_prefix="long-after-answer")
 
 
 def after_answer(job: Callable[..., None], *args: Any, takes_long: bool = False) -> None:
-    """Call ``job`` soon, in another thread. An exception is logged, under the id of this request.
+    """Run ``job`` soon, in another thread. An exception is logged with the id of this request.
 
     Args: takes_long: use the thread for jobs that take minutes.
     """
     if not _places.acquire(blocking=False):
-        logger.error("%s is left out: %d others wait", job.__name__, MOST_WAITING)
+        logger.error("%s is not done: %d other jobs are waiting", job.__name__, MOST_WAITING)
         return
 
     def run() -> None:
@@ -44,12 +44,12 @@ def after_answer(job: Callable[..., None], *args: Any, takes_long: bool = False)
 
 
 def after_commit(job: Callable[..., None], *args: Any) -> None:
-    """Call `after_answer` when the open transaction commits. If it is rolled back, do nothing."""
+    """Call `after_answer` when the open transaction commits, and never if it is rolled back."""
     transaction.on_commit(lambda: after_answer(job, *args))
 
 
 def finish() -> None:
-    """Refuse new jobs, and return when all waiting ones are done. For a process that is about to end."""
+    """Refuse new jobs, and return when all waiting jobs are done. Call this before the process ends."""
     _threads.shutdown()
     _long.shutdown()
 
@@ -64,12 +64,12 @@ def _start_long(run: Callable[[], None]) -> None:
 
 def _submit(run: Callable[[], None], threads: ThreadPoolExecutor) -> None:
     def run_and_let_go() -> None:
-        # The job has other time limits than the request, and does not count as one of the user's connections.
+        # The job has other time limits than the request, and does not use one of the user's connections.
         set_use(Use.COMMAND)
         serve_nobody()
         try:
             run()
         finally:
-            connections.close_all()  # back to the pool
+            connections.close_all()  # return the connection to the pool
 
     threads.submit(copy_context().run, run_and_let_go)

@@ -1,7 +1,7 @@
 """The session that a member of staff has in their browser.
 
-Django's signed cookie holds the id of a session of ours, and nothing else. Each request of a page looks that
-session up, by the same check as a token's (`sessions.authentication`). So when the session has ended, every copy of
+Django's signed cookie holds the id of our session, and nothing else. Each request of a page looks that
+session up, with the same check as a token's (`sessions.authentication`). So when the session has ended, every copy of
 the cookie is refused.
 """
 
@@ -31,12 +31,12 @@ _SID = "sid"
 
 
 def recognise(request: HttpRequest) -> None:
-    """Set `request.user`: the user of the browser's session, or AnonymousUser. It is looked up at its first use."""
+    """Set `request.user` to the user of the browser's session, or to AnonymousUser. First use looks it up."""
     request.user = SimpleLazyObject(partial(_user_of, request))  # type: ignore[assignment]
 
 
 def find_session(request: HttpRequest) -> Session | None:
-    """The live session of the browser that sent this request, or None. It is looked up once for each request."""
+    """Find the live session of the browser that sent this request, or None. One look-up for each request."""
     if not hasattr(request, "browser_session"):
         _keep(request, _find_session(request.session))
     found: Session | None = request.browser_session  # type: ignore[attr-defined]
@@ -44,7 +44,9 @@ def find_session(request: HttpRequest) -> Session | None:
 
 
 def log_in(request: HttpRequest, user: User) -> None:
-    """Log ``user``, whose password was checked, in to the admin in this browser. The browser's earlier session ends.
+    """Log ``user`` in to the admin in this browser. The browser's earlier session ends.
+
+    The caller has checked the password.
 
     Raises: BadCredentials, when the password has changed since; AppInactive.
     """
@@ -58,10 +60,10 @@ def log_in(request: HttpRequest, user: User) -> None:
 
 
 def log_out_of_browser(request: HttpRequest) -> None:
-    """End the browser's session, if it has a live one, and empty its cookie."""
+    """End the browser's live session, if it has one, and empty its cookie."""
     session = find_session(request)
     if session is not None:
-        with suppress(SessionEnded):  # another request was quicker
+        with suppress(SessionEnded):  # another request has ended it already
             log_out(session, origin=Origin.of(request))
     request.session.flush()
     _keep(request, None)
@@ -69,7 +71,7 @@ def log_out_of_browser(request: HttpRequest) -> None:
 
 
 def session_id_in(cookie: str | SessionBase) -> UUID | None:
-    """The id of the session that a cookie names. None, if the signature is wrong or it names no session."""
+    """Return the id of the session that a cookie names, or None if the signature is wrong or it names no session."""
     data = SessionStore(cookie) if isinstance(cookie, str) else cookie
     try:
         return UUID(data.get(_SID, ""))

@@ -33,7 +33,7 @@ def check_zap_app(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         return []
     return [
         Error(
-            f"ZAP_APP is {settings.ZAP_APP!r}, which is the name of the app that log-ins to the admin belong to.",
+            f"ZAP_APP is {settings.ZAP_APP!r}, which is the name of the admin's app.",
             hint="Give the app of ZAP's clients another name.",
             id="user_sessions.E002",
         )
@@ -46,7 +46,7 @@ def check_throttling(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         return []
     return [
         checks.Warning(
-            "THROTTLING is off: passwords and reset codes can be guessed without end.",
+            "THROTTLING is off: passwords and reset codes can be guessed without limit.",
             hint="It is for load tests. Unset THROTTLING, or set it to on.",
             id="user_sessions.W001",
         )

@@ -1,4 +1,4 @@
-"""What a device asks for: to register, to change its description or push address, and to log its user out."""
+"""What a device can do: register, change its description or device token, and log its user out."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def open_device_session(
     """Register a device, or find it by ``unique_id``, and open an app-level session on it.
 
     ``unique_id`` is no secret. So if a user is logged in on the device, nothing changes for them: the device keeps
-    its description, and only the new session is bound to the push address.
+    its description, and only the new session is bound to the device token.
     """
     device = find_device(app, unique_id)
     if device is None or not is_in_use(device.pk):
@@ -44,13 +44,13 @@ def open_device_session(
 
 @in_transaction
 def change_device(session: Session, *, push_token: str | None = None, **description: Any) -> Device:
-    """Change the description of the device that ``session`` is on, and the session's push address.
+    """Change the description of the device of ``session``, and the session's device token.
 
-    A new address replaces the session's old one; "" removes it. The app-level session that a user's session was
-    opened from gets the new address as well, because some clients log in with that session again.
+    A new token replaces the session's old one; "" removes it. The app-level session that a user's session was
+    opened from gets the new token as well, because some clients log in with that session again.
 
     Raises: DeviceInUse, if ``session`` is app-level and a user is logged in on the device. SessionEnded, if a logout
-        was quicker. Otherwise the user's pushes would come back.
+        came first; without this check, the user's pushes would come back.
     """
     on_device = sessions_on_device(session)
     session = still_open(session, lock_sessions(on_device))
@@ -67,9 +67,9 @@ def change_device(session: Session, *, push_token: str | None = None, **descript
 
 
 def _move(session: Session, push_token: str, *, device: Device) -> DeviceToken | None:
-    """Replace the push address of ``session``, which is on ``device``; "" is none. Returns: the new address."""
+    """Replace the device token of ``session``, which is on ``device``; "" means none. Returns: the new token's row."""
     old_id, user = session.device_token_id, session.user
-    # Lock both at once. Otherwise two devices that exchange their addresses could wait for each other.
+    # Lock both at once. Otherwise two devices that exchange their tokens could wait for each other.
     lock_device_tokens(Q(pk=old_id) | Q(digest=DeviceToken.digest_of(push_token)))
     held_by = None if user is None else session.pk
     held = attach_device_token(push_token, user=user, held_by=held_by, device=device) if push_token else None
@@ -79,7 +79,7 @@ def _move(session: Session, push_token: str, *, device: Device) -> DeviceToken |
 
 
 def _without_users_facts(device: Device, given: dict[str, Any]) -> Device:
-    """Return the device as an app-level session may see it: without what a user has told, such as their location."""
+    """Return the device as an app-level session may see it: without facts that a user gave, such as their location."""
     nothing = Device()
     for name in ("latitude", "longitude", "tag"):
         if name not in given:
@@ -90,7 +90,7 @@ def _without_users_facts(device: Device, given: dict[str, Any]) -> Device:
 def log_out_of_device(session: Session, *, origin: Origin) -> Grant:
     """End a user's session on a device and open an app-level one there: both or neither.
 
-    Raises: SessionEnded, if it had ended before. Then no session is opened.
+    Raises: SessionEnded, if the session had ended before. Then no session is opened.
     """
     opened, now = uuid7(), session.checked_at
     expires_at = now + settings.APP_SESSION_LIFETIME

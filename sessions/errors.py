@@ -1,17 +1,17 @@
-"""Why a credential is refused. Each dialect words these in its own way, with its own status.
+"""Why a credential is refused. Each dialect has its own status and text for each of these errors.
 
 `code` is on the wire in the ZAP dialect: add codes, never rename one.
 """
 
 
 class SessionsError(Exception):
-    """Base of this package's errors."""
+    """Base class of this package's errors."""
 
     code = "error"
 
 
 class TokenMissing(SessionsError):
-    """The request carries no token of a known scheme."""
+    """The request has no token of a known scheme."""
 
     code = "token_missing"
 
@@ -23,25 +23,25 @@ class TokenInvalid(SessionsError):
 
 
 class TokenExpired(SessionsError):
-    """The token is genuine, but past its `exp`."""
+    """The token's signature is valid, but its `exp` has passed."""
 
     code = "token_expired"
 
 
 class SessionEnded(SessionsError):
-    """The credential is genuine, but its session is not live: `Session.refusal`."""
+    """The credential's signature is valid, but its session is not live (see `Session.refusal`)."""
 
     code = "session_ended"
 
 
 class UserTokenRequired(SessionsError):
-    """The request has an app-level token and needs a user's."""
+    """The request has an app-level token, and needs a user's token."""
 
     code = "user_token_required"
 
 
 class DeviceInUse(SessionsError):
-    """The request has an app-level token and would change a device on which a user is logged in."""
+    """The request has an app-level token, but would change a device on which a user is logged in."""
 
     code = "device_in_use"
 
@@ -53,12 +53,12 @@ class ReauthenticationRequired(SessionsError):
 
 
 class WrongPasswordGiven(ReauthenticationRequired):
-    """The request for such an act has a wrong password."""
+    """The request gives a wrong password for an act that needs the user's password."""
 
     code = "wrong_password"
 
 
 class SessionNotFound(SessionsError):
-    """There is no live session of this id, or it is another user's."""
+    """There is no live session with this id, or it belongs to another user."""
 
     code = "not_found"

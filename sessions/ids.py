@@ -1,4 +1,4 @@
-"""Ids and times. A session's id is a UUIDv7, which begins with the time: the primary key's index finds a period."""
+"""Ids and times. A session's id is a UUIDv7. It begins with the time, so the primary key can find a period."""
 
 from datetime import UTC, date, datetime, time
 from uuid import UUID

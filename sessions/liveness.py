@@ -11,7 +11,7 @@ from users.models import App
 
 
 def live_sessions(sessions: QuerySet[Session], *, now: datetime) -> QuerySet[Session]:
-    """Return those of ``sessions`` whose tokens are accepted at ``now``."""
+    """Return the sessions in ``sessions`` whose tokens are accepted at ``now``."""
     app, user = Q(app__sessions_valid_after=None), Q(user__sessions_valid_after=None)
     return sessions.filter(
         app | Q(created_at__gt=F("app__sessions_valid_after")),
@@ -36,14 +36,15 @@ CUT_OFF = {
 
 
 def idle_since(now: datetime) -> Q:
-    """Return the filter for sessions that have not been used for too long at ``now``."""
+    """Return a filter for sessions that have been idle for too long at ``now``."""
     return Q(user__isnull=False, last_seen_at__lte=Value(now) - _idle_timeout())
 
 
 def not_idle_since(now: datetime) -> Q:
-    """Return the filter for the other sessions.
+    """Return a filter for sessions that have not been idle for too long at ``now``.
 
-    It is not `~idle_since`: without an idle time-out that compares with NULL, and so neither would be true.
+    This is not `~idle_since`. Without an idle time-out the condition compares with NULL, so neither it nor its
+    negation would be true.
     """
     limit = Coalesce(Value(now) - _idle_timeout(), Value(_LONG_AGO))
     return Q(user=None) | Q(last_seen_at__gt=limit)
@@ -53,7 +54,7 @@ _LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
 
 
 def _idle_timeout() -> NullIf:
-    # `sessions.policy.idle_timeout` in SQL. Zero means never; here that is NULL.
+    # `sessions.policy.idle_timeout` in SQL. Zero means never, and becomes NULL here.
     staff = Value(settings.STAFF_IDLE_TIMEOUT, output_field=DurationField())
     users = Value(settings.SESSION_IDLE_TIMEOUT, output_field=DurationField())
     default = Case(When(app__kind=App.Kind.ADMIN, then=staff), default=users)

@@ -1,4 +1,4 @@
-"""How a session begins: an app registers on a device, a user logs in."""
+"""How a session begins: an app registers on a device, or a user logs in."""
 
 from datetime import datetime
 from typing import Any
@@ -34,11 +34,14 @@ from users.models import App, DeviceToken, User
 from users.transactions import in_transaction, tried_again
 
 
-# savepoint=False: inside a caller's transaction it is a part of that one and costs no round trips.
+# savepoint=False: inside a caller's transaction this costs no extra round trips.
 @tried_again
 @transaction.atomic(savepoint=False)
 def open_app_session(app: App, *, origin: Origin, **on_device: Any) -> Grant:
-    """Open an app-level session: an app on a device, without a user. ``on_device``: fields of the session."""
+    """Open an app-level session: an app on a device, without a user.
+
+    Args: on_device: fields of the session.
+    """
     session = _session(app, origin, **on_device)
     opened_at = open_session(session, lifetime=settings.APP_SESSION_LIFETIME)
     return Grant.of(AppAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
@@ -48,7 +51,7 @@ def open_app_session(app: App, *, origin: Origin, **on_device: Any) -> Grant:
 def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session | None = None) -> Session:
     """Log ``user`` in to the admin, whose app is ``app``. The session has no token.
 
-    ``instead_of`` is the session that the same browser had before. It ends.
+    Args: instead_of: the session that the same browser had before; it ends.
 
     Raises: BadCredentials, when the password that ``user`` was loaded with has changed since.
     """
@@ -64,12 +67,12 @@ def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session
 
 
 def get_zap_app() -> App:
-    """The app that ZAP's clients belong to, as `users.clients.get_zap_app`, by a prepared statement.
+    """Return the app of ZAP's clients, like `users.clients.get_zap_app`, but with a prepared statement.
 
     Raises: AppInactive.
     """
     app = find_app(settings.ZAP_APP)
-    # The other one makes it, or says why it can't be used.
+    # The function in `users.clients` creates the app, or says why it can't be used.
     return app if app is not None and app.is_active and not app.is_admin else clients.get_zap_app()
 
 
@@ -77,7 +80,7 @@ def get_zap_app() -> App:
 def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origin: Origin) -> Grant:
     """Log ``user`` in, with a short-lived access token and a refresh token (RFC 6749 §1.5).
 
-    The push address ``device_token`` becomes this user's, whoever had it before.
+    The device token becomes this user's, even if it was another user's before.
 
     Raises: BadCredentials, when the password that ``user`` was loaded with has changed since.
     """
@@ -103,20 +106,20 @@ def log_in_on_device(
     latitude: float | None = None,
     longitude: float | None = None,
 ) -> Grant:
-    """Log ``user`` in on the device of ``current``, the session that the device calls with.
+    """Log ``user`` in on the device of ``current``, the session of the request's token.
 
-    For clients that can't refresh: the access token lasts as long as the session. Where the user is, if that is
-    given, is stored with the log-in.
+    For clients that can't refresh: the access token lasts as long as the session. The user's location is stored with
+    the log-in, if it is given.
 
     - If ``current`` is the user's own, it goes on: the .NET client keeps its first token through a second
       log-in. The request has shown that the client uses it. The user's other sessions that were
       opened from the same registration or logout end.
-    - If ``current`` is another user's, it ends, and its push address becomes this user's.
-    - If ``current`` is app-level, its push address becomes this user's, unless another user who is logged in
-      on the device holds it. Their session goes on: an app-level token does not say who is logged in now.
+    - If ``current`` is another user's, it ends, and its device token becomes this user's.
+    - If ``current`` is app-level, its device token becomes this user's. But if another user who is logged in on the
+      device holds the token, they keep it: an app-level token does not say who is logged in now.
 
     Raises: BadCredentials, when the password that ``user`` was loaded with has changed since;
-        SessionEnded, when ``current`` has ended since it was looked at.
+        SessionEnded, when ``current`` has ended since authentication.
     """
     _note(user, origin, latitude=latitude, longitude=longitude)
     app, has_limit = current.app, bool(sessions_per_user(current.app))
@@ -131,7 +134,7 @@ def log_in_on_device(
     if replaced or has_limit:
         lock_addresses_of(locked)
     if replaced:
-        # Before the address moves, so that a session that ends does not take it away again.
+        # End them before the device token moves. Otherwise their end would take it away again.
         ending = Session.objects.filter(pk__in=replaced)
         end_sessions(ending, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
     over = set() if goes_on else _make_room(session, origin)
@@ -147,7 +150,7 @@ def log_in_on_device(
         opened_at = renew(session, lifetime=session_lifetime(app))
     else:
         if in_use:
-            session.opened_from = None  # what `current` does with its push address does not concern this session
+            session.opened_from = None  # a new device token of `current` must not become this session's
         opened_at = _open(session)
     return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
@@ -168,20 +171,20 @@ def sign_up_on_device(*, current: Session, origin: Origin, **fields: Any) -> tup
 
 
 def sessions_on_device(session: Session) -> QuerySet[Session]:
-    """The open sessions on the device of ``session``, of either level."""
+    """Return the open sessions on the device of ``session``, app-level ones and users'."""
     return Session.objects.filter(device=session.device_id, ended_at=None)
 
 
 def is_in_use(device_id: str | None) -> bool:
-    """Whether a user is logged in on that device now."""
+    """Return whether a user is logged in on that device now."""
     of_users = Session.objects.filter(device=device_id, user__isnull=False)
     return live_sessions(of_users, now=database_now()).exists()
 
 
 def still_open(current: Session, locked: dict[UUID, Session]) -> Session:
-    """``current`` as it is in ``locked``, the open sessions that its request has locked.
+    """Return ``current`` from ``locked``, the open sessions that this request has locked.
 
-    Raises: SessionEnded, when it is not among them, because it has ended since it was looked at.
+    Raises: SessionEnded, when it is not among them, because it has ended since authentication.
     """
     if current.pk not in locked:
         raise SessionEnded
@@ -189,7 +192,7 @@ def still_open(current: Session, locked: dict[UUID, Session]) -> Session:
 
 
 def _same_device(session: Session) -> dict[str, Any]:
-    """The fields that a user's session copies from ``session``, which it is opened from on the same device."""
+    """Return the fields that a user's session copies from ``session``, from which it is opened on the same device."""
     return {
         "device_id": session.device_id,
         "platform": session.platform,
@@ -198,21 +201,21 @@ def _same_device(session: Session) -> dict[str, Any]:
 
 
 def _is_replaced(each: Session, *, session: Session, current: Session) -> bool:
-    """Whether ``each``, which is on the device of ``current``, ends when ``session`` begins."""
+    """Return whether ``each``, a session on the device of ``current``, ends when ``session`` begins."""
     if each.pk == current.pk:
         return each.user_id is not None and each.user_id != session.user_id
     return each.user_id == session.user_id and each.opened_from_id == session.opened_from_id
 
 
 def _free_address(current: Session, user: User, in_use: list[Session]) -> int | None:
-    """The id of the push address of ``current``, unless another user's session among ``in_use`` holds it."""
+    """Return the id of the device token of ``current``. None, if another user's session among ``in_use`` holds it."""
     address = current.device_token_id
     is_taken = any(each.user_id != user.pk and each.device_token_id == address for each in in_use)
     return None if is_taken else address
 
 
 def _note(user: User, origin: Origin, *, latitude: float | None = None, longitude: float | None = None) -> None:
-    """Lock ``user`` and note the log-in there. Raises: BadCredentials, as the log-ins."""
+    """Lock ``user`` and store the log-in in their row. Raises: BadCredentials."""
     if not note_login(user, origin=origin, latitude=latitude, longitude=longitude):
         raise BadCredentials
 
@@ -222,9 +225,9 @@ def _live_in_app(user: User, app: App) -> QuerySet[Session]:
 
 
 def _make_room(session: Session, origin: Origin) -> set[UUID]:
-    """End the user's oldest sessions, so that ``session``, which is not stored yet, keeps to the app's limit.
+    """End the user's oldest sessions, so that ``session``, which is not stored yet, stays within the app's limit.
 
-    The user's sessions in the app are locked, and their push addresses. No other log-in of the user runs
+    The caller has locked the user's sessions in the app and their device tokens. No other log-in of the user runs
     at the same time: each one locks the user's row first (`_note`).
 
     Returns: the ids of the sessions that it ended because of the limit.
@@ -240,11 +243,11 @@ def _make_room(session: Session, origin: Origin) -> set[UUID]:
 
 
 def _open(session: Session, *, token: str | None = None) -> datetime:
-    """Store a user's new session; its push address becomes the user's. If its device is new to the user, mail them.
+    """Store a user's new session, and give them its device token. If the device is new to the user, mail them.
 
-    Args: token: the push address in the clear, if it may not be stored yet.
+    Args: token: the device token's text, if its row may not exist yet.
 
-    Returns: the database's time when it was opened.
+    Returns: the database's time when the session was opened.
     """
     lifetime = session_lifetime(session.app)
     if token:
@@ -259,9 +262,9 @@ def _open(session: Session, *, token: str | None = None) -> datetime:
 
 
 def is_new_device(session: Session) -> bool:
-    """Whether the session's user has logged in before, but not from there.
+    """Return whether the session's user has logged in before, but never from this place.
 
-    "There" is the same device, the same push address, or the same user agent at the same IP address.
+    The place is the same if the device, the device token, or both user agent and IP address are the same.
     """
     there = Q(user_agent=session.user_agent, ip=session.ip)
     if session.device_id is not None:
@@ -273,7 +276,7 @@ def is_new_device(session: Session) -> bool:
 
 
 def _session(app: App, origin: Origin, *, platform: str = "", **fields: Any) -> Session:
-    """A session of ``app`` that is not stored yet. `open_session` sets its times."""
+    """Make a session of ``app`` that is not stored yet. `open_session` sets its times."""
     user_agent = origin.user_agent[:USER_AGENT_LENGTH]
     return Session(
         app=app,

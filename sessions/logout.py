@@ -1,8 +1,8 @@
 """How a session ends: start here.
 
-Every way out of the service calls `end_sessions`: the admin, the commands, a changed password, a disabled or deleted
-account, a refresh token that is used twice, a time-out, a limit. A queryset says which sessions are meant.
-A user's own logout is the one that phones wait for. It does the same in one round trip: `log_out`, `log_out_and_open`.
+`end_sessions` ends sessions for the admin, the commands, a changed password, a disabled or deleted account, a refresh
+token that is used twice, a time-out, or a limit. A queryset selects the sessions. A user's own logout does the same in
+one round trip, because a phone waits for it: `log_out`, `log_out_and_open`.
 
 The statements themselves are in `sessions.sql.ending`.
 """
@@ -29,11 +29,11 @@ from users.transactions import in_transaction, tried_again
 
 logger = logging.getLogger("zapauth.sessions")
 
-# Nobody orders these ends. The user's other sessions keep the pushes.
+# Sessions that end for these reasons leave the pushes to the user's other sessions.
 _RULES = {EndReason.EXPIRED, EndReason.IDLE, EndReason.OVER_LIMIT}
 
 
-# savepoint=False: inside a caller's transaction it is a part of that one, and costs no round trips.
+# savepoint=False: inside a caller's transaction this costs no extra round trips.
 @tried_again
 @transaction.atomic(savepoint=False)
 def end_sessions(
@@ -46,7 +46,7 @@ def end_sessions(
     address_digest: bytes | None = None,
     at_most: int | None = None,
 ) -> set[UUID]:
-    """End every open session in ``sessions``, with its refresh token and its hold on push addresses.
+    """End every open session in ``sessions``, blacklist its refresh token, and detach its device token.
 
     It does all of that or, after an error or a crash, nothing. A session that has ended before keeps its
     first reason, so a repeat is harmless (cf. RFC 7009 §2.2).
@@ -56,14 +56,14 @@ def end_sessions(
         actor: who ordered it, not whose session it is. None is the service itself.
         origin: where the order came from.
         run: the bulk run that this is a part of.
-        address_digest: a push address to take from the sessions' users as well, by `DeviceToken.digest_of`.
+        address_digest: digest of a device token that is also taken from the sessions' users (`DeviceToken.digest_of`).
         at_most: end no more than that, in the order of their keys.
 
     Returns: the ids of the sessions that this call ended.
     """
-    # Lock first, and in one order: overlapping logouts can't deadlock, and the statement that follows sees what was
+    # Lock first, and in one order. Then overlapping logouts can't deadlock, and the next statement sees what was
     # committed while we waited, such as a new refresh token.
-    # `no_key`: another transaction may open a session from one of these meanwhile. It need not wait.
+    # `no_key`: another transaction can open a session from one of these without waiting.
     open_ones = sessions.filter(ended_at=None).order_by("pk").select_for_update(of=("self",), no_key=True)
     ids = list(open_ones.values_list("pk", flat=True)[:at_most])
     if not ids:
@@ -88,12 +88,11 @@ def end_sessions(
 
 @tried_again
 def log_out(session: Session, *, device_token: str | None = None, origin: Origin | None = None) -> None:
-    """End the caller's own session. Given a ``device_token``, end all that this user has on it.
+    """End the caller's own session. With ``device_token``, also end the user's other sessions on it.
 
-    That is every other session of theirs that is bound to the token, and their claim to its pushes.
-    Another user's token stays theirs.
+    The device token is then taken from the user. If it belongs to another user, it stays theirs.
 
-    Raises: SessionEnded, when it had ended before (another request was quicker); nothing changes.
+    Raises: SessionEnded, when the session had ended before (another request came first). Then nothing changes.
     """
     digest = None if device_token is None else DeviceToken.digest_of(device_token)
     origin = origin or Origin()
@@ -107,7 +106,7 @@ def log_out(session: Session, *, device_token: str | None = None, origin: Origin
 def log_out_and_open(session: Session, opened: UUID, *, expires_at: datetime, origin: Origin) -> None:
     """End the caller's own session and open an app-level one, ``opened``, on the same device: both or neither.
 
-    Raises: SessionEnded, as `log_out`.
+    Raises: SessionEnded, when the session had ended before. Then nothing changes.
     """
     user_agent = origin.user_agent[:USER_AGENT_LENGTH]
     if end_own_and_open(session, opened=opened, expires_at=expires_at, user_agent=user_agent, origin=origin):
@@ -117,16 +116,16 @@ def log_out_and_open(session: Session, opened: UUID, *, expires_at: datetime, or
         is_ended = _end_changed(session, origin=origin)
         if is_ended:
             open_after_logout(session, opened=opened, expires_at=expires_at, user_agent=user_agent, origin=origin)
-    # Outside of the block: an error inside it would roll back the caller's transaction.
+    # Raise outside the block: inside it, the error would roll back the caller's transaction.
     if not is_ended:
         raise SessionEnded
 
 
 @transaction.atomic(savepoint=False)
 def _end_changed(session: Session, *, address_digest: bytes | None = None, origin: Origin) -> bool:
-    """End the caller's session as it is now, and the user's others that are bound to that address.
+    """End the caller's session in its present state, and the user's other sessions on that device token.
 
-    Returns: whether they ended. If the caller's had ended before, nothing has changed.
+    Returns: whether they ended. If the caller's session had ended before, nothing has changed.
     """
     meant = Q(pk=session.pk)
     if address_digest is not None:
@@ -139,7 +138,7 @@ def _end_changed(session: Session, *, address_digest: bytes | None = None, origi
 
 
 def _log(count: int, *, reason: EndReason, actor: User | None, run: BulkRun | None = None) -> None:
-    # People log out all day, and a bulk run logs a line of its own: lines for each of those would fill the log.
+    # Logouts are frequent, and a bulk run logs its own line. A line for each one would fill the log.
     level = logging.DEBUG if run or reason is EndReason.LOGOUT else logging.INFO
     if not logger.isEnabledFor(level):
         return
@@ -161,7 +160,9 @@ def log_out_user(
 ) -> None:
     """End another user's sessions, ordered by staff: all of them, or only those bound to ``device_token``.
 
-    Args: current: the session of ``actor``. password: the password of ``actor``, if the request has it.
+    Args:
+        current: the session of ``actor``.
+        password: the password of ``actor``, if the request has it.
 
     Raises: NotYours, UserNotFound (only to staff who may end sessions), ReauthenticationRequired,
         TooManyAttempts.
@@ -178,15 +179,15 @@ def log_out_user(
 def _end_on_address(user: User, digest: bytes, *, actor: User, origin: Origin) -> None:
     on_address = Session.objects.filter(user=user, device_token__digest=digest)
     end_sessions_as_staff(on_address, actor=actor, origin=origin)
-    # The address may still be the user's, with no open session bound to it. Lock it first: then we see a log-in that
-    # was under way, and leave the address to it.
+    # The device token may still be the user's, with no open session bound to it. Lock it first. Then we see a log-in
+    # that is under way, and leave the token to it.
     lock_device_tokens(Q(digest=digest))
     if not on_address.filter(ended_at=None).exists():
         DeviceToken.objects.filter(digest=digest, user=user).update(user=None, updated_at=database_now())
 
 
 def end_sessions_as_staff(sessions: QuerySet[Session], *, actor: User, origin: Origin | None = None) -> set[UUID]:
-    """End those of ``sessions`` that ``actor``, a member of staff, may end.
+    """End the sessions in ``sessions`` that ``actor``, a member of staff, may end.
 
     Returns: the ids of the sessions that this call ended. Raises: NotYours.
     """

@@ -1,7 +1,8 @@
 """The mails to users.
 
-Anybody can register with a stranger's address, so a mail may reach a stranger. For that reason no mail contains what
-a client has sent: no name, device model, user agent or other address. A link in such a text would go out in our name.
+Anybody can register with a stranger's email, so a mail may reach a stranger. Therefore no mail contains text that
+a client has sent, such as a name, a device model, a user agent or another email. A link in such a text would look as
+if it came from us.
 """
 
 from datetime import datetime
@@ -17,12 +18,12 @@ from users.clock import database_now
 from users.models import User
 from users.reset_codes import LIFETIME, Purpose, address_for
 
-# The systems' names that ua-parser and Buddy's clients use. A mail shows no other one: a client may have made it up.
+# Names of systems that ua-parser and Buddy's clients use. A mail shows no other name: a client may have made it up.
 SYSTEMS = {"iOS", "Android", "Windows", "Mac OS X", "Linux", "Ubuntu", "Chrome OS"}
 
 
 class AccountChange(StrEnum):
-    """A change of an account, as a mail words it."""
+    """A change of an account. The value is its text in a mail."""
 
     EMAIL_ASKED = "Another email address was set. It takes the place of this one when it is verified."
     EMAIL_KEPT = "The change to another email address was taken back."
@@ -33,10 +34,10 @@ class AccountChange(StrEnum):
     DELETED = "The account was deleted."
 
 
-# After these changes a code for a new password is no longer mailed to the old address.
+# After these changes, codes for a new password are no longer mailed to the old email.
 _ADDRESS_GONE = {AccountChange.EMAIL, AccountChange.DELETED}
 
-# The fields that identify a user or let them in, as mails call them.
+# The fields that identify a user or let them in, and their names in mails.
 _TOLD = {"username": "user name", "email": "email", "phone_number": "phone number", "password": "password"}
 
 
@@ -46,30 +47,32 @@ def mail_reset_code(user: User, code: str) -> None:
 
 
 def mail_email_code(user: User, code: str) -> None:
-    """Mail the code that verifies the user's newest email, to that email."""
+    """Mail the code that verifies the user's newest email to that email."""
     _mail_code(user, Purpose.EMAIL, "Verify your email for {}", code)
 
 
 def mail_account_changed(address: str | None, *changes: AccountChange, by_staff: bool = False) -> None:
     """Mail a user what has changed in their account, and what to do if they didn't change it.
 
-    The mail is sent after the commit of the open transaction. Without an address or a change, none is sent.
+    The mail is sent when the open transaction commits. None is sent if there is no email or no change.
 
-    Args: address: the user's email before the change. by_staff: staff made the change.
+    Args:
+        address: the user's email before the change.
+        by_staff: whether staff made the change.
     """
     if address and changes:
         after_commit(_send_account_changed, address, changes, database_now(), by_staff)
 
 
 def mail_new_device(session: Session) -> None:
-    """Mail a user that they have logged in from a new device, if they have an email.
+    """Mail a user that they have logged in from a new device. Do nothing if they have no email.
 
-    Args: session: the new one, with `user` and `app` loaded.
+    Args: session: the new session, with `user` and `app` loaded.
     """
     user = session.user
     if user is not None and user.email:
         system = session.platform if session.platform in SYSTEMS else None
-        subject = f"New login to your {settings.SERVICE_NAME} account"
+        subject = f"New log-in to your {settings.SERVICE_NAME} account"
         _send(user.email, "new_device", subject, session=session, system=system)
 
 

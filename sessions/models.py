@@ -1,4 +1,4 @@
-"""A session: one login of one user, in one app, perhaps on one device."""
+"""The session: one log-in of one user, in one app, perhaps on one device."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -33,7 +33,7 @@ class EndReason(models.TextChoices):
 
 
 class Refusal(StrEnum):
-    """Why a genuine token or cookie of a session is refused now."""
+    """Why a token or cookie with a valid signature is refused now."""
 
     ENDED = "session_ended"
     EXPIRED = "session_expired"
@@ -46,9 +46,9 @@ class Refusal(StrEnum):
 
 
 class BulkRun(models.Model):
-    """An order to end many sessions: who gave it, why, and how far it has come.
+    """An order to end many sessions: who gave it, why, and how many have ended.
 
-    `sessions.bulk.runs` writes it. It is a part of the record, so it is never deleted.
+    `sessions.bulk.runs` and `sessions.restore.undo` write it. It is part of the record, so it is never deleted.
     """
 
     class Source(models.TextChoices):
@@ -75,7 +75,7 @@ class BulkRun(models.Model):
         ordering = ["-started_at"]
         indexes = [
             models.Index(F("started_at").desc(), name="bulk_run_newest"),
-            # Servers look for unfinished runs every few seconds. There are few of them, and many finished ones.
+            # Servers look for unfinished runs every few seconds. Few runs are unfinished, and many are finished.
             models.Index(fields=["as_of"], condition=Q(finished_at=None), name="bulk_run_unfinished"),
         ]
 
@@ -84,14 +84,14 @@ class BulkRun(models.Model):
 
 
 class Session(models.Model):
-    """A login. Without a user it is app-level: an app on a device, before or after a login there.
+    """A log-in. A session without a user is app-level: an app on a device, before or after a log-in there.
 
-    The row stays when the session has ended, with the time, the reason and the actor. Only the statements in
+    When the session has ended, the row stays, with the time, the reason and the actor. Only the statements in
     `sessions.sql.ending` end a session, and only `sessions.logout` runs them.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False, help_text="The `sid` claim.")
-    # No foreign key has an index of its own. The partial indexes below are the ones that queries use.
+    # No foreign key has its own index. Queries use the partial indexes below.
     app = models.ForeignKey(App, on_delete=models.PROTECT, db_index=False)
     user = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="login_sessions"
@@ -121,13 +121,13 @@ class Session(models.Model):
     authenticated_at = models.DateTimeField(
         null=True, blank=True, help_text="When the user's password was last checked for this session."
     )
-    # Copied by the statement that opens the session: `users.models.SessionEpochField`.
+    # The statement that opens the session copies them: `users.models.SessionEpochField`.
     app_epoch = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     user_epoch = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
     refresh_jti = models.CharField(
         max_length=32, null=True, blank=True, help_text="The `jti` of its current refresh token; NULL if it has none."
     )
-    # The refresh token before that. The client may send it again if the answer was lost: `sessions.refresh`.
+    # The previous refresh token. The client may send it again if the answer was lost: `sessions.refresh`.
     refresh_used_jti = models.CharField(max_length=32, null=True, blank=True)
     refresh_used_at = models.DateTimeField(null=True, blank=True)
     refresh_used_by = models.CharField(
@@ -141,8 +141,8 @@ class Session(models.Model):
     )
     ended_ip = models.GenericIPAddressField(null=True, blank=True)
     ended_request_id = models.CharField(max_length=64, blank=True)
-    # The database does not check this key: runs are never deleted. To look up the same run for a million sessions
-    # would take a tenth of the time in which they are ended.
+    # The database does not check this foreign key, because runs are never deleted. The check would look up the same
+    # run for each of a million sessions, and take a tenth of the time in which they are ended.
     bulk_run = models.ForeignKey(
         BulkRun,
         null=True,
@@ -153,8 +153,8 @@ class Session(models.Model):
         related_name="sessions",
     )
 
-    # The database's time when this session was looked up or opened. It is not stored: only a session that
-    # `sessions.authentication` or a log-in returns has it.
+    # The database's time when this session was looked up or opened. It is not stored. Only sessions that
+    # `sessions.authentication` or a log-in returns have it.
     checked_at: datetime
 
     class Meta:
@@ -171,13 +171,13 @@ class Session(models.Model):
         indexes = [
             models.Index(fields=["user"], condition=Q(ended_at=None), name="session_live_user"),
             models.Index(F("user"), F("created_at").desc(), name="session_of_user"),
-            # These three hold ended sessions as well: staff look for a phone or an address among all of them.
+            # These three indexes include ended sessions: staff search for a phone or an address among all sessions.
             models.Index(
                 fields=["device_token"], condition=Q(device_token__isnull=False), name="session_of_device_token"
             ),
             models.Index(fields=["device"], condition=Q(device__isnull=False), name="session_of_device"),
             models.Index(fields=["ip"], condition=Q(ip__isnull=False), name="session_from_ip"),
-            # It holds ended sessions as well: a session can be deleted only after those that were opened from it.
+            # It includes ended sessions: a session is deleted only after the sessions that were opened from it.
             models.Index(fields=["opened_from"], condition=Q(opened_from__isnull=False), name="session_opened_from"),
             models.Index(fields=["app", "created_at"], condition=Q(ended_at=None), name="session_live_app"),
             models.Index(F("ended_at").desc(), condition=Q(ended_at__isnull=False), name="session_ended"),
@@ -217,17 +217,17 @@ class Session(models.Model):
         )
 
     def _is_cut_off(self, owner: App | User, epoch: int) -> bool:
-        """Return whether an order for that app or user refuses this session, which was opened under ``epoch``."""
+        """Return whether an order for that app or user refuses this session, which stores ``epoch``."""
         if epoch != owner.session_epoch:
             return True
-        # A session that was opened at the instant of the cut-off is refused as well.
+        # A session that was opened at the same instant as the cut-off is refused, too.
         return owner.sessions_valid_after is not None and self.created_at <= owner.sessions_valid_after
 
 
 class Figure(models.Model):
     """A number of the dashboard, stored so that the page need not count a million rows.
 
-    Only `sessions.inspect.statistics` reads and writes it. It can be counted again, except for days whose sessions
+    Only `sessions.inspect.statistics` writes it. It can be counted again, except for days whose sessions
     are pruned.
     """
 
@@ -251,7 +251,7 @@ class Figure(models.Model):
 
 
 class Mark(models.Model):
-    """How far this database has come: one row, explained in `sessions.restore.guard`.
+    """A number that shows how old this copy of the database is. One row; `sessions.restore.guard` explains it.
 
     Running servers count it up, so an older copy of the database has a lower number.
     """

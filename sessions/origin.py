@@ -1,4 +1,4 @@
-"""Where a request came from, as the record of a log-in or logout keeps it."""
+"""Where a request came from: stored with a log-in or a logout."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an order came from. A command has no request, so all is empty."""
+    """Where an order came from. A command has no request, so all fields are empty."""
 
     ip: str | None = None
     user_agent: str = ""
@@ -19,7 +19,7 @@ class Origin:
         """Return the origin of a request. `zapauth.request_facts` has set its address and id."""
         return cls(
             ip=request.client_ip,  # type: ignore[attr-defined]
-            # PostgreSQL takes no NUL in a text. A server that lets one through in a header must not fail here.
+            # PostgreSQL can't store a NUL. Some servers accept it in a header; it must not cause an error here.
             user_agent=request.META.get("HTTP_USER_AGENT", "").replace("\0", ""),
             request_id=request.request_id,  # type: ignore[attr-defined]
         )

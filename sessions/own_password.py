@@ -19,7 +19,7 @@ from users.models import User
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
-    """Counts a wrong old password as a failed login. After too many, no password is checked."""
+    """Django's form. A wrong old password counts as a failed log-in; after too many, no password is checked."""
 
     def __init__(self, *args: Any, origin: Origin, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,7 +49,7 @@ class OwnPasswordView(PasswordChangeView):
             with transaction.atomic():
                 set_own_password(user, form.cleaned_data["new_password1"], origin=Origin.of(self.request))
                 user.refresh_from_db(fields=["password"])
-                # All their sessions have ended. This browser gets a new one. A copy of its old cookie is refused.
+                # All sessions of the user have ended. This browser gets a new one; a copy of its old cookie is refused.
                 log_in(self.request, user)
         except WrongPassword:
             form.add_error("old_password", form.error_messages["password_incorrect"])

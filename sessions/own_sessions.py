@@ -1,4 +1,4 @@
-"""What users do with their own sessions, and staff with a user's: list them, and end one or a scope of them."""
+"""List and end a user's own sessions, one or several. Staff with permission can do it for another user."""
 
 from enum import StrEnum
 from uuid import UUID
@@ -19,7 +19,7 @@ from users.transactions import in_transaction
 
 
 def live_sessions_of(user_id: str, *, actor: User) -> list[Session]:
-    """Return the live sessions of that user in all apps, newest first, with their app, user, device and address.
+    """Return the live sessions of that user in all apps, newest first, with app, user, device and device token.
 
     Raises: NotYours, UserNotFound (only to staff who may see sessions).
     """
@@ -30,7 +30,7 @@ def live_sessions_of(user_id: str, *, actor: User) -> list[Session]:
 
 
 class Scope(StrEnum):
-    """Which of a user's sessions a logout ends, seen from the session that asks for it."""
+    """The sessions of a user that a logout ends, relative to the session of the caller."""
 
     THIS = "this"
     OTHERS = "others"
@@ -42,12 +42,14 @@ def log_out_scope(
 ) -> int:
     """End the sessions of that user in ``scope``, in all apps. Returns: how many this call ended.
 
-    When staff end another user's sessions, `others` means all of them, and `this` none.
+    For another user, `others` means all sessions and `this` none.
 
-    Args: current: the session of ``actor``. password: the password of ``actor``, to end others than ``current``.
+    Args:
+        current: the session of ``actor``.
+        password: the password of ``actor``, to end sessions other than ``current``.
 
     Raises: NotYours, UserNotFound, ReauthenticationRequired, TooManyAttempts. SessionEnded, if the caller's own
-        session is in the scope and another request was quicker to end it.
+        session is in the scope and another request has ended it first.
     """
     user = get_user_to_change(user_id, actor=actor, act=Act.END_SESSIONS)
     if scope is not Scope.THIS:
@@ -75,7 +77,9 @@ def log_out_session(
 ) -> None:
     """End one session of that user.
 
-    Args: current: the session of ``actor``. password: the password of ``actor``, to end another than ``current``.
+    Args:
+        current: the session of ``actor``.
+        password: the password of ``actor``, to end a session other than ``current``.
 
     Raises: NotYours, UserNotFound, SessionNotFound, ReauthenticationRequired, TooManyAttempts.
     """
@@ -92,8 +96,8 @@ def log_out_session(
 
 
 def _open_sessions_of(user: User) -> QuerySet[Session]:
-    # End those that have timed out first, so that they are not counted as logged out. That is a transaction of its
-    # own: two transactions that each lock two sets of sessions could wait for each other.
+    # First end the sessions that have timed out, so that they are not counted as logged out. This has its own
+    # transaction: two transactions that each lock two sets of sessions could wait for each other.
     sessions = Session.objects.filter(user=user)
     end_timed_out(sessions)
     return sessions

@@ -1,4 +1,4 @@
-"""Changes and resets passwords. The user's sessions end: a thief who had the old password may also have a token."""
+"""Change and reset passwords. The user's sessions end: a thief who had the old password may also have a token."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,10 +30,10 @@ from users.transactions import in_transaction
 def password_change(
     users: QuerySet[User], *, actor: User | None, origin: Origin | None = None, keep: UUID | None = None
 ) -> Iterator[None]:
-    """Wrap a block that may set the passwords of ``users``. The sessions of those whose password changes end.
+    """Wrap a block that may set the passwords of ``users``. If a user's password changes, their sessions end.
 
-    The session ``keep`` goes on. Their codes are dead, too. A new email that is not verified yet is dropped, because
-    a thief may have set it. A mail tells them. All of it is one transaction with the block.
+    Only the session ``keep`` goes on. The codes of these users become invalid, and a mail tells them. A new email that
+    is not verified yet is dropped, because a thief may have set it. All of this is one transaction with the block.
     """
     with transaction.atomic():
         before = dict(users.values_list("pk", "password"))
@@ -62,7 +62,7 @@ def change_own_password(
     actor: User,
     origin: Origin,
 ) -> None:
-    """Change the caller's password. Their session goes on, and all of their others end.
+    """Change the caller's password. Their session goes on, and all their other sessions end.
 
     Raises: NotYours, EmailMismatch, PasswordRefused, WrongPassword, TooManyAttempts. Then nothing changes.
     """
@@ -78,9 +78,9 @@ def change_own_password(
 
 
 def set_own_password(user: User, new_password: str, *, origin: Origin, keep: UUID | None = None) -> None:
-    """Set the password of ``user``, who has shown the old one. All their sessions but ``keep`` end.
+    """Set the password of ``user``, who has given the old one. All their sessions but ``keep`` end.
 
-    Raises: WrongPassword, when the old one was changed meanwhile. Then nothing changes.
+    Raises: WrongPassword, when the old password was changed meanwhile. Then nothing changes.
     """
     whose = User.objects.filter(pk=user.pk)
     new_hash = make_password(new_password)
@@ -88,7 +88,7 @@ def set_own_password(user: User, new_password: str, *, origin: Origin, keep: UUI
     @in_transaction
     def change() -> None:
         with password_change(whose, actor=user, origin=origin, keep=keep):
-            # Compare and set: if two changes run at once, the second one has the wrong old password.
+            # Compare and set: if two changes run at once, the second one has a wrong old password by then.
             if not whose.filter(password=user.password).update(password=new_hash):
                 raise WrongPassword
 
@@ -98,10 +98,11 @@ def set_own_password(user: User, new_password: str, *, origin: Origin, keep: UUI
 def ask_for_reset_code(
     identity: str, *, by_name_only: bool = False, current: Session | None = None, origin: Origin
 ) -> None:
-    """Mail a reset code to the user of that identity, if there is one and they have an email.
+    """Mail a reset code to the user with that identity, if there is one and they have an email.
 
-    The mail goes after the answer, so that the answer takes as long for an unknown identity. ``current`` is
-    the session that the call was made with, if any.
+    The mail is sent after the answer, so that the answer takes as long for an unknown identity.
+
+    Args: current: the session of the request's token, if it has one.
 
     Raises: TooManyAttempts.
     """
@@ -113,7 +114,7 @@ def ask_for_reset_code(
 def send_reset_code(user: User, *, actor: User, note: str = "") -> None:
     """Mail a reset code to ``user`` on behalf of staff, after the answer. It is recorded.
 
-    It counts against the allowance of ``actor``, and not against the allowance for requests in the name of ``user``.
+    It uses up the allowance of ``actor``, not the one for requests in the name of ``user``.
 
     Raises: NotYours, EmailMissing, TooManyAttempts. Then nothing is mailed.
     """
@@ -134,12 +135,12 @@ def reset_password(
     current: Session | None = None,
     origin: Origin,
 ) -> None:
-    """Set a new password by the code that was mailed to the user of that identity; all of their sessions end.
+    """Set a new password with the code that was mailed to the user with that identity. All their sessions end.
 
     A caller who has the code can read the user's mail, so the email is verified, too.
 
-    If the password is refused, the code stays good and the attempt does not count. The password is compared with
-    the user's name only after the code was right: before, the answer would tell a stranger about the user.
+    If the password is refused, the code stays valid and the attempt does not count. The password is compared with
+    the user's name after the code was right. Otherwise the answer would tell a stranger about the user.
 
     Raises: PasswordRefused, CodeInvalid, TooManyAttempts.
     """
@@ -159,7 +160,7 @@ def reset_password(
             # Every function that deletes codes locks the user's row first.
             whose.update(password=new_hash, email_verified=True)
             use_up(user, code)
-        # They forgot their password, so their wrong ones must not make them wait now.
+        # They forgot their password, so their failed log-ins must not make them wait now.
         forgive_failures(user, caller=caller)
 
     change()

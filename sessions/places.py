@@ -1,4 +1,4 @@
-"""Places that a user knows: devices and networks from which they have logged in lately."""
+"""The places that a user knows: devices and networks from which they have logged in recently."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,15 +26,15 @@ MOST_PLACES = 1000  # of one user, newest first
 
 @dataclass(frozen=True)
 class Place(Caller):
-    """A caller whose device may be known: by the session that it registered with, or by its device token."""
+    """A caller whose device may be known, by the session of its registration or by its device token."""
 
     registration: UUID | None = None
     logged_out: UUID | None = None  # the session whose logout opened `registration`
-    device_token: bytes | None = None  # its digest
+    device_token: bytes | None = None  # a digest
 
     @classmethod
     def of(cls, origin: Origin, *, session: Session | None = None, device_token: str | None = None) -> Self:
-        """The place that a request came from. ``session`` is the session of its token, if it has one."""
+        """Return the place that a request came from. ``session`` is that of the request's token, if it has one."""
         registration = logged_out = None
         if session is not None:
             registration, logged_out = session.opened_from_id, None
@@ -55,11 +55,11 @@ class Place(Caller):
         return self._find(username=identity, **{kind: identity})
 
     def _find(self, *, username: str, email: str | None = None, phone_number: str | None = None) -> Found:
-        """All that `Caller` asks, in one statement. It is the same for users who don't exist."""
+        """Find the user, and whether they know this place, in one statement. It is the same for unknown users."""
         name, reasons = User.normalize_username(username), [reason.value for reason in BUDGETS[LOGINS]]
         found = find_for_login(username=name, email=email, phone_number=phone_number, reasons=reasons, **self._facts)
         if found.user is not None:
-            serve(found.user.pk)  # what follows may wait for a lock on this user's rows
+            serve(found.user.pk)  # the next steps may wait for a lock on this user's rows
         if not settings.THROTTLING:
             return Found(found.user)
         closed = wait_for(LOGINS, failed=found.failed, seconds_left=found.seconds_left)
@@ -94,7 +94,7 @@ class Place(Caller):
 def _places(
     user: User, registration: UUID | None, device_token: bytes | memoryview | None, network: str
 ) -> list[KnownPlace]:
-    """The three places of a session, in the order of `opened_there`."""
+    """Return the three places of a session, in the order of `opened_there`."""
     return [
         KnownPlace(user, f"registration {registration}"),
         KnownPlace(user, f"device token {bytes(device_token or b'').hex()}"),
@@ -103,7 +103,7 @@ def _places(
 
 
 class PlaceBackend(UserBackend):
-    """Django's log-in backend (for the admin), with the places that staff know."""
+    """Django's log-in backend for the admin. It also checks whether the user knows the caller's place."""
 
     def caller(self, request: HttpRequest | None) -> Caller:
         return Place(ip=getattr(request, "client_ip", None))

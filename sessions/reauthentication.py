@@ -1,4 +1,4 @@
-"""Asks for the user's password before some acts, because an access token can be stolen (OWASP ASVS 5.0, 7.5.1).
+"""Ask for the user's password before some acts, because an access token can be stolen (OWASP ASVS 5.0, 7.5.1).
 
 These acts change what identifies a user, delete an account, or end sessions other than the caller's own.
 """
@@ -13,17 +13,17 @@ from users.credentials import check_own_password
 
 
 def is_recent(session: Session) -> bool:
-    """Whether the user of ``session``, as authentication found it, has shown their password lately."""
+    """Return whether the user of ``session`` has given their password recently."""
     shown_at = session.authenticated_at
     return shown_at is not None and session.checked_at - shown_at <= settings.REAUTHENTICATION_WINDOW
 
 
 def require_recent_password(session: Session, *, password: str | None, origin: Origin) -> None:
-    """Check that the user of ``session`` has shown their password lately, or shows it now.
+    """Check that the user of ``session`` has given their password recently, or gives it now.
 
-    It is enough that this session's log-in was at most `REAUTHENTICATION_WINDOW` ago. A ``password`` that
-    comes with the request is good for this request only, and counts as a log-in attempt. Do not call
-    this inside a transaction: a rollback would forget the attempt.
+    The log-in of this session must be at most `REAUTHENTICATION_WINDOW` ago. Otherwise the request must contain the
+    ``password``; this is valid for this request only, and counts as a log-in attempt. Do not call this inside a
+    transaction: a rollback would also undo the count.
 
     Args: session: the caller's session, as authentication found it.
 

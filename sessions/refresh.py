@@ -21,10 +21,10 @@ from users.transactions import tried_again
 def refresh(raw: str, *, audience: str, origin: Origin) -> Grant:
     """Issue a new access token for the session of the refresh token ``raw``. The session's app is named ``audience``.
 
-    With ``settings.ROTATE_REFRESH_TOKENS`` it issues a new refresh token, too. The old one is then used up. If
-    it comes back, the session ends, because one of the two who have it is a thief (RFC 9700 §4.14.2). But answers
-    get lost, and phones ask twice at once. So within ``settings.REFRESH_GRACE`` the client that used the token
-    gets the same successor again, unless the successor has been used.
+    With ``settings.ROTATE_REFRESH_TOKENS`` it also issues a new refresh token, and the old one is used up. If the old
+    one is used again, the session ends, because two clients have it and one of them may be a thief (RFC 9700 §4.14.2).
+    But answers get lost, and phones ask twice at once. So within ``settings.REFRESH_GRACE`` the client that used the
+    token gets the same successor again, unless the successor has been used.
 
     Raises: TokenExpired, TokenInvalid, SessionEnded.
     """
@@ -34,7 +34,7 @@ def refresh(raw: str, *, audience: str, origin: Origin) -> Grant:
         grant = _use(token, session, client)
         if grant is not None:
             return grant
-        session = _look(token, audience)  # raises, if the session ended after our first look
+        session = _look(token, audience)  # raises, if the session has ended since our first look-up
         if token["jti"] == session.refresh_jti:
             raise SessionEnded  # somebody revoked the token through simplejwt's own tables
     if _is_retry(token, session, client):
@@ -52,7 +52,7 @@ def _look(token: RefreshToken, audience: str) -> Session:
 
 
 def _use(token: RefreshToken, session: Session, client: str) -> Grant | None:
-    """The next tokens; None, when ``token`` is no longer the session's current one."""
+    """Return the next tokens. None, when ``token`` is no longer the session's current one."""
     jti, now = token["jti"], session.checked_at
     if not settings.ROTATE_REFRESH_TOKENS:
         return _grant(session) if note_refresh(session.pk, jti=jti, now=now) else None
@@ -62,7 +62,7 @@ def _use(token: RefreshToken, session: Session, client: str) -> Grant | None:
 
 
 def _not_blacklisted(token: RefreshToken) -> RefreshToken:
-    """The token, unless somebody revoked it through simplejwt's own tables. Raises: SessionEnded."""
+    """Return the token. Raises: SessionEnded, if somebody revoked it through simplejwt's own tables."""
     try:
         token.check_blacklist()
     except SimpleJWTError as error:
@@ -71,7 +71,7 @@ def _not_blacklisted(token: RefreshToken) -> RefreshToken:
 
 
 def _is_retry(token: RefreshToken, session: Session, client: str) -> bool:
-    """Whether the client that used this token a moment ago asks again, because it never got the answer."""
+    """Return whether this is a repeat: the client that used the token sends it again within `REFRESH_GRACE`."""
     used_at: datetime | None = session.refresh_used_at
     return (
         used_at is not None
@@ -82,7 +82,7 @@ def _is_retry(token: RefreshToken, session: Session, client: str) -> bool:
 
 
 def _successor_of(session: Session) -> RefreshToken:
-    """The session's current refresh token, made again claim by claim. Its text was never stored."""
+    """Return the session's current refresh token. Its text is not stored, so it is built again from its claims."""
     used_at = session.refresh_used_at
     assert used_at is not None  # noqa: S101  # `_is_retry` has checked it
     token = RefreshToken.for_session(session, issued_at=used_at, expires_at=session.expires_at)
@@ -91,7 +91,7 @@ def _successor_of(session: Session) -> RefreshToken:
 
 
 def _digest_of_client(origin: Origin) -> str:
-    # Not by address: answers mostly get lost because a phone's address has just changed.
+    # Don't use the IP address: most answers get lost because a phone's address has just changed.
     return hashlib.sha256(origin.user_agent.encode()).hexdigest()
 
 

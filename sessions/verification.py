@@ -1,4 +1,4 @@
-"""Verifies an email: a caller who has the code that was mailed to it can read its mail."""
+"""Verify an email by a code that was mailed to it. A caller who has the code can read the mail."""
 
 from sessions.background import after_answer
 from sessions.mail import AccountChange, mail_account_changed, mail_email_code
@@ -13,9 +13,9 @@ from users.transactions import in_transaction
 
 
 def ask_for_email_code(*, email: str | None, user_id: str, origin: Origin) -> None:
-    """Mail a code to ``email``, if it is the latest one of that user.
+    """Mail a code to ``email``, if it is the latest email of that user.
 
-    Neither the answer nor the time that it takes tells whether it is.
+    Neither the answer nor the time that it takes reveals whether it is.
 
     Raises: NoSmsGateway, without an email; TooManyAttempts.
     """
@@ -26,7 +26,7 @@ def ask_for_email_code(*, email: str | None, user_id: str, origin: Origin) -> No
 
 
 def ask_for_email_code_again(*, email: str | None, username: str | None, origin: Origin) -> None:
-    """Mail a code to ``email``, if it is a user's latest one; without ``email``, to the latest one of ``username``.
+    """Mail a code to ``email``, if it is the latest email of a user. Without ``email``, use that of ``username``.
 
     Raises: NoSmsGateway, without both; TooManyAttempts.
     """
@@ -39,9 +39,9 @@ def ask_for_email_code_again(*, email: str | None, username: str | None, origin:
 
 
 def verify_email(identity: str, *, code: str, origin: Origin) -> None:
-    """Verify the latest email of the user of that identity by the code that was mailed to it.
+    """Verify the latest email of the user with that identity by the code that was mailed to it.
 
-    It replaces the user's earlier email, and a mail to that one tells about it.
+    It replaces the user's earlier email. A mail to the earlier email tells about the change.
 
     Raises: CodeInvalid, TooManyAttempts; IdentityTaken, when another user has verified it first.
     """
@@ -53,7 +53,7 @@ def verify_email(identity: str, *, code: str, origin: Origin) -> None:
 
 @in_transaction
 def _verify(user: User, code: str) -> None:
-    # Every function that deletes codes locks the user's row first. In another order two could wait for each other.
+    # Every function that deletes codes locks the user's row first. In another order two of them could deadlock.
     adopt_latest_email(user)
     use_up(user, code, purpose=Purpose.EMAIL)
     if user.new_email:
@@ -62,7 +62,7 @@ def _verify(user: User, code: str) -> None:
 
 
 def send_email_code(user_id: str, email: str | None = None) -> None:
-    """Mail a code to the latest email of that user. If ``email`` is given, only if it is the same one."""
+    """Mail a code to the latest email of that user. If ``email`` is given and is not that one, do nothing."""
     user = User.objects.filter(pk=user_id, is_active=True, deleted_at=None).first()
     if user and user.latest_email and (email is None or _is_same(email, user.latest_email)):
         mail_email_code(user, issue_code(user, purpose=Purpose.EMAIL))

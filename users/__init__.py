@@ -1,1 +1,1 @@
-"""Who, and on what: users, the apps they use, their devices, and the push addresses of those."""
+"""Users, the apps they use, their devices, and the device tokens to which pushes go."""

@@ -20,16 +20,16 @@ class NoDelete(ModelAdmin):
 
     paginator = BoundedPaginator
     show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER  # a count for each choice of each filter
+    show_facets = admin.ShowFacets.NEVER  # off: it would count rows for each choice of each filter
     when_empty = ""
     change_list_template = "users/change_list.html"
-    linked: Sequence[str] = ()  # more look-ups that other pages link to
+    linked: Sequence[str] = ()  # more look-ups, for links from other pages
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BoundedList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Allow only look-ups that the page offers: with others staff could guess a hash letter by letter."""
+        """Allow only look-ups that the page offers. With other look-ups staff could guess a hash letter by letter."""
         names = [name for name in self.get_list_filter(request) if isinstance(name, str)]
         return lookup in {*self.linked, *(f"{name}__{how}" for name in names for how in ("exact", "isnull"))}
 
@@ -52,7 +52,7 @@ class AppAdmin(SavesChanges, NoDelete):
     when_empty = "Make one with: manage.py createapp NAME"
 
     list_display = ["name", "id", "kind", "is_active", "created_at"]
-    # The settings refer to ZAP's app by its name. Only an order to end sessions sets the cut-off.
+    # The settings name ZAP's app, so its name is read-only. Only an order to end sessions sets the cut-off.
     readonly_fields = ["name", "id", "kind", "sessions_valid_after", "created_at"]
     fields = [
         *("name", "id", "kind", "is_active", "sessions_valid_after"),
@@ -125,7 +125,7 @@ class DeviceAdmin(FoundByKey):
 
 @admin.register(DeviceToken)
 class DeviceTokenAdmin(FoundByKey):
-    """Push addresses. The address is a secret: staff can search for it, but it is never shown."""
+    """Device tokens. A token is a secret: staff can search for it, but it is never shown."""
 
     when_empty = "A device token appears when a client logs in with one or a device registers with one."
     list_display = ["id", "user", "device", "updated_at"]
@@ -147,7 +147,7 @@ class RefusedLoginAdmin(ReadOnly):
     ordering = ["-hour", "reason"]
     sortable_by = ()
     list_filter = ["reason"]
-    linked = ["hour__date"]  # from the dashboard
+    linked = ["hour__date"]  # for links from the dashboard
 
     @admin.display(description="hour (UTC)")
     def in_hour(self, refused: RefusedLogin) -> datetime:

@@ -1,4 +1,4 @@
-"""Admin forms that save only the fields that somebody changed."""
+"""Admin forms that save only the fields that staff changed."""
 
 from typing import Any
 
@@ -10,13 +10,12 @@ class SavesChanges(ModelAdmin):
     """Save only the fields that differ from what the form showed.
 
     Others may write the same row while the form is open. A form that saves every field would undo their changes: a new
-    password, a cut-off, a disabled account. The form therefore carries the values that it showed
-    (`show_hidden_initial`).
+    password, a cut-off, a disabled account. So the form contains the values that it showed (`show_hidden_initial`).
     """
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        # A script may send the fields without the shown values. Then they are compared with the row.
+        # A script may leave out the shown values. Then the fields are compared with the row.
         carries = request.method != "POST" or any(name.startswith("initial-") for name in request.POST)
         for field in form.base_fields.values():
             field.show_hidden_initial = change and carries
@@ -36,6 +35,6 @@ class SavesChanges(ModelAdmin):
 
 
 def changed_columns(form: Any) -> dict[str, Any]:
-    """New values of the changed fields that are columns of the model's own table."""
+    """Return the new values of the changed fields that are columns of the model's own table."""
     columns = {field.name for field in form._meta.model._meta.concrete_fields}
     return {name: form.cleaned_data[name] for name in form.changed_data if name in columns}

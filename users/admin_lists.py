@@ -19,7 +19,7 @@ MOST_PAGES = 200
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for mypy only
-    """Count rows for at most 0.4 s, then use the planner's estimate and set `is_estimate`.
+    """Count rows for at most 0.4 s. After that, use the planner's estimate and set `is_estimate`.
 
     It offers at most 200 pages: for a later page PostgreSQL would read all rows before it.
     """
@@ -48,7 +48,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic for mypy
 class BoundedList(ChangeList):
     """Look for up to 500 matching rows first, and sort them afterwards.
 
-    PostgreSQL does not know how few rows match. It would walk the index of the order and look at every other row.
+    PostgreSQL does not know how few rows match. It would follow the index of the sort order and check every row.
     """
 
     queryset: QuerySet[Any]
@@ -62,7 +62,7 @@ class BoundedList(ChangeList):
             self.full_result_count = self.result_count
 
     def _few(self) -> list[Any] | None:
-        """Keys of all matching rows; None if there are more than 500 or the search takes over 1.5 s."""
+        """Return the keys of all matching rows. None if there are more than 500 or the search takes over 1.5 s."""
         try:
             with _at_most(LOOK_FOR_MS):
                 keys = list(self.queryset.order_by().values_list("pk", flat=True)[: FEW + 1])
@@ -73,7 +73,7 @@ class BoundedList(ChangeList):
 
 @contextmanager
 def _at_most(milliseconds: int) -> Iterator[None]:
-    """Cancel a statement of this block that takes longer."""
+    """Cancel a statement of the block that takes longer than this."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('statement_timeout')")
         before = cursor.fetchone()[0]

@@ -1,7 +1,7 @@
 """Where an attempt comes from, and whether the user knows that place.
 
-Strangers can use up the allowances of strangers, but not a user's allowance on their own devices and
-networks. `sessions.places` finds these. This package knows nothing of sessions.
+Attempts from unknown places can use up the allowances of strangers, but not a user's allowance on their own devices and
+networks. `sessions.places` finds these. This package does not know sessions.
 """
 
 from dataclasses import dataclass
@@ -17,29 +17,29 @@ from users.throttling import Allowance, network_of
 
 @dataclass(frozen=True)
 class KnownPlace:
-    """A device or a network from which ``user`` has logged in lately."""
+    """A device or a network from which ``user`` has logged in recently."""
 
     user: User
     key: str
     is_network: bool = False
 
     def allowance(self, name: str) -> Allowance:
-        """The user's allowance there. It is apart from the strangers' allowances."""
+        """Return the user's allowance at this place. It is separate from the strangers' allowances."""
         return Allowance(name, f"{self.user.pk}\0{self.key}")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a log-in has to know before it checks the password."""
+    """What is looked up before the password of a log-in is checked."""
 
     user: User | None
     place: KnownPlace | None = None
-    closed: TooManyAttempts | None = None  # raised for strangers, while this hour's budget is used up
+    closed: TooManyAttempts | None = None  # the error for strangers while this hour's budget is used up
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Where an attempt comes from. This one is a stranger to every user. Subclasses look for known places."""
+    """Where an attempt comes from. In this base class every place is unknown. Subclasses look for known places."""
 
     ip: str | None = None
 
@@ -48,21 +48,21 @@ class Caller:
         return network_of(self.ip)
 
     def find_by_username(self, username: str) -> Found:
-        """What a log-in by that user name has to know."""
+        """Look up a log-in with that user name: the user, and whether the caller's place is known."""
         return self._found(find_user_by_username(username))
 
     def find_by_identity(self, identity: str) -> Found:
-        """What a log-in by that email, phone number or user name has to know."""
+        """Look up a log-in with that email, phone number or user name."""
         return self._found(find_user_by_identity(identity))
 
     def known_place(self, user: User | None) -> KnownPlace | None:
-        """The caller's place, if ``user`` knows it. It costs the same for None, an unknown user."""
+        """Return the caller's place, if ``user`` knows it. For None, an unknown user, it does the same work."""
         return None
 
     def all_places(self, user: User) -> list[KnownPlace]:
-        """Every place that ``user`` knows, whether or not the caller is there."""
+        """Return every place that ``user`` knows, whether or not the caller is there."""
         return []
 
     def _found(self, user: User | None) -> Found:
-        # Everything is asked for every user, so that the time it takes tells nothing.
+        # Look everything up for unknown users, too, so that the time it takes reveals nothing.
         return Found(user, self.known_place(user), find_wait(LOGINS)) if settings.THROTTLING else Found(user)

@@ -1,4 +1,4 @@
-"""Apps and their credentials: the key registers devices, the shared secret signs requests."""
+"""Apps and their credentials: the key registers devices, and the shared secret signs requests."""
 
 import hashlib
 import hmac
@@ -20,7 +20,7 @@ ADMIN_APP_NAMES = ("Admin", "Admin (ZapAuth)")
 
 @dataclass(frozen=True)
 class NewApp:
-    """A new app and its credentials in plain text. They are shown once and not stored."""
+    """A new app and its credentials in plain text. They are shown once and not stored in this form."""
 
     app: App
     key: str
@@ -53,7 +53,7 @@ def get_app_by_key(app_id: str, app_key: str, *, ip: str | None) -> App:
 
 
 def get_zap_app() -> App:
-    """Return the app of ZAP's clients, named by the settings. It is created at its first use.
+    """Return the app of ZAP's clients, which the settings name. It is created on first use.
 
     Raises: AppInactive.
     """
@@ -64,7 +64,7 @@ def get_zap_app() -> App:
 
 
 def get_admin_app() -> App:
-    """Return the app of the admin's sessions. It is created at its first use and has no key.
+    """Return the app of the admin's sessions. It is created on first use and has no key.
 
     Raises: AppInactive.
     """

@@ -12,15 +12,15 @@ from django.db.models import DateTimeField, Func
 
 
 class DatabaseNow(Func):
-    """The database's time inside a query, for example as an annotation."""
+    """The database's time as an expression in a query, for example as an annotation."""
 
     function = "clock_timestamp"
     output_field = DateTimeField()
 
 
 def database_now() -> datetime:
-    """Return the database's present time, in UTC. Costs one short statement."""
+    """Return the database's time now, in UTC. Costs one short statement."""
     with connection.cursor() as cursor:
-        # Not now(): in a transaction it is the time of the start, which may be before a long wait for a lock.
+        # Not now(): in a transaction this is the time when it began, which may be before a long wait for a lock.
         cursor.execute("SELECT clock_timestamp()")
         return cast(datetime, cursor.fetchone()[0])

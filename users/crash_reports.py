@@ -9,7 +9,7 @@ MOST_OF_DEVICE = 100
 
 
 def keep_crash_report(device_id: str, *, stack_trace: str, message: str = "", method_name: str = "") -> None:
-    """Store a crash report of a device. Long texts are cut. A device keeps its 100 newest reports.
+    """Store a crash report of a device. Long texts are cut. Only the 100 newest reports of a device stay.
 
     Raises: TooManyAttempts.
     """
@@ -24,7 +24,7 @@ def keep_crash_report(device_id: str, *, stack_trace: str, message: str = "", me
 
 @in_transaction
 def _keep(device_id: str, **texts: str) -> None:
-    # The lock makes reports of one device wait for each other, so that each sees how many there are.
+    # Reports of the same device wait for this lock, so that each one sees how many there are.
     device = Device.objects.select_for_update(no_key=True).get(pk=device_id)
     CrashReport.objects.create(device=device, created_at=database_now(), **texts)
     newest_first = CrashReport.objects.filter(device=device).order_by("-created_at", "-pk")

@@ -1,4 +1,4 @@
-"""Checks the password of a log-in, for both dialects and the admin."""
+"""Check the password of a log-in, for both dialects and the admin."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +18,7 @@ from users.throttling import Allowance, count_attempt, identity_of, take_back
 class OwaspArgon2(Argon2PasswordHasher):
     """Argon2id with 19 MiB and two passes (OWASP Password Storage Cheat Sheet).
 
-    Django's default takes 100 MiB for each hash, and a burst of log-ins makes as many hashes at once as there are
-    threads.
+    Django's default takes 100 MiB for each hash. Each thread may be hashing a password at the same time.
     """
 
     memory_cost = 19 * 1024
@@ -28,7 +27,7 @@ class OwaspArgon2(Argon2PasswordHasher):
 
 
 def get_user_by_username(username: str, password: str, *, caller: Caller) -> User:
-    """The user of that name (in any case of letters), if ``password`` is theirs.
+    """Return the user with that name (in any case of letters), if ``password`` is theirs.
 
     Raises: BadCredentials, AccountDisabled, TooManyAttempts.
     """
@@ -36,7 +35,7 @@ def get_user_by_username(username: str, password: str, *, caller: Caller) -> Use
 
 
 def get_user_by_identity(identity: str, password: str, *, caller: Caller) -> User:
-    """The user of that email, phone number or user name, if ``password`` is theirs.
+    """Return the user with that email, phone number or user name, if ``password`` is theirs.
 
     Raises: BadCredentials, AccountDisabled, TooManyAttempts.
     """
@@ -44,7 +43,7 @@ def get_user_by_identity(identity: str, password: str, *, caller: Caller) -> Use
 
 
 def check_own_password(user: User, password: str, *, caller: Caller) -> bool:
-    """Whether ``password`` is the user's. It counts like a log-in by name. Raises: TooManyAttempts."""
+    """Return whether ``password`` is the user's. It counts like a log-in by user name. Raises: TooManyAttempts."""
     place = caller.known_place(user) if settings.THROTTLING else None
     attempt = _attempt(user.username, place, caller)
     attempt.count()
@@ -55,9 +54,9 @@ def check_own_password(user: User, password: str, *, caller: Caller) -> bool:
 
 
 def forgive_failures(user: User, *, caller: Caller) -> None:
-    """Forget the user's failed log-ins from the caller's address and from each place that they know.
+    """Forget the user's failed log-ins from the caller's address and from each place that the user knows.
 
-    For a user who has proved in another way who they are.
+    Call this when the user has proved their identity in another way.
     """
     identities = [identity for identity in (user.username, user.email, user.phone_number) if identity]
     strangers = [each for identity in identities for each in _as_stranger(identity, caller).forgiven]
@@ -78,10 +77,11 @@ class _Attempt:
     is_known: bool = False
 
     def count(self) -> None:
-        """Raises: TooManyAttempts, before the password is looked at."""
+        """Count the attempt before the password is checked. Raises: TooManyAttempts."""
         count_attempt(self.first)
-        # The others count only after that: a phone that tries one password for ever can't use up the allowance of its
-        # office, nor its user's allowance elsewhere. Without others it costs the same, so that the time tells nothing.
+        # Count against the other allowances only after that. So a phone that repeats one wrong password can't use up
+        # the allowance of its office, or its user's allowance elsewhere. The second call happens even if there are no
+        # others, so that the time reveals nothing.
         count_attempt(*{*self.forgiven, *self.shared} - {self.first})
 
     def take_back(self) -> None:
@@ -97,7 +97,7 @@ def _as_stranger(identity: str, caller: Caller) -> _Attempt:
 
 def _at_known_place(place: KnownPlace, caller: Caller) -> _Attempt:
     own = place.allowance("login_known")
-    # Others may be at the same address. They must not try one password on all of its users.
+    # Others may share the address. They must not try one password on all of its users.
     shared = (Allowance("login_address", caller.network),) if place.is_network else ()
     return _Attempt(own, (own,), shared, is_known=True)
 
@@ -107,7 +107,7 @@ def _attempt(identity: str, place: KnownPlace | None, caller: Caller) -> _Attemp
 
 
 def _count(identity: str, found: Found, caller: Caller) -> _Attempt:
-    """Count an attempt before it is made. Strangers may only try while the budget lasts. Raises: TooManyAttempts."""
+    """Count an attempt before it is made. Raises: TooManyAttempts, also for strangers if the budget is used up."""
     attempt = _attempt(identity, found.place, caller)
     if settings.THROTTLING and found.closed and not attempt.is_known:
         raise found.closed
@@ -137,7 +137,7 @@ def _checked(found: Found, identity: str, password: str, caller: Caller) -> User
 
 
 class UserBackend(ModelBackend):
-    """Django's log-in backend (for the admin), by the same check. Permissions are Django's own."""
+    """Django's log-in backend for the admin, with the same check. Permissions are Django's own."""
 
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any

@@ -1,4 +1,4 @@
-"""What this thread uses its database connection for: which user, and how long a statement may take.
+"""What this thread uses its database connection for: its user, and how long a statement may take.
 
 The database backend (`zapauth.postgresql`) reads both when it borrows a connection.
 """
@@ -26,9 +26,9 @@ _use: ContextVar[Use] = ContextVar("use", default=Use.REQUEST)
 
 
 def serve(who: str | UUID) -> None:
-    """Count the connections of this request as those of ``who``, so that no user holds more than half of the pool.
+    """Count this request's connections as those of ``who``, so that one user can't hold more than half of the pool.
 
-    An open connection goes back to the pool. The next statement borrows one that counts.
+    An open connection goes back to the pool. The next statement borrows one that is counted.
     """
     if who == _served.get():
         return
@@ -38,12 +38,12 @@ def serve(who: str | UUID) -> None:
 
 
 def serve_nobody() -> None:
-    """Forget whom this thread served, because another request begins."""
+    """Forget the user that this thread served, because another request begins."""
     _served.set(None)
 
 
 def served() -> str | UUID | None:
-    """The id of the user, or of the app-level session, that this thread serves. None: not known yet."""
+    """Return the id of the user, or of the app-level session, that this thread serves. None: not known yet."""
     return _served.get()
 
 
@@ -54,14 +54,14 @@ def use() -> Use:
 def set_use(what: Use) -> None:
     """Set the time limits of this thread to those of ``what`` in `settings.TIME_LIMITS`, from now on.
 
-    A connection that is open already keeps its limits.
+    A connection that is already open keeps its limits.
     """
     _use.set(what)
 
 
 @contextmanager
 def used_for(what: Use) -> Iterator[None]:
-    """Set the time limits of this thread for a block, as `set_use`."""
+    """Set the time limits of this thread for a block, like `set_use`."""
     before = _use.set(what)
     try:
         yield

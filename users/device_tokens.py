@@ -1,4 +1,4 @@
-"""Devices and their push addresses. This module and the statements of logout decide who gets a user's pushes."""
+"""Devices and their device tokens. This module and the statements of log-in and logout set which user gets pushes."""
 
 import logging
 from typing import Any
@@ -19,7 +19,7 @@ def find_device(app: App, unique_id: str | None) -> Device | None:
 
 
 def register_device(app: App, *, unique_id: str | None, **fields: Any) -> Device:
-    """Store a device and return it. A device with that ``unique_id`` is updated; without one a new row is made."""
+    """Store a device and return it. A device with that ``unique_id`` is updated; without one a row is added."""
     if unique_id is None:
         return Device.objects.create(app=app, **fields)
     # Not `update_or_create`: its FOR UPDATE would block sessions that are being opened on the device.
@@ -35,16 +35,16 @@ def register_device(app: App, *, unique_id: str | None, **fields: Any) -> Device
 def attach_device_token(
     token: str, *, user: User | None = None, held_by: UUID | None = None, device: Device | None = None
 ) -> DeviceToken:
-    """Store a push address, encrypted, and assign it to ``user`` and ``device``. None leaves the old value.
+    """Store a device token, encrypted, and give it to ``user`` and ``device``. None leaves the old value.
 
     A device token belongs to the last user who logged in with it; ``held_by`` is the id of that user's session.
-    An app-level session has no user: nobody logged in, so the owner stays.
+    An app-level session has no user: nobody logged in, so the token's user stays.
     """
     given = {"user": user, "held_by": held_by, "device": device}
     changed = [field for field, value in given.items() if value is not None]
     row = DeviceToken.of(token, **given)
-    # One upsert: two phones may send the same token at once. A known token is encrypted again, so that it moves to a
-    # new SECRET_KEY, even if the old key is lost.
+    # One upsert: two phones may send the same token at once. A known token is encrypted again, so that it uses a new
+    # SECRET_KEY, even if the old key is lost.
     DeviceToken.objects.bulk_create(
         [row], update_conflicts=True, unique_fields=["digest"], update_fields=["sealed_token", *changed, "updated_at"]
     )
@@ -52,7 +52,7 @@ def attach_device_token(
 
 
 def lock_device_tokens(rule: Q) -> None:
-    """Lock the push addresses that match ``rule`` until the transaction ends, in the order of their keys.
+    """Lock the device tokens that match ``rule`` until the transaction ends, in the order of their keys.
 
     Call this before writing several of them. Otherwise two transactions could wait for each other.
     """
@@ -61,9 +61,9 @@ def lock_device_tokens(rule: Q) -> None:
 
 
 def push_addresses_of(user: User) -> list[str]:
-    """Decrypt and return the push addresses of ``user``, for a push sender. Call it again for each push.
+    """Decrypt and return the push addresses of ``user``, for a program that sends pushes. Call it again for each push.
 
-    An address that no key can decrypt is logged as an error and left out.
+    A device token that no key can decrypt is logged as an error and left out.
     """
     addresses = []
     for held in DeviceToken.objects.filter(user=user).order_by("pk"):
@@ -75,7 +75,7 @@ def push_addresses_of(user: User) -> list[str]:
 
 
 def release_device_token(device_token_id: int, *, user: User | None, held_by: UUID, device: Device) -> None:
-    """Take a push address from ``device``, and from ``user`` if their session ``held_by`` still holds it."""
+    """Take a device token from ``device``, and from ``user`` if their session ``held_by`` still holds it."""
     row = DeviceToken.objects.filter(pk=device_token_id)
     row.filter(device=device).update(device=None, updated_at=timezone.now())
     if user is not None:

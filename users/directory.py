@@ -29,7 +29,7 @@ def register_user(*, ip: str | None = None, by_staff: bool = False, **fields: An
 
 
 def admit_user(*, password: str, ip: str | None, by_staff: bool = False, **fields: Any) -> None:
-    """Check that a user may be created, before the slow password hash. Counts an attempt unless staff ask.
+    """Check that a user may be created, before the slow password hash. Counts an attempt, except for staff.
 
     Do not call it in a transaction: a rollback would also undo the count.
 
@@ -43,7 +43,7 @@ def admit_user(*, password: str, ip: str | None, by_staff: bool = False, **field
 
 
 def create_user(*, username: str, password: str, ip: str | None = None, **fields: Any) -> User:
-    """Create a user. ``ip`` is stored as their first address.
+    """Create a user. ``ip`` is stored as their first IP address.
 
     Raises: IdentityTaken, when another user has the user name, email or phone number.
     """
@@ -68,7 +68,7 @@ def get_user_to_change(user_id: str, *, actor: User, act: Act) -> User:
 
 
 def users_visible_to(actor: User) -> QuerySet[User]:
-    """All users for staff who may see users; otherwise only ``actor``. Deleted users are left out."""
+    """Return all users for staff who may see users, and otherwise only ``actor``. Deleted users are left out."""
     users = User.objects.filter(deleted_at=None)
     return users if may(actor, Act.SEE_USER) else users.filter(pk=actor.pk)
 
@@ -129,7 +129,7 @@ def change_user(user: User, **columns: Any) -> None:
 
 
 def adopt_latest_email(user: User) -> None:
-    """Make the latest email of ``user`` their verified email. Call this after they have proved that they read it.
+    """Make the latest email of ``user`` their verified email. The caller has checked that the user can read its mail.
 
     Raises: IdentityTaken, when another user has it now; CodeInvalid, when it is no longer the latest.
     """
@@ -148,7 +148,7 @@ def _get_target(users: QuerySet[User], user_id: str, actor: User, act: Act) -> U
     if user_id == actor.pk:
         require(actor, act, actor)
         return actor
-    require(actor, act)  # before the look-up: others must not learn which ids exist
+    require(actor, act)  # check this before the look-up: the answer must not reveal which ids exist
     user = users.filter(pk=user_id).first() if is_object_id(user_id) else None
     if user is None:
         raise UserNotFound
@@ -160,8 +160,8 @@ def _get_target(users: QuerySet[User], user_id: str, actor: User, act: Act) -> U
 def _one_of_each(*, besides: str = "", **fields: Any) -> Iterator[None]:
     """Run a block that stores these ``fields`` of a user, in a transaction.
 
-    It first looks whether another user has them, so that PostgreSQL logs no constraint error. If two requests race,
-    the unique constraints decide.
+    It first checks whether another user has the same values, so that PostgreSQL logs no constraint error. If two
+    requests race, the unique constraints decide.
 
     Args: besides: id of the user that is changed.
 
@@ -187,7 +187,7 @@ def _find_taken(
     phone_number: str | None = None,
     **others: Any,
 ) -> str | None:
-    """Name of the first of the three fields that another user has. Compares as the unique constraints do."""
+    """Return the first of the three fields whose value another user has. Compares like the unique constraints."""
     rules = {"username": Q(username__iexact=username)} if username else {}
     rules |= {"email": Q(email__iexact=email)} if email else {}
     rules |= {"phone_number": Q(phone_number=phone_number)} if phone_number else {}

@@ -8,7 +8,7 @@ class UsersError(Exception):
 
 
 class BadCredentials(UsersError):
-    """Unknown user or wrong password. The two are not told apart, on purpose."""
+    """Unknown user or wrong password. The answer is the same for both, so that it does not reveal which users exist."""
 
 
 class AccountDisabled(UsersError):
@@ -53,7 +53,7 @@ class UserNotFound(UsersError):
 
 
 class WrongPassword(UsersError):
-    """The old password, which users give to change their own, is wrong."""
+    """The old password in a request to change the password is wrong."""
 
 
 class EmailMismatch(UsersError):
@@ -65,11 +65,11 @@ class EmailMissing(UsersError):
 
 
 class NoSmsGateway(UsersError):
-    """The code should go to a phone number, but this service sends mail only."""
+    """The code would have to go to a phone number, but this service sends mail only."""
 
 
 class CodeInvalid(UsersError):
-    """The code is wrong, used, expired or unknown. These are not told apart, on purpose."""
+    """The code is wrong, used, expired or unknown. The answer is the same for all four."""
 
 
 class TooManyAttempts(UsersError):

@@ -1,8 +1,8 @@
-"""Who may do what to whom. Both dialects, the admin and the commands ask this module.
+"""Who may do what to whom. Both dialects, the admin and the commands use this module.
 
 - Users may read, change and delete their own account, and see and end their own sessions.
-- An act on another user needs `is_staff`, an active account that is not deleted, and the permission. A former
-  operator keeps permissions without effect (`is_acting_staff`, which `User.has_perm` calls).
+- An act on another user needs `is_staff`, an active account that is not deleted, and the permission. The permissions
+  of former staff stay, but have no effect (`is_acting_staff`, which `User.has_perm` calls).
 - Only superusers may change, delete or disable protected users: staff, superusers, and users with any permission.
 - Only superusers may end the sessions of superusers.
 - Only superusers may change `is_staff`, `is_superuser`, groups and permissions. Nobody may change their own, nor their
@@ -70,12 +70,12 @@ _PERMISSIONS: dict[Act, tuple[str, ...]] = {
     Act.SEE_DEVICE_TOKENS: ("users.view_devicetoken",),
     Act.SEE_GROUPS: ("auth.view_group",),
 }
-# Acts that need no permission on one's own account.
+# Acts on one's own account that need no permission.
 _OF_ONESELF = {Act.SEE_USER, Act.CHANGE_USER, Act.DELETE_USER, Act.SEE_SESSIONS, Act.END_SESSIONS}
 _NEVER_OF_ONESELF = {Act.SET_ROLE, Act.CHANGE_POWERS, Act.DISABLE_USER, Act.SEND_RESET}
 _BY_SUPERUSERS_ONLY = {Act.CHANGE_POWERS}
 _CHANGES = {Act.CHANGE_USER, Act.SET_ROLE, Act.CHANGE_POWERS, Act.DISABLE_USER, Act.DELETE_USER, Act.SEND_RESET}
-# Fields of a user that need another act than CHANGE_USER.
+# Fields of a user that need an act other than CHANGE_USER.
 _ACT_OF_FIELD = {
     "is_staff": Act.CHANGE_POWERS,
     "is_superuser": Act.CHANGE_POWERS,
@@ -85,21 +85,21 @@ _ACT_OF_FIELD = {
     "is_active": Act.DISABLE_USER,
 }
 
-# Condition on sessions: not of a superuser. App-level sessions have no user.
+# Condition on sessions: not those of superusers. App-level sessions have no user.
 NOT_OF_SUPERUSERS = Q(user=None) | Q(user__is_superuser=False)
-# The same as a condition on users.
+# The same condition on users.
 NOT_SUPERUSERS = Q(is_superuser=False)
 
 
 def may(actor: "Actor", act: Act, target: "User | None" = None) -> bool:
-    """Whether ``actor`` may do ``act`` to ``target``. Without a target: whether they may do it to anybody at all."""
+    """Return whether ``actor`` may do ``act`` to ``target``. Without a target: to anybody at all."""
     if actor is not None and target is not None and actor.pk == target.pk and act in _OF_ONESELF:
         return target.is_active and target.deleted_at is None
     return may_as_staff(actor, act, target)
 
 
 def may_as_staff(actor: "Actor", act: Act, target: "User | None" = None) -> bool:
-    """Like `may`, but without the acts on one's own account. The admin uses this one."""
+    """Like `may`, but without the acts on one's own account. The admin uses this function."""
     if actor is None or not actor.has_perms(_PERMISSIONS[act]):
         return False
     if act in _BY_SUPERUSERS_ONLY and not actor.is_superuser:
@@ -114,12 +114,12 @@ def require(actor: "Actor", act: Act, target: "User | None" = None) -> None:
 
 
 def is_acting_staff(user: "User") -> bool:
-    """Whether ``user`` is staff, active and not deleted. Otherwise their permissions have no effect."""
+    """Return whether ``user`` is staff, active and not deleted. Otherwise their permissions have no effect."""
     return user.is_staff and user.is_active and user.deleted_at is None
 
 
 def is_protected(user: "User") -> bool:
-    """Whether only superusers may change, delete and disable ``user``."""
+    """Return whether only superusers may change, delete and disable ``user``."""
     return (
         user.is_staff
         or user.is_superuser
@@ -129,22 +129,22 @@ def is_protected(user: "User") -> bool:
 
 
 def may_end_sessions(actor: "Actor", *, of_many: bool) -> bool:
-    """Whether ``actor`` may end sessions of another user, or of many users at once."""
+    """Return whether ``actor`` may end sessions of another user, or of many users at once."""
     return may(actor, Act.END_MANY if of_many else Act.END_SESSIONS)
 
 
 def closed_fields(actor: "Actor", target: "User") -> list[str]:
-    """Names of the fields of ``target`` that ``actor`` may not change, even if they may change other fields."""
+    """Return the fields of ``target`` that ``actor`` may not change, even if they may change other fields."""
     return [field for field, act in _ACT_OF_FIELD.items() if not may_as_staff(actor, act, target)]
 
 
 def spares_superusers(actor: "User") -> bool:
-    """Whether ``actor`` may not end the sessions of superusers."""
+    """Return whether ``actor`` may not end the sessions of superusers."""
     return not actor.is_superuser
 
 
 def endable_by(actor: "User") -> Q:
-    """Condition on the sessions that ``actor``, who has END_SESSIONS or END_MANY, may end."""
+    """Return the condition on sessions that ``actor``, who has END_SESSIONS or END_MANY, may end."""
     return NOT_OF_SUPERUSERS if spares_superusers(actor) else Q()
 
 

@@ -1,4 +1,4 @@
-"""Record what staff change on accounts, in the admin's log table (`LogEntry`), also for changes by API."""
+"""Record what staff change on accounts, in the admin's log table (`LogEntry`). Changes through the API are included."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ def record_change(user: User, *, actor: User, fields: Iterable[str]) -> None:
 
 
 def record_act(user: User, *, actor: User, text: str) -> None:
-    """Record an act of ``actor`` on ``user`` as a text."""
+    """Record an act of ``actor`` on ``user``, described by ``text``."""
     _write(user, actor, CHANGE, text)
 
 

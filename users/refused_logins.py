@@ -1,4 +1,4 @@
-"""Counts the attempts that fail, by hour and reason, for the dashboard and for the budget over all identities.
+"""Count failed attempts by hour and reason, for the dashboard and for the budget over all identities.
 
 No name is stored.
 """
@@ -20,14 +20,14 @@ logger = logging.getLogger("zapauth.alarm")
 KEPT_FOR = timedelta(days=400)
 Reason = RefusedLogin.Reason
 
-# How many attempts of strangers may fail in an hour, all identities together: the name of the allowance, and the
-# reasons that count.
+# How many attempts of strangers may fail in an hour, for all identities together. Each budget has the name of its
+# allowance and the reasons that count.
 LOGINS, RESET_CODES = "login_everybody", "reset_try_everybody"
 BUDGETS = {LOGINS: (Reason.WRONG_PASSWORD, Reason.UNKNOWN_USER), RESET_CODES: (Reason.WRONG_CODE,)}
 
-# One statement, on one row that all failures of the hour share. The row must not stay locked until the disk has
-# written it, so the commit does not wait for the disk. A crash may lose the counts of the last moment and nothing
-# else. Inside a caller's transaction it waits, because that commit is not ours.
+# One statement, on one row that all failures of the hour share. The commit does not wait for the disk, so that the
+# row is locked for a short time only. After a crash, the counts of the last moment may be lost, and nothing else.
+# Inside a caller's transaction the commit waits, because it also commits the caller's work.
 _COUNT = """
 WITH quick AS MATERIALIZED (
     SELECT CASE WHEN %(alone)s THEN set_config('synchronous_commit', 'off', true) END AS setting
@@ -47,12 +47,12 @@ SELECT COALESCE(sum(count), 0),
   FROM users_refusedlogin
  WHERE hour = (SELECT date_trunc('hour', clock_timestamp(), 'UTC')) AND reason = ANY(%(reasons)s)
 """
-# Several attempts may see the budget exceeded. One of them inserts the row.
+# Several attempts may exceed the budget at once. One of them inserts the row.
 _FIRST = "INSERT INTO users_throttle (key, count, resets_at) VALUES (%s, 1, %s) ON CONFLICT DO NOTHING RETURNING key"
 
 
 def count_refused(reason: Reason) -> None:
-    """Count one more failed attempt. The first one over a budget raises the alarm."""
+    """Count one more failed attempt. The first one over a budget logs an alarm."""
     budget = next((name for name, reasons in BUDGETS.items() if reason in reasons), None)
     others = [other.value for other in BUDGETS[budget] if other is not reason] if budget else []
     facts: dict[str, Any] = {"reason": reason.value, "others": others, "alone": not connection.in_atomic_block}
@@ -64,7 +64,7 @@ def count_refused(reason: Reason) -> None:
 
 
 def find_wait(budget: str) -> TooManyAttempts | None:
-    """The error for strangers, if the failures of this hour exceed the budget. Reads one count and locks nothing."""
+    """Return the error for strangers, if the failures of this hour exceed the budget. Takes no lock."""
     with connection.cursor() as cursor:
         cursor.execute(_FAILED, {"reasons": [reason.value for reason in BUDGETS[budget]]})
         failed, seconds_left = cursor.fetchone()
@@ -72,9 +72,9 @@ def find_wait(budget: str) -> TooManyAttempts | None:
 
 
 def wait_for(budget: str, *, failed: int, seconds_left: float) -> TooManyAttempts | None:
-    """The error for strangers, if ``failed``, the failures of this hour, exceeds the budget.
+    """Return the error for strangers, if ``failed``, the failures of this hour, exceeds the budget.
 
-    ``seconds_left``: of this hour.
+    Args: seconds_left: until the hour ends.
     """
     return TooManyAttempts(max(1, math.ceil(seconds_left))) if failed > Allowance(budget, "").most else None
 

@@ -1,4 +1,4 @@
-"""Hashes a password again when the hasher has changed. The password stays the same."""
+"""Hash a password again when the hasher has changed. The password stays the same."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from django.db import connection, transaction
 
 
 class RehashingUser(AbstractBaseUser):
-    """A user whose hash is replaced at a log-in if an older hasher made it."""
+    """A user whose password is hashed again at a log-in, if an older hasher made the hash."""
 
     class Meta:
         abstract = True
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Whether that is the password. Replaces the hash if an older hasher made it."""
+        """Return whether that is the password. Replaces the hash if an older hasher made it."""
 
         def hash_anew(raw_password: str) -> None:
             self._replace_hash(make_password(raw_password))
@@ -25,7 +25,7 @@ class RehashingUser(AbstractBaseUser):
         # Compare and set: Django's own method would overwrite a password that was changed meanwhile.
         same = type(self)._default_manager.filter(pk=self.pk, password=self.password)
         with transaction.atomic():
-            # So that the trigger `note_password` does not take it for a change of the password.
+            # With this the trigger `note_password` does not treat it as a change of the password.
             _say_that_the_password_is_the_same("on")
             replaced = same.update(password=new)
             _say_that_the_password_is_the_same("off")

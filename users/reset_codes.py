@@ -1,7 +1,7 @@
 """One-time codes sent by mail (OWASP Forgot Password Cheat Sheet; NIST SP 800-63B §4.2.1).
 
-A code is valid for one user and one purpose. It has 48 random bits, so guesses cannot find it. Wrong guesses
-therefore don't delete it, and a stranger cannot take a user's code away by guessing.
+A code is valid for one user and one purpose. It has 48 random bits, so it can't be guessed. Wrong guesses
+therefore don't delete it, and a stranger can't make a user's code invalid by guessing.
 """
 
 import hmac
@@ -42,7 +42,7 @@ def count_request(identity: str, *, user: User | None, caller: Caller) -> None:
 
 
 def issue_code(user: User, *, purpose: Purpose = Purpose.RESET) -> str:
-    """Make a new code and return it in the form that is mailed, `3f9a 1c07 b2e4`. It replaces the code before it."""
+    """Make a new code and return it in the form that is mailed, `3f9a 1c07 b2e4`. It replaces the earlier one."""
     code = _random_code()
     now = database_now()
     row = OneTimeCode(
@@ -83,7 +83,7 @@ def try_code(
 
 
 def _find_by_code(users: Sequence[User], code: str, purpose: Purpose) -> User | None:
-    """Return the user among ``users`` to whom ``code`` was mailed, or None. One statement for all users."""
+    """Return the user among ``users`` to whom ``code`` was mailed, or None. It takes one statement for all users."""
     with connection.cursor() as cursor:
         cursor.execute(_LIVE_DIGESTS, ([user.pk for user in users], purpose))
         digests = {user_id: bytes(digest) for user_id, digest in cursor.fetchall()}
@@ -97,7 +97,7 @@ def _allowances(name: str, identity: str, place: KnownPlace | None, caller: Call
     address = Allowance("reset_address", caller.network)
     if place is None:
         return Allowance(name, identity_of(identity)), address
-    # Other people may share the network; a device belongs to its user.
+    # Other people may share the network; only the user has the device.
     return (place.allowance(f"{name}_known"), *([address] if place.is_network else []))
 
 
@@ -112,7 +112,7 @@ def use_up(user: User, code: str, *, purpose: Purpose = Purpose.RESET) -> None:
 
 
 def address_for(user: User, purpose: Purpose) -> str:
-    """The address to which a code for ``purpose`` is mailed; empty if the user has none."""
+    """Return the email to which a code for ``purpose`` is mailed; empty if the user has none."""
     return (user.latest_email if purpose == Purpose.EMAIL else user.email) or ""
 
 
@@ -127,7 +127,7 @@ def forget_all_codes() -> None:
 
 
 def _random_code() -> str:
-    # Programs could read a code of digits only, or one like 12345678901e2, as a number. So it has another letter.
+    # Programs could read a code of digits only, or one like 12345678901e2, as a number. So it contains another letter.
     while not set(code := secrets.token_hex(DIGITS // 2)) & set("abcdf"):
         pass
     return code
@@ -135,7 +135,7 @@ def _random_code() -> str:
 
 def _digest(user: User, code: str, purpose: Purpose) -> bytes:
     # The digest is keyed with SECRET_KEY, so a stolen database does not help to guess a code. It includes the user,
-    # the purpose and the address: a code is useless for another user or purpose, and after a change of address.
+    # the purpose and the email: a code is useless for another user or purpose, and after a change of the email.
     typed = _BETWEEN_GROUPS.sub("", code).lower()
     facts = f"{user.pk}\0{purpose}\0{address_for(user, purpose)}\0{typed}"
     return salted_hmac("users.reset_codes", facts, algorithm="sha256").digest()

@@ -1,8 +1,8 @@
-"""How often something may be tried. PostgreSQL counts, for all workers together, and restarts lose nothing.
+"""Limit how often something may be tried. PostgreSQL counts, for all workers together, and a restart loses no counts.
 
 An attempt is counted before it is made, so that a hundred attempts at once count as a hundred. It is taken back if it
-succeeds. A caller who has used up an allowance waits until its window ends. Meanwhile every attempt is refused,
-right or wrong, without a look at it.
+succeeds. A caller who has used up an allowance waits until its window ends. Until then every attempt is refused,
+right or wrong, without a check.
 """
 
 import math
@@ -57,7 +57,7 @@ DELETE FROM users_throttle
 
 @dataclass(frozen=True)
 class Allowance:
-    """How often ``who`` may do something. ``settings.THROTTLE_RATES[name]`` is (times, seconds)."""
+    """An allowance: how often ``who`` may do something. ``settings.THROTTLE_RATES[name]`` is (times, seconds)."""
 
     name: str
     who: str
@@ -105,19 +105,19 @@ def take_back(*allowances: Allowance, clear: Iterable[Allowance] = ()) -> None:
 
 
 def forget_past() -> None:
-    """Delete the counts whose window has ended. Rows that an attempt has locked now are left to the next time."""
+    """Delete the counts whose window has ended. Rows that an attempt has locked now are deleted the next time."""
     with connection.cursor() as cursor:
         cursor.execute(_FORGET)
 
 
 def identity_of(text: str) -> str:
-    """One spelling of all the texts that mean the same user name, email or phone number to the database."""
+    """Normalise a user name, email or phone number. The database compares them in the same way."""
     # Upper case first, because PostgreSQL compares in upper case: a few letters have only their capital in common.
     return User.normalize_username(text).upper().casefold()
 
 
 def network_of(ip: str | None) -> str:
-    """The network of the caller: an IPv4 address, or 64 bits of an IPv6 address, which one customer gets as a whole."""
+    """Return the caller's network: an IPv4 address, or the 64 bits of an IPv6 address that one customer gets."""
     if ip is None:
         return ""
     address = ip_address(ip)

@@ -1,4 +1,4 @@
-"""Tries a transaction again when PostgreSQL has given it up, for example because of a deadlock."""
+"""Try a transaction again when PostgreSQL has aborted it, for example because of a deadlock."""
 
 import logging
 import random
@@ -15,7 +15,7 @@ R = TypeVar("R")
 logger = logging.getLogger("zapauth.database")
 
 TRIES = 6
-_LONGEST_PAUSE = 0.02  # seconds, times the number of tries so far
+_LONGEST_PAUSE = 0.02  # in seconds, times the number of tries so far
 # Error codes of PostgreSQL (appendix A): nothing was done, and the same work may succeed now.
 _AGAIN = {
     "40001",  # serialization_failure
@@ -26,10 +26,10 @@ _AGAIN = {
 
 
 def tried_again(function: Callable[P, R]) -> Callable[P, R]:
-    """Call ``function`` again if PostgreSQL gave up its work because of a deadlock or the like.
+    """Call ``function`` again if PostgreSQL aborted its work because of a deadlock or the like.
 
     Only for a function whose work is one transaction or one statement, so that nothing is done twice. Inside
-    a caller's transaction the error goes to the caller, whose whole transaction is lost.
+    a caller's transaction the error goes to the caller, because the whole transaction is lost.
     """
 
     @wraps(function)
@@ -43,7 +43,7 @@ def tried_again(function: Callable[P, R]) -> Callable[P, R]:
                 if _sqlstate(error) not in _AGAIN:
                     raise
                 logger.info("%s is tried again: %s", function.__qualname__, str(error).partition("\n")[0])
-            # Not all at the same moment, or they would block each other again.
+            # Not all at the same moment: otherwise they would block each other again.
             time.sleep(random.uniform(0, _LONGEST_PAUSE * tries))  # noqa: S311
         return function(*args, **kwargs)
 

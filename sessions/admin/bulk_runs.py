@@ -1,4 +1,4 @@
-"""Bulk runs: the record of every order to end sessions, from the admin or from `manage.py`. It can't be changed."""
+"""The pages of bulk runs: the record of every order to end sessions, from the admin or `manage.py`. It is read-only."""
 
 from datetime import datetime
 from typing import Any

@@ -25,7 +25,7 @@ from users.models import User
 
 SAMPLE = 8
 _SALT = "sessions.admin.order"
-# In seconds. An older preview has to be looked at again.
+# In seconds. Staff must look at an older preview again.
 _GOOD_FOR = 3600
 
 
@@ -59,7 +59,7 @@ class WhyForm(forms.Form):
 
     @property
     def wants_count(self) -> bool:
-        """Whether the number of sessions has to be typed. The command asks above the same number."""
+        """Whether staff must type the number of sessions. `manage.py logout` has the same limit."""
         return self._count > settings.BULK_CONFIRM_OVER
 
     @property
@@ -120,13 +120,13 @@ def _includes_this_browser(request: HttpRequest, selection: Selection) -> bool:
 
 
 def seal(selection: Selection, *, everywhere: bool, count: int, actor: User) -> str:
-    """Sign what ``actor`` was shown. The confirmation must return it unchanged."""
+    """Sign the preview that ``actor`` was shown. The confirmation must return it unchanged."""
     order = {"selection": selection.as_json(), "everywhere": everywhere, "count": count, "actor": actor.pk}
     return signing.dumps(order, salt=_SALT, compress=True)
 
 
 def unseal(token: str, *, actor: User) -> tuple[Selection, bool, int]:
-    """The selection, whether all sessions of its users are meant, the count. Raises: PermissionDenied."""
+    """Return the selection, whether all sessions of its users are meant, and the count. Raises: PermissionDenied."""
     try:
         order = signing.loads(token, salt=_SALT, max_age=_GOOD_FOR)
     except signing.BadSignature as error:
@@ -137,7 +137,7 @@ def unseal(token: str, *, actor: User) -> tuple[Selection, bool, int]:
 
 
 def report(request: HttpRequest, run: BulkRun) -> HttpResponse:
-    """Tell staff what was done, and lead to the run's page, which shows the progress of a long run."""
+    """Tell staff what was done, and redirect to the run's page, which shows the progress of a long run."""
     url = reverse("admin:user_sessions_bulkrun_change", args=[run.pk])
     if run.finished_at is None:
         messages.info(request, f"Ending {run.expected:,} sessions. It goes on if you leave this page.")

@@ -37,7 +37,7 @@ def explain_view(request: HttpRequest) -> HttpResponse:
     if not may(actor_of(request), Act.EXPLAIN):
         raise PermissionDenied
     form = TokenForm(request.POST or None)
-    if request.method == "GET":  # after a POST it would scroll the answer out of sight
+    if request.method == "GET":  # after a POST it would scroll the answer out of view
         form.fields["token"].widget.attrs["autofocus"] = True
     found = explain(form.cleaned_data["token"]) if request.method == "POST" and form.is_valid() else None
     context: dict[str, Any] = {

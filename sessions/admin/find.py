@@ -13,7 +13,7 @@ from users.permissions import Act, may
 
 
 def find_view(request: HttpRequest) -> HttpResponse:
-    """Redirect to the user with exactly that name, email, phone number or id, or else to the sessions that match."""
+    """Redirect to the user with that name, email, phone number or id. Otherwise redirect to the sessions that match."""
     actor = actor_of(request)
     if not may(actor, Act.SEE_SESSIONS):
         raise PermissionDenied

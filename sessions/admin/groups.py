@@ -1,4 +1,4 @@
-"""Groups, in the theme. simplejwt's tables are hidden: a session's page and Explain show the same in context."""
+"""Groups, in the theme. simplejwt's tables are hidden: a session's page and Explain show their contents."""
 
 from typing import Any
 

@@ -15,7 +15,7 @@ from users.clock import database_now
 
 
 class ParameterFilter(SimpleListFilter):
-    """A parameter in the sidebar. Without choices it appears only if a link has set it, so that it can be removed."""
+    """A parameter in the sidebar. Without choices it appears only when a link has set it, so that it can be removed."""
 
     parameter: ListParameter
     parameter_name: str

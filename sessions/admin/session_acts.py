@@ -1,4 +1,4 @@
-"""Ending sessions in the admin: the ticked ones of the list, all that the list shows, or one."""
+"""End sessions in the admin: the ticked ones of the list, all that the list shows, or one."""
 
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ LIST = "admin:user_sessions_session_changelist"
 
 
 class EndsSessions(ReadOnly):
-    """The actions of the list and the pages that they lead to. Each asks first; a POST with the answer does it."""
+    """The actions of the list and their pages. Each page asks first; a confirmed POST ends the sessions."""
 
     actions = ["log_out", "log_out_everywhere"]
 
@@ -66,7 +66,7 @@ class EndsSessions(ReadOnly):
         actor = actor_of(request)
         found = _found(chosen, actor=actor, whole_users=whole_users)
         if found is None or not found.count:
-            self.message_user(request, "There is no live session that you may end among them.", messages.WARNING)
+            self.message_user(request, "None of these sessions is a live one that you may end.", messages.WARNING)
             return None
         if not may_end_sessions(actor, of_many=found.is_of_many):
             told = f"That is {found.users:,} users. You may log out one user at a time; ask an operator."
@@ -77,7 +77,7 @@ class EndsSessions(ReadOnly):
         return ask(request, self.admin_site, question, WhyForm(found=found))
 
     def log_out_view(self, request: HttpRequest) -> HttpResponse:
-        """The answer to the question of an action."""
+        """Ask for confirmation of an action of the list; a confirmed POST ends the sessions."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not self.has_end_permission(request):
@@ -98,7 +98,7 @@ class EndsSessions(ReadOnly):
             return self._ask_about(request, chosen, whole_users=whole_users) or _nothing_left(request)
 
     def end_view(self, request: HttpRequest, session_id: Any) -> HttpResponse:
-        """End one session: asks first, then does it."""
+        """Ask for confirmation; a confirmed POST ends one session."""
         session = Session.objects.select_related("user", "app", "device").filter(pk=session_id).first()
         if session is None:
             raise Http404
@@ -131,7 +131,7 @@ def is_uuid(text: str) -> bool:
 
 
 def _end(request: HttpRequest, selection: Selection, *, note: str, expected: int) -> HttpResponse:
-    """Raises: PermissionDenied, SelectionGrown."""
+    """End the sessions of ``selection``, and answer with the report. Raises: PermissionDenied, SelectionGrown."""
     try:
         run = end_as_staff(selection, actor=actor_of(request), origin=Origin.of(request), note=note, expected=expected)
     except (NotYours, ReasonMissing) as error:
@@ -140,7 +140,7 @@ def _end(request: HttpRequest, selection: Selection, *, note: str, expected: int
 
 
 def _chosen(request: HttpRequest) -> Selection | None:
-    """The ticked sessions, or all that the list shows; None: they have all ended. Raises: SelectionError."""
+    """Select the ticked sessions, or all that the list shows. None, if they have all ended. Raises: SelectionError."""
     if request.POST.get("select_across") != "1":
         return Selection(sessions=tuple(sorted(request.POST.getlist("_selected_action"))))
     narrowed = {name: request.GET[name] for name in PARAMETERS if request.GET.get(name)}
@@ -188,5 +188,5 @@ def _question_about_one(session: Session, url: str, *, back: str) -> Question:
 
 
 def _nothing_left(request: HttpRequest) -> HttpResponse:
-    messages.warning(request, "There is no live session left among them.")
+    messages.warning(request, "None of these sessions is live any more.")
     return HttpResponseRedirect(reverse(LIST))

@@ -24,10 +24,10 @@ class SessionAdmin(EndsSessions):
     list_filter = LIST_FILTERS
     list_select_related = ["user", "app", "device"]
     list_per_page = 100
-    search_fields = ["id"]  # only shows the search box; `get_search_results` searches
+    search_fields = ["id"]  # the value only shows the search box; `get_search_results` searches
     search_help_text = "User name, email, id, IP or network, device token"
-    ordering = ["-id"]  # by time: ids begin with it
-    sortable_by = ()  # any other order would read every session
+    ordering = ["-id"]  # by time, because ids begin with it
+    sortable_by = ()  # in any other order every session would have to be read
     change_form_template = "sessions/session.html"
 
     @admin.display(description="user")
@@ -59,11 +59,11 @@ class SessionAdmin(EndsSessions):
         return session.ended_at
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
-        # `state_of` needs the time. As an annotation it costs no query per row.
+        # `state_of` needs the time. As an annotation it costs no extra query per row.
         return super().get_queryset(request).annotate(checked_at=DatabaseNow())
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        # The list can be narrowed only by what narrows the sessions that are ended from it.
+        # The list allows only filters that also narrow the sessions that are ended from it.
         return lookup in PARAMETERS
 
     def get_search_results(
@@ -90,7 +90,7 @@ class SessionAdmin(EndsSessions):
 
 
 def state_of(session: Session) -> str:
-    """`live`, `ended`, or `refused`: not ended, and refused all the same, for example because it has timed out."""
+    """Return `live`, `ended`, or `refused`: not ended, but its tokens are refused, for example after a time-out."""
     if session.ended_at:
         return "ended"
     return "refused" if session.refusal(session.checked_at) else "live"

@@ -1,4 +1,4 @@
-"""What staff do to a user on the user's page: log them out, disable the account, send a reset code."""
+"""Acts of staff on a user's page: log the user out, disable the account, send a reset code."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -18,7 +18,7 @@ from users.permissions import Act, may_as_staff
 
 
 class ActsOnUsers(NoDelete):
-    """One page for each act. It asks first; a POST with the answer does it."""
+    """One page for each act. It first asks for confirmation; a confirmed POST carries the act out."""
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -67,7 +67,7 @@ class ActsOnUsers(NoDelete):
             return _back_to(user)
         form = WhyForm(request.POST or None)
         if not user.email:
-            send_reset(request, user)  # says that there is no email
+            send_reset(request, user)  # it tells the actor that there is no email
         elif form.is_confirmed:
             send_reset(request, user, note=form.cleaned_data["note"])
         else:
@@ -76,7 +76,7 @@ class ActsOnUsers(NoDelete):
 
 
 def send_reset(request: HttpRequest, user: User, *, note: str = "") -> None:
-    """Mail the user a reset code, and tell the actor whether that was possible."""
+    """Mail the user a reset code, and tell the actor whether it was sent."""
     try:
         send_reset_code(user, actor=actor_of(request), note=note)
     except EmailMissing:

@@ -39,7 +39,7 @@ class ActorsPassword(forms.CharField):
 
 
 class UserForm(UserChangeForm):  # type: ignore[type-arg]  # generic for mypy only
-    """Stores empty texts as NULL: unique columns allow many NULLs, but one empty string."""
+    """The form of a user. It stores empty texts as NULL: unique columns allow many NULLs, but one empty string."""
 
     request: HttpRequest  # `UserAdmin.get_form` sets it
     password = None  # type: ignore[assignment]  # staff neither see its hash nor choose another user's password
@@ -57,7 +57,7 @@ class UserForm(UserChangeForm):  # type: ignore[type-arg]  # generic for mypy on
         return self.cleaned_data.get("phone_number") or None
 
     def clean(self) -> None:
-        """Report which field is taken. Django can't: the constraints leave out deleted users."""
+        """Report which field is taken. Django can't, because the constraints leave out deleted users."""
         super().clean()
         others = User.objects.filter(deleted_at=None).exclude(pk=self.instance.pk)
         for field, lookup in _UNIQUE.items():
@@ -69,7 +69,7 @@ class UserForm(UserChangeForm):  # type: ignore[type-arg]  # generic for mypy on
 
     def _require_recent_password(self) -> None:
         session = find_session(self.request)
-        if session is None:  # it has ended since the request came in
+        if session is None:  # the actor's session has ended since the request arrived
             raise PermissionDenied
         try:
             typed = self.cleaned_data.get("your_password") or None

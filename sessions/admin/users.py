@@ -1,4 +1,4 @@
-"""The list of users and the page of one user: who they are and where they are logged in."""
+"""The list of users and the page of one user: the account, and where it is logged in."""
 
 from datetime import datetime
 from typing import Any
@@ -99,7 +99,7 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, ActsOnUsers):  # type: ignore[mis
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
     ) -> tuple[QuerySet[User], bool]:
-        """Search indexed columns: the beginning of a name or an email, a whole phone number or id."""
+        """Search indexed columns: the beginning of a name or an email, or a whole phone number or id."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -140,17 +140,17 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, ActsOnUsers):  # type: ignore[mis
             return
         actor, fields = actor_of(request), changed_columns(form)
         if fields:
-            # Read again: the old email gets a message.
+            # Read the user again: a mail goes to the old email.
             change_in_admin(User.objects.get(pk=obj.pk), **fields)
         sessions, origin = Session.objects.filter(user=obj), Origin.of(request)
         if fields.get("is_active") is False:
             end_sessions(sessions, actor=actor, reason=EndReason.USER_DISABLED, origin=origin)
-        elif fields.get("is_staff") is False:  # or they would be good again if the user became staff again
+        elif fields.get("is_staff") is False:  # otherwise they would be valid again if the user became staff again
             in_admin = sessions.filter(app__kind=App.Kind.ADMIN)
             end_sessions(in_admin, actor=actor, reason=EndReason.STAFF, origin=origin)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
-        """Answer 404: staff send a reset code, and change their own password on another page."""
+        """Answer 404. Staff send a reset code to others, and change their own password on another page."""
         raise Http404
 
     def change_view(

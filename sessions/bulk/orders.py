@@ -21,9 +21,9 @@ from users.permissions import Act, may_end_sessions, spares_superusers
 from users.record import record_act
 from users.transactions import in_transaction
 
-# Sessions. That many are ended within a second.
+# A run of up to this many sessions is carried out at once. It takes less than a second.
 AT_ONCE = 5000
-# The run stores their ids.
+# Most users of one order, because the run stores their ids.
 MOST_USERS = 20_000
 
 
@@ -32,12 +32,12 @@ class ReasonMissing(Exception):
 
 
 def as_far_as_allowed(selection: Selection, *, actor: User) -> Selection:
-    """``selection`` without the sessions that ``actor`` must leave alone."""
+    """Return ``selection`` without the sessions that ``actor`` may not end."""
     return replace(selection, spare_superusers=True) if spares_superusers(actor) else selection
 
 
 def everywhere(selection: Selection) -> Selection | None:
-    """All sessions of the users who have a live one in ``selection``; None, if there is no such user.
+    """Select all sessions of the users who have a live one in ``selection``. None, if there is no such user.
 
     Raises: SelectionError, if there are too many users.
     """
@@ -54,9 +54,10 @@ def everywhere(selection: Selection) -> Selection | None:
 def end_as_staff(
     selection: Selection, *, actor: User, origin: Origin, note: str, expected: int | None = None
 ) -> BulkRun:
-    """End the live sessions of ``selection``, except those that ``actor`` must leave alone.
+    """End the live sessions of ``selection``, except those that ``actor`` may not end.
 
     Args: expected: how many sessions the preview showed.
+
     Raises: NotYours, ReasonMissing, SelectionGrown. Then nothing has changed.
     """
     found = Preview(as_far_as_allowed(selection, actor=actor))
@@ -80,8 +81,8 @@ def disable_user(user_id: str, *, actor: User, origin: Origin, note: str) -> Bul
     Raises: NotYours, UserNotFound.
     """
     user = get_user_to_change(user_id, actor=actor, act=Act.DISABLE_USER)
-    # The update locks the user. A log-in at the same time comes before it, and its session is ended, or after it, and
-    # is refused.
+    # The update locks the user. A log-in at the same time comes either before it, and its session is ended, or after
+    # it, and is refused.
     User.objects.filter(pk=user.pk).update(is_active=False)
     found = Preview(Selection(users=(user.pk,)))
     run = _start(found, actor=actor, origin=origin, note=note)

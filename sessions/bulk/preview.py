@@ -13,30 +13,30 @@ from users.clock import database_now
 
 
 def meant_by(selection: Selection, *, now: datetime) -> QuerySet[Session]:
-    """The sessions of ``selection`` that were open at ``now``. Later log-ins are left out."""
+    """Return the sessions of ``selection`` that were open at ``now``, without later log-ins."""
     return selection.queryset(now=now).filter(ended_at=None, created_at__lte=now)
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a run would end now. It counts once, on first use. ``seen`` replaces the count by the one that was shown."""
+    """What a run would end now, counted on first use. ``seen`` is a count that was shown before, to use instead."""
 
     selection: Selection
     seen: int | None = None
 
     @property
     def count(self) -> int:
-        """How many sessions."""
+        """The number of sessions."""
         return self._counts["count"] if self.seen is None else self.seen
 
     @property
     def users(self) -> int:
-        """How many users have these sessions. App-level sessions have no user."""
+        """The number of users who have these sessions. App-level sessions have no user."""
         return self._counts["users"]
 
     @property
     def is_of_many(self) -> bool:
-        """Whether these are sessions of several users, or several sessions of which one has no user."""
+        """Whether these are sessions of several users, or several sessions of which at least one has no user."""
         return self.users > 1 or (self._counts["count"] > 1 and self._counts["without_user"] > 0)
 
     @cached_property
@@ -54,18 +54,18 @@ class Preview:
         return f"{self.selection.fingerprint()}{self.count:08x}"
 
     def count_confirmed_by(self, digest: str) -> int | None:
-        """The count in the digest of an earlier preview; None, if it had other filters."""
+        """Return the count in the digest of an earlier preview. None, if the preview had other filters."""
         filters, count = digest[:16], digest[16:]
         if filters != self.selection.fingerprint() or not re.fullmatch("[0-9a-f]{8}", count):
             return None
         return int(count, 16)
 
     def sample(self, count: int) -> list[Session]:
-        """The newest ``count`` sessions, with their users, apps and devices."""
+        """Return the newest ``count`` sessions, with their users, apps and devices."""
         live = meant_by(self.selection, now=database_now()).select_related("user", "app", "device")
         return list(live.order_by("-pk")[:count])
 
     def user_ids(self) -> set[str]:
-        """The users of these sessions. App-level sessions have none."""
+        """Return the ids of these sessions' users. App-level sessions have none."""
         live = meant_by(self.selection, now=database_now())
         return set(live.exclude(user=None).order_by().values_list("user", flat=True).distinct())

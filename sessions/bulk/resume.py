@@ -1,4 +1,4 @@
-"""Bulk runs in the background. One process carries out a run; if it dies, another one resumes the run."""
+"""Carry out bulk runs in the background. One process carries out a run; if it dies, another one resumes the run."""
 
 import logging
 import threading
@@ -18,10 +18,10 @@ from users.clock import database_now
 logger = logging.getLogger("zapauth.sessions")
 
 LOOK_EVERY = timedelta(seconds=3)
-# A new run is left to the worker that took the order for so long. So a run is resumed within six seconds.
+# The worker that took the order has this long to begin a new run. So a run is resumed within six seconds.
 FIRST_TRY = timedelta(seconds=3)
 SECONDS_TO_CONNECT = 5
-# The first number of the advisory locks; nothing else uses it.
+# The first number of the advisory locks. Nothing else uses it.
 _RUN_LOCKS = 0x5A41
 # With keepalives PostgreSQL notices within five seconds that a worker's machine is gone.
 _CLAIM = """
@@ -56,12 +56,12 @@ def take_up(
     min_age: timedelta = FIRST_TRY,
     failed: set[UUID] | None = None,
 ) -> None:
-    """Resume the runs that no process carries out, such as those of a worker that died.
+    """Resume the runs that no process carries out, for example because a worker died.
 
-    Runs of commands are left alone: an operator resumes one by giving the command again.
+    Runs of commands are not resumed here: an operator resumes one by giving the command again.
 
     Args:
-        min_age: younger runs are left alone.
+        min_age: younger runs are not resumed.
         failed: the runs whose failure has been logged; this function updates it.
     """
     failed = set() if failed is None else failed
@@ -80,11 +80,11 @@ def take_up(
 
 
 def state_of(run: BulkRun) -> str:
-    """`done`, `at work`, or `waiting` if no process carries out the run now. A command's run is never `waiting`."""
+    """Return `done`, `at work`, or `waiting` if no process carries out the run. A command's run is never `waiting`."""
     if run.finished_at is None:
         if run.source == BulkRun.Source.COMMAND or _is_carried_out(run.pk):
             return "at work"
-        # It may have finished since it was read.
+        # The run may have finished since it was read.
         run.refresh_from_db(fields=["ended", "finished_at"])
     return "waiting" if run.finished_at is None else "done"
 
@@ -95,7 +95,7 @@ def _is_carried_out(run_id: UUID) -> bool:
             "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database d ON d.oid = database"
             " WHERE locktype = 'advisory' AND d.datname = current_database() AND granted"
             " AND classid::bigint = %s AND objid::bigint = %s)",
-            # `pg_locks` shows them unsigned.
+            # `pg_locks` shows these numbers unsigned.
             [number % 2**32 for number in lock_key(run_id)],
         )
         found: bool = cursor.fetchone()[0]
@@ -104,7 +104,7 @@ def _is_carried_out(run_id: UUID) -> bool:
 
 @contextmanager
 def _alone(run_id: UUID) -> Iterator[bool]:
-    """Lock the run for this process; yields whether that worked.
+    """Lock the run for this process. Yields whether that worked.
 
     A transaction on a separate connection holds the lock. So PostgreSQL releases it as soon as this process dies, even
     while a statement of the sweep waits for a lock. It also works through PgBouncer in transaction mode.
@@ -116,13 +116,13 @@ def _alone(run_id: UUID) -> Iterator[bool]:
         try:
             yield row[-1]
         finally:
-            # Closing the connection is not enough: PostgreSQL notices that a moment later.
+            # Closing the connection is not enough: PostgreSQL would release the lock a moment later.
             with suppress(psycopg.Error):
                 link.rollback()
 
 
 def lock_key(run_id: UUID) -> tuple[int, int]:
-    """The run's advisory lock: two numbers of 32 bits."""
+    """Return the key of the run's advisory lock: two numbers of 32 bits."""
     return _RUN_LOCKS, zlib.crc32(run_id.bytes) - 2**31
 
 
@@ -141,7 +141,7 @@ class LeftRuns(threading.Thread):
                 take_up(self._stopped.is_set, failed=self._failed)
                 self._failing = False
             except Exception as error:
-                # Logged once: an outage of an hour is one event.
+                # Log it once: an outage of an hour is one event.
                 if not self._failing:
                     logger.warning("interrupted bulk runs can't be resumed: %s", error)
                 self._failing = True
@@ -151,6 +151,6 @@ class LeftRuns(threading.Thread):
                 return
 
     def stop(self) -> None:
-        """Wait for the current batch, some seconds at most. PostgreSQL rolls back a longer one."""
+        """Wait for the current batch, a few seconds at most. PostgreSQL rolls back a batch that takes longer."""
         self._stopped.set()
         self.join(SECONDS_TO_CONNECT)

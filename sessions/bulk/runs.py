@@ -1,8 +1,8 @@
-"""Bulk runs: end many sessions, for `manage.py logout` and for the admin alike.
+"""Bulk runs: end many sessions, for `manage.py logout` and for the admin.
 
 First, if the filters allow it, one write on the apps or the users refuses all their sessions from its commit on, even a
-million. Then the sessions are ended in batches by `end_sessions`. A batch and its count are one transaction. So a run
-that was interrupted can be resumed where it stopped.
+million. Then `end_sessions` ends the sessions in batches. A batch and its count are one transaction. So an interrupted
+run can be resumed where it stopped.
 """
 
 import logging
@@ -31,10 +31,10 @@ from users.transactions import in_transaction
 logger = logging.getLogger("zapauth.sessions")
 
 BATCH = 5000
-# In seconds. A log-in's transaction is shorter.
+# In seconds. A log-in's transaction takes less time.
 LONGEST_WAIT = 10
 _LOOK_AGAIN = 0.02
-# PostgreSQL's resolution of time: "before" an instant means at least that much earlier.
+# The resolution of times in PostgreSQL: "before" an instant means at least this much earlier.
 RESOLUTION = timedelta(microseconds=1)
 
 
@@ -42,11 +42,11 @@ class SelectionGrown(Exception):
     """Many more sessions are selected now than the preview showed."""
 
     def __init__(self, *, expected: int, found: int) -> None:
-        super().__init__(f"{found} sessions are meant now, {expected} at the preview")
+        super().__init__(f"{found} sessions are selected now, {expected} at the preview")
 
 
 def find_interrupted(selection: Selection, *, source: BulkRun.Source, actor: User | None = None) -> BulkRun | None:
-    """The unfinished run that such an order would resume: the same filters and the same actor."""
+    """Find the unfinished run that such an order would resume: one with the same filters and the same actor."""
     return _unfinished(selection, source, actor).first()
 
 
@@ -62,7 +62,7 @@ def start_run(
 ) -> BulkRun:
     """Store the order. If the filters allow it, refuse all its sessions from now on.
 
-    An unfinished run of the same order is resumed, and its cut-off moves to now: sessions opened since are included.
+    An unfinished run of the same order is resumed, and its cut-off moves to now: it then includes later sessions.
 
     Raises: SelectionGrown, if more sessions are selected now than ``BULK_MAY_GROW`` times ``expected``. Then nothing
         has changed.
@@ -96,7 +96,7 @@ def _store(
         run.selection, run.fingerprint = selection.as_json(), selection.fingerprint()
         run.cut_off = selection.cuts_off
     else:
-        # Counted again under the lock: another process may sweep the same run.
+        # Count again under the lock: another process may be sweeping the same run.
         run.expected = run.ended + meant_by(selection, now=now).count()
     run.as_of, run.ip, run.request_id = now, origin.ip, origin.request_id
     run.operator = _with(run.operator, operator, between=", ")[:200]
@@ -106,14 +106,14 @@ def _store(
 
 
 def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]:
-    """End the sessions of ``run`` in batches; yields after each batch how many the run has ended so far.
+    """End the sessions of ``run`` in batches. Yields after each batch how many the run has ended so far.
 
-    Several processes may sweep one run at the same time: a batch locks the run.
+    Several processes may sweep one run at the same time, because a batch locks the run.
 
     Args: reason: by default "ended by staff" or "ended by an operator's command".
     """
     reason = reason or (EndReason.STAFF if run.source == BulkRun.Source.ADMIN else EndReason.OPERATOR)
-    # Inside a caller's transaction nothing is waited for: the others may wait for its locks.
+    # Don't wait inside a caller's transaction: the other transactions may be waiting for its locks.
     is_alone = connection.in_atomic_block or Selection.from_json(run.selection).sessions is not None
     others = [] if is_alone else _under_way()
     after = _BEFORE_ALL
@@ -125,7 +125,7 @@ def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]
             return
         after = batch.after
         if batch.is_empty and others:
-            # A log-in that began before the order may commit late. Wait for it, to end its session, too.
+            # A log-in that began before the order may commit late. Wait for it, and then end its session, too.
             for _ in _wait_for(others):
                 yield batch.so_far
             others = []
@@ -133,8 +133,8 @@ def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]
 
 @dataclass(frozen=True)
 class _Batch:
-    ended: int  # sessions
-    so_far: int  # of the run
+    ended: int  # the number of sessions
+    so_far: int  # the number of sessions that the run has ended so far
     after: UUID  # where the next batch begins
     is_last: bool = False
 
@@ -145,7 +145,7 @@ class _Batch:
 
 @in_transaction
 def _sweep_batch(run_id: UUID, after: UUID, *, reason: EndReason, may_finish: bool) -> _Batch:
-    # Read again: an order that is given again moves `as_of`.
+    # Read the run again: a repeated order moves `as_of`.
     run = BulkRun.objects.select_for_update(of=("self",), no_key=True).select_related("actor").get(pk=run_id)
     if run.finished_at is not None:
         return _Batch(0, run.ended, after, is_last=True)
@@ -156,11 +156,11 @@ def _sweep_batch(run_id: UUID, after: UUID, *, reason: EndReason, may_finish: bo
     )
     run.ended += len(ended)
     after = max(ended) if len(ended) == BATCH else _BEFORE_ALL
-    # Once more from the start: a log-in that was under way may have committed an id before `after`.
+    # Look once more from the start: a late log-in may have committed an id that is smaller than `after`.
     if may_finish and after == _BEFORE_ALL and not left.exists():
         run.finished_at = database_now()
         told = "bulk run %s is done, sessions ended: %d, reason %s", run.pk, run.ended, reason.value
-        # A command prints that itself, to the same terminal.
+        # A command prints this itself, on the same terminal.
         level = logging.DEBUG if run.source == BulkRun.Source.COMMAND else logging.INFO
         transaction.on_commit(partial(logger.log, level, *told))
     run.save(update_fields=["ended", "finished_at"])
@@ -168,14 +168,14 @@ def _sweep_batch(run_id: UUID, after: UUID, *, reason: EndReason, may_finish: bo
 
 
 def _under_way() -> list[int]:
-    """The ids of the other transactions that are writing now."""
+    """Return the ids of the other transactions that are writing now."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_snapshot_xip(pg_current_snapshot())::text::bigint")
         return [xid for (xid,) in cursor.fetchall()]
 
 
 def _wait_for(transactions: list[int]) -> Iterator[None]:
-    """Yield until all of them are over, some seconds at most: other databases' transactions count, too."""
+    """Yield until all of them have ended, a few seconds at most. Some may belong to other databases of the server."""
     for _ in range(round(LONGEST_WAIT / _LOOK_AGAIN)):
         with connection.cursor() as cursor:
             cursor.execute(
@@ -187,49 +187,51 @@ def _wait_for(transactions: list[int]) -> Iterator[None]:
                 return
         yield
         time.sleep(_LOOK_AGAIN)
-    logger.warning("some transaction has been under way for over %d s; the sweep goes on without it", LONGEST_WAIT)
+    logger.warning(
+        "a transaction has been open for over %d s; the bulk run does not wait for it any longer", LONGEST_WAIT
+    )
 
 
 _BEFORE_ALL = UUID(int=0)
 
 
 def _unfinished(selection: Selection, source: BulkRun.Source, actor: User | None) -> QuerySet[BulkRun]:
-    # Only runs of the same actor, so that an order is recorded under the name of whoever gave it.
+    # Only runs of the same actor, so that the record names the actor who gave the order.
     return BulkRun.objects.filter(
         fingerprint=selection.fingerprint(), source=source, actor=actor, finished_at=None
     ).order_by("started_at")
 
 
 def _with(text: str, more: str, *, between: str) -> str:
-    """``text`` with ``more`` appended, unless it is one of its parts already."""
+    """Append ``more`` to ``text``, unless it is already one of its parts."""
     if f"{between}{more}{between}" in f"{between}{text}{between}":
         return text
     return between.join(filter(None, (text, more)))
 
 
 def _left(run: BulkRun, selection: Selection) -> QuerySet[Session]:
-    """The sessions that ``run`` must still end."""
+    """Return the sessions that ``run`` must still end."""
     if not run.cut_off or selection.created_before is not None:
         return meant_by(selection, now=run.as_of)
-    # A log-in that was under way at the order may commit after it, with any time. Its older epoch tells.
-    # "Less than", not "not equal": for that PostgreSQL expects few rows and reads the whole table for each batch.
+    # A log-in that was under way at the time of the order may commit later, with any time. Its older epoch shows it.
+    # "Less than", not "not equal": with "not equal" PostgreSQL would read the whole table for each batch.
     of_app, of_user = Q(app_epoch__lt=F("app__session_epoch")), Q(user_epoch__lt=F("user__session_epoch"))
     old = of_app if selection.users is None else of_user
     return selection.queryset(now=run.as_of).filter(old, ended_at=None)
 
 
 def _cut_off(selection: Selection) -> None:
-    """Refuse all sessions of ``selection`` from the commit of this transaction on."""
+    """Refuse all sessions of ``selection`` once this transaction commits."""
     of: QuerySet[Any] = App.objects.all() if selection.users is None else User.objects.all()
     ids = selection.users if selection.users is not None else selection.apps
     if ids is not None:
         of = of.filter(pk__in=ids)
-    if selection.spare_superusers:  # then the selection has users: `Selection.cuts_off`
+    if selection.spare_superusers:  # in that case the selection has users: `Selection.cuts_off`
         of = of.filter(NOT_SUPERUSERS)
-    # Lock in one order first, so that two such orders can't deadlock.
+    # Lock the rows in one order first, so that two such orders can't deadlock.
     list(of.order_by("pk").select_for_update(no_key=True).values_list("pk"))
     if selection.created_before is None:
         of.update(session_epoch=F("session_epoch") + 1)
     else:
-        # A trigger keeps a later instant that is stored already.
+        # If a later instant is stored already, a trigger keeps it.
         of.update(sessions_valid_after=min(database_now(), selection.created_before - RESOLUTION))

@@ -1,4 +1,4 @@
-"""Who can still act as a user: every credential that would be accepted now."""
+"""List every credential that lets somebody act as a user now."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,17 +13,17 @@ from users.models import DeviceToken, OneTimeCode, User
 
 @dataclass(frozen=True)
 class Credential:
-    """Something that is accepted: its kind, what it allows, and when it expires by itself."""
+    """A credential that is accepted: its kind, what it allows, and when it expires by itself."""
 
     kind: str
     detail: str
     until: datetime | None = None
     session: Session | None = None
-    is_theirs: bool = True  # False: it doesn't act as the user, it only leads to the login
+    is_theirs: bool = True  # False: it doesn't act as the user, but can be used to log in
 
 
 def credentials_of(user: User) -> list[Credential]:
-    """The user's credentials that are accepted now, the most powerful ones first."""
+    """Return the user's credentials that are accepted now, the most powerful ones first."""
     return [*_passwords(user), *_sessions(user), *_app_tokens(user), *_pushes(user), *_codes(user)]
 
 
@@ -36,7 +36,7 @@ def _sessions(user: User) -> list[Credential]:
     found = []
     sessions = Session.objects.filter(user=user).select_related("app", "user", "device")
     live = list(live_sessions(sessions, now=database_now()).order_by("-pk"))
-    # Somebody else may have blacklisted a refresh token; the sessions that we end are not live.
+    # Somebody may have blacklisted a refresh token in simplejwt's own tables, so check that, too.
     listed = BlacklistedToken.objects.filter(token__jti__in=[session.refresh_jti for session in live])
     revoked = set(listed.values_list("token__jti", flat=True))
     for session in live:
@@ -49,7 +49,7 @@ def _sessions(user: User) -> list[Credential]:
 
 
 def _app_tokens(user: User) -> list[Credential]:
-    """App-level sessions of the user's devices. They act as no user, but they lead to the login there."""
+    """Return the tokens of app-level sessions on the user's devices. They act as no user, but can be used to log in."""
     devices = Session.objects.filter(user=user, device__isnull=False).values("device")
     sessions = Session.objects.filter(user=None, device__in=devices).select_related("app", "user", "device")
     live = live_sessions(sessions, now=database_now()).order_by("-pk")

@@ -1,4 +1,4 @@
-"""The contents of the admin's first page, read from roll-ups: see `sessions.inspect.statistics`.
+"""The contents of the admin's first page, read from stored counts: see `sessions.inspect.statistics`.
 
 The page opens as fast with a million sessions as with ten.
 """
@@ -27,7 +27,7 @@ from users.models import App, RefusedLogin
 
 @dataclass(frozen=True)
 class Part:
-    """``count`` of ``whole``. ``key`` is its value in the URL of the list behind it."""
+    """A part of a chart: ``count`` of ``whole``. ``key`` is its value in the URL of the list that it links to."""
 
     key: str
     label: str
@@ -81,12 +81,12 @@ class Dashboard:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no client has a session and nothing has ended or was refused in the last 30 days."""
+        """Whether no client has a session, and no session has ended and no log-in was refused in the last 30 days."""
         return not (self.has_clients or self.ended.total or self.refused.total)
 
 
 def dashboard() -> Dashboard:
-    """The figures of the last 30 days (UTC) and of now."""
+    """Return the figures of the last 30 days (UTC) and of now."""
     count_if_stale()
     days = days_until(database_now().date())
     opened, ended, live = opened_by_day(), ended_by_day(), live_total()
@@ -105,7 +105,10 @@ def dashboard() -> Dashboard:
 
 
 def _live_chart(days: list[date], live: int, opened: Mapping[date, int], ended: Mapping[date, int]) -> Chart:
-    """How many sessions were live at the end of each day: counted back from now, by the opened and the ended ones."""
+    """Return how many sessions were live at the end of each day.
+
+    It counts back from now: it adds the sessions that ended on a day, and subtracts those that were opened.
+    """
     counts: dict[date, int] = {}
     for day in reversed(days):
         counts[day] = max(0, live)
@@ -121,7 +124,7 @@ def _stacked(days: list[date], counts: Mapping[date, Mapping[str, int]], labels:
             whole[key] = whole.get(key, 0) + count
     keys = [key for key in labels if key in whole]
     top = max(sum(counts.get(day, {}).values()) for day in days)
-    # A key has the same color in every chart.
+    # So that a key has the same color in every chart.
     colors = {key: number for number, key in enumerate(labels)}
     columns = [
         Column(

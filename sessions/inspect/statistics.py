@@ -1,9 +1,9 @@
-"""The dashboard's figures by day: opened sessions, ended ones by reason, live ones by app and platform.
+"""The dashboard's figures by day: opened sessions, ended sessions by reason, live sessions by app and platform.
 
-They are roll-ups, which the server's sweep counts every five minutes. It counts a past day once, and the present day by
-index: session ids begin with the time, and ended sessions have an index by time. It counts live sessions by one scan.
-So the dashboard reads some hundred rows, however many sessions there are. `live_total` adds the changes since the last
-count, by index.
+The server's sweep counts and stores them every five minutes. So the dashboard reads some hundred rows, however many
+sessions there are. A past day is counted once. The present day is counted with indexes: session ids begin with the
+time, and ended sessions have an index by time. Live sessions are counted by one scan. `live_total` adds the changes
+since the last count, with an index.
 """
 
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ from users.clock import database_now
 from users.models import App
 
 DAYS = 30
-# Older figures mean that no server sweeps.
+# If the figures are older than this, no server sweeps.
 STALE_AFTER = timedelta(minutes=15)
-# A logout that began before midnight may be committed after it.
+# A logout that began before midnight may commit after it.
 _SETTLED_AFTER = timedelta(minutes=15)
 
 
 def days_until(today: date) -> list[date]:
-    """The days of the dashboard, the oldest first."""
+    """Return the days of the dashboard, the oldest first."""
     return [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
 
 
 def count_figures(*, anew: bool = False) -> None:
-    """Bring the figures up to date.
+    """Count the figures that are out of date.
 
     Args: anew: count past days again. Demo sessions, for example, are opened in the past.
     """
@@ -51,26 +51,26 @@ def count_figures(*, anew: bool = False) -> None:
 
 
 def count_if_stale() -> None:
-    """Count now if the figures are old, because no server sweeps."""
+    """Count now if the figures are old because no server sweeps."""
     latest = counted_at()
     if latest is None or database_now() - latest > STALE_AFTER:
         count_figures()
 
 
 def counted_at() -> datetime | None:
-    """When the figures were counted last."""
+    """Return when the figures were last counted."""
     latest: datetime | None = Figure.objects.aggregate(at=Max("counted_at"))["at"]
     return latest
 
 
 def live_now() -> dict[tuple[str, str], int]:
-    """The number of live sessions by app and platform, at the last count. Apps that are switched off are left out."""
+    """Return the number of live sessions by app and platform, at the last count, without apps that are switched off."""
     rows = Figure.objects.filter(kind=Figure.Kind.LIVE, app_id__in=_active_apps())
     return {(app, platform): count for app, platform, count in rows.values_list("app_id", "label", "count")}
 
 
 def live_total() -> int:
-    """The number of live sessions now: the last count and the changes since."""
+    """Return the number of live sessions now: the last count, and the changes since."""
     since = Figure.objects.filter(kind=Figure.Kind.OPENED).aggregate(at=Max("counted_at"))["at"]
     total = sum(live_now().values())
     if since is None:
@@ -86,7 +86,7 @@ def opened_by_day() -> dict[date, int]:
 
 
 def ended_by_day() -> dict[date, dict[str, int]]:
-    """The number of sessions that ended, by day and reason."""
+    """Return the number of sessions that ended, by day and reason."""
     found: dict[date, dict[str, int]] = {}
     for day, reason, count in Figure.objects.filter(kind=Figure.Kind.ENDED).values_list("day", "label", "count"):
         found.setdefault(day, {})[reason] = count

@@ -1,4 +1,4 @@
-"""Why a token or a cookie of the admin is accepted or refused at this moment, rule by rule.
+"""Explain why a token or a cookie of the admin is accepted or refused now, rule by rule.
 
 The token is neither stored nor logged.
 """
@@ -30,23 +30,23 @@ _NAMES = {
 }
 _RULES = {
     Refusal.ENDED: ("The session has not ended", "The session has ended"),
-    Refusal.EXPIRED: ("The session's time is not over", "The session's time is over"),
+    Refusal.EXPIRED: ("The session has not expired", "The session has expired"),
     Refusal.IDLE: ("The session was used recently", "The session was not used for too long"),
     Refusal.APP_INACTIVE: ("The app is active", "The app is switched off"),
-    Refusal.APP_CUT_OFF: ("The app has no cut-off after the login", "The app was cut off after the login"),
+    Refusal.APP_CUT_OFF: ("The app has no cut-off after the log-in", "The app was cut off after the log-in"),
     Refusal.USER_INACTIVE: ("The account is active", "The account is disabled or deleted"),
-    Refusal.USER_CUT_OFF: ("The user has no cut-off after the login", "The user was cut off after the login"),
+    Refusal.USER_CUT_OFF: ("The user has no cut-off after the log-in", "The user was cut off after the log-in"),
     Refusal.NOT_STAFF: ("The user may use the app", "The app is the admin and the user is not staff any more"),
 }
-# The scheme before a token in a header, perhaps with the header's name.
+# The scheme before a token in a header. The header's name may come before it.
 _SCHEME = re.compile(r"(authorization:\s*)?((bearer|buddy)\s+)?", re.IGNORECASE)
-# Django's signed cookies have three parts: the data (after a dot: compressed), a time, a signature.
+# Django's signed cookies have three parts: the data (compressed if it begins with a dot), a time, a signature.
 _COOKIE = re.compile(r"\.?[\w-]+:\w+:[\w-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule, and whether the token keeps it."""
+    """One rule, and whether the token satisfies it."""
 
     text: str
     kept: bool
@@ -73,7 +73,7 @@ class Explanation:
         broken = next((rule for rule in self.rules if not rule.kept), None)
         if broken is not None:
             return f"refused: {broken.text}"
-        return "accepted" if self.rules else "not a token of ours"
+        return "accepted" if self.rules else "not one of our tokens"
 
     def ask(self, kept: Any, yes: str, no: str, detail: str = "") -> bool:
         self.rules.append(Rule(yes if kept else no, bool(kept), detail))
@@ -94,7 +94,7 @@ def explain(raw: str) -> Explanation:
 
 
 def _cookie_in(raw: str) -> str | None:
-    """The value of the admin's cookie in ``raw``: the value itself or a `Cookie` header. None: it is neither."""
+    """Find the admin's cookie in ``raw``, which is its value or a `Cookie` header. None, if it is neither."""
     _, name, rest = f"; {raw}".rpartition(f"; {settings.SESSION_COOKIE_NAME}=")
     value = rest.partition(";")[0].strip() if name else raw
     return value if _COOKIE.fullmatch(value) else None
@@ -116,22 +116,25 @@ def _explain_cookie(value: str) -> Explanation:
 def _explain_other(raw: str) -> Explanation:
     held = DeviceToken.objects.filter(digest=DeviceToken.digest_of(raw)).select_related("user", "device").first()
     if held is None:
-        found = Explanation("nothing that we know")
-        found.ask(False, "", "It is no token of ours, nor a device token that we know")
+        found = Explanation("unknown text")
+        found.ask(False, "", "It is neither one of our tokens nor a known device token")
         return found
     found = Explanation("device token (a push address)")
     found.ask(
-        held.user_id, "Pushes go to it", "It is nobody's: no push goes to it", f"of {held.user}" if held.user else ""
+        held.user_id,
+        "Pushes go to it",
+        "It belongs to no user: no push goes to it",
+        f"of {held.user}" if held.user else "",
     )
     return found
 
 
 def _explain_token(raw: str, header: dict[str, Any], claims: dict[str, Any]) -> Explanation:
     token_type = str(claims.get("token_type"))
-    found = Explanation(_NAMES.get(token_type, "a JWT, of no kind of ours"), jti=str(claims.get("jti", "")))
+    found = Explanation(_NAMES.get(token_type, "a JWT of an unknown kind"), jti=str(claims.get("jti", "")))
     found.issued_at, found.expires_at = _time(claims.get("iat")), _time(claims.get("exp"))
     key = key_ring(settings.SIGNING_KEYS).verifying.get(str(header.get("kid", "")))
-    if not found.ask(key, "The key is one of ours", "The key is none of ours"):
+    if not found.ask(key, "The key is one of ours", "The key is not one of ours"):
         return found
     if not found.ask(_is_signed(raw, key), "The signature is right", "The signature is wrong"):
         return found
@@ -175,7 +178,10 @@ def _ask_session(found: Explanation, token: SessionToken) -> None:
             until = session.refresh_used_at + settings.REFRESH_GRACE
             detail = f"the client that used it may repeat that until {_words(until)}" if until > now else ""
         found.ask(
-            is_current, "It is the session's current refresh token", "Another has taken its place: it was used", detail
+            is_current,
+            "It is the session's current refresh token",
+            "It was used, and another one has replaced it",
+            detail,
         )
         listed = BlacklistedToken.objects.filter(token__jti=token["jti"]).first()
         at = _words(listed.blacklisted_at) if listed else ""
@@ -183,11 +189,11 @@ def _ask_session(found: Explanation, token: SessionToken) -> None:
 
 
 def _ask_dialect(found: Explanation, session: Session, *, is_refresh: bool) -> None:
-    """Ask which dialect takes the token. Buddy's sessions have a device; ZAP's belong to one app, and are refreshed."""
+    """Add the rule about dialects. ZAP accepts tokens of its app only, Buddy access tokens with a device only."""
     is_zap, is_buddy = session.app.name == settings.ZAP_APP, session.device_id is not None and not is_refresh
     names = " and ".join(name for name, takes_it in (("ZAP", is_zap), ("Buddy", is_buddy)) if takes_it)
     signed = "its requests have to be signed" if is_buddy and session.app.sealed_secret else ""
-    found.ask(names, f"{names} takes it", f"No dialect takes it: its app is not {settings.ZAP_APP}", signed)
+    found.ask(names, f"{names} accepts it", f"No dialect accepts it: its app is not {settings.ZAP_APP}", signed)
 
 
 def _is_signed(raw: str, key: Any) -> bool:
@@ -201,7 +207,7 @@ def _is_signed(raw: str, key: Any) -> bool:
 def _read(kind: type[SessionToken], raw: str) -> SessionToken | None:
     try:
         token = kind.read(raw)
-        token.session_id  # noqa: B018  # raises for one that can't be
+        token.session_id  # noqa: B018  # raises if the id is not valid
     except SessionsError:
         return None
     return token

@@ -1,4 +1,4 @@
-"""What the admin's page of a user shows: live and ended sessions, and the credentials that still work."""
+"""The contents of the admin's page of a user: live and ended sessions, and the credentials that are still accepted."""
 
 from dataclasses import dataclass
 
@@ -39,12 +39,12 @@ class UserPage:
 
     @property
     def nobody_can_act(self) -> bool:
-        """Whether no credential that is accepted acts as the user. App tokens of their devices don't."""
+        """Whether no accepted credential acts as the user. App tokens of their devices don't act as the user."""
         return not any(credential.is_theirs for credential in self.credentials)
 
 
 def user_page(user: User, *, actor: User, ended_page: str | None = None) -> UserPage:
-    """The page of ``user`` as ``actor`` sees it; ``ended_page`` is the number of a page of ended sessions."""
+    """Return the page of ``user`` as ``actor`` sees it. ``ended_page`` is the number of a page of ended sessions."""
     now = database_now()
     sessions = Session.objects.filter(user=user)
     open_ones = sessions.filter(ended_at=None)

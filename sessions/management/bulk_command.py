@@ -1,4 +1,4 @@
-"""What `logout` and `restored` share: they show a preview, ask for confirmation, and end the sessions of a bulk run."""
+"""Base class of `logout` and `restored`: show a preview, ask for confirmation, and end the sessions of a bulk run."""
 
 import getpass
 import json
@@ -27,7 +27,7 @@ SAMPLE = 5
 
 
 class BulkCommand(OperatorCommand):
-    """Ends many sessions. With `--json` each line of output is an object: a format for machines; add, never rename."""
+    """A command that ends many sessions. `--json` prints objects: a format for machines; add, never rename."""
 
     as_json = False
 
@@ -51,7 +51,7 @@ class BulkCommand(OperatorCommand):
             self.stdout.write(line)
 
     def confirmed(self, found: Preview, digest: str | None, *, interrupted: BulkRun | None, may_ask: bool) -> int:
-        """How many sessions the operator has confirmed. Few sessions need no confirmation. Raises: CommandError."""
+        """Return how many sessions the operator confirms. Few sessions need no confirmation. Raises: CommandError."""
         if digest is not None:
             return _confirmed_by_digest(found, digest)
         if found.count <= settings.BULK_CONFIRM_OVER:
@@ -60,7 +60,7 @@ class BulkCommand(OperatorCommand):
             told = f"{counts(found)}: look with --dry-run, pass its digest to --confirm."
             raise CommandError(told, returncode=NOT_CONFIRMED)
         self.show(found, interrupted)
-        # On standard error: standard output may go to a file.
+        # Write to standard error, because standard output may go to a file.
         self.stderr.write(f"This ends {found.count} sessions. Type that number to go on: ", style_func=str, ending="")
         self.stderr.flush()
         if sys.stdin.readline().strip() != str(found.count):
@@ -82,11 +82,13 @@ class BulkCommand(OperatorCommand):
             raise CommandError(f"{error}. Nothing was changed; look again with --dry-run.", returncode=GROWN) from error
 
     def sweep(self, run: BulkRun, ended: Iterator[int]) -> None:
-        """End the sessions of the run and report; ``ended`` ends a batch for each item. Raises: CommandError."""
+        """End the sessions of the run and report. Each item of ``ended`` ends a batch. Raises: CommandError."""
         if run.ended:
-            self.tell(f"going on with {_in_words(run)}")
+            self.tell(f"resuming {_in_words(run)}")
         if run.cut_off:
-            self.tell(f"all refused from {run.as_of.isoformat(timespec='milliseconds')} on; now the rows")
+            self.tell(
+                f"all refused since {run.as_of.isoformat(timespec='milliseconds')}; now they are ended in batches"
+            )
         tell = (lambda count: self.say(ended=count, of=run.expected)) if self.as_json else None
         with noticing_signals() as is_interrupted, suppress(KeyboardInterrupt):
             for _ in progress(ended, total=run.expected, label="ended", tell=tell):
@@ -94,7 +96,7 @@ class BulkCommand(OperatorCommand):
                     break
         run.refresh_from_db()
         if is_interrupted() and run.finished_at is None:
-            told = f"interrupted after {run.ended} of {run.expected}; the same command goes on."
+            told = f"interrupted after {run.ended} of {run.expected}; the same command resumes it."
             raise CommandError(told, returncode=INTERRUPTED)
         self.done(run, f"Ended {run.ended} session{pluralize(run.ended)}. Run {run.pk}")
 
@@ -107,7 +109,7 @@ class BulkCommand(OperatorCommand):
             self.say(run=str(run.pk), ended=run.ended, cutOff=run.cut_off)
 
     def tell(self, text: str) -> None:
-        """Print news that is not the result."""
+        """Print a message about the progress: to standard error, or as JSON."""
         if self.as_json:
             self.say(news=text)
         else:
@@ -124,10 +126,10 @@ def counts(found: Preview) -> str:
 
 
 def operator_name() -> str:
-    """The caller of the command, as user@host."""
+    """Return the operating system's user who runs the command, as user@host."""
     try:
         name = getpass.getuser()
-    except (KeyError, OSError):  # the user of a container may have no name
+    except (KeyError, OSError):  # in a container the user may have no name
         name = "unknown"
     return f"{name}@{socket.gethostname()}"[:200]
 
@@ -137,7 +139,7 @@ def _is_terminal() -> bool:
 
 
 def _count_accepted(found: Preview) -> int:
-    """How many of the sessions would be accepted now; the others have timed out, for example."""
+    """Count the sessions that would be accepted now. The others are open but refused, for example timed out."""
     now = database_now()
     return live_sessions(found.selection.queryset(now=now), now=now).count()
 
@@ -159,9 +161,9 @@ def _preview_lines(
         why = "timed out, cut off, the user is disabled, or the app is switched off"
         yield f"          {found.count - accepted} of them are refused already: {why}"
     if found.selection.cuts_off and found.count:
-        yield "          all of them refused at once, then swept row by row"
+        yield "          all of them are refused at once, then ended in batches"
     if interrupted is not None:
-        yield f"          goes on with {_in_words(interrupted)}"
+        yield f"          resumes {_in_words(interrupted)}"
     for facts in sample:
         words = [shown(facts[name] or "-") for name in ("user", "app", "platform", "ip")]
         yield f"  {facts['session']}  {'  '.join(words)}  last seen {facts['lastSeenAt']}"

@@ -1,7 +1,7 @@
 """Demo users and sessions in any number, to look at the admin and to test under load.
 
 SQL makes them from row numbers: the same number gives the same person and phone each time. Existing rows stay as they
-are; a larger number adds rows. Sessions are inserted in the order of their logins, as in real life.
+are; a larger number adds rows. Sessions are inserted in the order of their log-ins, as in production.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,11 +20,11 @@ from users.models import App, User
 from users.sealing import Purpose, seal
 
 BATCH = 20_000
-# Unusable. Only demo users have it.
+# An unusable password. Only demo users have it.
 _NO_PASSWORD = "!demo"
 _MONTH = timedelta(days=30)
 
-# Functions of a row's number `n`: a fraction of 1 (evenly spread), an id, one of several choices, a session's id.
+# SQL functions of a row's number `n`: a fraction of 1 (evenly spread), an id, one of several choices, a session's id.
 _FUNCTIONS = """
 CREATE OR REPLACE FUNCTION pg_temp.part(n bigint, salt text) RETURNS float8 LANGUAGE sql IMMUTABLE AS
 $$ SELECT ('x' || substr(md5(salt || n), 1, 8))::bit(32)::bigint / 4294967296.0 $$;
@@ -49,7 +49,7 @@ SELECT pg_temp.object_id(n, 'user'), lower(first) || '_' || n, lower(first) || '
           FROM generate_series(%(start)s::bigint, %(stop)s::bigint) n) facts
 ON CONFLICT DO NOTHING
 """
-# All facts about the sessions of a batch, one row for each.
+# All values of the sessions of a batch, one row for each session.
 _FACTS = """
 DROP TABLE IF EXISTS pg_temp.demo_session;  -- from the previous batch, in the same transaction
 CREATE TEMP TABLE demo_session ON COMMIT DROP AS
@@ -118,7 +118,7 @@ _LAST = (
 
 
 def make_users(count: int, *, now: datetime | None = None) -> Iterator[int]:
-    """Make demo users number 1 to ``count``; yields how many there are after each batch."""
+    """Make the demo users number 1 to ``count``. Yields how many there are after each batch."""
     names: dict[str, Any] = {"first": _FIRST.split(), "last": _LAST.split(), "now": now or database_now()}
     names["password"] = _NO_PASSWORD
     yield from _in_batches(count, lambda cursor, numbers: cursor.execute(_USERS, names | numbers))
@@ -127,10 +127,10 @@ def make_users(count: int, *, now: datetime | None = None) -> Iterator[int]:
 def make_sessions(
     count: int, *, users: int, ended: bool = False, zap_share: float = 0.6, now: datetime | None = None
 ) -> Iterator[int]:
-    """Make ``count`` sessions of the first ``users`` demo users, live or ended; yields how many after each batch.
+    """Make ``count`` sessions of the first ``users`` demo users, live or ended. Yields how many after each batch.
 
-    ``zap_share`` of them are ZAP's, with a refresh token; the others are Buddy's, on a device. Live sessions don't time
-    out for at least a day with the present settings.
+    The fraction ``zap_share`` of them is ZAP's, with a refresh token. The others are Buddy's, on a device. With the
+    present settings, live sessions don't time out for at least a day.
     """
     idle = settings.SESSION_IDLE_TIMEOUT
     facts: dict[str, Any] = {
@@ -144,7 +144,7 @@ def make_sessions(
         # Ended sessions may have been idle for any time.
         "seen_within": min(idle, _MONTH) * 0.9 if idle and not ended else _MONTH,
         "now": now or database_now(),
-        # SQL can't seal. All demo device tokens have this sealed text; their digests differ.
+        # SQL can't encrypt. All demo device tokens have this encrypted text; their digests differ.
         "sealed_token": seal("demo", Purpose.DEVICE_TOKEN),
     }
 

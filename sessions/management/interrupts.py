@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, for commands that work in batches."""
+"""Handle SIGINT and SIGTERM in commands that work in batches."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -10,9 +10,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def noticing_signals() -> Iterator[Callable[[], bool]]:
-    """Inside the block the first signal interrupts nothing; yields a function that says whether one has come.
+    """Let the block finish its batch after a first signal. Yields a function that returns whether a signal has arrived.
 
-    So a batch can be finished. A second signal raises KeyboardInterrupt, which PostgreSQL answers with a rollback.
+    A second signal raises KeyboardInterrupt, and the transaction is rolled back.
     """
     received: list[int] = []
 

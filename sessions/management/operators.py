@@ -1,4 +1,4 @@
-"""The base of the operators' commands: exit codes, error messages, safe output."""
+"""The base class of the operators' commands: exit codes, error messages, safe output."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ NONE, WRONG, NOT_CONFIRMED, GROWN, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 4, 130, 1
 class OperatorCommand(BaseCommand):
     """A command that reports an error in one line; `--traceback` shows the rest."""
 
-    # Other checks must not stop a command in an incident: settings may be unsafe for a server only.
+    # Other checks must not stop a command in an incident. They are about settings that are unsafe for a server.
     requires_system_checks = ("security",)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
@@ -35,7 +35,7 @@ class OperatorCommand(BaseCommand):
 
 
 def shown(text: object) -> str:
-    """``text`` without control characters, for a terminal. Clients choose names and platforms."""
+    """Remove control characters from ``text``, for a terminal. Clients choose names and platforms."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in str(text))
 
 

@@ -15,7 +15,7 @@ _OPTIONS = [option for declared in FILTERS.values() for option in declared.optio
 
 
 class Once(Action):
-    """Refuses a second value; argparse would silently use the last one."""
+    """An option that refuses a second value. argparse would silently use the last one."""
 
     def __call__(
         self, parser: ArgumentParser, namespace: Namespace, values: Any, option_string: str | None = None
@@ -26,7 +26,7 @@ class Once(Action):
 
 
 def argument(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """``parse`` as the `type` of an argument: argparse shows the text of its SelectionError."""
+    """Make a `type` for an argument from ``parse``. argparse then shows the text of its SelectionError."""
 
     def parsed(text: str) -> T:
         try:
@@ -58,12 +58,12 @@ def is_filtered(options: dict[str, Any]) -> bool:
 
 
 def reads_stdin(options: dict[str, Any]) -> bool:
-    """Whether a filter reads standard input, so that no question can be answered there."""
+    """Return whether a filter reads standard input. Then no question can be answered there."""
     return bool(_from_stdin(options))
 
 
 def selection_of(options: dict[str, Any]) -> Selection:
-    """The selection that the options mean.
+    """Return the selection that the options describe.
 
     Raises: SelectionError, for a wrong value and for users, apps and sessions that don't exist.
     """
@@ -92,7 +92,7 @@ def _value(declared: Filter, options: dict[str, Any]) -> Any:
 
 
 def _read(option: Option, given: Any) -> Any:
-    """The value that an option means. Raises: SelectionError, whose text names the option."""
+    """Return the value that an option sets. Raises: SelectionError, whose text names the option."""
     if not isinstance(option, Values):
         return given
     try:

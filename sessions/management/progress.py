@@ -1,4 +1,4 @@
-"""Progress of a long command: a bar on a terminal, otherwise about ten lines."""
+"""Show the progress of a long command: a bar on a terminal, otherwise about ten lines."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ def progress(
 ) -> Iterator[int]:
     """Yield ``counts`` unchanged and show them. Each count says how many of ``total`` are done.
 
-    Args: tell: is called with about ten of the counts; then nothing is shown.
+    Args: tell: is called with about ten of the counts instead of showing them.
     """
     out = sys.stderr
     if tell is None and out.isatty():

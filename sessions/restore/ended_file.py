@@ -1,4 +1,4 @@
-"""The record of endings: what must stay ended after an older copy of the database is restored.
+"""The record of endings: a file of what must end again after an older copy of the database is restored.
 
 `manage.py ended` writes it and `manage.py restored --ended` reads it. It has one JSON object per line, between a header
 and a footer with the number of lines. It contains ids and times only. The format is for machines: add, never rename.
@@ -21,8 +21,8 @@ from sessions.models import Mark, Session
 from users.models import App, User, is_object_id
 
 FORMAT, VERSION = "zapauth.ended", 1
-# An ending may be committed that long after its time. So an export starts that much earlier, and misses no ending if it
-# continues where another export stopped.
+# An ending may commit this long after its time. An export therefore starts this much earlier. So it misses no ending if
+# it continues where another export stopped.
 EARLIER = timedelta(minutes=5)
 _ROWS = 2000
 
@@ -38,14 +38,14 @@ class Kind(StrEnum):
 
 
 class RecordError(ValueError):
-    """The text says what is wrong with a record, or why it can't be exported."""
+    """A record is wrong or can't be exported. The text says why."""
 
 
 # --- writing ------------------------------------------------------------------------------------
 
 
 def export_record(*, since: datetime, until: datetime | None = None) -> Iterator[dict[str, Any]]:
-    """The lines of the record of what ended from ``since`` on and before ``until``, with header and footer.
+    """Yield the lines of the record of what ended from ``since`` on and before ``until``, with header and footer.
 
     Raises: RecordError, before the first line, if sessions that ended since then have been deleted.
     """
@@ -68,9 +68,9 @@ def export_record(*, since: datetime, until: datetime | None = None) -> Iterator
 
 
 def _queries(start: datetime, until: datetime | None) -> Iterator[tuple[Kind, Iterable[tuple[Any, ...]]]]:
-    """Each kind with its rows (id, time, perhaps the reason), oldest first."""
+    """Yield each kind with its rows (id, time, and the reason if there is one), oldest first."""
     yield Kind.APP_DISABLED, ((pk, None) for pk in App.objects.filter(is_active=False).values_list("pk", flat=True))
-    # Read open sessions before ended ones: a sweep may end some in between.
+    # Read open sessions before ended ones: a sweep may end some in the meantime.
     open_ones = Session.objects.filter(ended_at=None).order_by()
     for refusal, rule in CUT_OFF.items():
         ids = open_ones.filter(rule).values_list("pk", flat=True)
@@ -90,7 +90,7 @@ def _in_time(
 
 
 def _complete_until() -> datetime:
-    """The time before which all endings are committed: now, or the start of the oldest transaction under way."""
+    """Return the time before which all endings have committed: now, or the start of the oldest open transaction."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT LEAST(clock_timestamp(), min(xact_start)) FROM pg_stat_activity"
@@ -225,7 +225,7 @@ def _joined(exports: list[_Export], digest: str) -> Record:
             raise RecordError(f"what ended from {joined.exported_at} to {export.since} is missing between two exports")
         joined.exported_at = max(joined.exported_at, export.until)
         _add(joined, export)
-    # Only the newest export knows who is disabled now: an account may have been enabled again since an older one.
+    # Only the newest export knows who is disabled now. An account in an older export may have been enabled again.
     newest = max(exports, key=lambda export: export.exported_at)
     joined.disabled = {pk for kind, pk, _ in newest.others if kind == Kind.USER_DISABLED}
     joined.apps_disabled = {pk for kind, pk, _ in newest.others if kind == Kind.APP_DISABLED}

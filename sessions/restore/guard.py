@@ -1,8 +1,8 @@
-"""Notice a restored backup by a mark: a number in the database, and a copy of it in a file of each server.
+"""Detect a restored backup by a mark: a number in the database, and a copy of it in a file of each server.
 
 A server counts the mark up while it runs, first in the database and then in its file. So the number in the database is
-lower than the one in a file only if the database is an older copy. Sessions that have ended since are open in such a
-copy. So the server stops serving; docs/backup.md has the next steps.
+lower than the one in a file only if the database is an older copy. In such a copy, sessions that have ended are open
+again. So the server stops serving; docs/backup.md has the next steps.
 """
 
 import json
@@ -26,27 +26,27 @@ from users.clock import database_now
 logger = logging.getLogger("zapauth.sessions")
 
 EVERY = timedelta(seconds=10)
-# If the database can't be reached: a backup may be restored meanwhile.
+# If the database can't be reached, a backup may be restored meanwhile.
 AGAIN = timedelta(seconds=1)
 SECONDS_TO_CONNECT = 5
-# More than all servers ever count, so that the new mark is above every server's file.
+# All servers together never count this far. So the new mark is above every server's file.
 _JUMP = 10**9
 
 
 class CannotBeServed(Exception):
-    """The text says why, and what to do."""
+    """The database must not be served. The text says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The content of a server's file: its last mark, and when it was set."""
+    """The content of a server's file: the last mark that it wrote, and when it was set."""
 
     number: int
     at: datetime
 
 
 def read_file(path: Path) -> Seen | None:
-    """The file's content; None, if there is no such file. Raises: CannotBeServed."""
+    """Return the file's content. None, if there is no such file. Raises: CannotBeServed."""
     try:
         facts = json.loads(path.read_bytes())
         number, at = facts["number"], datetime.fromisoformat(facts["at"])
@@ -103,7 +103,7 @@ class RestoreGuard:
             raise CannotBeServed(_what_happened(Seen(found.number, found.at) if found else None, self._seen))
 
     def count(self) -> None:
-        """Count the mark up.
+        """Count the mark up, in the database and then in the file.
 
         Raises: CannotBeServed, if the database is older than this server's file; psycopg.Error, if it can't be reached.
         """
@@ -127,9 +127,9 @@ class RestoreGuard:
 
 def _count(seen: Seen | None) -> Seen:
     parameters = connection.get_connection_params() | {"connect_timeout": SECONDS_TO_CONNECT}
-    # Not from the pool, which waits longer after each failure.
+    # Don't use the pool: it waits longer after each failure.
     with psycopg.connect(**parameters) as link:
-        # After a crash of the database the file must not be ahead of it.
+        # Wait for the disk: after a crash of the database, its mark must not be lower than the file's.
         link.execute("SET LOCAL synchronous_commit = on")
         link.execute(
             "INSERT INTO user_sessions_mark (id, number, at) VALUES (1, 0, clock_timestamp()) ON CONFLICT DO NOTHING"
@@ -157,9 +157,9 @@ def _what_happened(found: Seen | None, seen: Seen) -> str:
 
 
 class Watcher(threading.Thread):
-    """A thread that counts the mark up at once, every few seconds, and at `stop`.
+    """A thread that counts the mark up when it starts, every few seconds, and at `stop`.
 
-    If it notices a restored backup, it sets `restored` and interrupts the process like Ctrl-C.
+    If it detects a restored backup, it sets `restored` and interrupts the process like Ctrl-C.
     """
 
     def __init__(self, guard: RestoreGuard) -> None:
@@ -179,13 +179,13 @@ class Watcher(threading.Thread):
         os.kill(os.getpid(), signal.SIGINT)
 
     def _count(self) -> timedelta:
-        """Count the mark up. Returns: how long to wait until the next time."""
+        """Count the mark up. Returns: how many seconds to wait until the next time."""
         try:
             self._guard.count()
         except CannotBeServed as error:
             self.restored = error
         except Exception as error:
-            # Logged once: an outage of an hour is one event.
+            # Log it once: an outage of an hour is one event.
             if not self._failing:
                 logger.warning("a restored backup is not noticed until the mark can be counted again: %s", error)
             self._failing = True
@@ -196,19 +196,19 @@ class Watcher(threading.Thread):
         return EVERY
 
     def stop(self) -> None:
-        """Wait until the mark is counted once more, some seconds at most."""
+        """Count the mark once more, and stop. Waits a few seconds at most."""
         self._stopped.set()
         self.join(SECONDS_TO_CONNECT)
 
 
 def mark() -> Mark | None:
-    """The database's mark; None, if no server has ever used this database."""
+    """Return the database's mark. None, if no server has ever used this database."""
     return Mark.objects.filter(pk=Mark.ONLY, number__gt=0).first()
 
 
 @transaction.atomic
 def set_mark_above(seen: Seen | None) -> int:
-    """Let servers start again: raise the mark above ``seen`` and every server's file. Returns: the mark."""
+    """Raise the mark above ``seen`` and every server's file, so that servers start again. Returns: the mark."""
     Mark.objects.get_or_create(pk=Mark.ONLY, defaults={"at": database_now()})
     found = Mark.objects.select_for_update().get(pk=Mark.ONLY)
     found.number = max(found.number, seen.number if seen else 0) + _JUMP
@@ -219,7 +219,7 @@ def set_mark_above(seen: Seen | None) -> int:
 
 @transaction.atomic
 def note_pruned(ended_before: datetime) -> None:
-    """Store that sessions that ended before then are deleted: no record of their endings can be exported."""
+    """Store that sessions that ended before then are deleted. Their endings can't be exported any more."""
     Mark.objects.get_or_create(pk=Mark.ONLY, defaults={"at": database_now()})
     found = Mark.objects.select_for_update().get(pk=Mark.ONLY)
     found.pruned_before = max(found.pruned_before or ended_before, ended_before)

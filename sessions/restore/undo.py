@@ -29,7 +29,7 @@ T = TypeVar("T", UUID, str)
 
 @dataclass(frozen=True)
 class Undone:
-    """The ids that the restored database accepts again, although the record says they ended."""
+    """The ids that the restored database accepts again, although they had ended according to the record."""
 
     sessions: set[UUID]
     deleted: set[str]
@@ -38,21 +38,21 @@ class Undone:
     apps: set[str]
 
     def counts(self) -> dict[str, int]:
-        """The number of ids of each kind."""
+        """Return the number of ids of each kind."""
         return {name: len(ids) for name, ids in vars(self).items()}
 
     def without_email(self) -> int:
-        """How many users whose password had changed can't reset it by mail."""
+        """Return the number of users whose password is removed and who can't reset it, because they have no email."""
         return sum(User.objects.filter(pk__in=batch, email=None).count() for batch in _batches(self.passwords))
 
 
 def find_undone(record: Record) -> Undone:
-    """Compare the database with the record."""
+    """Find what the record says has ended and the database accepts."""
     passwords = {
         pk
         for batch in _batches(record.passwords)
         for pk, changed_at in User.objects.filter(pk__in=batch).values_list("pk", "password_changed_at")
-        # A later change was made by a user who is back already, or by this command.
+        # This command has changed the password later, or a user who is logged in again.
         if changed_at is None or changed_at < record.passwords[pk]
     }
     return Undone(
@@ -73,9 +73,9 @@ def _found(model: type[User] | type[App], ids: Iterable[str], **facts: object) -
 
 
 def _open_sessions(record: Record, passwords: set[str]) -> set[UUID]:
-    """The open sessions that the record names, and those of the users that it names."""
+    """Find the open sessions that the record names, and those of the users that it names."""
     open_ones = Session.objects.filter(ended_at=None)
-    # An interrupted run has removed the password already; the session's older epoch shows that.
+    # An interrupted run has already removed the password. The session's older epoch shows that.
     refused = ~Q(user_epoch=F("user__session_epoch"))
     queries = (
         *(open_ones.filter(pk__in=batch) for batch in _batches(record.sessions)),
@@ -87,7 +87,7 @@ def _open_sessions(record: Record, passwords: set[str]) -> set[UUID]:
 
 @in_transaction
 def refuse_undone(undone: Undone, record: Record, *, note: str, operator: str) -> BulkRun:
-    """Delete and disable users, remove passwords, switch apps off. From the commit on all their sessions are refused.
+    """Delete and disable users, remove passwords, switch apps off. Once this commits, all their sessions are refused.
 
     Returns: the bulk run that will end the sessions. An interrupted run is resumed.
     """
@@ -95,7 +95,7 @@ def refuse_undone(undone: Undone, record: Record, *, note: str, operator: str) -
     App.objects.filter(pk__in=undone.apps).update(is_active=False)
     everybody = {*undone.deleted, *undone.disabled, *undone.passwords}
     for batch in _batches(everybody):
-        # Lock in one order first: docs/architecture.md.
+        # Lock the users in one order first: docs/architecture.md.
         list(User.objects.filter(pk__in=batch).order_by("pk").select_for_update(no_key=True).values_list("pk"))
     for batch in _batches(undone.passwords):
         users = User.objects.filter(pk__in=batch)
@@ -133,7 +133,7 @@ def _run(undone: Undone, record: Record, *, now: datetime, note: str, operator: 
 
 
 def end_undone(undone: Undone, run: BulkRun) -> Iterator[int]:
-    """End the sessions in batches; yields how many the run has ended so far."""
+    """End the sessions in batches. Yields after each batch how many the run has ended so far."""
     for batch in _batches(undone.sessions):
         yield _end_batch(batch, run.pk)
     BulkRun.objects.filter(pk=run.pk, finished_at=None).update(finished_at=database_now())

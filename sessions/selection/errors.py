@@ -1,5 +1,5 @@
-"""The error of a filter that has no meaning."""
+"""The error that a wrong filter raises."""
 
 
 class SelectionError(ValueError):
-    """The text says which filter is wrong, and how."""
+    """A filter is wrong. The text says which one, and why."""

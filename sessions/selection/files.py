@@ -1,4 +1,4 @@
-"""Lists in files or on standard input: names of users, and secrets that must not appear in the list of processes."""
+"""Read lists from files or from standard input: names of users, and secrets that no list of processes may show."""
 
 import csv
 import sys
@@ -18,7 +18,7 @@ _HEADERS = {"user", "username", "user name", "user_name", "id", "user id", "user
 
 
 def names_of(path: str) -> list[str]:
-    """The first column of the file, without empty lines and without a header. Raises: SelectionError."""
+    """Return the first column of the file, without empty lines and without a header. Raises: SelectionError."""
     with _lines_of(path) as lines:
         first = (row[0].strip() for row in csv.reader(lines) if row)
         names = list(islice(filter(None, first), MOST_LINES + 1))
@@ -31,7 +31,7 @@ def names_of(path: str) -> list[str]:
 
 
 def tokens_of(path: str) -> list[str]:
-    """The lines of the file, stripped, without empty ones. Raises: SelectionError."""
+    """Return the lines of the file, stripped, without empty ones. Raises: SelectionError."""
     # Not CSV: a token may contain a comma or a quotation mark.
     with _lines_of(path) as lines:
         tokens = list(islice(filter(None, (line.strip() for line in lines)), MOST_LINES + 1))
@@ -45,13 +45,13 @@ def tokens_of(path: str) -> list[str]:
 
 @contextmanager
 def _lines_of(path: str) -> Iterator[Iterator[str]]:
-    """The lines of the file. Raises: SelectionError, also for an error while they are read."""
+    """Yield the lines of the file. Raises: SelectionError, also for an error while they are read."""
     is_stdin = path == STDIN
     try:
-        # Standard input is opened again to skip the byte order mark that Excel writes; it isn't closed.
+        # Standard input is opened again, to skip the byte order mark that Excel writes. It isn't closed.
         source = sys.stdin.fileno() if is_stdin else path
         with open(source, newline="", encoding="utf-8-sig", closefd=not is_stdin) as file:
-            # A limited line: the file may be binary and endless.
+            # The length of a line is limited: the file may be binary and endless.
             yield iter(lambda: file.readline(LONGEST_LINE), "")
     except (OSError, UnicodeDecodeError, csv.Error, AttributeError) as error:
         raise SelectionError(f"{path} can't be read: {error}") from error

@@ -1,7 +1,7 @@
 """Every filter of sessions. Each is declared once, here.
 
-The declaration says what the filter means to the database, in words, as an option of commands and in the admin's list.
-`Selection`, `describe`, `listing`, `management.options` and `admin.list_filters` have no list of their own.
+The declaration says how the filter selects rows, how it is worded, which option of commands sets it, and how the
+admin's list sets it. `Selection`, `describe`, `listing`, `management.options` and `admin.list_filters` read it here.
 """
 # ruff: noqa: RUF009  # `_declare` makes a dataclass field
 
@@ -29,9 +29,9 @@ def _declare(declared: Filter, *, default: Any = None) -> Any:
 
 @dataclass(frozen=True)
 class Filters:
-    """The filters that are given; None: not given.
+    """The filters of an order. None means that a filter is not given.
 
-    A field's name is its key in stored orders: add, never rename. The order is that of the words and of the options.
+    A field's name is its key in stored orders: add, never rename. Words and options have the order of the fields.
     """
 
     everyone: bool = _declare(
@@ -53,7 +53,7 @@ class Filters:
             options=[Values("--session", "ID", "a session's id", read=values.existing_sessions)],
         )
     )
-    # Ids. Each option narrows: `--email` and `--from-file` together mean the users that both name.
+    # Ids. Each option narrows the selection: `--email` and `--from-file` together mean the users that both name.
     users: tuple[str, ...] | None = _declare(
         AnyOf(
             label="User",
@@ -94,13 +94,13 @@ class Filters:
                 Values(
                     "--device-token",
                     "TOKEN",
-                    "the push address of the session",
+                    "the device token of the session (its push address)",
                     read=values.device_token_digests,
                 ),
                 Values(
                     "--device-token-file",
                     "FILE",
-                    "push addresses, one per line, hidden from the list of processes; - is standard input",
+                    "device tokens, one per line, hidden from the list of processes; - is standard input",
                     read=values.device_token_digests,
                     lines_of=tokens_of,
                 ),
@@ -131,7 +131,7 @@ class Filters:
                 Values(
                     "--ip",
                     "CIDR",
-                    "where the login came from: an address or a network",
+                    "where the log-in came from: an IP address or a network",
                     read=values.networks_in_cidr,
                 )
             ],
@@ -194,11 +194,11 @@ class Filters:
             ),
         )
     )
-    # What somebody typed into the search box.
+    # The text of the search box.
     search: str | None = _declare(Filter(label="Search", words=lambda text: f"“{text}”", condition=matching))
-    # The record of endings that a restored database is corrected by. `sessions.restore.undo` finds its sessions.
+    # The record of endings for a restored database. `sessions.restore.undo` finds its sessions.
     record: str | None = _declare(Filter(label="Record of endings", condition=lambda _: NOTHING))
-    # Set for staff who are not superusers themselves. By itself it selects nothing.
+    # Set for staff who are not superusers themselves. Without another filter it selects nothing.
     spare_superusers: bool = _declare(
         Filter(label="Left out", words=lambda _: "superusers", condition=lambda _: NOT_OF_SUPERUSERS), default=False
     )

@@ -1,4 +1,4 @@
-"""What a filter is: everything that one declaration in `sessions.selection.filters` has to say."""
+"""The classes of filters and options. `sessions.selection.filters` declares each filter with them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Option:
 
     @property
     def name(self) -> str:
-        """The key in argparse's namespace."""
+        """The name of the option's value in argparse's namespace."""
         return self.flag.removeprefix("--").replace("-", "_")
 
 
@@ -46,7 +46,7 @@ class Values(Option):
 
     Args:
         read: turns all texts into the filter's values. Raises: SelectionError, without the option's name.
-        lines_of: reads the texts from a file; then the option takes names of files.
+        lines_of: reads the texts from a file. With it, the option takes names of files.
     """
 
     read: Callable[[list[str]], Iterable[str]] = list
@@ -55,15 +55,15 @@ class Values(Option):
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """One filter: what it means to the database, to people, on the command line and in the admin.
+    """One filter: how it selects rows, how it is worded, and how commands and the admin's list set it.
 
     Args:
         label: what the filter is about, for people.
-        plural: the label of more than one value, if it differs.
+        plural: the label for more than one value, if it differs.
         reads_on: whether label and value read as one phrase: "not used for 30 days".
-        condition: the condition on sessions for a value.
-        words: a value, for people.
-        check: refuses values. Raises: SelectionError.
+        condition: makes the condition on sessions from a value.
+        words: words a value for people.
+        check: refuses wrong values. Raises: SelectionError.
         options: how commands set it; none if they can't.
         in_list: how the admin's list of sessions sets it; None if it can't.
     """
@@ -78,35 +78,35 @@ class Filter:
     in_list: ListParameter | None = None
 
     def label_of(self, value: Any) -> str:
-        """The label that fits ``value``: singular or plural."""
+        """Return the label for ``value``: singular or plural."""
         return self.label
 
     def rule(self, value: Any, now: datetime) -> Q:
-        """The condition on sessions at ``now``."""
+        """Return the condition on sessions at ``now``."""
         return self.condition(value)
 
     def to_json(self, value: Any) -> Any:
-        """``value`` as it is stored with an order. The same value has one form only: fingerprints depend on it."""
+        """Return ``value`` as it is stored with an order. Equal values have equal forms: fingerprints need that."""
         return value
 
     def from_json(self, stored: Any) -> Any:
-        """The value that `to_json` has stored."""
+        """Return the value that `to_json` has stored."""
         return stored
 
     def narrowest(self, values: Sequence[Any]) -> Any:
-        """The value that is left when several parameters of the admin's list set the filter."""
+        """Combine the values that several parameters of the admin's list set."""
         return values[-1]
 
     def combined(self, given: Sequence[Any]) -> Any:
-        """The value that several options of the filter mean together."""
+        """Combine the values that several options set."""
         return given[0]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnyOf(Filter):
-    """One or several texts; a session matches if it has any of them.
+    """A filter with one or several texts. A session matches if it has any of them.
 
-    Args: combine: joins the values of several options; by default all of them count.
+    Args: combine: joins the values of several options; by default a session may match any option.
     """
 
     words: Callable[[tuple[str, ...]], str] = values_in_words
@@ -138,7 +138,7 @@ class _Moment(Filter):
 
 @dataclass(frozen=True, kw_only=True)
 class Since(_Moment):
-    """A time, at or after which something happened."""
+    """A filter by a time: something happened then or later."""
 
     words: Callable[[datetime], str] = since
 
@@ -148,7 +148,7 @@ class Since(_Moment):
 
 @dataclass(frozen=True, kw_only=True)
 class Before(_Moment):
-    """A time, before which something happened."""
+    """A filter by a time: something happened earlier."""
 
     words: Callable[[datetime], str] = time_before
 
@@ -158,7 +158,7 @@ class Before(_Moment):
 
 @dataclass(frozen=True, kw_only=True)
 class Ago(Filter):
-    """A length of time up to now. ``condition`` takes the moment when it began."""
+    """A filter by a length of time up to now. ``condition`` takes the moment when it began."""
 
     words: Callable[[timedelta], str] = time_span
     reads_on: bool = True

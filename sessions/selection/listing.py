@@ -1,6 +1,6 @@
-"""The admin's list of sessions: the parameters of its URL, as conditions on the list and as a `Selection`.
+"""The admin's list of sessions: turns the parameters of its URL into conditions on the list, and into a `Selection`.
 
-Both come from one declaration, so ending "all that match" ends exactly what the list shows.
+Both come from one declaration. So "end all that match" ends exactly the sessions that the list shows.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from sessions.selection.filters import FILTERS
 from sessions.selection.parameters import EndedOn, ListParameter, LiveOn, Run, State
 from sessions.selection.selection import Selection
 
-# Each parameter with the filter that it sets; the first and the last ones are no filters of a selection.
+# Each parameter with the filter that it sets. The first and the last ones set no filter of a selection.
 _DECLARED: list[tuple[str, ListParameter]] = [
     ("", State(name="state", title="state", choices=parameters.states)),
     *((name, declared.in_list) for name, declared in FILTERS.items() if declared.in_list is not None),
@@ -29,7 +29,7 @@ PARAMETERS = {parameter.name: parameter for _, parameter in _DECLARED}
 
 
 def conditions(name: str, text: str, *, now: datetime) -> list[Q]:
-    """The conditions on the list that a value of a parameter means. Raises: SelectionError, for a wrong value."""
+    """Return the conditions on the list for a value of a parameter. Raises: SelectionError, for a wrong value."""
     parameter = _parameter(name)
     selected = parameter.selected(_FILTER_OF[name], text, now)
     rules = Selection(**selected).rules(now) if selected else ()
@@ -37,9 +37,9 @@ def conditions(name: str, text: str, *, now: datetime) -> list[Q]:
 
 
 def selection_of(narrowed: Mapping[str, str], *, search: str = "", now: datetime) -> Selection | None:
-    """The live sessions among those that the list shows; None, if it shows ended ones only.
+    """Select the live sessions that the list shows. None, if it shows ended ones only.
 
-    Without any parameter the list shows everyone's. Raises: SelectionError.
+    Without any parameter it selects everyone's sessions. Raises: SelectionError.
     """
     given: dict[str, list[Any]] = {"search": [search.strip()]} if search.strip() else {}
     for name, text in narrowed.items():

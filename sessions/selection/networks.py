@@ -8,16 +8,16 @@ from django.db.models import GenericIPAddressField, Lookup, Q
 
 @GenericIPAddressField.register_lookup
 class Within(Lookup):
-    """`ip__within="192.0.2.0/24"`: an address in that network (PostgreSQL's `<<=`)."""
+    """The look-up `ip__within="192.0.2.0/24"`: an address in that network (PostgreSQL's `<<=`)."""
 
     lookup_name = "within"
     prepare_rhs = False
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        column, parameters = compiler.compile(self.lhs)  # not as text, as Django's own lookups have it
+        column, parameters = compiler.compile(self.lhs)  # not as text, unlike in Django's own look-ups
         return f"{column} <<= %s::inet", (*parameters, self.rhs)
 
 
 def within(network: str) -> Q:
-    """Logged in from an address in ``network``."""
+    """Return the condition that a session was opened from an address in ``network``."""
     return Q(ip__within=str(ip_network(network)))

@@ -17,7 +17,7 @@ from users.models import App, User
 LIVE, ENDED = "live", "ended"
 UNKNOWN_PLATFORM = "unknown"
 MOST_CHOICES = 12
-# A session's id is made a moment before or after its `created_at`.
+# A session's id may be made a moment before or after its `created_at`.
 _SLACK = timedelta(minutes=1)
 _UNITS = {"h": "hours", "d": "days"}
 _PERIODS = (
@@ -33,11 +33,11 @@ class ListParameter:
     """A parameter of the list.
 
     Args:
-        name: its name in the URL: bookmarks depend on it.
+        name: its name in the URL. Bookmarks depend on it.
         title: its title in the sidebar.
         choices: its values and their words, offered in the sidebar. Without them only links set the parameter.
-        words: a value that is not among the choices, for people.
-        value: the filter's value for a value of the parameter.
+        words: words a value that is not among the choices.
+        value: turns a value of the parameter into the filter's value.
         of_ended: whether the parameter narrows the list to sessions that have ended.
     """
 
@@ -49,15 +49,15 @@ class ListParameter:
     of_ended: bool = False
 
     def shows_ended(self, text: str) -> bool:
-        """Whether the list shows ended sessions only."""
+        """Return whether the list then shows ended sessions only."""
         return self.of_ended
 
     def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
-        """The filters of a `Selection` that it sets, by their names. Raises: SelectionError."""
+        """Return the filters of a `Selection` that a value sets, by name. Raises: SelectionError."""
         return {filter_name: (self.value(text),)}
 
     def conditions(self, text: str, now: datetime) -> list[Q]:
-        """What the list is narrowed to besides these filters. Raises: SelectionError."""
+        """Return conditions that narrow the list further than these filters. Raises: SelectionError."""
         return [Q(ended_at__isnull=False)] if self.of_ended else []
 
 
@@ -65,7 +65,7 @@ class ListParameter:
 class Period(ListParameter):
     """A period that sets two filters: ``{stem}_after`` and ``{stem}_before``.
 
-    Values: `7d` means within the last seven days, `7d-` longer ago, `2026-11-21` on that day (UTC).
+    Values: `7d` means within the last seven days, `7d-` more than seven days ago, `2026-11-21` on that day (UTC).
     """
 
     stem: str
@@ -85,7 +85,7 @@ class Period(ListParameter):
 
 
 class State(ListParameter):
-    """Live or ended."""
+    """Whether the list shows live or ended sessions."""
 
     def shows_ended(self, text: str) -> bool:
         return text == ENDED
@@ -112,7 +112,7 @@ class EndedOn(ListParameter):
 
 
 class LiveOn(ListParameter):
-    """The sessions that were live at the end of a day. The live ones among them were opened before that."""
+    """The sessions that were live at the end of a day. As a filter: live sessions that were opened before that time."""
 
     def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
         return {"created_before": _end_of(text)}
@@ -147,7 +147,7 @@ def apps() -> list[tuple[str, str]]:
 
 
 def platforms() -> list[tuple[str, str]]:
-    """The known platforms of live sessions, the most frequent ones first."""
+    """Return the known platforms of live sessions, the most frequent ones first."""
     rows = Figure.objects.filter(kind=Figure.Kind.LIVE).exclude(label="").values("label")
     found = rows.annotate(n=Sum("count")).order_by("-n", "label").values_list("label", flat=True)
     return [(platform, platform) for platform in found[:MOST_CHOICES]]
@@ -170,7 +170,7 @@ def run_in_words(run_id: str) -> str:
 
 
 def platform_named(text: str) -> str:
-    """The platform as sessions store it; an unknown one is empty."""
+    """Return the platform as sessions store it. An unknown one is ""."""
     return "" if text == UNKNOWN_PLATFORM else text
 
 
@@ -178,9 +178,9 @@ def platform_named(text: str) -> str:
 
 
 def _opened_before(moment: datetime) -> Q:
-    """A condition that "created before" and "last seen before" imply.
+    """Return a condition that "created before" and "last seen before" imply.
 
-    It lets PostgreSQL start in the index. Without it the list, newest first, would read all newer sessions.
+    With it PostgreSQL starts in the middle of the index. Without it PostgreSQL would read all newer sessions first.
     """
     return Q(pk__lt=first_id(moment + _SLACK))
 

@@ -8,16 +8,16 @@ from sessions.selection.networks import within
 from users.addresses import plain_network
 from users.models import Device, DeviceToken, User, is_object_id
 
-# A condition that no session meets.
+# A condition that no session satisfies.
 NOTHING = Q(pk__in=())
-# The sessions of more users than that are found by a subquery.
+# If more users than this match, a subquery finds their sessions.
 MOST_BY_ID = 1000
 
 
 def matching(text: str) -> Q:
-    """The condition on sessions for what somebody typed.
+    """Return the condition on sessions for the text in the search box.
 
-    It matches a user's name, email, phone number or id, a session's id, an address or a network, a device's id, a
+    It may be a user's name, email, phone number or id, a session's id, an IP address or a network, a device's id, or a
     device token. Each of them has an index, so the search is fast with a million sessions.
 
     Names and tokens are resolved to ids first: an OR of subqueries would make PostgreSQL scan every session.
@@ -52,7 +52,7 @@ def _network(text: str) -> str | None:
 
 
 def _of_named(text: str) -> Q:
-    """The sessions of users whose name or email begins with ``text``, or who have that phone number."""
+    """Return the sessions of users whose name or email begins with ``text``, or who have that phone number."""
     named = Q(username__istartswith=text) | Q(email__istartswith=text) | Q(phone_number=text)
     users = User.objects.filter(named).values_list("pk", flat=True)
     found = list(users[: MOST_BY_ID + 1])

@@ -1,4 +1,4 @@
-"""Values of filters, read from what an operator types. Each function raises SelectionError for a wrong text."""
+"""Read the values of filters from texts that operators type. Each function raises SelectionError for a wrong text."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def users_by_name(names: list[str]) -> list[str]:
-    """The ids of users by user name or id."""
+    """Return the ids of users by user name or id."""
     return _all_found(names, _by_name)
 
 
@@ -33,12 +33,12 @@ def users_by_email(names: list[str]) -> list[str]:
 
 
 def users_by_any_name(names: list[str]) -> list[str]:
-    """The ids of users by user name, email or id."""
+    """Return the ids of users by user name, email or id."""
     return _all_found(names, _by_any)
 
 
 def find_named(name: str) -> User | None:
-    """The user of that name or id. Deleted users have lost their names."""
+    """Find the user with that name or id. Deleted users are found by id only."""
     found = _by_name([name]) if "\0" not in name else {}
     return User.objects.filter(pk=found[name]).first() if name in found else None
 
@@ -51,7 +51,7 @@ def _all_found(names: list[str], find: Callable[[list[str]], dict[str, str]]) ->
 
 
 def _by_name(names: list[str]) -> dict[str, str]:
-    """Each name that is known, with the user's id; so do the next two."""
+    """Map each known name to the user's id. The next two functions do the same for other texts."""
     normal = {name: User.normalize_username(name) for name in names}
     ids = _column("username", list(normal.values()))
     known = User.objects.filter(pk__in=filter(is_object_id, names)).values_list("pk", flat=True)
@@ -69,7 +69,7 @@ def _by_any(names: list[str]) -> dict[str, str]:
 
 
 def _column(field: str, names: list[str], *, only: str = "true") -> dict[str, str]:
-    # The database folds the case of both sides, as its unique index does. Python folds "ß" in another way.
+    # The database folds the case of both sides, as its unique index does. Python folds "ß" differently.
     statement = f"""
         SELECT given, u.id FROM unnest(%s::text[]) given
           JOIN users_user u ON UPPER(u."{field}") = UPPER(given) AND u.deleted_at IS NULL AND {only}
@@ -83,7 +83,7 @@ def _column(field: str, names: list[str], *, only: str = "true") -> dict[str, st
 
 
 def apps_by_name(names: list[str]) -> list[str]:
-    """The ids of apps by name or id."""
+    """Return the ids of apps by name or id."""
     found = dict(App.objects.filter(Q(name__in=names) | Q(pk__in=names)).values_list("pk", "name"))
     for name in names:
         if name not in found and name not in found.values():
@@ -93,7 +93,7 @@ def apps_by_name(names: list[str]) -> list[str]:
 
 
 def existing_sessions(texts: list[str]) -> list[str]:
-    """Session ids in their usual form."""
+    """Return session ids in their usual form."""
     ids = {text: _session_id(text) for text in texts}
     known = set(Session.objects.filter(pk__in=ids.values()).values_list("pk", flat=True))
     if unknown := [text for text, session_id in ids.items() if session_id not in known]:
@@ -109,7 +109,7 @@ def _session_id(text: str) -> UUID:
 
 
 def _named(texts: list[str]) -> str:
-    """The first few texts, for an error."""
+    """Quote the first few texts, for an error message."""
     more = len(texts) - _MOST_IN_ERROR
     return ", ".join(repr(text[:50]) for text in texts[:_MOST_IN_ERROR]) + (f" and {more} more" if more > 0 else "")
 
@@ -140,7 +140,7 @@ def role_ids(texts: list[str]) -> list[str]:
 
 
 def moment(text: str) -> datetime:
-    """A time in the past. A later one is a mistake: it would select every session."""
+    """Read a time in the past. A later one is a mistake: it would select every session."""
     try:
         at = datetime.fromisoformat(text)
         at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
@@ -152,7 +152,7 @@ def moment(text: str) -> datetime:
 
 
 def duration(text: str) -> timedelta:
-    """A length of time such as `30d`."""
+    """Read a length of time such as `30d`."""
     match = re.fullmatch(r"([0-9]{1,10})([smhdw])", text)
     if match is None:
         raise SelectionError(f"{text!r} is not a time, such as 30d, 12h or 45m")

@@ -1,4 +1,4 @@
-"""The values of filters, in words for people."""
+"""Word the values of filters for people."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from sessions.models import EndReason, Session
 from users.models import App, User
 
-# More values than that are counted, not named.
+# If there are more values than this, they are counted and not named.
 MOST_NAMED = 3
 _UNITS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 
 
 def values_in_words(values: Sequence[str]) -> str:
-    """The first few values, and how many more there are."""
+    """Name the first few values, and say how many more there are."""
     named = ", ".join(sorted(values[:MOST_NAMED])) or "none"
     return named if len(values) <= MOST_NAMED else f"{named} and {len(values) - MOST_NAMED:,} more"
 
@@ -34,7 +34,7 @@ def sessions_in_words(ids: Sequence[str]) -> str:
 
 
 def device_tokens_in_words(digests: Sequence[str]) -> str:
-    """Their digests. The tokens are secrets and are not stored."""
+    """Word device tokens by their digests. The tokens are secrets and are not stored."""
     return f"{len(digests):,} (SHA-256 digest {values_in_words([f'{digest[:12]}…' for digest in digests])})"
 
 
@@ -55,7 +55,7 @@ def time_before(at: datetime) -> str:
 
 
 def time_span(time: timedelta) -> str:
-    """``time`` in the largest unit that leaves no remainder."""
+    """Word ``time`` in the largest unit that leaves no remainder."""
     seconds = int(time.total_seconds())
     unit, length = next((unit, length) for unit, length in _UNITS.items() if seconds % length == 0)
     count = seconds // length
@@ -63,7 +63,7 @@ def time_span(time: timedelta) -> str:
 
 
 def _session_in_words(session: Session) -> str:
-    """Such as "ann's on iPhone"."""
+    """Word a session, for example "ann's on iPhone"."""
     whose = f"{session.user.username}'s" if session.user else "an app-level one"
     return f"{whose} on {session.device or session.platform or 'an unknown device'}"
 

@@ -9,6 +9,6 @@ _BY_NAME = Statement(f"SELECT {', '.join(_APP)} FROM users_app WHERE name = %(na
 
 
 def find_app(name: str) -> App | None:
-    """The app of that name."""
+    """Find the app of that name."""
     row = _BY_NAME.look_up(name=name)
     return build(App, _APP, iter(row)) if row else None

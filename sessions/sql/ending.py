@@ -1,7 +1,7 @@
-"""The four statements that end sessions. Only `sessions.logout` runs them, and nothing else sets `ended_at`.
+"""The four statements that end sessions. Only `sessions.logout` runs them, and nothing else ends a session.
 
-Each one does three things at once: it ends the sessions, blacklists their refresh tokens and takes their push
-addresses from their users. After its commit, authentication refuses the sessions.
+Each one does three things at once: it ends the sessions, blacklists their refresh tokens (Buddy has none) and takes
+their device tokens from their users. After its commit, authentication refuses the sessions.
 
 | statement | ends | called for |
 | --- | --- | --- |
@@ -10,7 +10,7 @@ addresses from their users. After its commit, authentication refuses the session
 | `end_locked` | locked sessions | every other order |
 | `end_by_rule` | locked sessions | time-outs and the limit of sessions |
 
-All of them set `synchronous_commit` for their commit. If the database's default were turned down, a crash could lose
+All of them set `synchronous_commit` for their commit. If the database had a weaker default, a crash could lose
 a logout that was answered, and a replica could still accept the token.
 """
 
@@ -26,7 +26,7 @@ from sessions.sql.statement import Statement
 
 @dataclass(frozen=True, kw_only=True)
 class EndRecord:
-    """When, why, by whom and from where sessions were ended. Each of their rows keeps it."""
+    """When, why, by whom and from where sessions were ended. Each ended row stores it."""
 
     at: datetime
     reason: EndReason
@@ -35,11 +35,11 @@ class EndRecord:
     run_id: UUID | None
 
 
-# The user's own logout. It locks nothing beforehand: the UPDATE compares the row with what the request has seen.
+# The user's own logout. It takes no lock first: the UPDATE compares the row with the session that the request saw.
 _END_OWN = Statement("""
 WITH
 -- End the session. But if it has changed since the request looked it up, or if the user has another open
--- session on the push address that they name, end nothing: the caller then locks first, and looks again.
+-- session on the given device token, end nothing: the caller then locks first, and looks again.
 -- For example, a refresh may commit while this waits for the session's row. This would then see the new token's
 -- `jti` in that row, but not the token in simplejwt's table, and could not blacklist it.
 ended AS (
@@ -67,10 +67,10 @@ blacklisted AS (
       JOIN token_blacklist_outstandingtoken o ON o.jti = ended.refresh_jti AND o.expires_at > %(now)s
         ON CONFLICT (token_id) DO NOTHING
 ),
--- Take these addresses from the user: the session's own, those of its device, and the one that the user names.
--- The user keeps an address that a newer session of theirs holds. If a log-in commits while we wait for the
--- address, we see that in `held_by` only. So a holder that is in no row that we see is a newer one.
--- The address is written in either case: if another transaction is writing it, we wait and decide by its new state.
+-- Take these device tokens from the user: the session's own, its device's, and the given one.
+-- If a newer session of the user holds a token, the user keeps it. If a log-in commits while we wait for the
+-- token's row, we see that in `held_by` only. So if we don't see the holder's row, the holder is newer.
+-- The token is written in either case: if another transaction is writing it, we wait and decide by its new state.
 detached AS (
     UPDATE users_devicetoken t
        SET updated_at = %(now)s,
@@ -88,9 +88,9 @@ SELECT set_config('synchronous_commit', 'remote_apply', true), EXISTS (SELECT FR
 
 
 def end_own(session: Session, *, address_digest: bytes | None, origin: Origin) -> bool:
-    """End the caller's session, if its row is still as ``session`` has it and no other has to end with it.
+    """End the caller's session, if its row still equals ``session`` and no other session has to end with it.
 
-    Args: address_digest: a push address, to take from the user as well.
+    Args: address_digest: digest of a device token that is also taken from the user.
 
     Returns: whether it ended. If not, nothing has changed.
     """
@@ -108,7 +108,7 @@ def end_own(session: Session, *, address_digest: bytes | None, origin: Origin) -
     return bool(is_ended)
 
 
-# The same for Buddy, where a device goes on with an app-level session. There are no refresh tokens in Buddy.
+# The same for Buddy, where the device goes on with an app-level session. Buddy has no refresh tokens.
 _END_OWN_AND_OPEN = Statement("""
 WITH
 -- End the session. If it has changed since the request looked it up, end nothing.
@@ -123,7 +123,7 @@ ended AS (
        AND device_token_id IS NOT DISTINCT FROM %(device_token)s
  RETURNING id, app_id, app_epoch, user_id, device_id, device_token_id, platform, authenticated_at
 ),
--- Take the session's own address and those of its device from the user, unless a newer session of theirs
+-- Take the session's own device token and its device's from the user, unless a newer session of theirs
 -- holds them; see `_END_OWN`.
 detached AS (
     UPDATE users_devicetoken t
@@ -137,8 +137,8 @@ detached AS (
      WHERE t.user_id = ended.user_id
        AND (t.id = %(device_token)s OR t.device_id = %(device)s)
 ),
--- Open an app-level session on the same device. It gets the epoch of the one that ended: if somebody has
--- ordered everybody out meanwhile, that order refuses the new session, too.
+-- Open an app-level session on the same device. It gets the epoch of the session that ended: if staff have
+-- logged everybody out meanwhile, that order refuses the new session, too.
 opened AS (
     INSERT INTO user_sessions_session (
            id, app_id, app_epoch, device_id, device_token_id, opened_from_id, platform, ip, user_agent,
@@ -152,7 +152,7 @@ SELECT set_config('synchronous_commit', 'remote_apply', true), EXISTS (SELECT FR
 
 
 def end_own_and_open(session: Session, *, opened: UUID, expires_at: datetime, user_agent: str, origin: Origin) -> bool:
-    """End the caller's session, if its row is still as ``session`` has it, and open an app-level one, ``opened``.
+    """End the caller's session, if its row still equals ``session``, and open an app-level one, ``opened``.
 
     Returns: whether it did. If not, nothing has changed.
     """
@@ -170,7 +170,7 @@ def end_own_and_open(session: Session, *, opened: UUID, expires_at: datetime, us
     return bool(is_ended)
 
 
-# Sessions that the caller has locked: one or thousands.
+# Ends sessions that the caller has locked: one or thousands.
 _END_LOCKED = Statement("""
 WITH
 ended AS (
@@ -180,7 +180,7 @@ ended AS (
      WHERE id = ANY(%(ids)s)
  RETURNING id, user_id, refresh_jti, device_id, device_token_id, authenticated_at
 ),
--- Blacklist their refresh tokens, but for expired ones; see `_END_OWN`. LATERAL with OFFSET 0, here and below, makes
+-- Blacklist their unexpired refresh tokens; see `_END_OWN`. LATERAL with OFFSET 0, here and below, makes
 -- PostgreSQL use the index. For a few thousand rows it would rather read the whole table, once for each batch.
 blacklisted AS (
     INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)
@@ -190,8 +190,8 @@ blacklisted AS (
                           WHERE jti = ended.refresh_jti AND expires_at > %(now)s OFFSET 0) o
         ON CONFLICT (token_id) DO NOTHING
 ),
--- Find the addresses that the sessions may hold: each one's own, those of its device, and the one that is named.
--- They are three queries: one join with an OR takes a third longer for a million sessions.
+-- Find the device tokens that the sessions may hold: each session's own, its device's, and the given one.
+-- These are three queries: one join with an OR takes a third longer for a million sessions.
 theirs AS (
     SELECT device_token_id AS id, user_id, NULL AS device_id, authenticated_at FROM ended
      UNION ALL
@@ -211,7 +211,7 @@ locked AS (
      ORDER BY t.id
        FOR NO KEY UPDATE OF t
 ),
--- Take them from their users. By now an address may be another user's or be on another device: then it stays
+-- Take them from their users. By now a token may be another user's or be on another device: then it stays
 -- there. It also stays with the user if a newer session of theirs holds it; see `_END_OWN`.
 detached AS (
     UPDATE users_devicetoken
@@ -235,7 +235,7 @@ SELECT set_config('synchronous_commit', 'remote_apply', true)
 def end_locked(session_ids: Sequence[UUID], record: EndRecord, *, address_digest: bytes | None) -> None:
     """End open sessions that this transaction has locked.
 
-    Args: address_digest: a push address, to take from the sessions' users as well.
+    Args: address_digest: digest of a device token that is also taken from the sessions' users.
     """
     _END_LOCKED.fetch_all(
         ids=list(session_ids),
@@ -249,7 +249,7 @@ def end_locked(session_ids: Sequence[UUID], record: EndRecord, *, address_digest
     )
 
 
-# Sessions that a rule ends and nobody has ordered to end: they have timed out, or the user has too many.
+# Ends sessions by a rule, without an order: they have timed out, or the user has too many.
 _END_BY_RULE = Statement("""
 WITH
 ended AS (
@@ -275,9 +275,9 @@ theirs AS (
       FROM ended e
      CROSS JOIN LATERAL (SELECT id FROM users_devicetoken WHERE device_id = e.device_id OFFSET 0) t
 ),
--- Pass each address on to the newest of the user's other open sessions that are bound to it. A forgotten log-in
--- that times out must not stop the pushes of the phone in use. Without such a session, take it from the user.
--- The caller has locked the addresses before this statement, so this sees every session on them.
+-- Pass each device token on to the newest of the user's other open sessions that are bound to it. If a forgotten
+-- session times out, the pushes of the phone in use must not stop. Without such a session, take it from the user.
+-- The caller has locked the tokens before this statement, so this sees every session on them.
 passed_on AS (
     UPDATE users_devicetoken t
        SET user_id = CASE WHEN other.id IS NOT NULL THEN t.user_id END, held_by = other.id, updated_at = %(now)s
@@ -297,7 +297,7 @@ SELECT set_config('synchronous_commit', 'remote_apply', true)
 
 
 def end_by_rule(session_ids: Sequence[UUID], record: EndRecord) -> None:
-    """End open sessions, because a rule says so. This transaction has locked them, and then their push addresses."""
+    """End open sessions by a rule. This transaction has locked them, and then their device tokens."""
     _END_BY_RULE.fetch_all(
         ids=list(session_ids),
         now=record.at,
@@ -309,7 +309,7 @@ def end_by_rule(session_ids: Sequence[UUID], record: EndRecord) -> None:
     )
 
 
-# What `_END_OWN_AND_OPEN` does after the logout, for a session that had to be ended by `_END_LOCKED`.
+# Opens the app-level session, as `_END_OWN_AND_OPEN` does, after `_END_LOCKED` has ended the user's session.
 _OPEN_AFTER_LOGOUT = Statement("""
 INSERT INTO user_sessions_session (
        id, app_id, app_epoch, device_id, device_token_id, opened_from_id, platform, ip, user_agent,

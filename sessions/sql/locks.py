@@ -1,7 +1,7 @@
-"""Row locks. Every transaction takes them in one order; docs/architecture.md has the table of it.
+"""Row locks. Every transaction takes them in the same order; docs/architecture.md has the table.
 
-The order is: apps, users, codes, bulk runs, sessions, devices, push addresses, throttles. The rows of one table are
-locked in the order of their keys. Each lock is FOR NO KEY UPDATE, so that other transactions can insert rows that
+The order is: apps, users, codes, bulk runs, sessions, devices, device tokens, throttles. The rows of one table are
+locked in the order of their keys. Each lock is FOR NO KEY UPDATE. So other transactions can insert rows that
 point at a locked one, such as a session that is opened from it.
 """
 
@@ -33,13 +33,14 @@ SELECT id
 
 
 def lock_sessions(sessions: QuerySet[Session]) -> dict[UUID, Session]:
-    """Lock ``sessions`` until the transaction ends. Returns: their rows as they are now, by id."""
+    """Lock ``sessions`` until the transaction ends. Returns: their rows after the lock, by id."""
     return {row.pk: row for row in sessions.order_by("pk").select_for_update(of=("self",), no_key=True)}
 
 
 def lock_addresses_of(sessions: Iterable[UUID], *, digest: bytes | None = None, user_id: str | None = None) -> None:
-    """Lock the push addresses that the end of ``sessions`` may write, the one of ``digest`` and those of the user.
+    """Lock the device tokens that the end of ``sessions`` may write, the one with ``digest``, and those of the user.
 
-    For a transaction that writes other addresses than `end_sessions` does: it must lock all of them at once.
+    Call this if the transaction also writes other device tokens than `end_sessions` does. All of them must be locked at
+    once, in the order of their keys.
     """
     _LOCK_ADDRESSES.fetch_all(sessions=list(sessions), digest=digest, user=user_id)

@@ -1,4 +1,4 @@
-"""The statements of a log-in that come before the session is opened, and those that renew one.
+"""The statements of a log-in that run before the session is opened, and the statement that renews a session.
 
 `sessions.sql.opening` opens the session.
 """
@@ -11,11 +11,11 @@ from sessions.origin import Origin
 from sessions.sql.statement import Statement
 from users.models import User
 
-# How many addresses and user agents of a user are kept.
+# How many IP addresses and user agents are stored for a user.
 MOST_KNOWN = 10
 
-# The row lock puts a log-in and a change of the password, or a log-in and the end of the account, one after the other.
-# The second one sees what the first one did, so no session is opened between them.
+# The row lock makes a log-in and a change of the password or the end of the account run one after the other.
+# The second one sees what the first one did, so no session is opened in between.
 _NOTE_LOGIN = Statement("""
    UPDATE users_user
       SET last_login = clock_timestamp(),
@@ -36,7 +36,7 @@ _GIVE_ADDRESS = Statement("""
     WHERE id = %(address)s
 RETURNING id
 """)
-# The session of that id goes on, for a full lifetime from now on.
+# Extends the session of that id to a full lifetime from now on.
 _RENEW = Statement("""
    UPDATE user_sessions_session
       SET ip = %(ip)s::inet, user_agent = %(user_agent)s, device_token_id = %(address)s,
@@ -49,7 +49,7 @@ RETURNING last_seen_at, expires_at, authenticated_at
 
 
 def note_login(user: User, *, origin: Origin, latitude: float | None = None, longitude: float | None = None) -> bool:
-    """Lock ``user`` and note a log-in there: when, where from, with what.
+    """Lock ``user`` and store the time, IP address, user agent and location of their log-in.
 
     Returns: False, when they may not log in any more, or their password has changed since they were loaded.
     """
@@ -68,12 +68,12 @@ def note_login(user: User, *, origin: Origin, latitude: float | None = None, lon
 
 
 def give_address(address_id: int, *, user_id: str, held_by: UUID) -> None:
-    """Give a stored push address to that user, whoever had it before. It is not opened."""
+    """Give a stored device token to that user, even if it was another user's before. Its text is not decrypted."""
     _GIVE_ADDRESS.fetch_all(address=address_id, user=user_id, session=held_by)
 
 
 def renew(session: Session, *, lifetime: timedelta) -> datetime:
-    """Let the stored session of the same id go on as ``session``, for ``lifetime`` from now on. Returns: now."""
+    """Extend a stored session to ``lifetime`` from now on, and store the facts of its new log-in. Returns: now."""
     ((session.last_seen_at, session.expires_at, session.authenticated_at),) = _RENEW.fetch_all(
         id=session.pk,
         ip=session.ip,

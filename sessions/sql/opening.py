@@ -1,8 +1,8 @@
-"""The statements that open a session: by itself, with a push address that the client shows, or with a stored one.
+"""The statements that open a session: without a device token, with one that the client sent, or with a stored one.
 
 The database sets the times, so that no host's clock decides how long a session lasts. It copies the epochs in
-the same statement: an order that commits after the session was answered refuses it. A refresh token is listed as
-outstanding in simplejwt's table, without its text: a stored token that works could be stolen.
+the same statement: an order that commits after the log-in was answered refuses the session. A refresh token is listed
+as outstanding in simplejwt's table, without its text, because a stored token could be stolen.
 """
 
 from datetime import datetime, timedelta
@@ -33,8 +33,8 @@ WITH opened AS (
 SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_token_id FROM opened
 """)
 _OPEN_WITH_TOKEN = Statement("""
--- One upsert: two phones that show the same token at once can't both insert it. The address moves to this user, whoever
--- had it. A known token is sealed again, so that it moves to a new SECRET_KEY.
+-- One upsert: two phones that send the same token at once can't both insert it. The token moves to this user, even from
+-- another user. A known token is encrypted again, so that it uses a new SECRET_KEY.
 WITH given AS (
     INSERT INTO users_devicetoken (sealed_token, digest, user_id, held_by, created_at, updated_at)
     SELECT %(sealed)s::bytea, %(digest)s::bytea, %(user)s, %(id)s::uuid, t.now, t.now
@@ -42,7 +42,7 @@ WITH given AS (
         ON CONFLICT (digest) DO UPDATE
        SET sealed_token = EXCLUDED.sealed_token, user_id = EXCLUDED.user_id, held_by = EXCLUDED.held_by,
            updated_at = EXCLUDED.updated_at
- RETURNING id, clock_timestamp() AS now -- after a wait for the address
+ RETURNING id, clock_timestamp() AS now -- after a wait for the token's row
 ), opened AS (
     INSERT INTO user_sessions_session (
            id, app_id, user_id, device_id, device_token_id, opened_from_id, ip, user_agent, platform,
@@ -64,12 +64,12 @@ WITH given AS (
 SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_token_id FROM opened
 """)
 _OPEN_ON_ADDRESS = Statement("""
--- The address moves to this user, whoever had it.
+-- The token moves to this user, even from another user.
 WITH given AS (
     UPDATE users_devicetoken
        SET user_id = %(user)s, held_by = %(id)s::uuid, updated_at = clock_timestamp()
      WHERE id = %(device_token)s::bigint
- RETURNING id, clock_timestamp() AS now -- after a wait for the address
+ RETURNING id, clock_timestamp() AS now -- after a wait for the token's row
 ), opened AS (
     INSERT INTO user_sessions_session (
            id, app_id, user_id, device_id, device_token_id, opened_from_id, ip, user_agent, platform,
@@ -95,7 +95,7 @@ SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_t
 def open_session(session: Session, *, lifetime: timedelta) -> datetime:
     """Store a new session that ends after ``lifetime``. Sets its times and epochs.
 
-    If `refresh_jti` names a refresh token, that is listed as outstanding.
+    If `refresh_jti` is set, this refresh token is listed as outstanding.
 
     Returns: the database's time when it was opened.
     """
@@ -104,20 +104,14 @@ def open_session(session: Session, *, lifetime: timedelta) -> datetime:
 
 
 def open_session_with_token(session: Session, token: str, *, lifetime: timedelta) -> datetime:
-    """Store the push address ``token``, sealed, give it to the session's user, and open the session with it.
-
-    Otherwise as `open_session`.
-    """
+    """Like `open_session`, with the device token ``token``: store it encrypted, and give it to the session's user."""
     sealed, digest = seal(token, Purpose.DEVICE_TOKEN), DeviceToken.digest_of(token)
     (row,) = _OPEN_WITH_TOKEN.fetch_all(**_facts(session, lifetime), sealed=sealed, digest=digest)
     return _set(session, row)
 
 
 def open_session_on_address(session: Session, *, lifetime: timedelta) -> datetime:
-    """Give the stored push address `device_token` of ``session`` to its user, and open the session with it.
-
-    Otherwise as `open_session`.
-    """
+    """Like `open_session`, with the stored `device_token` of ``session``: give it to the session's user."""
     (row,) = _OPEN_ON_ADDRESS.fetch_all(**_facts(session, lifetime))
     return _set(session, row)
 
@@ -139,7 +133,7 @@ def _facts(session: Session, lifetime: timedelta) -> dict[str, Value]:
 
 
 def _set(session: Session, row: Row) -> datetime:
-    """Set what the database has decided. Returns: the time when the session was opened."""
+    """Set the values that the database has chosen. Returns: the time when the session was opened."""
     (
         session.app_epoch,
         session.user_epoch,

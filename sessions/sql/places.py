@@ -1,6 +1,6 @@
-"""The statements that a log-in waits for before the password is checked: which user is meant, and is the place known?
+"""The statements that a log-in runs before the password is checked. They find the user and whether the place is known.
 
-For a user who does not exist they do the same work, so that the time they take tells nothing.
+They do the same work for an unknown user, so that the time they take reveals nothing.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ WITH meant AS MATERIALIZED (
                    WHEN upper(username) = upper(%(username)s::text) THEN 1
                    ELSE 2 END
      LIMIT 1
--- How many attempts of strangers have failed in this hour.
+-- Count the failed attempts of strangers in this hour.
 ), failed AS (
     SELECT COALESCE(sum(count), 0)::bigint AS count
       FROM users_refusedlogin
@@ -66,18 +66,18 @@ LEFT JOIN meant ON true
 
 @dataclass(frozen=True)
 class FoundForLogin:
-    """What the database knows about an attempt to log in."""
+    """What the database knows about a log-in attempt."""
 
     user: User | None
-    opened_there: tuple[bool, ...]  # as `opened_there` returns it
-    failed: int  # attempts of strangers in this hour
-    seconds_left: float  # of this hour
+    opened_there: tuple[bool, ...]  # in the order of `opened_there`
+    failed: int  # how many attempts of strangers failed in this hour
+    seconds_left: float  # until the hour ends
 
 
 class PlaceFacts(TypedDict):
-    """Where a caller is: a device, a push address, a network; and for how long a log-in there makes them known.
+    """Where a caller is (device, device token, network), and how long a log-in there makes the place known.
 
-    The device is the one of the session ``registration``, or of ``logged_out``, whose end opened that session.
+    The device is that of the session ``registration``. ``logged_out`` is the session whose logout opened that session.
     """
 
     registration: UUID | None
@@ -88,7 +88,7 @@ class PlaceFacts(TypedDict):
 
 
 def opened_there(*, user_id: str, **place: Unpack[PlaceFacts]) -> tuple[bool, ...]:
-    """Whether that user has opened a session on that device, on that push address, in that network."""
+    """Return whether that user has opened a session on that device, with that device token, in that network."""
     (row,) = _OPENED_THERE.fetch_all(user=user_id, **_values(place))
     return row
 
@@ -96,9 +96,9 @@ def opened_there(*, user_id: str, **place: Unpack[PlaceFacts]) -> tuple[bool, ..
 def find_for_login(
     *, username: str, email: str | None, phone_number: str | None, reasons: list[str], **place: Unpack[PlaceFacts]
 ) -> FoundForLogin:
-    """Find the user of that name, email or phone number, in any case of letters; not deleted users.
+    """Find the user with that name, email or phone number, in any case of letters. Deleted users are not found.
 
-    ``reasons``: the failures to count.
+    Args: reasons: the reasons of failed attempts to count.
     """
     ((failed, seconds_left, *rest),) = _FIND_FOR_LOGIN.fetch_all(
         username=username, email=email, phone_number=phone_number, reasons=",".join(reasons), **_values(place)

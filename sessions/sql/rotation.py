@@ -1,7 +1,7 @@
-"""The statements of a refresh. Each compares and sets.
+"""The statements of a refresh. Each one compares and sets.
 
-If the session has ended meanwhile, or another refresh has used the token, nothing is written and the function
-returns False. So does it for a token that somebody has revoked through simplejwt's own tables.
+Nothing is written and the function returns False in three cases: the session has ended meanwhile, another refresh has
+used the token, or somebody has revoked the token through simplejwt's own tables.
 """
 
 from datetime import datetime
@@ -45,7 +45,7 @@ SELECT id FROM used
 
 
 def note_refresh(session_id: UUID, *, jti: str, now: datetime) -> bool:
-    """Note a use of the session's refresh token ``jti``, which stays the same."""
+    """Store that the session's refresh token ``jti`` was used. The token stays the same."""
     return bool(_NOTE_REFRESH.fetch_all(id=session_id, jti=jti, now=now))
 
 

@@ -1,7 +1,7 @@
-"""Prepared statements, for what requests wait for: planned once per connection, with rows in binary.
+"""Prepared statements for the hot paths: planned once per connection, with rows in binary.
 
 Django's cursor writes the parameters into the SQL. So PostgreSQL parses and plans each statement anew, and sends each
-value as text. This module calls `psycopg.pq`, the layer below psycopg's cursors. That pays: the public
+value as text. This module calls `psycopg.pq`, the layer below psycopg's cursors. The reason is speed: the public
 `psycopg.Cursor.execute(…, prepare=True, binary=True)` costs 39 to 55 µs more CPU for each statement, which is 9 to 14 %
 of an authenticated read. Everything else uses the ORM.
 """
@@ -20,12 +20,12 @@ from psycopg.adapt import Transformer
 from psycopg_pool import PoolTimeout
 
 Row = tuple[Any, ...]
-_Prepared = tuple[bytes, Any]  # the statement's name on the connection, and psycopg's loaders of its columns
+_Prepared = tuple[bytes, Any]  # the statement's name on the connection, and psycopg's loaders for its columns
 Value = str | bytes | bool | int | float | datetime | UUID | list[UUID] | None
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _DONE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
-# The server has lost what was prepared (`DEALLOCATE ALL`), or a migration has changed one of its columns.
+# The server no longer has the prepared statement (`DEALLOCATE ALL`), or a migration has changed one of its columns.
 _STALE = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)
 _numbers = count(1)
 
@@ -34,7 +34,7 @@ class Statement:
     """SQL with `%(name)s` for its parameters. Make each one once, at the top of a module.
 
     Where PostgreSQL can't tell the type of a parameter, write a cast. Don't select a column of the type `inet` or
-    `jsonb`: the ORM converts those after psycopg, and this doesn't.
+    `jsonb`: the ORM converts these values in a second step, and this class doesn't.
     """
 
     def __init__(self, sql: str) -> None:
@@ -44,8 +44,8 @@ class Statement:
     def fetch_all(self, **values: Value) -> list[Row]:
         """Run the statement and return its rows.
 
-        It joins Django's transaction if one is open. Else it commits by itself, on a connection that it borrows
-        from the pool for just that long.
+        If a transaction of Django is open, the statement joins it. Otherwise it commits by itself, on a connection
+        that it borrows from the pool for this statement only.
 
         Raises: django.db.Error.
         """
@@ -62,7 +62,7 @@ class Statement:
                 try:
                     rows = self._run(borrowed, values)
                 finally:
-                    pool.putconn(borrowed)  # the pool replaces it if it is broken
+                    pool.putconn(borrowed)  # the pool replaces the connection if it is broken
         if django.queries_logged:
             django.queries_log.append({"sql": self.sql, "time": f"{time.monotonic() - began:.3f}"})
         return rows
@@ -70,7 +70,7 @@ class Statement:
     def look_up(self, **values: Value) -> Row | None:
         """Return the first row of a query that changes nothing.
 
-        If the connection breaks meanwhile, as by a restart of the server, the query is sent a second time.
+        If the connection breaks meanwhile, for example because the server restarts, the query is sent a second time.
 
         Raises: django.db.Error.
         """
@@ -83,7 +83,7 @@ class Statement:
         return rows[0] if rows else None
 
     def _run(self, on: psycopg.Connection[Any], values: dict[str, Value]) -> list[Row]:
-        # Kept on the connection, since it is gone when the connection is.
+        # Stored on the connection, because prepared statements live as long as the connection.
         prepared: dict[Statement, _Prepared] | None = vars(on).get("statements")
         if prepared is None:
             prepared = vars(on)["statements"] = {}
@@ -91,14 +91,14 @@ class Statement:
             # first five executions anew, at 0.6 ms for a logout.
             _checked(on, on.pgconn.exec_(b"SET plan_cache_mode = force_generic_plan"))
         if not on.autocommit and on.pgconn.transaction_status == pq.TransactionStatus.IDLE:
-            # psycopg's own cursors begin the transaction with their first statement. Here nobody else does.
+            # psycopg's own cursors begin the transaction with their first statement. `psycopg.pq` doesn't do that.
             _checked(on, on.pgconn.exec_(b"BEGIN"))
         try:
             return self._execute(on, prepared, values)
         except _STALE:
             prepared.clear()
             if on.pgconn.transaction_status != pq.TransactionStatus.IDLE:
-                raise  # after an error a transaction can't go on
+                raise  # after an error the transaction can't go on
         return self._execute(on, prepared, values)
 
     def _execute(
@@ -140,7 +140,7 @@ def _dump(value: Value) -> bytes | None:
 
 
 def _is_lost(cause: BaseException | None) -> bool:
-    """Return whether a statement failed because its connection broke. A time-out or an empty pool is not that."""
+    """Return whether a statement failed because its connection broke. A time-out or an empty pool does not count."""
     if not isinstance(cause, psycopg.OperationalError) or isinstance(cause, PoolTimeout):
         return False
     return cause.sqlstate is None or cause.sqlstate.startswith("57P")  # 57P01: the server is being stopped

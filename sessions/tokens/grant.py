@@ -1,4 +1,4 @@
-"""The tokens that are handed out when a session is opened or refreshed."""
+"""The tokens that a client gets when a session is opened or refreshed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from sessions.tokens.jwt import RefreshToken, SessionToken
 
 @dataclass(frozen=True)
 class Grant:
-    """A new access token with its expiry, and a refresh token if a new one is issued, too."""
+    """A new access token with its expiry, and perhaps a new refresh token."""
 
     access_token: str
     access_expires_at: datetime

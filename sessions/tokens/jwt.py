@@ -27,7 +27,7 @@ from sessions.tokens.keys import KeyRing, key_ring
 CLAIMS = ("iss", "aud", "sub", "sid", "jti", "iat", "exp", "token_type")
 ALGORITHM = "ES256"
 ACCESS, REFRESH = "at+jwt", "refresh+jwt"  # `typ`: RFC 9068 §2.1, RFC 8725 §3.11
-# PyJWT checks the times by this host's clock, and we don't know the audience before we know the session: so
+# PyJWT checks the times by this host's clock, and we know the audience only after we have found the session. So
 # `SessionToken` checks these itself.
 _CHECKED: Options = {"require": list(CLAIMS), "verify_exp": False, "verify_iat": False, "verify_aud": False}
 
@@ -35,7 +35,7 @@ _CHECKED: Options = {"require": list(CLAIMS), "verify_exp": False, "verify_iat":
 class KeyedTokenBackend(TokenBackend):
     """simplejwt's backend with several keys, chosen by `kid`, and a `typ` in the header.
 
-    It does not check `exp`: `SessionToken.is_expired` does, by the database's time.
+    It does not check `exp`: `SessionToken.is_expired` does, with the database's time.
     """
 
     def __init__(self, typ: str) -> None:
@@ -48,13 +48,13 @@ class KeyedTokenBackend(TokenBackend):
         return jwt.encode(claims, keys.signing, ALGORITHM, headers={"kid": keys.signing_kid, "typ": self.typ})
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
-        # A client sends the same access token with each request, but a refresh token only once.
+        # Only access tokens are cached: a client sends the same one with each request, but a refresh token only once.
         verified = _verified_before if self.typ == ACCESS else _verified
         return dict(verified(token, self.typ, key_ring(settings.SIGNING_KEYS), settings.TOKEN_ISSUER))
 
 
 def _verified(token: str, typ: str, keys: KeyRing, issuer: str) -> dict[str, Any]:
-    """The claims of a token that one of our keys has signed. Raises: TokenBackendError."""
+    """Return the claims of a token that one of our keys has signed. Raises: TokenBackendError."""
     try:
         kid = _kids_by_header(typ, keys)[token.partition(".")[0]]
         claims = jwt.decode(token, keys.verifying[kid], [ALGORITHM], issuer=issuer, options=_CHECKED)
@@ -71,7 +71,7 @@ _verified_before = lru_cache(maxsize=4096)(_verified)
 
 @lru_cache(maxsize=16)
 def _kids_by_header(typ: str, keys: KeyRing) -> dict[str, str]:
-    """Each header that we write, as it stands in a token, with its `kid`. No other header is parsed (RFC 8725 §3.1)."""
+    """Map each token header that we write, in base64, to its `kid`. No other header is parsed (RFC 8725 §3.1)."""
     return {_segment({"alg": ALGORITHM, "kid": kid, "typ": typ}): kid for kid in keys.verifying}
 
 
@@ -85,23 +85,23 @@ def _backend(typ: str) -> KeyedTokenBackend:
 
 
 class SessionToken(Token):
-    """A token of one session, `sid`. The base of the three kinds."""
+    """A token of one session, `sid`. Base class of the three kinds."""
 
     typ = ACCESS
-    lifetime = timedelta(0)  # every token is given its `exp` when it is made
+    lifetime = timedelta(0)  # every token gets its `exp` when it is made
 
     def get_token_backend(self) -> TokenBackend:
         return _backend(self.typ)
 
     def verify(self) -> None:
-        # The backend has checked that every claim is there.
+        # The backend has checked that all claims are present.
         self.verify_token_type()
 
     @classmethod
     def read(cls, raw: str) -> Self:
         """Verify the signature, issuer and type of ``raw``.
 
-        It may have expired and its session may have ended: `sessions.authentication.get_live_session` decides that.
+        It may have expired, or its session may have ended: `sessions.authentication.get_live_session` checks that.
 
         Raises: TokenInvalid.
         """
@@ -112,7 +112,7 @@ class SessionToken(Token):
 
     @classmethod
     def for_session(cls, session: Session, *, issued_at: datetime, expires_at: datetime) -> Self:
-        """A new token of ``session``. It expires with the session at the latest. Both times are the database's."""
+        """Make a new token of ``session``. It expires with the session at the latest. Both times are the database's."""
         until = min(expires_at, session.expires_at)
         return cls.issue(
             session_id=session.pk,
@@ -126,7 +126,7 @@ class SessionToken(Token):
     def issue(
         cls, *, session_id: UUID, app_id: str, user_id: str | None, issued_at: datetime, expires_at: datetime
     ) -> Self:
-        """A new token of that session. Both times are the database's."""
+        """Make a new token of that session. Both times are the database's."""
         token = cls()
         token["aud"] = app_id
         token["sub"] = user_id or app_id
@@ -137,7 +137,7 @@ class SessionToken(Token):
 
     @property
     def session_id(self) -> UUID:
-        """Raises: TokenInvalid."""
+        """The id of the token's session. Raises: TokenInvalid."""
         try:
             return UUID(self["sid"])
         except (ValueError, AttributeError, TypeError) as error:
@@ -148,11 +148,11 @@ class SessionToken(Token):
         return datetime_from_epoch(self["exp"])
 
     def is_expired(self, now: datetime) -> bool:
-        """Whether `exp` has come by ``now``, the database's time (RFC 7519 §4.1.4: "on or after")."""
+        """Return whether the token has expired at ``now``, the database's time (RFC 7519 §4.1.4: "on or after")."""
         return bool(self["exp"] <= now.timestamp())
 
     def speaks_for(self, session: Session) -> bool:
-        """Whether audience and subject are this session's (RFC 8725 §3.9). No token speaks for a browser's session."""
+        """Return whether audience and subject are this session's (RFC 8725 §3.9). A browser's session has no tokens."""
         if session.app.is_admin:
             return False
         return bool(self["aud"] == session.app_id and self["sub"] == (session.user_id or session.app_id))
@@ -167,7 +167,7 @@ class AppAccessToken(SessionToken):
 
 
 class AnyAccessToken(SessionToken):
-    """For reading only: a user-level or an app-level access token."""
+    """A user-level or an app-level access token. For reading only."""
 
     token_type = "any"
 
@@ -181,12 +181,12 @@ class AnyAccessToken(SessionToken):
 
 
 class RefreshToken(BlacklistMixin[Any], SessionToken):
-    """Is exchanged for the next access token. simplejwt's tables keep its `jti`, but not its text."""
+    """A client exchanges it for the next access token. simplejwt's tables store its `jti`, but not its text."""
 
     token_type = "refresh"
     typ = REFRESH
 
     def verify(self) -> None:
-        # Without the mixin's check of the blacklist: used tokens are on it, too, and `sessions.refresh` treats a
-        # used token in another way than a revoked one.
+        # Without the mixin's check of the blacklist. Used tokens are on it, too, and `sessions.refresh` treats
+        # them in another way than revoked ones.
         SessionToken.verify(self)

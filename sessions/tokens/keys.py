@@ -32,12 +32,12 @@ _PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----", re.DOTA
 
 
 class BadSigningKeys(ValueError):
-    """`SIGNING_KEYS` can't be used. The text says why and never contains a part of a key."""
+    """`SIGNING_KEYS` can't be used. The text says why, and never contains a part of a key."""
 
 
-@dataclass(frozen=True, eq=False)  # compared by identity, so that it can be the key of a cache
+@dataclass(frozen=True, eq=False)  # eq=False: compared by identity, so that it can be the key of a cache
 class KeyRing:
-    """The key that signs with its `kid`, and the public keys that verify, by `kid`."""
+    """The key that signs, with its `kid`, and the public keys that verify, by `kid`."""
 
     signing: EllipticCurvePrivateKey
     signing_kid: str
@@ -55,7 +55,7 @@ def key_ring(pem: str) -> KeyRing:
 
 
 def keys_in(pem: str) -> list[SigningKey]:
-    """The keys of ``pem`` in their order, at least one. Raises: BadSigningKeys."""
+    """Return the keys in ``pem``, in their order, at least one. Raises: BadSigningKeys."""
     keys: list[SigningKey] = []
     for number, block in enumerate(_PEM_BLOCK.finditer(pem.replace("\\n", "\n")), start=1):
         text = block[0].encode()
@@ -76,13 +76,13 @@ def public_part(key: SigningKey) -> EllipticCurvePublicKey:
 
 
 def thumbprint(key: EllipticCurvePublicKey) -> str:
-    """The key's name: its JWK thumbprint (RFC 7638), base64url without padding."""
+    """Return the name of a key: its JWK thumbprint (RFC 7638), in base64url without padding."""
     jwk = ECAlgorithm.to_jwk(key, as_dict=True)
     required = json.dumps({name: jwk[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
     return urlsafe_b64encode(sha256(required.encode()).digest()).rstrip(b"=").decode()
 
 
 def new_private_key_pem() -> str:
-    """A fresh P-256 private key, PKCS #8, unencrypted."""
+    """Make a new P-256 private key, in PKCS #8, unencrypted."""
     key = generate_private_key(SECP256R1())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

@@ -15,8 +15,8 @@ from users.clock import database_now
 from users.models import CrashReport, OneTimeCode, Throttle
 
 BATCH = 2000
-# Expired tokens stay for that long. A server whose clock is behind would accept a revoked token again if it were no
-# longer on the blacklist.
+# Expired tokens stay this long. If a revoked token left the blacklist earlier, a server whose clock is behind would
+# accept it again.
 CLOCKS_DIFFER = timedelta(days=1)
 
 
@@ -30,11 +30,11 @@ class Prunable:
 
 
 def prunable(*, ended_before: datetime) -> list[Prunable]:
-    """Sessions that ended before then, and everything that has expired, in the order in which it must be deleted."""
+    """List the sessions that ended before then, and everything that has expired, in the order in which to delete it."""
     now = database_now()
     expired = now - CLOCKS_DIFFER
     reported_before = now - settings.CRASH_REPORT_RETENTION
-    # A session stays as long as one that was opened from it.
+    # A session stays as long as a session that was opened from it.
     opened = Session.objects.filter(opened_from=OuterRef("pk"))
     stays = Q(ended_at=None) | Q(ended_at__gte=ended_before)
     return [
@@ -52,7 +52,7 @@ def prunable(*, ended_before: datetime) -> list[Prunable]:
 
 
 def prune(what: Prunable) -> Iterator[int]:
-    """Delete ``what``; yields how many rows after each batch. Rows that another process has locked are skipped."""
+    """Delete ``what``. Yields how many rows after each batch. Rows that another process has locked are skipped."""
     deleted = 0
     meta = what.rows.model._meta
     while True:
@@ -62,7 +62,7 @@ def prune(what: Prunable) -> Iterator[int]:
             ids = list(free.values_list("pk", flat=True)[:BATCH])
             if not ids:
                 return
-            # The ORM's delete would fetch every row to find rows that refer to it. There are none.
+            # The ORM's delete would fetch every row to find rows that refer to it. There are no such rows.
             assert meta.pk is not None  # noqa: S101
             statement = f'DELETE FROM "{meta.db_table}" WHERE "{meta.pk.column}" = ANY(%s)'  # noqa: S608
             cursor.execute(statement, (ids,))

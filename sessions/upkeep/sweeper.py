@@ -15,12 +15,12 @@ from users.throttling import forget_past
 logger = logging.getLogger("zapauth.sessions")
 
 SWEEP_EVERY = timedelta(minutes=5)
-# One of PostgreSQL's advisory locks: any number that nothing else takes.
+# One of PostgreSQL's advisory locks: any number that nothing else uses.
 _SWEEP_LOCK = 0x5A41_5057
 
 
 def sweep() -> None:
-    """End sessions that have timed out, delete old throttles and refused logins, update the dashboard's figures.
+    """End sessions that have timed out, delete old throttles and refused log-ins, update the dashboard's figures.
 
     Does nothing while another server sweeps.
     """
@@ -38,7 +38,7 @@ def sweep() -> None:
 
 
 class Sweeper(threading.Thread):
-    """A thread that sweeps at once and then every few minutes, until `stop`."""
+    """A thread that sweeps when it starts and then every few minutes, until `stop`."""
 
     def __init__(self) -> None:
         super().__init__(name="sweeper", daemon=True)

@@ -104,9 +104,9 @@ def move(phone):
         (log_out, "refused: The session has ended"),
         (switch_app_off, "refused: The app is switched off"),
         (disable, "refused: The account is disabled or deleted"),
-        (cut_app_off, "refused: The app was cut off after the login"),
-        (cut_user_off, "refused: The user was cut off after the login"),
-        (time_out, "refused: The session's time is over"),
+        (cut_app_off, "refused: The app was cut off after the log-in"),
+        (cut_user_off, "refused: The user was cut off after the log-in"),
+        (time_out, "refused: The session has expired"),
         (leave_idle, "refused: The session was not used for too long"),
         (forget, "refused: There is no such session, or none any more"),
         (give_away, "refused: App or user are not the session's"),
@@ -139,7 +139,7 @@ def test_a_refresh_token_that_was_used_may_be_repeated_for_a_while_by_its_user_o
     used = ann.refresh_token
     ann.refresh_token = ann.refresh().json["data"]["refreshToken"]
     agree(ann, "accepted")
-    used_text = "refused: Another has taken its place: it was used"
+    used_text = "refused: It was used, and another one has replaced it"
     ann.refresh_token = used
     assert verdict(used) == used_text
     with travel(timezone.now() + timedelta(minutes=1)):
@@ -171,7 +171,7 @@ def test_an_app_level_token_is_accepted_for_as_long_as_its_phone_is_registered(b
 
 def test_a_token_that_no_dialect_takes_is_refused(ann, settings):
     settings.ZAP_APP = "Another"
-    agree(ann, "refused: No dialect takes it: its app is not Another")
+    agree(ann, "refused: No dialect accepts it: its app is not Another")
 
 
 def test_a_token_of_an_app_that_signs_says_so(db):
@@ -180,7 +180,7 @@ def test_a_token_of_an_app_that_signs_says_so(db):
     Session.objects.filter(pk=session.pk).update(app=new.app)
     session.refresh_from_db()
     token = str(UserAccessToken.for_session(session, issued_at=session.created_at, expires_at=session.expires_at))
-    assert "Buddy takes it (its requests have to be signed)" in manage("explain", token).out
+    assert "Buddy accepts it (its requests have to be signed)" in manage("explain", token).out
 
 
 def forged(ann, *, key=None, kid=None, typ="at+jwt", **changed):
@@ -196,8 +196,8 @@ def forged(ann, *, key=None, kid=None, typ="at+jwt", **changed):
     [
         ({}, "accepted"),
         ({"key": ec.generate_private_key(ec.SECP256R1())}, "refused: The signature is wrong"),
-        ({"kid": "another"}, "refused: The key is none of ours"),
-        ({"kid": ""}, "refused: The key is none of ours"),
+        ({"kid": "another"}, "refused: The key is not one of ours"),
+        ({"kid": ""}, "refused: The key is not one of ours"),
         ({"typ": "refresh+jwt"}, "refused: Kind, issuer or claims are wrong"),
         ({"iss": "somebody"}, "refused: Kind, issuer or claims are wrong"),
         ({"token_type": "refresh"}, "refused: Kind, issuer or claims are wrong"),
@@ -221,10 +221,10 @@ def test_a_token_that_was_tampered_with_is_refused(ann):
     ann.refresh_token = ""
     agree(ann, "refused: The signature is wrong", token=f"{header}.{claims}.{signature}")
     unsigned = jwt.encode({"sid": "1"}, None, algorithm="none")
-    agree(ann, "refused: The key is none of ours", token=unsigned)
+    agree(ann, "refused: The key is not one of ours", token=unsigned)
 
 
-NOTHING = "refused: It is no token of ours, nor a device token that we know"
+NOTHING = "refused: It is neither one of our tokens nor a known device token"
 
 
 @pytest.mark.parametrize("text", ["garbage", "a.b.c", "eyJ", "..", "Bearer", "\0", "é" * 3000, "Basic YTpi", "null"])
@@ -239,7 +239,7 @@ def test_a_device_token_is_whose_pushes_go_to_it(ann):
     assert "of ann" in done.out
     log_out(ann)
     done = manage("explain", "push of ann")
-    assert (done.code, "It is nobody's: no push goes to it" in done.out) == (1, True)
+    assert (done.code, "It belongs to no user: no push goes to it" in done.out) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def in_admin(**change):
         ),
         (lambda: User.objects.update(is_active=False), "refused: The account is disabled or deleted"),
         (lambda: App.objects.update(is_active=False), "refused: The app is switched off"),
-        (in_admin(expires_at=timezone.now()), "refused: The session's time is over"),
+        (in_admin(expires_at=timezone.now()), "refused: The session has expired"),
         (in_admin(last_seen_at=timezone.now() - timedelta(hours=1)), "refused: The session was not used for"),
         (lambda: App.objects.update(kind=App.Kind.CLIENT), "refused: Its app is not the admin"),
     ],

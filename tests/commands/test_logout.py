@@ -192,7 +192,7 @@ def test_a_name_is_folded_as_the_database_folds_it(people):
 WRONG = [
     ("", "No filter is given"),
     ("--reason 'All of them'", "No filter is given"),
-    ("--everyone --app ZAP", "--everyone goes with no other filter"),
+    ("--everyone --app ZAP", "--everyone can't be combined with another filter"),
     ("--user nobody", "--user: there is no user 'nobody'"),
     ("--user ''", "--user: there is no user ''"),
     ("--user ann --user nobody", "there is no user 'nobody'"),
@@ -292,7 +292,7 @@ def test_a_dry_run_changes_nothing(people, filters):
 def test_a_preview_shows_the_filters_the_count_and_a_digest(people):
     done = manage("logout --app ZAP --dry-run")
     assert "Would end 2 sessions of 2 users" in done.out
-    assert "all of them refused at once" in done.out
+    assert "all of them are refused at once" in done.out
     for words in ("ann  ZAP  iOS  192.0.2.7", "cleo  ZAP  Windows  2001:db8::5"):
         assert words in done.out
     assert "refused already" not in done.out
@@ -431,7 +431,7 @@ def test_a_selection_that_has_grown_by_more_than_a_tenth_is_refused(crowd):
     before = everything()
     done = manage(f"logout --everyone --reason Leak --confirm {digest}")
     assert done.code == 4
-    assert "111 sessions are meant now, 100 at the preview" in done.err
+    assert "111 sessions are selected now, 100 at the preview" in done.err
     assert "Nothing was changed" in done.err
     assert everything() == before
 
@@ -453,7 +453,7 @@ def test_the_record_says_who_did_what_why_and_how_far(people, monkeypatch):
     done = manage("logout --app ZAP --reason ' Leak, ticket 12 '")
     run = BulkRun.objects.get()
     assert done.out == f"Ended 2 sessions. Run {run.pk}\n"
-    assert "all refused from" in done.err
+    assert "all refused since" in done.err
     assert (run.source, run.operator, run.note, run.actor) == ("command", "olga@bastion", "Leak, ticket 12", None)
     assert (run.expected, run.ended, run.cut_off, run.finished_at is None) == (2, 2, True, False)
     assert run.selection == {"apps": [App.objects.get(name="ZAP").pk]}
@@ -493,7 +493,7 @@ def test_with_json_progress_and_result_are_json_lines(crowd, monkeypatch):
     monkeypatch.setattr(runs, "BATCH", 5)
     done = manage("logout --everyone --reason Leak --json")
     news, *steps, last = done.json
-    assert news["news"].startswith("all refused from")
+    assert news["news"].startswith("all refused since")
     assert steps == [{"ended": count, "of": 100} for count in range(10, 101, 10)]
     assert last == {"run": str(BulkRun.objects.get().pk), "ended": 100, "cutOff": True}
     assert done.err == ""
@@ -525,12 +525,12 @@ def test_the_same_command_resumes_an_interrupted_run(crowd, monkeypatch):
     assert (run.ended, run.finished_at) == (30, None)
     same = "logout --platform windows --platform ios --platform android --reason Leak"
     preview = manage(f"{same} --dry-run")
-    assert "goes on with the run of" in preview.out
+    assert "resumes the run of" in preview.out
     assert f"which had ended 30 of {run.expected}" in preview.out
     assert manage(f"{same} --dry-run --json").json[0]["goesOnWith"] == str(run.pk)
     done = manage(same)
     assert done.code == 0
-    assert "going on with the run of" in done.err
+    assert "resuming the run of" in done.err
     run.refresh_from_db()
     assert (run.finished_at is None, BulkRun.objects.count()) == (False, 1)
     assert not Session.objects.filter(ended_at=None, platform__in=["iOS", "Android", "Windows"]).exists()

@@ -150,7 +150,7 @@ def test_it_prints_for_which_time_endings_are_missing_and_what_stays_as_in_the_b
     exported = read_record(record.read_text().splitlines()).exported_at
     assert f"The record ends at {exported:%Y-%m-%d %H:%M:%S} UTC" in said
     assert f"{read_file(guard).at:%Y-%m-%d %H:%M:%S} UTC, when this server was up last" in said
-    assert "permissions, app keys, and passwords that the record does not name are those of the backup" in said
+    assert "permissions and app keys are as in the backup. So are other passwords" in said
 
 
 def test_it_says_how_many_users_can_not_reset_their_password_by_mail(phones, record):

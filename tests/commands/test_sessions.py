@@ -105,7 +105,7 @@ def test_the_filters_are_those_of_logout_and_the_newest_come_first(ann, ben, fil
         ("--app ''", "there is no app ''"),
         ("--session 0190b5ea", "--session: '0190b5ea' is not the id of a session."),
         (f"--session {UUID(int=0)}", f"--session: there is no session '{UUID(int=0)}'."),
-        ("--everyone --user ann", "--everyone goes with no other filter"),
+        ("--everyone --user ann", "--everyone can't be combined with another filter"),
         ("--idle-for 0d", "'0d' is not between"),
     ],
 )

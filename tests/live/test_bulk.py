@@ -168,7 +168,7 @@ def test_ctrl_c_ends_with_a_whole_batch_and_the_same_command_goes_on(confirmed):
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     run = BulkRun.objects.get()
-    assert f"interrupted after {run.ended} of {total}; the same command goes on" in err
+    assert f"interrupted after {run.ended} of {total}; the same command resumes it" in err
     assert 3 * BATCH <= run.ended < total
     assert run.ended % BATCH == 0
     assert run.ended == run.sessions.count() == Session.objects.exclude(ended_at=None).count()

@@ -51,7 +51,7 @@ def test_a_login_on_a_new_device_is_told_by_mail(ann, new_phone, log_in, mailout
         log_in(another(ann, new_phone, device_token="thief"), ann.username, User_Agent=AGENT)
     (mail,) = mailoutbox
     assert mail.to == ["ann@example.org"]
-    assert mail.subject == "New login to your ZapAuth account"
+    assert mail.subject == "New log-in to your ZapAuth account"
     platform = {"zap": "iOS", "buddy": "Android"}[ann.dialect]
     for fact in ("Hello,", "2026-03-01 12:34 UTC", f"System   {platform}", "127.0.0.1"):
         assert fact in mail.body
@@ -101,7 +101,7 @@ def test_when_too_much_waits_more_is_left_out_and_logged(monkeypatch, caplog):
     for _ in range(background.MOST_WAITING + 1):
         background.after_answer(print)
     assert len(waiting) == background.MOST_WAITING
-    assert "print is left out" in caplog.text
+    assert "print is not done" in caplog.text
     for run in waiting:
         run()
     background.after_answer(print)
@@ -189,7 +189,7 @@ def test_no_mail_says_anything_that_a_client_supplied(eve, mailoutbox):
     sign_up_with_links(eve)
     ask_for_everything(eve, mailoutbox)
     subjects = {
-        *("Verify your email for ZapAuth", "New login to your ZapAuth account", "Your ZapAuth account has changed"),
+        *("Verify your email for ZapAuth", "New log-in to your ZapAuth account", "Your ZapAuth account has changed"),
         "Your ZapAuth reset code",
     }
     assert {mail.subject for mail in mailoutbox} == subjects

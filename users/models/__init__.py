@@ -1,6 +1,6 @@
 """Users, apps, devices and device tokens.
 
-No model here knows about sessions. Models in `sessions` point at these models.
+The models here do not depend on sessions. The models in `sessions` point at them.
 """
 
 from users.models.app import App

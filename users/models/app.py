@@ -1,4 +1,4 @@
-"""`App`: a client of this installation."""
+"""`App`: an application that is a client of this installation."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ class App(models.Model):
     """
 
     class Kind(models.TextChoices):
-        """How clients prove a session. These values are stored: add, never rename."""
+        """How clients prove that a session is theirs. These values are stored: add, never rename."""
 
         CLIENT = "client", "client, by tokens"
         ADMIN = "admin", "the admin, by a cookie"
@@ -67,5 +67,5 @@ class App(models.Model):
 
     @property
     def is_admin(self) -> bool:
-        """Whether this app holds the admin's sessions, which browsers prove by a cookie."""
+        """Whether this app holds the admin's sessions. A browser proves such a session by a cookie."""
         return self.kind == self.Kind.ADMIN

@@ -1,4 +1,4 @@
-"""What proves an identity or limits guesses: one-time codes, throttles, counts of refused log-ins."""
+"""One-time codes, throttles, and counts of refused log-ins."""
 
 from django.db import models
 
@@ -8,7 +8,7 @@ from users.models.user import User
 class OneTimeCode(models.Model):
     """A code that was mailed to a user. A user has at most one for each purpose; a new code replaces it.
 
-    Only `users.reset_codes` reads and writes it.
+    Only `users.reset_codes` writes it. `manage.py prune` deletes expired rows.
     """
 
     class Purpose(models.TextChoices):
@@ -29,7 +29,10 @@ class OneTimeCode(models.Model):
 
 
 class Throttle(models.Model):
-    """How often something was tried recently. Only `users.throttling` reads and writes it."""
+    """How often something was tried recently.
+
+    `users.throttling` writes it. `users.refused_logins` adds a row for each alarm. `manage.py prune` deletes old rows.
+    """
 
     key = models.CharField(
         max_length=64,
@@ -52,7 +55,7 @@ class RefusedLogin(models.Model):
     class Reason(models.TextChoices):
         UNKNOWN_USER = "unknown_user", "unknown user"
         WRONG_PASSWORD = "wrong_password", "wrong password"
-        # Probably not an attack: a user mistyped at a known place.
+        # Probably not an attack: a user mistyped their password at a known place.
         KNOWN_PLACE = "known_place", "wrong password or code, known place"
         WRONG_CODE = "wrong_code", "wrong reset code"
         DISABLED = "disabled", "account disabled"

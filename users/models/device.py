@@ -1,4 +1,4 @@
-"""`Device`, its crash reports, and `DeviceToken`: where pushes for a user go."""
+"""`Device`, its crash reports, and `DeviceToken`, the address of its pushes."""
 
 import hashlib
 from typing import Any, Self
@@ -38,7 +38,10 @@ class Device(models.Model):
 
 
 class CrashReport(models.Model):
-    """A crash that an app reported from a device. Only `users.crash_reports` writes it."""
+    """A crash that an app reported from a device.
+
+    Only `users.crash_reports` writes it. `manage.py prune` deletes old rows.
+    """
 
     STACK_TRACE_LENGTH = 16_384
     MESSAGE_LENGTH = 2_000
@@ -68,7 +71,7 @@ class DeviceToken(models.Model):
     `users.device_tokens.push_addresses_of`; no other function decrypts it.
     """
 
-    MAX_LENGTH = 4096  # characters, before encryption
+    MAX_LENGTH = 4096  # in characters, before encryption
 
     sealed_token = models.BinaryField(help_text="Encrypted with a key derived from SECRET_KEY.")
     # SHA-256. The digest is unique, not the token: a B-tree entry holds at most 2.7 kB. The digest uses no key, so
@@ -81,7 +84,7 @@ class DeviceToken(models.Model):
     device = models.ForeignKey(
         Device, null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="device_tokens"
     )
-    # The session of `user` that brought the token last. When an older session ends, the token stays. It is not a
+    # The session of `user` that logged in with the token last. When an older session ends, the token stays. It is not a
     # foreign key because `users` must not depend on `sessions`.
     held_by = models.UUIDField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -98,7 +101,7 @@ class DeviceToken(models.Model):
 
     @staticmethod
     def digest_of(token: str) -> bytes:
-        """SHA-256 of the token, 32 bytes."""
+        """Return the SHA-256 digest of the token, 32 bytes."""
         return hashlib.sha256(token.encode()).digest()
 
     @classmethod

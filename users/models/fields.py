@@ -10,12 +10,12 @@ _OBJECT_ID = re.compile("[0-9a-f]{24}")
 
 
 def new_object_id() -> str:
-    """Make a public id: 24 random lowercase hex digits. One id says nothing about the next."""
+    """Make a public id: 24 random lowercase hex digits. It can't be guessed from other ids."""
     return secrets.token_hex(12)
 
 
 def is_object_id(text: str) -> bool:
-    """Whether ``text`` has the form of a public id. Check this before the database sees the text."""
+    """Return whether ``text`` has the form of a public id. Check this before sending the text to the database."""
     return _OBJECT_ID.fullmatch(text) is not None
 
 
@@ -29,7 +29,7 @@ class ObjectIdField(models.CharField):  # type: ignore[type-arg]  # generic for 
 
 
 class SessionEpochField(models.PositiveBigIntegerField):  # type: ignore[type-arg]  # generic for mypy only
-    """Counts the orders to refuse every session of an app or a user.
+    """A counter of the orders to refuse every session of an app or a user.
 
     A session stores the epoch of its app and user when it is opened. It is refused when either epoch has changed
     since. One row write therefore refuses all sessions, without comparing times. A trigger keeps an epoch from

@@ -61,7 +61,7 @@ class User(RehashingUser, PermissionsMixin):
     tag = models.TextField(blank=True)
     latitude = models.FloatField(null=True, blank=True)
     longitude = models.FloatField(null=True, blank=True)
-    # Opaque. ZAP's pages show 24 hex digits. 64 characters also hold a UUID or a SHA-256 digest in hex.
+    # An opaque id. ZAP's pages show 24 hex digits. 64 characters also hold a UUID or a SHA-256 digest in hex.
     role_id = models.CharField(max_length=64, null=True, blank=True)
     ip_addresses = ArrayField(
         models.CharField(max_length=45),
@@ -97,7 +97,7 @@ class User(RehashingUser, PermissionsMixin):
     objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
-        # The name, email and phone number of a deleted user are free again.
+        # The name, email and phone number of a deleted user can be used again.
         constraints = [
             # Django compiles `iexact` to UPPER, so these indexes serve look-ups, too.
             models.UniqueConstraint(Upper("username"), condition=Q(deleted_at=None), name="user_username_taken"),
@@ -113,11 +113,11 @@ class User(RehashingUser, PermissionsMixin):
         ]
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Whether the user is active staff and has that permission. Without `is_staff` a permission has no effect."""
+        """Return whether the user is active staff and has that permission. Others' permissions have no effect."""
         return is_acting_staff(self) and super().has_perm(perm, obj)
 
     def has_module_perms(self, app_label: str) -> bool:
-        """Whether the user is active staff and has any permission in that Django app."""
+        """Return whether the user is active staff and has any permission in that Django app."""
         return is_acting_staff(self) and super().has_module_perms(app_label)
 
     @property

@@ -13,7 +13,7 @@ class Command(changepassword.Command):
     help = "Change a user's password and end their sessions."
 
     def handle(self, *args: Any, **options: Any) -> str | None:
-        # Like Django's own command: the exact name. Deleted users are left out.
+        # By exact name, like Django's own command. Deleted users are left out.
         options["username"] = options["username"] or getpass.getuser()
         users = User.objects.filter(username=options["username"], deleted_at=None)
         with password_change(users, actor=None):

@@ -35,7 +35,7 @@ class Command(createsuperuser.Command):
             raise CommandError("That user name or email was taken a moment ago.") from error
 
     def get_input_data(self, field: "Field[Any, Any]", message: str, default: Any = None) -> Any:
-        """The typed value. None asks again: the value is not valid, or the email is taken."""
+        """Return the typed value. None makes Django ask again: the value is not valid, or the email is taken."""
         value = super().get_input_data(field, message, default)
         if field.name == "email" and value and _is_taken(value):
             self.stderr.write("Error: That email is already taken.")
@@ -44,7 +44,7 @@ class Command(createsuperuser.Command):
 
 
 def _check_password(**user: str | None) -> None:
-    """Django asks its validators only at a terminal. Raises: CommandError."""
+    """Check the password. Django runs its validators only at a terminal. Raises: CommandError."""
     if password := os.environ.get(_PASSWORD_VARIABLE):
         try:
             check_new_password(password, user=User(**user))

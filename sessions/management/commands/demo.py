@@ -37,7 +37,7 @@ class Command(OperatorCommand):
             for _ in progress(counts, total=total, label=label):
                 pass
         analyze()
-        count_figures(anew=True)  # the dashboard has counted past days without these sessions
+        count_figures(anew=True)  # the dashboard has already counted past days, without these sessions
         there = count_demo()
         self.stdout.write(
             f"There are {there.users} demo users with {there.live} live and {there.ended} ended sessions."

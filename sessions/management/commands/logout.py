@@ -1,4 +1,4 @@
-"""End the sessions that the filters select: those of one stolen phone, or all."""
+"""End the sessions that the filters select: the session of one stolen phone, or all sessions."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -23,7 +23,7 @@ class Command(BulkCommand):
     help = (
         "End the sessions that the filters select. Exit codes: 0 done (or nothing to do), 1 it failed, "
         "2 a filter or an option is wrong, 3 not confirmed, 4 the selection has grown since the preview. "
-        "After 2, 3 and 4 nothing was changed. 130 interrupted: the same command goes on where it stopped."
+        "After 2, 3 and 4 nothing was changed. 130 interrupted: the same command resumes where it stopped."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -68,14 +68,14 @@ def _selection(options: dict[str, Any], actor: User | None) -> Selection:
 
 
 def _check_allowed(found: Preview, actor: User | None) -> None:
-    """Raises: CommandError, if ``actor`` may not end what was found. Without an actor it is an operator's order."""
+    """Check that ``actor`` may end the sessions. None is the operator, who may end any. Raises: CommandError."""
     if actor is not None and not may_end_sessions(actor, of_many=found.is_of_many):
         whom = "many users' sessions at once" if found.is_of_many else "other users' sessions"
         raise CommandError(f"--as: {shown(actor.username)} may not end {whom}.", returncode=WRONG)
 
 
 def _member_of_staff(name: str) -> User:
-    """Raises: CommandError, if nobody has that name or id, or the user is not staff."""
+    """Find the member of staff with that name or id. Raises: CommandError."""
     user = find_named(name)
     if user is None:
         raise CommandError(f"--as: there is no user {name[:50]!r}.", returncode=WRONG)

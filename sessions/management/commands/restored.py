@@ -56,7 +56,7 @@ class Command(BulkCommand):
             self._set_mark(seen)
 
     def _log_everybody_out(self, options: dict[str, Any]) -> bool:
-        """Returns: whether it is done; a dry run is not."""
+        """Log everybody out. Returns: False for a dry run."""
         found = Preview(Selection(everyone=True))
         interrupted = find_interrupted(found.selection, source=BulkRun.Source.COMMAND)
         if options["dry_run"]:
@@ -71,7 +71,7 @@ class Command(BulkCommand):
         return True
 
     def _end_again(self, record: Record, seen: Seen | None, *, dry_run: bool) -> bool:
-        """Returns: whether it is done; a dry run is not."""
+        """End what the record names. Returns: False for a dry run."""
         undone = find_undone(record)
         self._show_undone(undone, dry_run=dry_run)
         for warning in _warnings(record, seen, undone):
@@ -102,7 +102,7 @@ class Command(BulkCommand):
             self.stdout.write("Servers start again now.")
 
     def _seen(self) -> Seen | None:
-        """The last mark that a server on this machine wrote to its file."""
+        """Return the last mark in the file of the server on this machine, or None."""
         path = settings.RESTORE_GUARD
         try:
             seen = None if path is None else read_file(path)
@@ -115,13 +115,13 @@ class Command(BulkCommand):
 
 
 def _warnings(record: Record, seen: Seen | None, undone: Undone) -> Iterator[str]:
-    """What a record of endings can't correct."""
+    """Yield warnings about what a record of endings can't correct."""
     until = f"{_in_words(seen.at)}, when this server was up last," if seen else "the restore"
     yield (
         f"The record ends at {_in_words(record.exported_at)}. "
         f"Users who logged out between that and {until} are logged in again: the record does not name them."
     )
-    yield "Emails, names, permissions, app keys, and passwords that the record does not name are those of the backup."
+    yield "Emails, names, permissions and app keys are as in the backup. So are other passwords."
     if lost := undone.without_email():
         yield f"{lost} of the users whose password was removed have no email: staff must help them."
 
@@ -142,7 +142,7 @@ def _read(path: str) -> Record:
 
 
 def _check_reaches_back(record: Record) -> None:
-    """Raises: CommandError, if the record begins after the backup was made."""
+    """Check that the record begins before the backup was made. Raises: CommandError."""
     found = mark()
     if found is None:
         raise CommandError(

@@ -19,7 +19,7 @@ from sessions.models import Session
 from sessions.selection.errors import SelectionError
 from users.clock import DatabaseNow, database_now
 
-# The widths of a table's columns depend on all rows, so all rows are in memory.
+# The widths of a table's columns depend on all rows, so the table needs all rows in memory.
 MOST_IN_TABLE = 10_000
 COLUMNS = ("session", "user", "app", "platform", "IP", "created", "last seen", "state")
 # The order in which columns are left out on a narrow terminal.
@@ -81,7 +81,7 @@ class Command(OperatorCommand):
             self.stdout.write(f"The terminal is too narrow for: {', '.join(left_out)}. Use --json to see them.")
 
     def _sessions(self, options: dict[str, Any]) -> QuerySet[Session]:
-        """Raises: CommandError."""
+        """Return the sessions to print. Raises: CommandError."""
         now = database_now()
         try:
             sessions = selection_of(options).queryset(now=now) if is_filtered(options) else Session.objects.all()
@@ -93,7 +93,7 @@ class Command(OperatorCommand):
 
 
 def table_row(session: Session) -> dict[str, str]:
-    """The cells of a session's row, by column."""
+    """Return the cells of a session's row, by column."""
     facts = session_facts(session)
     named = {name: shown(facts[name.lower()] or "-") for name in ("session", "user", "app", "platform", "IP")}
     state = f"{facts['reason']}, {facts['endedAt']}" if facts["endedAt"] else facts["refusal"] or "live"
@@ -101,7 +101,7 @@ def table_row(session: Session) -> dict[str, str]:
 
 
 def _that_fit(rows: list[dict[str, str]], width: int) -> list[str]:
-    """The columns that fit. Session, user and state always stay; their texts are folded if necessary."""
+    """Return the columns that fit. Session, user and state always stay; their texts are folded if necessary."""
     columns = list(COLUMNS)
     for name in FIRST_TO_GO:
         if _width(rows, columns) <= width:
@@ -111,12 +111,12 @@ def _that_fit(rows: list[dict[str, str]], width: int) -> list[str]:
 
 
 def _width(rows: list[dict[str, str]], columns: Iterable[str]) -> int:
-    """The width of the table with its borders if no cell is folded."""
+    """Return the width of the table with its borders if no cell is folded."""
     return 1 + sum(max(cell_len(text) for text in (name, *(row[name] for row in rows))) + 3 for name in columns)
 
 
 def _table(rows: list[dict[str, str]], columns: Iterable[str]) -> Table:
-    """The table. Ids are not folded, so that they can be copied; other texts may be."""
+    """Make the table. Ids are not folded, so that they can be copied; other texts may be."""
     table = Table()
     for name in columns:
         table.add_column(name, no_wrap=name == "session", overflow="fold")
@@ -126,7 +126,7 @@ def _table(rows: list[dict[str, str]], columns: Iterable[str]) -> Table:
 
 
 def session_facts(session: Session) -> dict[str, Any]:
-    """A session as a JSON object: a format for machines; add, never rename. It must be annotated with `checked_at`."""
+    """Return a session, annotated with `checked_at`, as a JSON object: a format for machines; add, never rename."""
     refusal = session.refusal(session.checked_at)
     return {
         "session": str(session.pk),

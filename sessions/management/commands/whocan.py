@@ -1,4 +1,4 @@
-"""Say who can still act as a user."""
+"""List the credentials that let somebody act as a user."""
 
 import json
 import sys

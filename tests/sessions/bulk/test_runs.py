@@ -152,7 +152,7 @@ def test_a_selection_may_grow_by_a_tenth_since_the_preview_and_no_more(thirty, m
     for selection in (IOS, Selection(apps=(app.pk,), created_before=NOW + HOUR)):
         expected = 30 if selection is IOS else 31
         if is_refused:
-            with pytest.raises(SelectionGrown, match=f"{expected + more} sessions are meant now, {expected}"):
+            with pytest.raises(SelectionGrown, match=f"{expected + more} sessions are selected now, {expected}"):
                 start(selection, expected=expected)
             assert not BulkRun.objects.exists()
             assert set(refusals().values()) == {None}
@@ -417,7 +417,7 @@ def test_a_selection_that_has_grown_since_an_interruption_needs_a_new_preview(th
     expected = Preview(EVERYONE).count
     clock.shift(HOUR)
     since = {str(new_session().pk) for _ in range(3)}
-    with pytest.raises(SelectionGrown, match="24 sessions are meant now, 21"):
+    with pytest.raises(SelectionGrown, match="24 sessions are selected now, 21"):
         start(EVERYONE, expected=expected)
     run.refresh_from_db()
     assert (run.as_of, run.expected) == (NOW, 31)

@@ -13,7 +13,7 @@ class Command(BaseCommand):
         "Create an app (a client of this installation) and print its id and key. The key is shown once: only a hash of"
         " it is stored."
     )
-    requires_system_checks = ("security",)  # as the operators' commands
+    requires_system_checks = ("security",)  # like the operators' commands
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="the name that staff see; unique, at most 100 characters")
