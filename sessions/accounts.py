@@ -16,8 +16,8 @@ from users.directory import admit_user, change_user, columns_to_change, create_u
 from users.errors import UserNotFound
 from users.models import DeviceToken, User
 from users.permissions import Act
-from users.record import record_change, record_deletion
 from users.reset_codes import count_request, forget_code
+from users.staff_changes import record_change, record_deletion
 from users.transactions import in_transaction
 
 # A change of one of these columns needs a recent password, and the user is told by mail.

@@ -1,10 +1,11 @@
 """How a session ends: start here.
 
-`end_sessions` ends sessions for the admin, the commands, a changed password, a disabled or deleted account, a refresh
-token that is used twice, a time-out, or a limit. A queryset selects the sessions. A user's own logout does the same in
-one round trip, because a phone waits for it: `log_out`, `log_out_and_open`.
+- `log_out` is a user's own logout, and `log_out_and_open` is the same in Buddy. A phone waits for it, so it takes one
+  round trip.
+- `end_sessions` is everything else: the admin, the commands, a changed password, a disabled or deleted account, a
+  refresh token that is used twice, a time-out, a limit. It locks the sessions first.
 
-The statements themselves are in `sessions.sql.ending`.
+Both run the statements in `sessions.sql.ending`. No other module does.
 """
 
 import logging
@@ -30,7 +31,7 @@ from users.transactions import in_transaction, tried_again
 logger = logging.getLogger("zapauth.sessions")
 
 # Sessions that end for these reasons leave the pushes to the user's other sessions.
-_RULES = {EndReason.EXPIRED, EndReason.IDLE, EndReason.OVER_LIMIT}
+_WITHOUT_ORDER = {EndReason.EXPIRED, EndReason.IDLE, EndReason.OVER_LIMIT}
 
 
 # savepoint=False: inside a caller's transaction this costs no extra round trips.
@@ -52,11 +53,13 @@ def end_sessions(
     first reason, so a repeat is harmless (cf. RFC 7009 §2.2).
 
     Args:
-        sessions: any queryset, of one session or of a million.
+        sessions: any queryset that is not sliced. Its ids are held in memory, so callers with very many use
+            ``at_most``.
         actor: who ordered it, not whose session it is. None is the service itself.
         origin: where the order came from.
         run: the bulk run that this is a part of.
         address_digest: digest of a device token that is also taken from the sessions' users (`DeviceToken.digest_of`).
+            Not for time-outs and limits.
         at_most: end no more than that, in the order of their keys.
 
     Returns: the ids of the sessions that this call ended.
@@ -68,7 +71,7 @@ def end_sessions(
     ids = list(open_ones.values_list("pk", flat=True)[:at_most])
     if not ids:
         return set()
-    is_by_rule = reason in _RULES
+    is_by_rule = reason in _WITHOUT_ORDER
     if is_by_rule:
         lock_addresses_of(ids)
     record = EndRecord(
@@ -92,13 +95,15 @@ def log_out(session: Session, *, device_token: str | None = None, origin: Origin
 
     The device token is then taken from the user. If it belongs to another user, it stays theirs.
 
+    Args: session: as `sessions.authentication` returned it, with `checked_at`, which becomes the time of the end.
+
     Raises: SessionEnded, when the session had ended before (another request came first). Then nothing changes.
     """
     digest = None if device_token is None else DeviceToken.digest_of(device_token)
     origin = origin or Origin()
     if end_own(session, address_digest=digest, origin=origin):
         _log(1, reason=EndReason.LOGOUT, actor=session.user)
-    elif not _end_changed(session, address_digest=digest, origin=origin):
+    elif not _end_own_locked(session, address_digest=digest, origin=origin):
         raise SessionEnded
 
 
@@ -113,7 +118,7 @@ def log_out_and_open(session: Session, opened: UUID, *, expires_at: datetime, or
         _log(1, reason=EndReason.LOGOUT, actor=session.user)
         return
     with transaction.atomic(savepoint=False):
-        is_ended = _end_changed(session, origin=origin)
+        is_ended = _end_own_locked(session, origin=origin)
         if is_ended:
             open_after_logout(session, opened=opened, expires_at=expires_at, user_agent=user_agent, origin=origin)
     # Raise outside the block: inside it, the error would roll back the caller's transaction.
@@ -122,7 +127,7 @@ def log_out_and_open(session: Session, opened: UUID, *, expires_at: datetime, or
 
 
 @transaction.atomic(savepoint=False)
-def _end_changed(session: Session, *, address_digest: bytes | None = None, origin: Origin) -> bool:
+def _end_own_locked(session: Session, *, address_digest: bytes | None = None, origin: Origin) -> bool:
     """End the caller's session in its present state, and the user's other sessions on that device token.
 
     Returns: whether they ended. If the caller's session had ended before, nothing has changed.

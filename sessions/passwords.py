@@ -20,8 +20,8 @@ from users.identities import find_user_by_identity, find_user_by_username
 from users.models import User
 from users.password_policy import check_new_password
 from users.permissions import Act, require
-from users.record import record_act
 from users.reset_codes import count_request, forget_code, issue_code, try_code, use_up
+from users.staff_changes import record_act
 from users.throttling import Allowance, count_attempt, take_back
 from users.transactions import in_transaction
 

@@ -244,7 +244,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-FORMAT_MODULE_PATH = "zapauth.formats"  # of dates and times in the admin
+FORMAT_MODULE_PATH = "zapauth.date_formats"  # of dates and times in the admin
 
 # The admin's cookie contains the id of a session, which decides (`sessions.browser`). Django itself stores nothing in
 # the database. It measures the age of the cookie by the host's clock, so we add a day, in case that clock is wrong.

@@ -18,7 +18,7 @@ from users.directory import get_user_to_change
 from users.errors import NotYours
 from users.models import User
 from users.permissions import Act, may_end_sessions, spares_superusers
-from users.record import record_act
+from users.staff_changes import record_act
 from users.transactions import in_transaction
 
 # A run of up to this many sessions is carried out at once. It takes less than a second.

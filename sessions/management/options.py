@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from sessions.selection.errors import SelectionError
 from sessions.selection.files import STDIN
+from sessions.selection.filter_types import Filter, OneValue, Option, Switch, Values
 from sessions.selection.filters import FILTERS
-from sessions.selection.kinds import Filter, OneValue, Option, Switch, Values
 from sessions.selection.selection import Selection
 
 T = TypeVar("T")

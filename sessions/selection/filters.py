@@ -16,7 +16,7 @@ from django.db.models import Q
 
 from sessions.selection import parameters, values, words
 from sessions.selection.files import names_of, tokens_of
-from sessions.selection.kinds import Ago, AnyOf, Before, Filter, OneValue, Since, Switch, Values
+from sessions.selection.filter_types import Ago, AnyOf, Before, Filter, OneValue, Since, Switch, Values
 from sessions.selection.networks import within
 from sessions.selection.parameters import ListParameter, Period
 from sessions.selection.search import NOTHING, matching

@@ -1,7 +1,9 @@
 """The four statements that end sessions. Only `sessions.logout` runs them, and nothing else ends a session.
 
-Each one does three things at once: it ends the sessions, blacklists their refresh tokens (Buddy has none) and takes
-their device tokens from their users. After its commit, authentication refuses the sessions.
+Each one does three things at once. It ends the sessions: after its commit, authentication refuses them. It blacklists
+their refresh tokens, if the dialect has any. And it takes their device tokens from their users, unless a newer session
+of the same user holds the token: `DeviceToken.held_by` names the session that brought it last. `end_by_rule` passes
+the token on to another open session, if there is one.
 
 | statement | ends | called for |
 | --- | --- | --- |

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from sessions import accounts, devices, login, logout, own_sessions, passwords, timeouts, verification
+from sessions import accounts, devices, login, logout, passwords, sessions_of_user, timeouts, verification
 from sessions.authentication import get_live_session
 from sessions.bulk import orders, runs
 from sessions.models import BulkRun, Session
@@ -181,8 +181,8 @@ def log_out_by_staff(its):
 def log_out_everywhere(its):
     its.anna.log_in(its.anna.username)
     current = authenticated(its.anna)
-    own_sessions.log_out_scope(
-        its.anna.user_id, own_sessions.Scope.ALL, current=current, actor=its.anna_user, origin=HERE
+    sessions_of_user.log_out_scope(
+        its.anna.user_id, sessions_of_user.Scope.ALL, current=current, actor=its.anna_user, origin=HERE
     )
 
 
@@ -254,7 +254,7 @@ ACTS = {
     "sessions.logout.log_out with a device token": log_out_with_others,
     "sessions.devices.log_out_of_device": log_out_in_buddy,
     "sessions.logout.log_out_user": log_out_by_staff,
-    "sessions.own_sessions.log_out_scope": log_out_everywhere,
+    "sessions.sessions_of_user.log_out_scope": log_out_everywhere,
     "sessions.timeouts.end_timed_out": time_out,
     "sessions.bulk.runs.start_run for everyone": lambda _: order(everyone=True),
     "sessions.bulk.runs.start_run for users": lambda its: order(users=(its.anna.user_id,)),

@@ -11,8 +11,8 @@ from sessions.login import log_in_on_device, log_in_with_refresh
 from sessions.logout import end_sessions, end_sessions_as_staff, log_out, log_out_user
 from sessions.models import BulkRun, EndReason, Session
 from sessions.origin import Origin
-from sessions.own_sessions import Scope, log_out_scope
 from sessions.selection.selection import Selection
+from sessions.sessions_of_user import Scope, log_out_scope
 from sessions.tokens.jwt import AnyAccessToken
 from tests.locks import count_waiting, is_waited_for
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, pushes_of

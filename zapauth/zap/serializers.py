@@ -7,7 +7,7 @@ from django.core.validators import EmailValidator, RegexValidator
 from django.utils.dateparse import parse_date
 from rest_framework import serializers
 
-from sessions.own_sessions import Scope
+from sessions.sessions_of_user import Scope
 from users.models import DeviceToken
 
 

@@ -11,10 +11,10 @@ from rest_framework.request import Request
 from sessions.accounts import change_account, delete_user, register
 from sessions.login import get_zap_app, log_in_with_refresh
 from sessions.logout import log_out, log_out_user
-from sessions.own_sessions import Scope, live_sessions_of, log_out_scope, log_out_session
 from sessions.passwords import ask_for_reset_code, change_own_password, reset_password
 from sessions.places import Place
 from sessions.refresh import refresh
+from sessions.sessions_of_user import Scope, live_sessions_of, log_out_scope, log_out_session
 from sessions.verification import ask_for_email_code, ask_for_email_code_again, verify_email
 from users.credentials import get_user_by_identity
 from users.directory import find_users, get_user_to_change, get_user_to_read

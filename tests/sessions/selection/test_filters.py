@@ -12,8 +12,8 @@ from sessions.management.options import add_filters
 from sessions.management.options import selection_of as selection_of_options
 from sessions.models import Session
 from sessions.selection.describe import in_one_line, in_words
+from sessions.selection.filter_types import Switch, Values
 from sessions.selection.filters import FILTERS
-from sessions.selection.kinds import Switch, Values
 from sessions.selection.listing import PARAMETERS, conditions, selection_of
 from sessions.selection.parameters import UNKNOWN_PLATFORM
 from sessions.selection.selection import Selection
