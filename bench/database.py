@@ -80,7 +80,7 @@ class Database:
             connection.execute("CHECKPOINT")
 
     def wait_for_sweeps(self) -> None:
-        """Wait until no sweep runs: it would disturb a measurement. ZapAuth sweeps at its start and every five minutes."""
+        """Wait until no sweep runs: it would disturb a measurement. ZapAuth sweeps at start and every five minutes."""
         deadline = time.monotonic() + LONGEST_SWEEP
         with self.connect() as connection:
             # A sweep holds an advisory lock while it runs.
