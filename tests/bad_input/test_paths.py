@@ -54,7 +54,7 @@ def test_an_unknown_path_is_refused_by_any_method(dialect, phone, untouched):
 
 
 def refusal(dialect, call):
-    """Status and error. A HEAD has no body, so it gets the error of its GET."""
+    """Return status and error. A HEAD has no body, so it gets the error of its GET."""
     reply = call.send(b'{"deviceToken": "mine"}', Origin="https://app.example")
     if call.method != "HEAD":
         return dialect.error(reply)
@@ -110,7 +110,7 @@ def test_a_session_that_is_not_a_live_one_of_that_user_is_not_found(call, dialec
     ids += [app_level, str(uuid4()), phone.user_id, own[:-1], own + "0", "0" * 32, "x", "null", "%FF", "€"]
     ids += [quote(text) for text in (own + "\0", own + "\n", "\0", "' OR 1=1 --", "-" * 36, "x" * 10_000, f"{own} ")]
     paths = [call.path.replace(own, session_id) for session_id in ids]
-    paths.append(route.path_for(phone, others.user_id))  # staff, too, end it only as a session of that user
+    paths.append(route.path_for(phone, others.user_id))  # staff, too, may end the session only under its own user's id
     untouched = Untouched()
     for path in paths:
         with subtests.test(path=path[-60:]):

@@ -1,4 +1,4 @@
-"""The queries of the two dialects' lists of users, and paging tokens."""
+"""Queries of the user lists of both dialects, and paging tokens."""
 
 import pytest
 from django.core import signing
@@ -61,7 +61,7 @@ def test_all_parameters_at_fault_are_named_at_once(call, dialect):
 
 @zap_users
 def test_a_query_of_5000_parameters_is_a_bad_request(call, dialect):
-    # It has no body, so no JSON can be invalid.
+    # The request has no body, so no JSON can be invalid.
     assert zap_error(call.asking(MANY_FIELDS.decode()).send()) == dialect.bad_request
 
 

@@ -1,4 +1,4 @@
-"""Well-formed input that a rule refuses: a wrong value, or another user's; in both dialects."""
+"""Well-formed input that breaks a rule, in both dialects: a wrong value, or a value that belongs to another user."""
 
 import pytest
 

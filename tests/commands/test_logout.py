@@ -1,4 +1,4 @@
-"""`manage.py logout`: what its filters select, what it asks, what it prints, and its exit codes."""
+"""`manage.py logout`: what its filters select, what it asks and prints, and its exit codes."""
 
 import re
 from datetime import timedelta
@@ -84,7 +84,7 @@ FILTERS = [
     ("--role 63FC98989FFB63CF5CDD0587", ""),
     ("--role 8", ""),
     ("--everyone", "ann ben cleo"),
-    # Each filter narrows.
+    # Each filter narrows the selection.
     ("--app ZAP --ip 192.0.2.0/24", "ann"),
     ("--app ZAP --platform Android", ""),
     ("--user ann --user cleo --email cleo@example.org", "cleo"),
@@ -569,7 +569,7 @@ def test_names_from_a_pipe_and_what_a_script_sees(transactional_db):
     assert done.code == 0, done.err
     assert done.json[-1]["ended"] == 100 - live() > 0
     assert not Session.objects.filter(user=someone, ended_at=None).exists()
-    # Many sessions: the filter has read standard input, so no question is asked, even at a terminal.
+    # Many sessions. The filter has used up standard input, so the command asks nothing, even at a terminal.
     names = "\n".join(User.objects.values_list("username", flat=True))
     many = shell("manage logout --from-file - --reason Leak", stdin=names.encode())
     assert many.code == 0, many.err

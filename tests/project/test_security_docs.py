@@ -1,4 +1,4 @@
-"""docs/security.md names tests that exist."""
+"""The tests that docs/security.md names exist."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The admin app: there is exactly one, and it is no client."""
+"""The admin app: there is exactly one, and clients can't use it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO

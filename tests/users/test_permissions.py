@@ -1,4 +1,4 @@
-"""Who may do what to whom: the rules as a table, and a check that every route and page asks for them."""
+"""The permission rules as a table, and a check that every route and page applies them."""
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Permission
@@ -18,7 +18,7 @@ from users.permissions import (
     require,
 )
 
-# For each role: the targets to whom it may do the act. A dot stands for a target that it may not touch.
+# For each role: the targets that it may do the act to. A dot stands for a target that it may not.
 # S: oneself. u: a user. p: a user with a permission. m: a member of staff. s: a superuser. d: a deleted user.
 TABLE = {
     # act                 anonymous   user        former      support     operator    superuser   disabled
@@ -32,7 +32,7 @@ TABLE = {
     Act.SEND_RESET:      (". .....", ". .....", ". .....", ". .....", ". u....", ". upms.", ". ....."),
     Act.CHANGE_POWERS:   (". .....", ". .....", ". .....", ". .....", ". .....", ". upms.", ". ....."),
 }  # fmt: skip
-# Acts without a target: "+" where the role may.
+# Acts without a target: "+" if the role may do it.
 WITHOUT_TARGET = {
     # act                     anonymous, user, former, support, operator, superuser, disabled
     Act.SEE_USER:             "...+++.",

@@ -1,4 +1,4 @@
-"""When a password was changed: the database stores the time, and a new hash of the same password does not change it."""
+"""The time of a password change. A new hash of the same password does not change it."""
 
 import pytest
 
@@ -66,7 +66,7 @@ def test_a_wrong_password_replaces_no_hash(ann):
 
 def test_a_new_hash_does_not_overwrite_a_password_that_was_changed_meanwhile(ann):
     User.objects.filter(pk=ann.pk).update(password="!changed")
-    assert ann.check_password(PASSWORD)  # by the older copy
+    assert ann.check_password(PASSWORD)  # by the older object
     assert User.objects.get(pk=ann.pk).password == "!changed"
 
 

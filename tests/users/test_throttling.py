@@ -1,4 +1,4 @@
-"""Too many attempts: who is refused, with which words, for how long, and who is not."""
+"""Too many attempts: who is refused, with which answer and for how long, and who is not."""
 
 import json
 from datetime import timedelta
@@ -50,7 +50,7 @@ def log_in(phone, name, password, **where):
 
 
 def stranger_to_somebody(new_phone):
-    """A phone whose `username` belongs to a user who never logged in with it, nor from the addresses of these tests."""
+    """Make a phone with the ``username`` of a user who never logged in on it, nor from the addresses of these tests."""
     owner, phone = new_phone().sign_up(), new_phone()
     phone.username, phone.user_id = owner.username, owner.user_id
     return phone
@@ -115,7 +115,7 @@ def test_however_a_name_is_spelt_it_is_the_same_one(new_phone, clock):
     for name in (phone.username, phone.username.upper(), phone.username.title()):
         assert log_in(phone, name, WRONG).status == 401
     assert log_in(phone, f" {phone.username} ", WRONG).status == 429
-    # Spellings that the database treats as the same.
+    # Spellings that the database treats as equal.
     assert identity_of("\u0131\u017f\u017f") == identity_of("ISS") == identity_of("iss")
 
 

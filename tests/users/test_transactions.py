@@ -1,4 +1,4 @@
-"""A transaction that PostgreSQL aborts in favour of another is tried again."""
+"""If PostgreSQL aborts a transaction in favour of another, the transaction is tried again."""
 
 from threading import Barrier
 
@@ -98,6 +98,6 @@ def test_a_log_in_whose_statements_the_database_has_forgotten_is_tried_again(tra
         assert phone.log_in(phone.username).status == 200
         assert phone.me().status == 200
     finally:
-        # Other tests must start with connections that have lost nothing.
+        # Other tests must start with intact connections.
         connection.close()
         connection.close_pool()

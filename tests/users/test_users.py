@@ -1,4 +1,4 @@
-"""Users beyond what a dialect shows: unique names in a race, and races with a password check."""
+"""Users apart from the dialects: unique names in a race, and races with a password check."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -21,7 +21,7 @@ PASSWORD = "correct-horse-1"
 
 
 def test_a_password_costs_whoever_guesses_it_19_mib_and_two_passes():
-    # The service's hasher, not the cheaper one of the suite.
+    # The service's own hasher, not the suite's cheap one.
     assert PASSWORD_HASHERS[0] == f"{OwaspArgon2.__module__}.{OwaspArgon2.__qualname__}"
     hashed = OwaspArgon2().encode(PASSWORD, "some-salt")
     assert hashed.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")

@@ -1,4 +1,4 @@
-"""Each status of ZAP, and when it is answered."""
+"""Each status of ZAP, and when it occurs."""
 
 from datetime import timedelta
 
@@ -191,7 +191,7 @@ def test_500_is_for_a_bug_which_is_logged_with_its_request_id_and_shown_without_
 
 
 def test_the_scheme_of_the_authorization_header_is_bearer_in_any_case(ann):
-    # This must work, so that below only the scheme can be the reason of the refusal.
+    # This must succeed, so that below only the scheme can cause the refusal.
     token = Genuine(ann.access_token).claiming()
     for scheme in ("Bearer", "bearer", "BEARER"):
         zap_success(ann.send("GET", "/v1/users/token", headers={"Authorization": f"{scheme} {token}"}))

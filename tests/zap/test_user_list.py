@@ -24,7 +24,7 @@ def staff(new_phone):
 
 
 def user_of(moment, **fields):
-    """Make a user who was created at that moment."""
+    """Make a user with that time of creation."""
     user = User.objects.create_user(new_name(), **fields)
     User.objects.filter(pk=user.pk).update(created_at=moment)
     return user

@@ -1,4 +1,4 @@
-"""`GET`, `PUT` and `DELETE /v1/users/:id`: the caller's own user, and for staff any user."""
+"""`GET`, `PUT` and `DELETE /v1/users/:id`: the caller's own user, and any user for staff."""
 
 import pytest
 import time_machine
