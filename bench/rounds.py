@@ -41,7 +41,7 @@ def mint(bench: Bench, project: Project, module: str, count: int) -> list[Login]
 def measure_workloads(
     bench: Bench, workloads: list[Workload], threads: dict[str, int]
 ) -> dict[str, dict[str, list[Part]]]:
-    """Parts by workload and by subject's name, one for each round. Args: threads: of each worker, by database."""
+    """Return the parts by workload, then by subject, one for each round. Args: threads: of a worker, by database."""
     wanted = [subject for subject in SUBJECTS if any(workload.name in subject.calls for workload in workloads)]
     projects = list(dict.fromkeys(subject.project for subject in wanted))  # each once, in their order
     for name in {project.database for project in projects}:

@@ -135,14 +135,14 @@ def test_a_user_name_that_grows_when_it_is_stored_is_out_of_range(good, untouche
 
 
 @each(ROUTES)
-def test_what_is_too_long_in_a_crash_report_is_cut_and_taken(call, route, subtests):
+def test_a_text_that_is_too_long_in_a_crash_report_is_cut_and_stored(call, route, subtests):
     for field, value in itertools.product(CUT.intersection(call.body), ("x" * 100_000, "é" * 15_000, 10**4200)):
         with subtests.test(field=field, value=repr(value)[:30]), undone():
             assert taken(call.with_fields(**{field: value}).send())
 
 
 @each(ROUTES)
-def test_what_is_no_text_in_a_field_that_describes_something_is_taken_for_left_out(call, route, subtests):
+def test_a_value_that_is_no_text_counts_as_left_out_in_a_descriptive_field(call, route, subtests):
     for field, value in itertools.product(DESCRIPTIVE.intersection(route.optional), NO_TEXTS):
         with subtests.test(field=field, value=repr(value)[:30]), undone():
             assert taken(call.with_fields(**{field: value}).send())

@@ -75,7 +75,7 @@ def malformed_ids(own):
 
 @each(BY_ID)
 @pytest.mark.parametrize("is_staff", [False, True])
-def test_an_id_that_is_none_is_refused_and_an_unknown_one_told_to_staff_only(call, dialect, phone, route, is_staff):
+def test_a_malformed_id_is_refused_and_only_staff_learn_that_an_id_is_unknown(call, dialect, phone, route, is_staff):
     if is_staff:
         promote(phone, route.for_others)
     untouched = Untouched()
@@ -91,7 +91,7 @@ def test_an_id_that_is_none_is_refused_and_an_unknown_one_told_to_staff_only(cal
 
 
 @each(route for route in BY_ID if route.dialect is BUDDY)
-def test_an_id_that_is_none_is_not_looked_at_where_the_token_is_not_good_enough(call, phone, route):
+def test_a_malformed_id_is_not_checked_if_the_token_is_not_sufficient(call, phone, route):
     call = call.but(path=route.path_for(phone, "x"))
     assert BUDDY.error(call.but(token=None).send()) == BUDDY.no_token
     assert BUDDY.error(call.but(token=phone.app_token).send()) == (403, "AuthUserAccessTokenRequired")

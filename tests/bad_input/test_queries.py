@@ -89,7 +89,7 @@ def test_parameters_of_the_user_list_go_to_their_bounds_and_the_last_of_two_coun
 
 
 @zap_users
-def test_who_may_not_see_users_is_refused_whatever_they_ask_for(dialect, phone, untouched, route, subtests):
+def test_a_caller_who_may_not_see_users_is_refused_for_any_query(dialect, phone, untouched, route, subtests):
     call = route.call(phone).but(token=dialect.phone(InProcess()).sign_up().access_token)
     for query in ("bodyLimit=5", "pageLimit=1000000", "startDate=2023-02-27", *ODD_QUERIES):
         with subtests.test(query=query[:30]):

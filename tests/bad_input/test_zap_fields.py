@@ -125,7 +125,7 @@ HARMLESS = {
 
 
 @each(ROUTES)
-def test_what_is_optional_unknown_or_ignored_is_no_reason_to_refuse(call, route, subtests):
+def test_optional_unknown_or_ignored_fields_are_no_reason_to_refuse(call, route, subtests):
     for fields in [UNKNOWN, *HARMLESS.get(route.name, [])]:
         with subtests.test(fields=repr(fields)[:40]), undone():
             zap_success(call.with_fields(**fields).send())
@@ -134,7 +134,7 @@ def test_what_is_optional_unknown_or_ignored_is_no_reason_to_refuse(call, route,
 
 
 @pytest.mark.parametrize("name", ["register", "change"])
-def test_what_only_staff_may_set_is_ignored_from_others_however_it_is_spelt(good, name):
+def test_fields_that_only_staff_may_set_are_ignored_from_others_in_any_form(good, name):
     fields = {"is_staff": True, "isStaff": True, "is_superuser": True, "role_id": 1, "roleId": 1, "id": "0" * 24}
     fields |= {"emailVerified": True, "email_verified": True, "is_active": False, "deletedAt": "2023-02-27"}
     made = zap_success(good(name).with_fields(**fields).send())

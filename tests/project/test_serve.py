@@ -155,7 +155,7 @@ def processes_that_wait_for(lock):
     return sum("-> FLOCK" in line and name in line for line in Path("/proc/locks").read_text().splitlines())
 
 
-def test_a_postgres_that_is_killed_is_started_again_by_one_of_those_who_see_it(data, tmp_path, caplog):
+def test_a_killed_postgres_is_restarted_by_only_one_of_the_servers_that_notice_it(data, tmp_path, caplog):
     with serving(data, tmp_path) as server:
         pid_file = data / "postgres" / "postmaster.pid"
         killed = int(pid_file.read_text().split()[0])

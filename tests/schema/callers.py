@@ -161,7 +161,7 @@ def is_well_formed(case: Case, location: ParameterLocation) -> bool:
 
 
 def _newcomer() -> dict[str, Any]:
-    """Return the name and email of a new user, or every other time none, so that cases also meet existing users."""
+    """Return the name and email of a new user at every second call. Otherwise the case uses an existing user."""
     number = next(_numbers)
     return {"username": f"new_{number}", "email": f"new{number}@example.org"} if number % 2 else {}
 

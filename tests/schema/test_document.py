@@ -171,7 +171,7 @@ def test_the_page_takes_everything_from_this_server(path, db, client):
             assert answer.status_code == 200, address
 
 
-def test_what_goes_wrong_with_them_is_told_in_neither_dialect(db, monkeypatch):
+def test_errors_on_the_documentations_pages_are_html_and_in_neither_dialect(db, monkeypatch):
     def broken(form):
         raise RuntimeError("on purpose")
 

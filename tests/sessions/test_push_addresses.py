@@ -132,7 +132,7 @@ def test_a_phone_that_logs_in_again_during_the_sweep_after_everybody_out_keeps_i
 
 
 @pytest.mark.parametrize("first", ["a logout", "a time-out"])
-def test_of_two_sessions_that_end_at_once_the_pushes_are_left_to_none(anna, first):
+def test_two_sessions_that_end_at_once_leave_the_pushes_to_neither(anna, first):
     """A time-out leaves the address to another session with it, but not to one that is ending at the same time."""
     old = authenticated(anna)
     forgotten = log_in(old.user)

@@ -349,7 +349,7 @@ def test_a_former_operator_has_nothing_left_in_the_admin(operator):
     assert phone.me().status == 200
 
 
-def test_whoever_holds_a_permission_is_changed_and_deleted_by_superusers_only(new_phone):
+def test_only_superusers_change_and_delete_a_user_who_has_a_permission(new_phone):
     staff = promote(new_phone().sign_up(), "users.change_user", "users.delete_user")
     holder = new_phone().sign_up()
     User.objects.get(pk=holder.user_id).groups.add(Group.objects.get(name="Support"))

@@ -116,7 +116,7 @@ def test_staff_act_as_staff_on_themselves_as_on_any_other_member_of_staff(roles)
     assert not may_as_staff(roles["user"], Act.SEE_USER, roles["user"])
 
 
-def test_whoever_holds_a_permission_is_protected_be_it_by_a_group_and_while_disabled(roles):
+def test_a_user_who_has_a_permission_is_protected_even_by_a_group_or_while_disabled(roles):
     former = roles["former operator"]
     assert is_protected(former)
     former.is_active = False

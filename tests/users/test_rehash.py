@@ -43,7 +43,7 @@ def test_a_password_that_is_set_in_any_way_is_noted_with_the_databases_time(ann)
     assert len(set(times)) == 3
 
 
-def test_a_hash_that_is_made_anew_at_a_log_in_is_no_change(ann):
+def test_a_new_hash_at_a_log_in_is_no_password_change(ann):
     before = changed_at(ann)
     assert ann.check_password(PASSWORD)
     stored = User.objects.get(pk=ann.pk)

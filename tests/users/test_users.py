@@ -20,7 +20,7 @@ from zapauth.settings import PASSWORD_HASHERS
 PASSWORD = "correct-horse-1"
 
 
-def test_a_password_costs_whoever_guesses_it_19_mib_and_two_passes():
+def test_each_guess_of_a_password_costs_19_mib_and_two_passes():
     # The service's own hasher, not the suite's cheap one.
     assert PASSWORD_HASHERS[0] == f"{OwaspArgon2.__module__}.{OwaspArgon2.__qualname__}"
     hashed = OwaspArgon2().encode(PASSWORD, "some-salt")
@@ -28,7 +28,7 @@ def test_a_password_costs_whoever_guesses_it_19_mib_and_two_passes():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_twenty_who_register_a_name_at_once_one_gets_it():
+def test_if_twenty_users_register_a_name_at_once_one_gets_it():
     barrier = Barrier(20)
 
     def register(number):

@@ -113,7 +113,7 @@ def test_a_password_has_a_digit_and_a_special_character(new_phone, password):
     assert not User.objects.exists()
 
 
-def test_what_could_raise_somebodys_rights_is_ignored_from_anyone_but_staff(new_phone):
+def test_fields_that_grant_rights_are_ignored_from_anyone_but_staff(new_phone):
     raising = {"roleId": 7, "referralCode": "friend", "isStaff": True, "is_staff": True, "is_superuser": True}
     assert zap_success(register(new_phone(), **raising))["roleId"] is None
     ordinary = new_phone().sign_up()

@@ -54,7 +54,7 @@ def is_broken(environ: "WSGIEnvironment") -> bool:
 
 
 class Arrivals:
-    """The bodies that are arriving. Calls ``answer`` once for each, when it is complete or given up."""
+    """Keeps the bodies that are still arriving. Calls ``answer`` once for each, when it is complete or given up."""
 
     def __init__(self, answer: Callable[[Any, "WSGIEnvironment"], None]) -> None:
         self._answer = answer

@@ -1,8 +1,8 @@
 """A worker process of the server. granian reads HTTP, and its threads call Django.
 
-It replaces granian's own RSGI worker, which hands each request to the event loop, then to a thread and back. That makes
-a read a fifth dearer (docs/performance.md). Here a request without a body goes straight to one of granian's threads.
-A request with a body holds no thread until the body has arrived (`zapauth.server.bodies`).
+It replaces granian's own RSGI worker, which hands each request to the event loop, then to a thread and back. Then a
+read costs a fifth more CPU (docs/performance.md). Here a request without a body goes straight to one of granian's
+threads. A request with a body holds no thread until the body has arrived (`zapauth.server.bodies`).
 
 This uses undocumented parts of granian. So granian's version is pinned, and `tests/live` covers this module.
 """
@@ -130,7 +130,7 @@ class _Requests:
 
 
 def _connections() -> int:
-    """The maximum of connections for this process: CONNECTIONS, or fewer if the system allows fewer open files."""
+    """The most connections that this process accepts: CONNECTIONS, or fewer if the system allows fewer open files."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)  # granian has already raised this limit to its maximum
     if files == resource.RLIM_INFINITY:
         return settings.CONNECTIONS

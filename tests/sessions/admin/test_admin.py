@@ -1,4 +1,4 @@
-"""The admin in a browser: changes by staff end sessions through the same function as other ways."""
+"""The admin in a browser: changes by staff end sessions through the same function as a logout."""
 
 from io import StringIO
 
