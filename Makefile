@@ -1,4 +1,4 @@
-# Every target first installs what it needs into .venv. PYTHON is the interpreter that makes .venv.
+# Every target first installs its packages into .venv. PYTHON is the interpreter that makes .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -30,17 +30,17 @@ format: .venv/dev  ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-hooks: .venv/dev  ## Check every commit before it is made: install the pre-commit hooks
+hooks: .venv/dev  ## Install the pre-commit hooks, which check every commit
 	$(BIN)/pre-commit install
 
-schema: .venv/local  ## Write docs/openapi.yaml anew
+schema: .venv/local  ## Write docs/openapi.yaml again
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml
 
-# Every lock has all packages, with the hashes of their files for all platforms. All locks have the same versions: those of
-# the first one. A version changes only when pyproject.toml asks for it, or with LOCK_ARGS=--upgrade.
+# Every lock has all packages, with the hashes of their files for all platforms. All locks have the versions of the first
+# one. A version changes only if pyproject.toml requires it, or with LOCK_ARGS=--upgrade.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate $(LOCK_ARGS)
 LOCK = $(COMPILE) --generate-hashes --custom-compile-command "make lock"
-lock: .venv/dev  ## Write locks/ and requirements.txt anew, from pyproject.toml
+lock: .venv/dev  ## Write locks/ and requirements.txt again, from pyproject.toml
 	$(LOCK) pyproject.toml --group bench --output-file locks/bench.txt
 	$(LOCK) pyproject.toml --group dev --constraint locks/bench.txt --output-file locks/dev.txt
 	$(LOCK) pyproject.toml --group local --constraint locks/bench.txt --output-file locks/local.txt
@@ -48,13 +48,13 @@ lock: .venv/dev  ## Write locks/ and requirements.txt anew, from pyproject.toml
 	{ echo "# A local installation's direct requirements. Written by 'make lock' from pyproject.toml; locks/local.txt has everything."; \
 	  $(COMPILE) pyproject.toml --group local --no-deps --no-strip-extras --no-header; } > requirements.txt
 
-screenshots: .venv/dev  ## Take the pictures in docs/ anew
+screenshots: .venv/dev  ## Take the pictures in docs/ again
 	@exec $(BIN)/python -m tests.browser.screenshots
 
 bench: .venv/bench  ## Measure speed (docs/performance.md); a part of it: BENCH_ARGS="--only read,logout"
 	@exec $(BIN)/python -m bench $(BENCH_ARGS)
 
-clean:  ## Remove what make installed
+clean:  ## Remove all that make installed
 	rm -rf .venv tests/browser/node_modules
 
 # pip installs only files whose hashes are in the lock.
@@ -74,7 +74,7 @@ INSTALL = echo "Installing $< into .venv …" && $(BIN)/python -m pip install --
 	@$(INSTALL)
 	@touch $@
 
-# The browser test's client. Without npm that test is skipped, and says so.
+# The JavaScript client for the browser tests. Without npm these tests are skipped.
 tests/browser/node_modules: tests/browser/package-lock.json
 	@if command -v npm >/dev/null; then cd tests/browser && npm ci --silent --ignore-scripts --no-audit --no-fund; fi
 	@mkdir -p $@ && touch $@

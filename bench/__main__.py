@@ -28,7 +28,7 @@ REQUESTS = 100_000
 
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
-    # A SIGTERM unwinds like Ctrl-C, so that servers and PostgreSQL are stopped in either case.
+    # SIGTERM raises KeyboardInterrupt, like Ctrl-C. So servers and PostgreSQL are stopped in both cases.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     results = Results.read(options.again) if options.again else _run(options)
     if options.json:
@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace) -> Results:
 
 
 def exit_code(judged: list[Verdict]) -> int:
-    """1 if a target was missed, after saying which on standard error."""
+    """Return 1 if a target was missed, otherwise 0. Print each missed target to standard error."""
     missed = [each for each in judged if not each.is_met]
     for each in missed:
         print(f"MISSED {each.target}: {each.found:.2f} {each.unit}, at most {each.limit:g}", file=sys.stderr)
@@ -81,20 +81,22 @@ def _measure(database: Database, options: argparse.Namespace) -> Results:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure ZapAuth beside its baselines.")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure ZapAuth and its baselines.")
     parser.add_argument("--only", type=_names, metavar="NAME,…", help=", ".join(NAMES))
-    parser.add_argument("--sockets", action="store_true", help="PostgreSQL over its Unix socket; judges no target")
+    parser.add_argument(
+        "--sockets", action="store_true", help="reach PostgreSQL over its Unix socket; checks no target"
+    )
     parser.add_argument("--rounds", type=_rounds, default=5, metavar="N", help="rounds of each workload, in turns (5)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where to keep the databases for the next time")
-    parser.add_argument("--again", type=Path, metavar="FILE", help="measure nothing: judge what --json has written")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="keep the databases in DIR for the next run")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="measure nothing; read the figures from FILE")
     parser.add_argument("--report", action="store_true", help="write the tables into docs/performance.md")
-    parser.add_argument("--quick", action="store_true", help="a tenth of it, to try the bench; judges no target")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the requests; checks no target")
     options = parser.parse_args(arguments)
-    # What is not in IN_TURNS is measured once: it is about ZapAuth alone.
+    # The measurements that are not in IN_TURNS are about ZapAuth alone, so they run once.
     options.only = options.only or (IN_TURNS if options.sockets else NAMES)
     if options.quick and options.report:
-        parser.error("--quick measures nothing that is fit for --report")
+        parser.error("--quick is too inexact for --report")
     if options.json and not options.json.resolve().parent.is_dir():
         parser.error(f"--json: there is no folder for {options.json}")
     return options

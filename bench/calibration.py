@@ -1,4 +1,4 @@
-"""How many threads suit each project best. Short, by reads, before anything else is measured."""
+"""Find the number of threads that suits each project best, by short reads before the other measurements."""
 
 import statistics
 from collections import defaultdict
@@ -9,16 +9,16 @@ from bench.rounds import Bench, mint, say
 from bench.subjects import SUBJECTS, Subject
 from bench.workloads import Workload
 
-THREADS = (1, 2, 4, 8, 32)  # of each worker
-FEW = (1, 32)  # to try the bench
+THREADS = (1, 2, 4, 8, 32)  # threads of each worker
+FEW = (1, 32)  # with --quick
 _READ = Workload("read", "Calibration", 1000, sessions=256)
 
-# CPU milliseconds of a read, one figure for each round: by subject's name, by threads.
+# CPU milliseconds of a read: by subject's name, then by number of threads, one figure for each round.
 Calibration = dict[str, dict[int, list[float]]]
 
 
 def calibrate(bench: Bench, workloads: list[Workload]) -> Calibration:
-    """Measure with each number of threads, in turns: one subject of each database that the workloads need."""
+    """Measure reads with each number of threads, in turns. One subject stands for all subjects of its database."""
     names = {workload.name for workload in workloads}
     wanted = {subject.project.database for subject in SUBJECTS if names & subject.calls.keys()}
     found: Calibration = {}
@@ -30,7 +30,7 @@ def calibrate(bench: Bench, workloads: list[Workload]) -> Calibration:
 
 
 def best_threads(calibration: Calibration) -> dict[str, int]:
-    """The number of threads with the least CPU by database: its other subjects get the same."""
+    """The number of threads with the least CPU for each database. All subjects of the database get this number."""
     databases = {subject.name: subject.project.database for subject in SUBJECTS}
     return {
         databases[name]: min(by_threads, key=lambda threads: statistics.median(by_threads[threads]))
@@ -39,7 +39,7 @@ def best_threads(calibration: Calibration) -> dict[str, int]:
 
 
 def _calibrate(bench: Bench, subject: Subject) -> dict[int, list[float]]:
-    bench.database.drop(subject.project.database)  # a kept data folder has that of the run before
+    bench.database.drop(subject.project.database)  # the data folder may contain the database of an earlier run
     subject.project.migrate(bench.database)
     assert _READ.sessions is not None
     calls = [subject.calls["read"](each) for each in mint(bench, subject.project, subject.mint, _READ.sessions)]

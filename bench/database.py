@@ -1,4 +1,4 @@
-"""The PostgreSQL of a bench: the embedded one on a data folder of its own, which listens on a TCP port, too."""
+"""The PostgreSQL of a bench: the embedded server on its own data folder. It also listens on a TCP port."""
 
 import time
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ LONGEST_SWEEP = 300  # seconds
 
 
 class Database:
-    """The running server, and the databases in it by name."""
+    """A running PostgreSQL server. Databases are addressed by name."""
 
     def __init__(self, data: Path, *, port: int, over_sockets: bool = False) -> None:
         self.data, self.port, self.over_sockets = data, port, over_sockets
 
     def url(self, name: str) -> str:
-        """As the measured servers reach it: by TCP, unless they are to use its Unix socket."""
+        """The URL for the measured servers: over TCP, or over the Unix socket if ``over_sockets`` is set."""
         if self.over_sockets:
             return f"postgres://postgres@/{name}?host={socket_folder(self.data)}&port={self.port}"
         return f"postgres://postgres@127.0.0.1:{self.port}/{name}"
@@ -32,7 +32,7 @@ class Database:
 
     @property
     def pid(self) -> int:
-        """The postmaster's: all of PostgreSQL's processes are its children."""
+        """The process id of the postmaster. All other processes of PostgreSQL are its children."""
         return int((self.data / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
 
     def exists(self, name: str) -> bool:
@@ -41,7 +41,7 @@ class Database:
             return found.fetchone() is not None
 
     def create(self, name: str) -> None:
-        """Unless it is there."""
+        """Create the database if it does not exist."""
         if not self.exists(name):
             with self.connect() as connection:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -58,8 +58,8 @@ class Database:
 
     @contextmanager
     def copy(self, template: str, name: str) -> Iterator[str]:
-        """A copy of ``template``, as it is after a checkpoint; gone at the end."""
-        self.drop(name)  # an interrupted bench may have left one behind
+        """Copy the database ``template``, and write a checkpoint. Drop the copy at the end of the block."""
+        self.drop(name)  # an interrupted bench may have left a copy
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         with self.connect() as connection:
             connection.execute(statement)
@@ -70,20 +70,20 @@ class Database:
             self.drop(name)
 
     def tidy(self, name: str) -> None:
-        """What autovacuum does in its own time, at a time of our choice."""
+        """Vacuum now. Autovacuum would do the same during a measurement."""
         with self.connect(name) as connection:
             connection.execute("VACUUM (FREEZE, ANALYZE)")
 
     def write_out(self) -> None:
-        """A checkpoint, so that none that is due falls on what is measured next."""
+        """Write a checkpoint now, so that none starts during the next measurement."""
         with self.connect() as connection:
             connection.execute("CHECKPOINT")
 
     def wait_for_sweeps(self) -> None:
-        """ZapAuth sweeps when it starts, and every five minutes: not on what is measured next."""
+        """Wait until no sweep runs: it would disturb a measurement. ZapAuth sweeps at start and every five minutes."""
         deadline = time.monotonic() + LONGEST_SWEEP
         with self.connect() as connection:
-            # A sweep holds its lock for as long as it takes.
+            # A sweep holds an advisory lock while it runs.
             while connection.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory'").fetchone():
                 if time.monotonic() > deadline:
                     raise RuntimeError("a sweep takes too long")
@@ -91,7 +91,7 @@ class Database:
 
     @contextmanager
     def without_autovacuum(self) -> Iterator[None]:
-        """Its bursts would fall on whoever is being measured."""
+        """Switch autovacuum off in the block: its bursts would disturb a measurement."""
         self._set_autovacuum("off")
         try:
             yield
@@ -108,7 +108,7 @@ class Database:
 def running_database(data: Path, *, over_sockets: bool = False) -> Iterator[Database]:
     with running(data):
         database = Database(data, port=free_port(), over_sockets=over_sockets)
-        # The embedded server listens on its socket only.
+        # By default the embedded server listens on its socket only.
         server = _Server(data)
         options = f"-h 127.0.0.1 -p {database.port} -k '{server.sockets}' -c shared_buffers={_shared_buffers()}MB"
         server._run("pg_ctl", "restart", "-w", "-s", "-D", server.folder, "-l", server.log, "-o", options)

@@ -1,4 +1,4 @@
-"""A read's statement, sent in two ways from a process with ZapAuth's settings: `python -m bench.drivers ROUNDS`.
+"""Send a read's statement in two ways, in a process with ZapAuth's settings: `python -m bench.drivers ROUNDS`.
 
 Prints JSON: the CPU microseconds of this process for each call, one figure for each round.
 """
@@ -30,7 +30,7 @@ def main(rounds: int) -> None:
 
     def by_cursor(session_id: Any) -> None:
         with pool.connection() as connection:
-            connection.prepare_threshold = 5  # Django sets None, and then psycopg prepares nothing
+            connection.prepare_threshold = 5  # Django sets None, which disables prepared statements in psycopg
             Cursor(connection).execute(sql, [session_id], prepare=True, binary=True).fetchall()
 
     ways: dict[str, Callable[[Any], object]] = {
@@ -38,7 +38,7 @@ def main(rounds: int) -> None:
         "psycopg's cursor, prepared and binary": by_cursor,
     }
     found: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):  # the first one warms up
+    for number in range(rounds + 1):  # the first round is a warm-up
         for name, call in ways.items():
             began = time.process_time()
             for turn in range(BATCH):

@@ -1,4 +1,4 @@
-"""How soon `make run` answers when it has run before, and what a worker's memory does over many requests."""
+"""Measure the start of `make run` on existing data, and the memory of a worker over many requests."""
 
 import time
 
@@ -8,12 +8,12 @@ from bench.rounds import Bench, mint, say
 from bench.serving import ZAPAUTH, environment, serving
 from bench.subjects import BUDDY, ZAP
 
-EVERY_THREAD = 128  # connections at once: more than both workers have threads
+EVERY_THREAD = 128  # connections at once: more than the threads of both workers
 
 
 def measure_start(bench: Bench) -> list[float]:
-    """Seconds from the start to the first answer, in each round, on a data folder where it has run before."""
-    # As `make run`: without DATABASE_URL, so its own PostgreSQL starts with it.
+    """Seconds from the start to the first answer, in each round. The data folder already contains an installation."""
+    # Like `make run`: without DATABASE_URL, so the embedded PostgreSQL starts, too.
     given = environment(DATA_DIR=str(bench.database.data / "start"))
     with serving([*ZAPAUTH, "--demo"], given):
         say("started once")
@@ -27,14 +27,14 @@ def measure_start(bench: Bench) -> list[float]:
 
 
 def measure_memory(bench: Bench, requests: int) -> dict[int, float]:
-    """MB of the larger worker by requests answered: reads in both dialects, in tenths of ``requests``."""
+    """Memory of the larger worker in MB, by number of answered requests. There is a figure for each tenth of them."""
     DEFAULT.migrate(bench.database)
     logins = {subject.name: mint(bench, subject.project, subject.mint, 128) for subject in (ZAP, BUDDY)}
     calls = [subject.calls["read"](login) for subject in (ZAP, BUDDY) for login in logins[subject.name]]
     tenth = requests // 10
     found = {}
     with DEFAULT.serve(bench.database) as server:
-        # A thread that serves for the first time makes what is its own, once; left alone, some do so late.
+        # A thread allocates its own memory at its first request. So use every thread once before measuring.
         bench.client.send(server.port, calls * 20, connections=EVERY_THREAD)
         for answered in range(tenth, requests + 1, tenth):
             bench.client.send(server.port, [calls[number % len(calls)] for number in range(tenth)])

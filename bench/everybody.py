@@ -1,9 +1,9 @@
-"""Everybody out: the sweep by itself and in plain UPDATEs, and what those who are served notice of it.
+"""Log everybody out of a large database: what it costs, and how it affects users who stay logged in.
 
-1. A plain `UPDATE` of all live rows, and `manage.py logout --everyone` without anything else going on, in turns,
-   each on a copy of the same database.
-2. The same command while a server answers probes: when the last token was accepted; and while people who have
-   logged in again read: how long that takes before and meanwhile.
+1. A plain `UPDATE` of all live rows, and `manage.py logout --everyone` without other load, in turns. Each runs on a
+   copy of the same database.
+2. The same command while a server answers requests. Probes find out when each worker accepted the last token. Users
+   who have logged in again measure how long a read takes, before and during the run.
 """
 
 import threading
@@ -70,7 +70,7 @@ def _measure_served(bench: Bench, template: str) -> tuple[Reads, Reads, Reads, S
             out = pool.submit(log_everybody_out, database, name)
             try:
                 _wait_for_order(bench, name)
-                # All are out, so they log in again; by then the probes have seen enough.
+                # Everybody is logged out now, so these phones log in again. Meanwhile the probes see refusals.
                 phones = [login["access"] for login in mint(bench, project, ZAP.mint, PHONES)]
             finally:
                 refused.set()
@@ -79,9 +79,9 @@ def _measure_served(bench: Bench, template: str) -> tuple[Reads, Reads, Reads, S
             out.add_done_callback(lambda _: done.set())
             meanwhile = read_paced(server, phones, per_second=READS_PER_SECOND, stop=done)
             sweep = out.result()
-    assert before.statuses == meanwhile.statuses == {200}, "those who are logged in are served"
-    assert len(probes.workers) == 2, "the probes went to one worker only"
-    assert sweep.still_open == PHONES, "those who have logged in since are not meant"
+    assert before.statuses == meanwhile.statuses == {200}, "a logged-in phone was refused"
+    assert len(probes.workers) == 2, "the probes reached one worker only"
+    assert sweep.still_open == PHONES, "the run ended log-ins that came after the order"
     return before, probes, meanwhile, sweep
 
 
@@ -90,5 +90,5 @@ def _wait_for_order(bench: Bench, name: str) -> None:
     with bench.database.connect(name) as connection:
         while connection.execute("SELECT 1 FROM user_sessions_bulkrun").fetchone() is None:
             if time.monotonic() > deadline:
-                raise RuntimeError("no order was given")
+                raise RuntimeError("the command gave no order in time")
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""One prepared statement by primary key: the least that PostgreSQL can do, and what the ways to send a read's cost."""
+"""Measure single prepared statements by primary key: the least that PostgreSQL needs, and what each driver costs."""
 
 import json
 from uuid import UUID
@@ -9,18 +9,18 @@ from bench.rounds import Bench, mint, say
 from bench.serving import run_python
 from bench.subjects import ZAP
 
-# Each is autocommitted, and the UPDATE each time of another session.
+# Each statement commits by itself. Each UPDATE changes another session.
 STATEMENTS = {
     "SELECT": "SELECT * FROM user_sessions_session WHERE id = %s",
     "UPDATE": "UPDATE user_sessions_session SET ended_at = now(), end_reason = 'logout' WHERE id = %s",
 }
-SESSIONS = 5_000  # in each round
-# How often each is looked at: a few microseconds are nothing to a clock that ticks a hundred times a second.
+SESSIONS = 5_000  # sessions in each round
+# How often each session is used. One SELECT is too short for a CPU clock that ticks a hundred times a second.
 TURNS = {"SELECT": 4, "UPDATE": 1}
 
 
 def measure_floors(bench: Bench) -> dict[str, list[float]]:
-    """CPU milliseconds of PostgreSQL for each statement, one figure for each round."""
+    """PostgreSQL's CPU milliseconds for each statement, one figure for each round."""
     DEFAULT.migrate(bench.database)
     count = SESSIONS // 10 if bench.is_quick else SESSIONS
     ids = [UUID(login["session"]) for login in mint(bench, DEFAULT, ZAP.mint, count * bench.rounds)]
@@ -45,7 +45,7 @@ def _measure_floor(bench: Bench, name: str, ids: list[UUID]) -> float:
 
 
 def measure_drivers(bench: Bench) -> dict[str, list[float]]:
-    """CPU microseconds of a read's statement by the way it is sent, one figure for each round."""
+    """CPU microseconds of a read's statement for each way to send it, one figure for each round."""
     DEFAULT.migrate(bench.database)
     mint(bench, DEFAULT, ZAP.mint, 128)
     printed = run_python("-m", "bench.drivers", str(bench.rounds), given=DEFAULT.environment(bench.database))

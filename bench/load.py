@@ -1,6 +1,6 @@
-"""A lean HTTP client: a few keep-alive connections, each with one request under way at any time.
+"""A small HTTP client with a few keep-alive connections. Each connection has one open request at a time.
 
-It lives in a process of its own, so that what it costs is nobody's.
+It runs in its own process, so that its CPU time is not counted for any subject.
 """
 
 import json
@@ -16,12 +16,12 @@ from multiprocessing import get_context
 from typing import Any
 
 CONNECTIONS = 16
-PATIENCE = 60  # seconds without any answer
+PATIENCE = 60  # seconds without any answer until the client gives up
 
 
 @dataclass(frozen=True)
 class Request:
-    """As it goes over the wire, and the status that is the only right answer."""
+    """The bytes of a request, and the only accepted status of its answer."""
 
     raw: bytes
     status: int = 200
@@ -30,11 +30,11 @@ class Request:
 @dataclass(frozen=True)
 class Replies:
     seconds: float  # from the first request to the last answer
-    latencies: list[float]  # in seconds, in no order
+    latencies: list[float]  # in seconds, unsorted
 
 
 class WrongAnswer(Exception):
-    """The server answered something else; the text is its answer."""
+    """The server answered with another status. The text is its answer."""
 
 
 def request(
@@ -56,13 +56,13 @@ class Client:
         self._pool = pool
 
     def send(self, port: int, requests: list[Request], connections: int = CONNECTIONS) -> Replies:
-        """Each request once. Raises: WrongAnswer, when one is answered with another status than its own."""
+        """Send each request once. Raises: WrongAnswer, if an answer does not have the expected status."""
         return self._pool.submit(_send, port, requests, connections).result()
 
 
 @contextmanager
 def client() -> Iterator[Client]:
-    # From nothing: a copy of this process would have its open connections.
+    # Spawn the process: a fork would inherit the open connections of this one.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         yield Client(pool)
 
@@ -77,7 +77,7 @@ class _Connection:
         self.socket.sendall(request.raw)
 
     def is_done(self) -> bool:
-        """Read what has come. Raises: WrongAnswer."""
+        """Read the available bytes. Return whether the answer is complete. Raises: WrongAnswer."""
         received = self.socket.recv(65536)
         if not received:
             raise WrongAnswer(f"the connection was closed after {self.answer!r}")

@@ -1,6 +1,6 @@
-"""Logins to be measured with, made in bulk by each project's own code: `python -m bench.logins MODULE:FUNCTION COUNT`.
+"""Make logins in bulk by each project's own code: `python -m bench.logins MODULE:FUNCTION COUNT`.
 
-Not over HTTP: that would hash a password for each. It runs in a process of its own, with the project's settings.
+Logins over HTTP would hash a password each. It runs in its own process, with the project's settings.
 """
 
 import json
@@ -9,7 +9,7 @@ from importlib import import_module
 
 import django
 
-# What a client has after a login: its `access` token, and what else its calls need.
+# What a client has after a login: its `access` token and the other values that its calls need.
 Login = dict[str, str]
 PASSWORD = "correct-horse-1"
 

@@ -1,4 +1,4 @@
-"""What a run was made on: what its figures depend on, and nothing that names the machine."""
+"""The machine and the versions that a run's figures depend on. Nothing identifies the machine."""
 
 import os
 import platform

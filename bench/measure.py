@@ -1,4 +1,4 @@
-"""One measured part: requests to a server, what they took, and what they cost."""
+"""One measured part: send requests to a server, and note times and costs."""
 
 import statistics
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from bench.serving import Server
 
 @dataclass(frozen=True)
 class Part:
-    """Of one subject in one round. CPU and times are milliseconds, of one request."""
+    """The figures of one subject in one round. CPU and times are in milliseconds for one request."""
 
     requests: int
     app_ms: float
@@ -19,11 +19,11 @@ class Part:
     per_second: float
     p50_ms: float
     p99_ms: float
-    peak_mb: float  # of the largest worker, since its start
+    peak_mb: float  # memory of the largest worker: its maximum since the start
 
     @property
     def cpu_ms(self) -> float:
-        """Of server and database together."""
+        """CPU of server and database together."""
         return self.app_ms + self.database_ms
 
 
@@ -36,7 +36,7 @@ def measure_part(
     database: Database,
     connections: int = CONNECTIONS,
 ) -> Part:
-    """Send ``warm_up``, write out what that left, then send ``requests`` and count."""
+    """Send ``warm_up``, write a checkpoint, then send ``requests`` and measure."""
     client.send(server.port, warm_up, connections)
     database.wait_for_sweeps()
     database.write_out()

@@ -1,6 +1,6 @@
-"""`python -m bench.outage`: take PostgreSQL away from a serving ZapAuth, and give it back; docs/outages.md.
+"""`python -m bench.outage`: stop PostgreSQL under a running ZapAuth and start it again. See docs/outages.md.
 
-Sixteen clients read, refresh and log in the whole time, each on one HTTP connection, so that each talks to one worker.
+Sixteen clients read, refresh and log in all the time. Each has one HTTP connection, so it talks to one worker.
 """
 
 import argparse
@@ -27,8 +27,8 @@ CLIENTS = 16
 PASSWORD = "correct-horse-1"
 PAUSE = 0.05
 LONGEST_WAIT = 300
-BEFORE, AFTER = 3, 3  # seconds of load on either side
-LATEST_RETURN = 240  # seconds until the last worker must have answered
+BEFORE, AFTER = 3, 3  # seconds of load before and after
+LATEST_RETURN = 240  # seconds within which the last worker must answer again
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Answer:
 
 @dataclass
 class Client:
-    """A user with a phone, who never stops."""
+    """A user with a phone who sends requests all the time."""
 
     name: str
     port: int
@@ -103,12 +103,12 @@ class Client:
 
 
 def _clients_of(pid: int) -> set[int]:
-    """The ports of those who are connected to that process by TCP."""
+    """The ports of the clients that are connected to that process by TCP."""
     return {each.raddr.port for each in psutil.Process(pid).net_connections("tcp") if each.raddr}
 
 
 def clients_of_each(port: int, workers: list[int], *, prefix: str) -> list[Client]:
-    """As many clients of each worker; the kernel chooses the worker of a connection."""
+    """Make equally many clients for each worker. The kernel chooses the worker, so surplus clients are dropped."""
     clients: list[Client] = []
     while len(clients) < CLIENTS:
         client = Client(f"{prefix}_{len(clients)}", port, workers)
@@ -152,7 +152,7 @@ def _succeeded(clients: Iterable[Client], worker: int, since: float) -> bool:
 
 
 def figures(answers: list[Answer], away_at: float, back_at: float) -> dict[str, Any]:
-    """What the clients of one worker saw."""
+    """The figures that the clients of one worker saw."""
     after = sorted((a for a in answers if a.ended > back_at), key=lambda a: a.ended)
     first = next((a.ended for a in after if a.status == 200), None)
     failed_after = [a.ended for a in after if a.status != 200 and first is not None and a.ended > first]
@@ -167,7 +167,7 @@ def figures(answers: list[Answer], away_at: float, back_at: float) -> dict[str, 
 
 
 def idle_restart(port: int, workers: list[int], postgres: RestartablePostgres) -> dict[str, Any]:
-    """A restart that meets log-ins first: the pools are idle, and each client logs in once at the same time."""
+    """Restart PostgreSQL while the pools are idle. Then all clients log in once at the same time."""
     clients = clients_of_each(port, workers, prefix="idle")
     for client in clients:
         client.sign_up()
@@ -175,7 +175,7 @@ def idle_restart(port: int, workers: list[int], postgres: RestartablePostgres) -
     postgres.start()
     postgres.wait_until_it_answers()
     for client in clients:
-        # Asks nothing of the database. A connection that stood idle for half a minute is closed by the server.
+        # The ping uses no database. The server may have closed an idle connection, so a failed ping is sent again.
         if client.send("GET", "/service/ping") != 200:
             client.send("GET", "/service/ping")
     threads = [threading.Thread(target=client.log_in) for client in clients]
@@ -197,9 +197,11 @@ def _zapauth(data: Path, url: str) -> Iterator[tuple[int, list[int]]]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.outage", description="Take PostgreSQL away for a while.")
+    parser = argparse.ArgumentParser(prog="python -m bench.outage", description="Stop and start PostgreSQL under load.")
     parser.add_argument("--seconds", default="5,36,75", metavar="N,…", help="how long PostgreSQL is away (5,36,75)")
-    parser.add_argument("--over", choices=["tcp", "unix"], action="append", help="how it is reached; both if not given")
+    parser.add_argument(
+        "--over", choices=["tcp", "unix"], action="append", help="how ZapAuth reaches it (default: both)"
+    )
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for over in options.over or ["tcp", "unix"]:
@@ -215,7 +217,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _measure(postgres: RestartablePostgres, over: str, lengths: list[float]) -> None:
     with _zapauth(postgres.data, postgres.url(over)) as (port, workers):
         if len(workers) != WORKERS:
-            raise RuntimeError(f"there are {len(workers)} workers")
+            raise RuntimeError(f"expected {WORKERS} workers, found {len(workers)}")
         for seconds in lengths:
             _show(over, outage(port, workers, postgres, seconds=seconds))
         _show(over, idle_restart(port, workers, postgres))

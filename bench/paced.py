@@ -1,4 +1,4 @@
-"""Reads at a fixed rate, as phones send them: how long one waits for its turn counts, too."""
+"""Send reads at a fixed rate, as phones do. The time that a read waits for its turn counts, too."""
 
 import statistics
 import sys
@@ -15,12 +15,12 @@ from bench.serving import Server
 
 PHONES = 8
 MOST_TRIES = 200
-Phone = tuple[HTTPConnection, int]  # and the worker's process at its other end
+Phone = tuple[HTTPConnection, int]  # and the process id of its worker
 
 
 @dataclass
 class Reads:
-    """Of each read: when it was sent, how long it took, what came back, which worker's process answered."""
+    """For each read: when it was sent, how long it took, its status, and the process id of the worker."""
 
     sent: list[tuple[float, float, int, int]] = field(default_factory=list)
 
@@ -28,7 +28,7 @@ class Reads:
         return 1000 * statistics.quantiles([took for _, took, _, _ in self.sent], n=100)[percent - 1]
 
     def last_accepted(self) -> dict[int, float]:
-        """By the worker's process, when the last accepted one was sent."""
+        """For each worker's process id, the time at which its last accepted read was sent."""
         return {pid: max(at for at, _, status, by in self.sent if status == 200 and by == pid) for pid in self.workers}
 
     @property
@@ -41,7 +41,7 @@ class Reads:
 
 
 def read_paced(server: Server, tokens: list[str], *, per_second: float, stop: threading.Event) -> Reads:
-    """GET /v1/users/token with each of ``tokens`` on the phones' connections, until ``stop``."""
+    """Send GET /v1/users/token with each of ``tokens`` on the phones' connections, until ``stop`` is set."""
     with ExitStack() as stack:
         phones = _connect(server, stack)
         return _read(phones, tokens, per_second=per_second, stop=stop)
@@ -73,7 +73,7 @@ def _read(phones: list[Phone], tokens: list[str], *, per_second: float, stop: th
 
 
 def _connect(server: Server, stack: ExitStack) -> list[Phone]:
-    """As many connections to each of the two workers: left alone, the kernel may give all to one."""
+    """Open the same number of connections to each worker. Otherwise the kernel might give all to one."""
     phones: list[Phone] = []
     for _ in range(MOST_TRIES):
         connection = stack.enter_context(closing(HTTPConnection("127.0.0.1", server.port, timeout=60)))
@@ -82,11 +82,11 @@ def _connect(server: Server, stack: ExitStack) -> list[Phone]:
             phones.append((connection, worker))
         if len(phones) == PHONES:
             return phones
-    raise RuntimeError("one of the workers takes no connections")
+    raise RuntimeError("one of the workers accepts no connections")
 
 
 def _worker_of(connection: HTTPConnection, server: Server) -> int:
-    """Which worker's process answers it: the kernel spreads connections over them."""
+    """The process id of the worker that answers this connection. The kernel chooses the worker."""
     connection.request("GET", "/service/ping")
     connection.getresponse().read()
     port = connection.sock.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What processes have cost, by the operating system's own accounting."""
+"""CPU time and memory of processes, as the operating system counts them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,17 +7,17 @@ import psutil
 
 
 def cpu_seconds(pid: int) -> float:
-    """Of that process, its descendants, and those of them that have exited, in user and system mode."""
+    """User and system CPU time of a process and its descendants, including those that have exited."""
     return sum(_cpu_seconds(process) for process in _family(pid))
 
 
 def memory_mb(pid: int) -> float:
-    """Resident now, of the largest descendant of that process: of a server's worker. Shared pages count in full."""
+    """Resident memory of the largest descendant, such as a server's worker. Shared pages count in full."""
     return _largest(pid, "VmRSS")
 
 
 def peak_memory_mb(pid: int) -> float:
-    """As `memory_mb`, at its most since the start."""
+    """Like `memory_mb`, but the maximum since the start."""
     return _largest(pid, "VmHWM")
 
 
@@ -31,7 +31,7 @@ def _cpu_seconds(process: psutil.Process) -> float:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
         return 0.0  # its parent has its time now
-    # A process that has exited is counted by the parent that waited for it.
+    # The time of a process that has exited is in its parent's times, because the parent waited for it.
     return float(times.user + times.system + times.children_user + times.children_system)
 
 
@@ -50,4 +50,4 @@ def _status(pid: int) -> Iterator[str]:
     try:
         yield from Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
-        return  # it has just exited
+        return  # the process has just exited

@@ -1,4 +1,4 @@
-"""The projects that are measured side by side, each with a database of its own on the same PostgreSQL."""
+"""The projects that are measured side by side. Each has its own database on the same PostgreSQL."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +41,7 @@ class Project:
 
     @contextmanager
     def serve(self, database: Database, threads: int = DEFAULT_THREADS) -> Iterator[Server]:
-        """Serve with so many threads in each worker."""
+        """Serve with this number of threads in each worker."""
         arguments, ping = (ZAPAUTH, "/service/ping") if self.is_zapauth else (baseline(threads), "/ping")
         with serving(arguments, self.environment(database) | {"THREADS": str(threads)}, ping=ping) as server:
             yield server
@@ -52,7 +52,7 @@ def _baseline(name: str) -> Project:
 
 
 DEFAULT = Project("zapauth")
-# The same installation with one setting changed.
+# The same project with one other setting.
 ROTATING = Project("zapauth_rotating", extra={"ROTATE_REFRESH_TOKENS": "on"})
 PLAIN_SIMPLEJWT = _baseline("plain_simplejwt")
 BLACKLISTED_ACCESS = _baseline("blacklisted_access")

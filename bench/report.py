@@ -1,4 +1,4 @@
-"""Writes a run's tables into docs/performance.md, which has a place for TCP and one for Unix sockets."""
+"""Write a run's tables into docs/performance.md, which has one place for TCP and one for Unix sockets."""
 
 from bench.results import Results
 from bench.serving import ROOT
@@ -10,13 +10,13 @@ BEGIN, END = "<!-- made by make bench over {over} -->", "<!-- end -->"
 
 
 def write_report(results: Results) -> None:
-    """Change what is between the markers of docs/performance.md, and nothing else."""
+    """Replace the text between the markers of docs/performance.md."""
     made = tables(results, verdicts(results))
     DOCUMENT.write_text(with_tables(DOCUMENT.read_text(), made, over=results.over))
 
 
 def with_tables(text: str, made: str, *, over: str = "TCP") -> str:
-    """``text`` with ``made`` in the place for that way to PostgreSQL. Raises: ValueError, when it has none."""
+    """Put ``made`` into ``text``, in the place for that connection. Raises: ValueError, if there is no such place."""
     before, begin, rest = text.partition(BEGIN.format(over=over))
     _, end, after = rest.partition(END)
     if not begin or not end:

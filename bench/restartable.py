@@ -1,4 +1,4 @@
-"""A PostgreSQL that a program can take away and give back, over TCP and over a Unix socket."""
+"""A PostgreSQL that a program can stop and start again, over TCP and over a Unix socket."""
 
 import time
 from pathlib import Path
@@ -9,7 +9,7 @@ from zapauth.local.embedded_postgres import _Server, socket_folder
 
 
 class RestartablePostgres:
-    """The embedded one's programs on a data folder of its own; started when it is made."""
+    """PostgreSQL from the embedded server's programs, on its own data folder. It starts with the instance."""
 
     def __init__(self, data: Path, *, port: int) -> None:
         self.data, self.port = data, port
@@ -31,11 +31,11 @@ class RestartablePostgres:
         self._server._run("pg_ctl", "start", "-W", "-s", "-D", folder, "-l", log, "-o", options)
 
     def stop(self) -> None:
-        """At once, as in a crash; returns when it is gone."""
+        """Stop immediately, as in a crash. Return when the server is gone."""
         self._server._run("pg_ctl", "stop", "-w", "-s", "-m", "immediate", "-D", self._server.folder, check=False)
 
     def wait_until_it_answers(self, *, seconds: float = 60) -> float:
-        """When that was, by `time.monotonic()`."""
+        """Return the time of the first answer, by `time.monotonic()`."""
         deadline = time.monotonic() + seconds
         while True:
             try:

@@ -1,4 +1,4 @@
-"""What a run has found, and the figures that are made of it."""
+"""The results of a run, and the figures that are computed from them."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from bench.measure import Part
 
 @dataclass(frozen=True)
 class Spread:
-    """Of one figure over all rounds."""
+    """Minimum, median and maximum of one figure over all rounds."""
 
     least: float
     median: float
@@ -25,14 +25,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class Everybody:
-    """Everybody out, at one number of sessions. Lists have an entry for each round."""
+    """Results of logging everybody out, for one number of sessions. Each list has an entry for each round."""
 
     sessions: int
-    update_s: list[float]  # the plain UPDATE
+    update_s: list[float]  # of the plain UPDATE
     update_cpu_s: list[float]
     sweep_s: list[float]
-    sweep_cpu_s: list[float]  # the command's and PostgreSQL's, from launch to end
-    memory_mb: float  # the command's peak
+    sweep_cpu_s: list[float]  # of the command and of PostgreSQL, from launch to end
+    memory_mb: float  # the maximum of the command
     served_sweep_s: float  # while a server answers
     from_launch_s: float  # from the command's launch to the order
     last_accepted_ms: list[float]  # after the order, by worker
@@ -42,12 +42,12 @@ class Everybody:
 
     @property
     def ratio(self) -> Spread:
-        """The sweep, in plain UPDATEs of the same rows."""
+        """Time of the sweep divided by the time of a plain UPDATE of the same rows."""
         return ratio_of(self.sweep_s, self.update_s)
 
     @property
     def cpu_ratio(self) -> Spread:
-        """The same in CPU time, which does not depend on the disk and on how busy the machine is."""
+        """The same for CPU time, which depends neither on the disk nor on other load."""
         return ratio_of(self.sweep_cpu_s, self.update_cpu_s)
 
 
@@ -91,12 +91,12 @@ class Results:
         return [part.cpu_ms for part in self.workloads[workload][subject]]
 
     def ratio(self, workload: str, subject: str, baseline: str) -> Spread:
-        """Of the CPU that the two take for one request, each round by itself."""
+        """The ratio of the two CPU times for one request, computed for each round."""
         return ratio_of(self.cpu_ms(workload, subject), self.cpu_ms(workload, baseline))
 
 
 def ratio_of(values: list[float], baseline: list[float]) -> Spread:
-    """Round by round. What took no time that the system's clock can tell is infinitely less."""
+    """The ratio for each round. It is infinite if the baseline took less than one tick of the CPU clock."""
     pairs = zip(values, baseline, strict=True)
     return Spread.of([value / other if other > 0 else math.inf for value, other in pairs])
 

@@ -1,4 +1,4 @@
-"""Rounds: each subject in turn, A B C A B C, so that what changes on the machine changes for all of them."""
+"""Measure in rounds, each subject in turn (A B C A B C), so that a change on the machine affects all of them."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ from bench.workloads import Workload
 
 @dataclass
 class Bench:
-    """What all measurements share."""
+    """The database, the client and the options that all measurements share."""
 
     database: Database
     client: Client
@@ -41,11 +41,11 @@ def mint(bench: Bench, project: Project, module: str, count: int) -> list[Login]
 def measure_workloads(
     bench: Bench, workloads: list[Workload], threads: dict[str, int]
 ) -> dict[str, dict[str, list[Part]]]:
-    """Parts by workload and by subject's name, one for each round. Args: threads: of a worker, by database."""
+    """Return the parts by workload, then by subject, one for each round. Args: threads: of a worker, by database."""
     wanted = [subject for subject in SUBJECTS if any(workload.name in subject.calls for workload in workloads)]
-    projects = list(dict.fromkeys(subject.project for subject in wanted))  # in their order, each once
+    projects = list(dict.fromkeys(subject.project for subject in wanted))  # each once, in their order
     for name in {project.database for project in projects}:
-        bench.database.drop(name)  # a folder that was kept may have those of the run before
+        bench.database.drop(name)  # a kept data folder may contain the databases of an earlier run
     servers = {}
     with ExitStack() as stack:
         for project in projects:
@@ -76,7 +76,7 @@ def _in_turns(bench: Bench, workload: Workload, servers: dict[Project, Server]) 
             )
             parts[subject.name].append(part)
             if workload.name == "logout" and subject.ends_access:
-                # What was measured was true: not one of these tokens is accepted, whichever worker is asked.
+                # Check that the logouts worked: each worker must refuse each of these tokens.
                 reads = [replace(subject.calls["read"](login), status=401) for login in logins[subject.name]]
                 bench.client.send(servers[subject.project].port, workload.of_round(reads, number)[1])
             say(f"{workload.title} {number + 1}/{bench.rounds}  {subject.name:28} {part.cpu_ms:8.3f} ms of CPU")
@@ -84,5 +84,5 @@ def _in_turns(bench: Bench, workload: Workload, servers: dict[Project, Server]) 
 
 
 def say(text: str) -> None:
-    """Print progress to standard error; only the tables go to standard output."""
+    """Print progress to standard error. Only the tables go to standard output."""
     print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Servers to be measured: ZapAuth as `make run` starts it, and baselines through the same server."""
+"""Start the measured servers: ZapAuth as `make run` starts it, and the baselines on the same server program."""
 
 import os
 import socket
@@ -26,13 +26,13 @@ class Server:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Nothing of the caller's settings: what is measured is the default configuration."""
+    """An environment without the caller's settings, so that the default configuration is measured."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
     return kept | more
 
 
 def zapauth_environment(data: Path, url: str, settings: str = "zapauth.settings") -> dict[str, str]:
-    """The environment of an installation with ``DATABASE_URL``. The data folder has its secrets."""
+    """The environment of an installation with ``DATABASE_URL``. Its secrets are in the data folder."""
     return environment(
         DATA_DIR=str(data),
         DATABASE_URL=url,
@@ -41,13 +41,13 @@ def zapauth_environment(data: Path, url: str, settings: str = "zapauth.settings"
         ALLOWED_HOSTS="127.0.0.1",
         EMAIL_URL="consolemail://",
         HTTPS="off",
-        RESTORE_GUARD="off",  # databases are copied and replaced
+        RESTORE_GUARD="off",  # the bench copies and replaces databases
         DJANGO_SETTINGS_MODULE=settings,
     )
 
 
 def baseline_environment(data: Path, settings: str, url: str) -> dict[str, str]:
-    # Its tokens are signed with it (HS256), so it is one and the same for all processes.
+    # The tokens are signed with this key (HS256), so all processes need the same one.
     return environment(DATABASE_URL=url, SECRET_KEY=secrets.secret_key(data), DJANGO_SETTINGS_MODULE=settings)
 
 
@@ -55,7 +55,7 @@ ZAPAUTH = ["-m", "zapauth.serve"]
 
 
 def baseline(threads: int) -> list[str]:
-    """Arguments that start a baseline with the options that `zapauth.serve` gives to the same server."""
+    """Arguments that start a baseline with the same server options that `zapauth.serve` uses."""
     return [
         *("-c", "from granian.cli import entrypoint; entrypoint()", "--interface", "wsgi"),
         *("--workers", str(WORKERS), "--blocking-threads", str(threads), "--no-ws", "--respawn-failed-workers"),
@@ -65,9 +65,9 @@ def baseline(threads: int) -> list[str]:
 
 @contextmanager
 def serving(arguments: list[str], given: dict[str, str], *, ping: str = "/service/ping") -> Iterator[Server]:
-    """Serve on a free port until the end. Raises: RuntimeError with the log, when it does not answer."""
+    """Serve on a free port during the block. Raises: RuntimeError with the log, if the server does not answer."""
     port = free_port()
-    # The first pair is read by ZapAuth, the second by granian's own command line.
+    # ZapAuth reads PORT and WORKERS. granian's own command line reads GRANIAN_PORT.
     given = given | {"PORT": str(port), "WORKERS": str(WORKERS), "GRANIAN_PORT": str(port)}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -84,7 +84,7 @@ def serving(arguments: list[str], given: dict[str, str], *, ping: str = "/servic
 
 
 def run_python(*arguments: str, given: dict[str, str], stdin: str = "") -> str:
-    """What the program printed. Raises: SystemExit, when it fails; it has said why on standard error."""
+    """Run the program and return its output. Raises: SystemExit, if it fails. Its errors go to standard error."""
     done = subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, env=given, input=stdin, stdout=subprocess.PIPE, text=True, check=False
     )

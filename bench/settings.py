@@ -1,4 +1,4 @@
-"""ZapAuth's settings with the baselines' cheap hasher. Only log-ins and the rows of new users need it."""
+"""ZapAuth's settings with the baselines' cheap hasher. It affects only log-ins and the making of users."""
 
 from zapauth.settings import *  # noqa: F403
 

@@ -1,4 +1,4 @@
-"""Does a read cost more when there are a million sessions in the table?"""
+"""Compare the cost of a read with a thousand and with a million sessions in the table."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,11 +15,11 @@ DEMO_MINT = "bench.zapauth_logins:mint_demo"
 
 
 def demo_database(bench: Bench, sessions: int) -> str:
-    """A database with that many live sessions, of a fifth as many users; kept as long as the data folder."""
+    """Make a database with that many live sessions and a fifth as many users. It is kept as long as the data folder."""
     project = replace(DEFAULT, database=f"sessions_{sessions}")
     if not bench.database.exists(project.database):
         say(f"making {sessions:,} sessions")
-        # Under its final name when it is whole: an interrupted bench begins anew.
+        # It gets its final name when it is complete, so an interrupted bench makes it anew.
         draft = replace(project, database="draft")
         bench.database.drop(draft.database)
         draft.migrate(bench.database)
@@ -33,10 +33,10 @@ def demo_database(bench: Bench, sessions: int) -> str:
 
 
 def measure_sizes(bench: Bench, sizes: tuple[int, ...], workload: Workload) -> dict[int, list[Part]]:
-    """Parts of the ZAP dialect's read by live sessions, one for each round."""
+    """Parts of ZAP's read by number of live sessions, one for each round."""
     found: dict[int, list[Part]] = {size: [] for size in sizes}
     with ExitStack() as stack:
-        # Copies: a read notes when a session was last seen.
+        # Use copies, because a read writes when a session was last seen.
         projects: dict[int, Project] = {}
         for size in sizes:
             copy = bench.database.copy(demo_database(bench, size), f"read_{size}")

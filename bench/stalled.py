@@ -1,4 +1,4 @@
-"""`python -m bench.stalled`: what a normal client's read takes while a thousand others stall in their requests."""
+"""`python -m bench.stalled`: measure a normal client's reads while a thousand other clients stall in their requests."""
 
 import socket
 import statistics
@@ -21,11 +21,11 @@ from bench.projects import DEFAULT
 from bench.rounds import Bench, bench_on, mint, say
 from bench.subjects import ZAP
 
-STALLED = 1_000  # one half in their headers, the other in their bodies
+STALLED = 1_000  # half of them in their headers, half in their bodies
 SECONDS = 10.0  # of each phase
 PER_SECOND = 50.0
-PATIENCE = 30.0  # seconds; then a client gives up
-AT_ONCE = 2_000  # reads that may wait at the same time
+PATIENCE = 30.0  # seconds until a client gives up
+AT_ONCE = 2_000  # the most reads that wait at the same time
 HEADERS = b"GET /v1/users/token HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Stalled: "
 BODY = b"POST /v1/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 
@@ -68,7 +68,7 @@ def _measure(bench: Bench) -> list[Phase]:
             say(f"{name}: {len(seconds)} reads answered, {unanswered} not")
             return Phase(name, seconds, unanswered, memory_mb(server.pid))
 
-        _read(server.port, tokens)  # what is done once is done
+        _read(server.port, tokens)  # warm up
         before = phase("before")
         with _stalled(server.port):
             meanwhile = phase("meanwhile")
@@ -76,7 +76,10 @@ def _measure(bench: Bench) -> list[Phase]:
 
 
 def _read(port: int, tokens: list[str]) -> tuple[list[float], int]:
-    """Reads at a fixed rate, each on a connection of its own: seconds since it was due; how many got no answer."""
+    """Send reads at a fixed rate, each on its own connection. Return their latencies, and how many got no answer.
+
+    A latency is in seconds, counted from the moment at which the read is due.
+    """
     begun, count = time.monotonic(), int(SECONDS * PER_SECOND)
 
     def read(number: int) -> float | None:
@@ -104,14 +107,14 @@ def _read(port: int, tokens: list[str]) -> tuple[list[float], int]:
 
 @contextmanager
 def _stalled(port: int) -> Iterator[None]:
-    # In a process of its own: the clients that are timed shall not wait for this one.
+    # In its own process, so that the measured clients do not wait for this one.
     context = get_context("spawn")
     open_, stop = context.Event(), context.Event()
     process = context.Process(target=_stall, args=(port, open_, stop), daemon=True)
     process.start()
     try:
         if not open_.wait(60):
-            raise RuntimeError("the server does not take so many connections")
+            raise RuntimeError("the server does not accept that many connections")
         yield
     finally:
         stop.set()
@@ -119,7 +122,7 @@ def _stalled(port: int) -> Iterator[None]:
 
 
 def _stall(port: int, open_: Event, stop: Event) -> None:
-    """Hold that many connections, each in the middle of its request; open another one for each that is closed."""
+    """Hold that many connections, each in the middle of its request. Replace each connection that the server closes."""
     with DefaultSelector() as selector:
 
         def stall(start: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Who is measured: a project, spoken to in one way, and what each workload sends to it."""
+"""The subjects: each is a project in one dialect, with the requests that it gets in each workload."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from bench.projects import BARE, BLACKLISTED_ACCESS, DEFAULT, KNOX, PLAIN_SIMPLE
 class Subject:
     name: str
     project: Project
-    mint: str  # module:function that mints its logins
+    mint: str  # the module:function that makes its logins
     calls: dict[str, Callable[[Login], Request]]  # by workload
     ends_access: bool = True  # whether an access token is refused after its logout
 
@@ -50,7 +50,7 @@ ZAP = Subject(
             authorization=_bearer(login),
             body={"deviceToken": login["device_token"]},
         ),
-        # On the phone where they were logged in before, as most logins are.
+        # Most users log in again on the phone that they used before. So do these.
         "login": lambda login: request(
             "POST",
             "/v1/login",
@@ -67,7 +67,7 @@ BUDDY = Subject(
     {
         "read": lambda login: request("GET", "/users/me", authorization=f"Buddy {login['access']}"),
         "logout": lambda login: request("POST", "/users/me/logout", authorization=f"Buddy {login['access']}"),
-        # By somebody who was logged in on that phone: the session goes on, as .NET's client needs it.
+        # The user is already logged in on that phone. Their session continues, as the .NET client needs it.
         "login": lambda login: request(
             "POST",
             "/users/login",

@@ -1,4 +1,4 @@
-"""`manage.py logout --everyone`, and the plain UPDATE that it is held against."""
+"""Run `manage.py logout --everyone`, and the plain UPDATE that it is compared with."""
 
 import os
 import re
@@ -19,7 +19,7 @@ UPDATE user_sessions_session SET ended_at = now(), end_reason = 'operator' WHERE
 
 @dataclass(frozen=True)
 class Sweep:
-    """What the command did."""
+    """The results of the command."""
 
     ended: int
     still_open: int
@@ -27,7 +27,7 @@ class Sweep:
     began: float  # when the order was given: Unix time
     launched: float  # when the process was started
     cpu_seconds: float  # of the command, and of PostgreSQL meanwhile
-    memory_mb: float  # its peak
+    memory_mb: float  # the maximum of the command
 
 
 @dataclass(frozen=True)

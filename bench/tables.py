@@ -1,4 +1,4 @@
-"""A run's figures in Markdown, which is what a terminal shows, too."""
+"""The tables of a run in Markdown. A terminal shows the same text."""
 
 from collections.abc import Iterator
 from statistics import median
@@ -93,7 +93,7 @@ def _workload(results: Results, workload: str) -> str:
 
 
 def _part(parts: list[Part]) -> list[str]:
-    """Medians."""
+    """The medians of a subject's parts, as texts."""
     return [
         f"{median(part.app_ms for part in parts):.3f}",
         f"{median(part.database_ms for part in parts):.3f}",

@@ -1,4 +1,4 @@
-"""What ZapAuth promises, and whether a run keeps it."""
+"""ZapAuth's performance targets, and whether a run meets them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from bench.results import Results, Spread, ratio_of
 from bench.subjects import BUDDY, KNOX_TOKENS, SIMPLEJWT, ZAP, ZAP_ROTATING, Subject
 
 SIZES = (1_000, 100_000, 1_000_000)
-# The most CPU that a workload takes, as a part of a baseline's.
+# The highest ratio of a subject's CPU to a baseline's, by workload.
 RATIOS: tuple[tuple[str, Subject, Subject, float], ...] = (
     ("read", ZAP, SIMPLEJWT, 0.55),
     ("read", BUDDY, SIMPLEJWT, 0.55),
@@ -24,7 +24,7 @@ RATIOS: tuple[tuple[str, Subject, Subject, float], ...] = (
 class Verdict:
     target: str
     found: float
-    limit: float  # still good
+    limit: float  # the highest value that meets the target
     unit: str = ""
 
     @property
@@ -33,7 +33,7 @@ class Verdict:
 
 
 def verdicts(results: Results) -> list[Verdict]:
-    """A verdict for each target for which something was measured. They hold over TCP."""
+    """A verdict for each target that the run measured. The targets apply over TCP."""
     if results.over != "TCP":
         return []
     return [*_of_workloads(results), *_of_sizes(results), *_of_everybody(results), *_of_start_and_memory(results)]

@@ -1,4 +1,4 @@
-"""Logins of ZapAuth as rows and tokens, in bulk and without its log-in: in ZAP, in Buddy, and of demo sessions."""
+"""Make ZapAuth's logins in bulk, as rows and tokens, for ZAP, for Buddy and for demo sessions. No log-in is called."""
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,13 +16,13 @@ from sessions.models import Session
 from sessions.tokens.jwt import AppAccessToken, RefreshToken, UserAccessToken
 from users.models import App, Device, DeviceToken, User
 
-# Longer than an access token of ZAP's lives: it must not expire before it is used.
+# Longer than the lifetime of ZAP's access tokens: it must not expire before it is used.
 TOKEN_LIFETIME = timedelta(hours=12)
 
 
 @transaction.atomic
 def mint_zap(count: int) -> Iterator[Login]:
-    """A session on a device token, with an access and a refresh token."""
+    """Make sessions with a device token, an access token and a refresh token."""
     app, _ = App.objects.get_or_create(name=settings.ZAP_APP)
     users = _make_users(count)
     addresses = [_new_push_address() for _ in users]
@@ -49,7 +49,7 @@ def mint_zap(count: int) -> Iterator[Login]:
 
 @transaction.atomic
 def mint_buddy(count: int) -> Iterator[Login]:
-    """A device with a push address, its app-level session, and a user's session opened from that."""
+    """Make devices with a push address and an app-level session, and on each of them a user's session."""
     app, _ = App.objects.get_or_create(name="Bench")
     users = _make_users(count)
     roots, there = _register_devices(app, users)
@@ -58,7 +58,7 @@ def mint_buddy(count: int) -> Iterator[Login]:
         for user, root, on_device in zip(users, roots, there, strict=True)
     )
     _hold(sessions)
-    # Each user has a second device, where nobody is logged in: the one to log in on.
+    # Each user also has a second device without a login, to log in on.
     empty, _ = _register_devices(app, [None] * count)
     for user, session, root in zip(users, sessions, empty, strict=True):
         expires_at = timezone.now() + TOKEN_LIFETIME
@@ -67,7 +67,7 @@ def mint_buddy(count: int) -> Iterator[Login]:
 
 
 def mint_demo(count: int) -> Iterator[Login]:
-    """Access tokens of demo sessions, evenly spread over all there are."""
+    """Make access tokens of demo sessions, evenly spread over all live ones."""
     live = Session.objects.filter(ended_at=None, device=None)
     ids = list(live.order_by("pk").values_list("pk", flat=True))
     chosen = Session.objects.filter(pk__in=ids[:: max(1, len(ids) // count)][:count])
@@ -90,7 +90,7 @@ def _make_users(count: int) -> list[User]:
 
 
 def _register_devices(app: App, users: Sequence[User | None]) -> tuple[list[Session], list[dict[str, Any]]]:
-    """A device for each user, who gets its push address: its app-level session, and the fields of sessions there."""
+    """Make a device for each user. Return the app-level sessions, and the fields of sessions on these devices."""
     devices = Device.objects.bulk_create(
         Device(app=app, unique_id=secrets.token_hex(8), platform="Android", model="Pixel 8") for _ in users
     )
@@ -103,7 +103,7 @@ def _register_devices(app: App, users: Sequence[User | None]) -> tuple[list[Sess
 
 
 def _new_push_address() -> str:
-    """A random address as long as one of FCM."""
+    """A random push address, as long as an FCM one."""
     return secrets.token_urlsafe(107)
 
 
@@ -117,7 +117,7 @@ def _make_device_tokens(
 
 
 def _hold(sessions: Iterable[Session]) -> None:
-    """Have each of the sessions hold its push address, as a log-in does."""
+    """Let each of the sessions hold its push address, as a log-in does."""
     tokens = []
     for session in sessions:
         if session.device_token is not None:
@@ -127,7 +127,7 @@ def _hold(sessions: Iterable[Session]) -> None:
 
 
 def _new_session(app: App, **fields: Any) -> Session:
-    """A session that was just opened and just seen, so that a read doesn't note its use."""
+    """A session that was opened and seen just now, so that a read doesn't write when it was last seen."""
     now = timezone.now()
     return Session(
         app=app,

@@ -1,4 +1,4 @@
--- Makes the role zapauth_owner, as which the service connects. It owns the database and everything in it, and is no
+-- Makes the role zapauth_owner for the service's connections. The role owns the database and everything in it, and is no
 -- superuser. Run this with psql as a superuser, in the service's database. A second run is safe: it sets the password again.
 \set ON_ERROR_STOP on
 -- The password comes from the environment, because `ps` shows command lines.

@@ -1,4 +1,4 @@
-"""A TCP proxy before PostgreSQL that can fall silent: connections stay open, but no data passes."""
+"""A TCP proxy in front of PostgreSQL that can fall silent: connections stay open, but no data passes."""
 
 import socket
 import threading
@@ -18,7 +18,7 @@ class Proxy:
         self._speaks.clear()
 
     def speak_again(self) -> None:
-        """Let new connections pass again. The old ones are lost, as after a host's failure."""
+        """Let new connections pass again. The old ones are lost, as after the failure of a host."""
         self._speaks.set()
 
     def close(self) -> None:
@@ -54,5 +54,5 @@ class Proxy:
                 end.shutdown(socket.SHUT_RDWR)
 
 
-# Nobody closes them.
+# The connections stay open.
 _lost: list[socket.socket] = []

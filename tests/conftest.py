@@ -1,4 +1,4 @@
-"""The suite's fixtures: a throw-away PostgreSQL (or the one of DATABASE_URL), real servers, phones."""
+"""The suite's fixtures: a temporary PostgreSQL (or the one of DATABASE_URL), real servers, phones."""
 
 import math
 import os
@@ -15,15 +15,15 @@ from _pytest.nodeid import coerce_node_id
 
 from tests.environment import SETTINGS_NAMES
 
-# Before any settings are read: only DATABASE_URL is taken from the environment. Keys, secrets and
-# the embedded PostgreSQL are the suite's own.
+# This comes before any settings are read. Only DATABASE_URL is taken from the environment. Keys, secrets and
+# the embedded PostgreSQL belong to the suite.
 DATA = Path(tempfile.mkdtemp(prefix="zapauth-tests-"))
 for _name in SETTINGS_NAMES - {"DATABASE_URL"}:
     os.environ.pop(_name, None)
 os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATA_DIR": str(DATA)}
-# The suite starts hundreds of processes. Without bytecode each of them would compile the project again.
+# The suite starts hundreds of processes. Without bytecode, each of them would compile the project again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# Each needs about 1 GB of memory, with its PostgreSQL and its servers.
+# Each process needs about 1 GB of memory, including its PostgreSQL and its servers.
 _MOST_PROCESSES = 4
 if os.environ.get("DATABASE_URL"):
     from zapauth.local import secrets
@@ -33,11 +33,11 @@ if os.environ.get("DATABASE_URL"):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # However the suite is stopped, it stops what it started.
+    # SIGTERM, too, must stop every process that the suite started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if _only_hands_out(config):
-        # The others begin with this environment. They would read the settings before this file gives each of them a
-        # folder of its own.
+        # The other processes inherit this environment. They would read the settings before this file gives each of
+        # them a data folder.
         del os.environ["DJANGO_SETTINGS_MODULE"]
         return
 
@@ -50,33 +50,33 @@ def pytest_configure(config: pytest.Config) -> None:
     database_clock.install()
     emptying.install()
 
-    # A test holds its connection while it runs. On a busy machine the pool could take that for a silent server.
+    # A test holds its connection while it runs. On a busy machine, the pool could conclude that the server is silent.
     from zapauth.postgresql import pool
 
     pool.LONG = math.inf
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """How many processes run the tests; 0: this one does, where a debugger works.
+    """Return the number of processes that run the tests; 0: this one does, where a debugger works.
 
-    Several run the whole suite. A part of it is run here, and so is all of it with DATABASE_URL: the processes would
-    share one PostgreSQL, and some tests look at all of its locks and connections.
+    The whole suite runs in several processes. A part of it runs in one. With DATABASE_URL all of it runs in one:
+    several processes would share one PostgreSQL, and some tests look at all of its locks and connections.
     """
     chosen = config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.option.keyword
     return 0 if chosen or os.environ.get("DATABASE_URL") else min(os.cpu_count() or 1, _MOST_PROCESSES)
 
 
 def _only_hands_out(config: pytest.Config) -> bool:
-    """Whether this process runs no test itself: other ones do."""
+    """Return whether other processes run the tests, and this one only distributes them."""
     return bool(config.option.numprocesses) and not config.option.collectonly and not hasattr(config, "workerinput")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files with tests that commit last, and give each test an id of its own.
+    """Move the files with tests that commit to the end, and give each test an id of its own.
 
-    pytest-django puts such tests last. But pytest-xdist hands out whole files, in this order. It also runs only one of
-    several tests with the same id, and schemathesis gives all operations the same one.
+    pytest-django moves such tests to the end, but pytest-xdist distributes whole files in this order. It also runs only
+    one of several tests with the same id, and schemathesis gives the tests of all operations the same one.
     """
     seen = Counter[str]()
     for item in items:
@@ -98,7 +98,7 @@ def pytest_unconfigure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI a skipped test counts as failed: otherwise nobody would notice it."""
+    """Report skipped tests as failed in CI. Otherwise nobody would notice them."""
     report = yield
     if report.skipped and os.environ.get("CI"):
         report.outcome = "failed"
@@ -108,9 +108,9 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> Iterator[None]:
-    """Start the embedded PostgreSQL before pytest-django makes the test database; stop it afterwards.
+    """Start the embedded PostgreSQL before pytest-django makes the test database, and stop it afterwards.
 
-    Each process that runs tests has a server of its own, so no database needs another name.
+    Each process that runs tests has its own server, so the databases can have the same name.
     """
     from django.conf import settings
 
@@ -133,7 +133,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 
 def _hasten(database: dict[str, Any]) -> None:
-    """Make the embedded PostgreSQL not wait for the disk: the suite's data may be lost in a power failure."""
+    """Tell the embedded PostgreSQL not to wait for the disk. The suite's data may be lost in a power failure."""
     import psycopg
 
     with psycopg.connect(host=database["HOST"], user=database["USER"], dbname="postgres", autocommit=True) as link:
@@ -154,13 +154,13 @@ def _server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def server(_server: Any, transactional_db: None) -> Any:
-    """A real server with two workers on the test database, which is emptied after each test."""
+    """A real server with two workers on the test database. The database is emptied after each test."""
     return _server
 
 
 @pytest.fixture
 def phone_kind(request: pytest.FixtureRequest) -> type:
-    """Parametrize indirectly with "zap" or "buddy"."""
+    """The kind of phone. Parametrize it indirectly with "zap" or "buddy"."""
     from tests.phones import BuddyPhone, ZapPhone
 
     return {"zap": ZapPhone, "buddy": BuddyPhone}[request.param]
@@ -168,7 +168,7 @@ def phone_kind(request: pytest.FixtureRequest) -> type:
 
 @pytest.fixture
 def new_phone(phone_kind: type, db: None) -> Callable:
-    """Makes phones of the dialect under test, which call the application in this process."""
+    """Makes phones of the tested dialect, which call the application in this process."""
     from tests.phones import InProcess
 
     return lambda **options: phone_kind(InProcess(), **options)
@@ -176,7 +176,7 @@ def new_phone(phone_kind: type, db: None) -> Callable:
 
 @pytest.fixture
 def commits(monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any) -> None:
-    """Run at the end of each request of a phone what waits for a commit, as on a server."""
+    """Run the functions that wait for a commit at the end of each request of a phone, as a server does."""
     from tests.phones import InProcess
 
     send = InProcess.__call__
@@ -190,7 +190,7 @@ def commits(monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run now what this process would do after an answer: threads would not see a test's transaction."""
+    """Run background work in the test's thread: other threads would not see the test's transaction."""
     from sessions import background
 
     for name in ("_start", "_start_long"):
@@ -198,7 +198,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    # One behaviour, both dialects.
+    # Tests of both dialects run once in each.
     if "phone_kind" in metafunc.fixturenames:
         only = metafunc.definition.get_closest_marker("only")
         metafunc.parametrize("phone_kind", only.args if only else ["zap", "buddy"], indirect=True)

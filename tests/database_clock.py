@@ -21,7 +21,7 @@ CREATE SCHEMA IF NOT EXISTS test_clock;
 CREATE OR REPLACE FUNCTION test_clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS
 $$ SELECT COALESCE(NULLIF(current_setting('test.now', true), '')::timestamptz, pg_catalog.clock_timestamp()) $$;
 """
-# A connection that has been told a time is told again before each statement: a rollback would restore an old one.
+# After the first time, the setting is sent before each statement: a rollback would restore an older value.
 _told: "WeakSet[psycopg.Connection[Any]]" = WeakSet()
 
 
@@ -33,7 +33,7 @@ def install() -> None:
 
 
 def make_function() -> None:
-    """Make the schema and its function in the test database."""
+    """Create the schema and its function in the test database."""
     with connection.cursor() as cursor:
         cursor.execute(_FUNCTION)
 
@@ -54,5 +54,5 @@ def _tell(on: psycopg.Connection[Any] | None) -> None:
         return
     _told.add(on)
     now = timezone.now().isoformat() if is_travelling else ""
-    # Below the cursor, so that nobody counts it as a query.
+    # This bypasses Django's cursor, so that it does not count as a query.
     on.pgconn.exec_(f"SELECT set_config('test.now', '{now}', false)".encode())

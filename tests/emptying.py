@@ -1,29 +1,29 @@
-"""How the test database is emptied after a test that commits: sooner than by Django's `flush`, and to the same state.
+"""Empty the test database after a test that commits. This is faster than Django's `flush` and keeps the same state.
 
-`flush` truncates all tables, then makes content types and permissions anew: with other numbers, and without the groups
-that a migration made. Here the rows that the migrations left are copied back. Each test finds the same database, and
-servers may remember the numbers that they saw first.
+`flush` truncates all tables, then makes content types and permissions again. These get other numbers, and the groups
+of a migration are missing. Here the rows that the migrations made are copied back. So each test finds the same
+database, and servers may cache the numbers.
 """
 
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 
 _SCHEMA = "test_start"
-# Bytes. Deleting few rows is faster than truncating twenty tables. What has grown is truncated, so that no test finds
-# the dead rows or the statistics of a large population before it.
+# Bytes. To delete a few rows is faster than to truncate twenty tables. A table that has grown is truncated, so that no
+# test finds the dead rows or the statistics of an earlier large population.
 _LARGE = 64 * 1024
-# The names of all tables, none of which needs quotes, and of those that have rows at the start.
+# The names of all tables, none of which needs quotes, and of the tables that have rows at the start.
 _tables: list[str] = []
 _filled: list[str] = []
 
 
 def install() -> None:
-    """Have `empty` take the place of `flush`."""
+    """Replace `flush` by `empty`."""
     TransactionTestCase._fixture_teardown = lambda _: empty()  # type: ignore[attr-defined]
 
 
 def remember() -> None:
-    """Keep a copy of the rows that the migrations left."""
+    """Copy the rows that the migrations made."""
     _tables[:] = sorted(set(connection.introspection.table_names()) - {"django_migrations"})
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {_SCHEMA}")
@@ -35,11 +35,11 @@ def remember() -> None:
 
 
 def empty() -> None:
-    """Empty all tables, but for the rows that `remember` has kept."""
+    """Empty all tables, except for the rows that `remember` has copied."""
     if _size_of_largest() > _LARGE:
         statements = [f"TRUNCATE {', '.join(_tables)}"]
     else:
-        # The lock waits for requests that a test has hung up on: they may still write.
+        # The lock waits for requests whose test has closed the connection: they may still write.
         statements = [f"LOCK TABLE {', '.join(_tables)} IN SHARE ROW EXCLUSIVE MODE"]
         statements += [f"DELETE FROM {table}" for table in _tables]  # noqa: S608
     statements += [f"INSERT INTO {table} TABLE {_SCHEMA}.{table}" for table in _filled]

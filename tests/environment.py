@@ -1,4 +1,4 @@
-"""The names that the settings read from the environment. Importable before there are settings."""
+"""The names of the environment variables that the settings read. This module can be imported without settings."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The project's password hasher with a low cost: the suite checks thousands of passwords."""
+"""The project's password hasher with a low cost, because the suite checks thousands of passwords."""
 
 from users.credentials import OwaspArgon2
 

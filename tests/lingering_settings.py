@@ -1,4 +1,4 @@
-"""The suite's settings for workers whose Python does not come to its end by itself."""
+"""The suite's settings for workers whose Python process does not end by itself."""
 
 import atexit
 import multiprocessing

@@ -1,12 +1,12 @@
-"""Which connections wait for which, so that a test goes on exactly when another thread or process waits."""
+"""Count the connections that wait for a lock, so that a test goes on exactly when another thread or process waits."""
 
 from django.db import connection
 
 
 def is_waited_for() -> bool:
-    """Whether another connection waits for a lock of this thread's transaction."""
+    """Return whether another connection waits for a lock of this thread's transaction."""
     with connection.cursor() as cursor:
-        # Not `pg_stat_activity`: a transaction sees only one snapshot of it.
+        # `pg_stat_activity` would not do: a transaction sees only one snapshot of it.
         cursor.execute(
             "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
         )
@@ -15,7 +15,7 @@ def is_waited_for() -> bool:
 
 
 def count_waiting() -> int:
-    """How many connections to this database wait for any lock."""
+    """Count the connections to this database that wait for any lock."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(DISTINCT waiting.pid)"

@@ -1,4 +1,4 @@
-"""The suite's settings for a server that restarts a worker at once, but after its second death only after an hour."""
+"""The suite's settings for a server that restarts a worker at once, and after its second death only an hour later."""
 
 from tests.settings import *  # noqa: F403
 from zapauth.server import supervisor

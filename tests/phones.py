@@ -1,4 +1,4 @@
-"""Phones: what a client of each dialect does, in this process or over a live server."""
+"""Phones: clients of each dialect, in this process or over a live server."""
 
 import itertools
 import json
@@ -25,7 +25,7 @@ from users.models import DeviceToken, User
 from users.sealing import Purpose, unseal
 
 PASSWORD = "correct-horse-1"
-# The text as ZAP's logout page has it.
+# The text in ZAP's logout page.
 SEED_DEVICE_TOKEN = (
     "fgYo5k5yrt9KaswddR4s5:APA91bFqeRBWioAOysyHLdLn5D--R36Izk5cXF0E-5nIdai-IrOw1bWv-O0BV6RQMLXJyAU8Gh27g6u573B1m"
     "I01-HEla5_Xat-r02nPKxJHEXwZtbZDzlf4o_fCR7XdN0ZHNuIZswaiLMK"
@@ -55,9 +55,9 @@ class Transport(Protocol):
 
 
 class InProcess:
-    """The application in this process, through all of its middleware."""
+    """Calls the application in this process, through all of its middleware."""
 
-    # One for all: each new one loads the middleware, which reads all static files.
+    # One instance for all: each new one loads the middleware, which reads all static files.
     client = Client(raise_request_exception=False)
 
     def __call__(
@@ -71,7 +71,7 @@ class InProcess:
 
 
 class Live:
-    """A real server. Each request has a fresh connection, so that any worker may answer."""
+    """Calls a real server. Each request has a new connection, so that any worker may answer."""
 
     def __init__(self, base_url: str) -> None:
         self.address = base_url.removeprefix("http://")
@@ -85,7 +85,7 @@ class Live:
 
 
 def reply_on(connection: socket.socket) -> Reply:
-    """Read the answer on ``connection``. Raises: HTTPException or OSError when none comes."""
+    """Read the answer on ``connection``. Raises: HTTPException or OSError, if there is none."""
     response = HTTPResponse(connection)
     response.begin()
     return _reply(response)
@@ -97,7 +97,7 @@ def _reply(response: HTTPResponse) -> Reply:
 
 
 class Phone:
-    """What a phone of either dialect can do. Answers are kept in `last`."""
+    """A phone of either dialect. The latest answer is in `last`."""
 
     dialect: str
     scheme: str
@@ -150,14 +150,14 @@ def promote(phone: Phone, *permissions: str) -> Any:
 
 @dataclass(frozen=True)
 class Work:
-    """What an answer cost: the work that somebody who measures its time could see."""
+    """The work for an answer. Somebody who measures the time of the answer could see this work."""
 
     hashes: int
     statements: int
 
 
 def work_of(call: Callable[[], Reply]) -> Work:
-    """What ``call`` costs until it is answered. Work after the answer is done, but not counted."""
+    """Measure the work of ``call`` until its answer. Work after the answer is done, but not counted."""
     hashes: list[str] = []
     jobs: list[Callable[[], None]] = []
 
@@ -175,32 +175,32 @@ def work_of(call: Callable[[], Reply]) -> Work:
 
 
 def pushes_of(user_id: str) -> list[str]:
-    """Where a push for that user would go."""
+    """Return the addresses to which a push for that user would go."""
     return push_addresses_of(User(pk=user_id))
 
 
 def all_pushes() -> list[str]:
-    """Where a push for any user would go."""
+    """Return the addresses to which a push for any user would go."""
     return [address_in(held) for held in DeviceToken.objects.exclude(user=None).order_by("pk")]
 
 
 def device_token(text: str) -> DeviceToken:
-    """The stored row of that push address."""
+    """Return the stored row of that push address."""
     return DeviceToken.objects.get(digest=DeviceToken.digest_of(text))
 
 
 def address_in(held: DeviceToken) -> str:
-    """The push address in a stored row."""
+    """Return the push address in a stored row."""
     return unseal(held.sealed_token, Purpose.DEVICE_TOKEN)
 
 
 def wrong_code(code: str) -> str:
-    """Another code that looks like ``code``."""
+    """Return a different code that looks like ``code``."""
     return code[:-1] + ("0" if code[-1] != "0" else "1")
 
 
 def reset_code_in(mail: EmailMessage) -> str:
-    """The code in a mail's text, as it is written there: three groups of four hexadecimal digits."""
+    """Return the code in a mail's text as written there: three groups of four hexadecimal digits."""
     (code,) = re.findall(r"\b[0-9a-f]{4} [0-9a-f]{4} [0-9a-f]{4}\b", str(mail.body))
     return code
 
@@ -232,7 +232,7 @@ class ZapPhone(Phone):
         return self.call("GET", "/v1/users/token", token=token or self.access_token)
 
     def log_out(self) -> Reply:
-        """The PUT of ZAP's logout page if the phone has a device token, otherwise the web app's GET."""
+        """Log out by the PUT of ZAP's logout page if the phone has a device token, otherwise by the web app's GET."""
         path = f"/v1/users/logout/{self.user_id}"
         if self.device_token:
             return self.call("PUT", path, {"deviceToken": self.device_token}, token=self.access_token)

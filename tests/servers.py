@@ -23,7 +23,7 @@ from tests.environment import ROOT
 # Settings that a server with DATABASE_URL needs to start. Commands need none of them.
 MAY_SERVE = {"ALLOWED_HOSTS": "127.0.0.1", "EMAIL_URL": "consolemail://"}
 
-# Below those that the kernel gives to connections: one of them could take the port before the server does.
+# Ports below the range from which the kernel takes ports of connections: a connection could take the port first.
 _PORTS = range(10_000, 32_768)
 
 
@@ -34,7 +34,7 @@ class RunningServer:
     log: Path
 
     def workers(self) -> list[psutil.Process]:
-        """The worker processes, without the helper process that Python starts beside them."""
+        """Return the worker processes, without the helper process that Python starts beside them."""
         children = psutil.Process(self.process.pid).children()
         return [child for child in children if _is_worker(child)]
 
@@ -48,7 +48,7 @@ def _is_worker(process: psutil.Process) -> bool:
 
 @contextmanager
 def running_server(*options: str, **environment: str) -> Iterator[RunningServer]:
-    """Serve the test database with production settings on a free port; stop it at the end."""
+    """Serve the test database with production settings on a free port. Stop the server at the end."""
     port = free_port()
     given = test_environment() | MAY_SERVE | {"PORT": str(port), "WORKERS": "2"}
     with tempfile.NamedTemporaryFile("wb", prefix="zapauth-server-", suffix=".log") as log:
@@ -70,7 +70,7 @@ def running_server(*options: str, **environment: str) -> Iterator[RunningServer]
 
 
 def test_environment() -> dict[str, str]:
-    """The environment of a process that works on the test database with production settings."""
+    """Return the environment of a process that uses the test database with production settings."""
     return os.environ | {
         "DATABASE_URL": test_database_url(),
         "SECRET_KEY": settings.SECRET_KEY,
@@ -81,7 +81,7 @@ def test_environment() -> dict[str, str]:
 
 
 def wait_until_it_listens(server: RunningServer, *, seconds: float = 60) -> None:
-    """Return when the server has printed that it listens. Fails with its log if it dies or takes longer."""
+    """Return when the server has printed that it listens. Fails with its log if it dies or takes too long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and server.process.poll() is None:
         if "ZapAuth listens on " in server.log.read_text():
@@ -91,7 +91,7 @@ def wait_until_it_listens(server: RunningServer, *, seconds: float = 60) -> None
 
 
 def ping(server: RunningServer) -> int | None:
-    """The status of its answer; None when there is none."""
+    """Return the status of the server's answer, or None if there is no answer."""
     try:
         with closing(HTTPConnection(server.base_url.removeprefix("http://"), timeout=30)) as connection:
             connection.request("GET", "/service/ping")
@@ -101,7 +101,7 @@ def ping(server: RunningServer) -> int | None:
 
 
 def free_port() -> int:
-    """A port for a server. Drawn, because several suites may look for one at the same time."""
+    """Return a free port. It is chosen at random, because several suites may look for one at the same time."""
     while True:
         port = random.choice(_PORTS)
         with closing(socket.socket()) as probe, suppress(OSError):
@@ -110,7 +110,7 @@ def free_port() -> int:
 
 
 def test_database_url() -> str:
-    """The test database as a URL, as an operator would write it."""
+    """Return the URL of the test database, as an operator would write it."""
     facts = connection.settings_dict
     user = facts["USER"] + (f":{facts['PASSWORD']}" if facts["PASSWORD"] else "")
     host, port = facts["HOST"], facts["PORT"]

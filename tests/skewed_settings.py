@@ -1,4 +1,4 @@
-"""The suite's settings on a host whose clock is CLOCK_AHEAD seconds ahead of the database's; negative: behind."""
+"""The suite's settings for a host whose clock is CLOCK_AHEAD seconds ahead of the database's. Negative means behind."""
 
 import os
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Core functions in other threads, each with a connection of its own."""
+"""Call core functions in other threads. Each thread has its own connection."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +10,7 @@ from django.db import connection
 
 @contextmanager
 def other_threads(count: int = 4) -> Iterator[Callable[..., Future]]:
-    """Yields `start(function, *args, **kwargs)`, which calls the function in another thread and returns the future."""
+    """Yield `start(function, *args, **kwargs)`, which calls the function in another thread and returns the future."""
     with ThreadPoolExecutor(count) as pool:
 
         def run(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:

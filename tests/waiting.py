@@ -1,4 +1,4 @@
-"""Wait for something that another thread or process does."""
+"""Wait for an event in another thread or process."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def wait_until(happened: Callable[[], Any], *, seconds: float = 60) -> Any:
-    """Call ``happened()`` until it returns a true value, and return that. Fails after ``seconds``."""
+    """Call ``happened()`` until it returns a true value. Return that value. Fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (said := happened()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {happened}"

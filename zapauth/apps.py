@@ -3,7 +3,7 @@ from django.contrib.admin import apps
 
 
 class ZapAuthConfig(AppConfig):
-    """The project as a Django app: it has templates, static files and checks."""
+    """The project as a Django app, which has templates, static files and checks."""
 
     name = "zapauth"
 

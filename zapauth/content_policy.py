@@ -1,7 +1,7 @@
 """The content security policy of the pages: the setting of django-csp. The answers of the dialects have no policy.
 
-A page loads only files that this server serves. Browsers ignore inline scripts and styles, and evaluate no text as a
-script. So a client's text that reached a page unescaped could run nothing. The admin's theme needs
+A page loads only files from this server. Browsers ignore inline scripts and styles, and evaluate no text as a script.
+So if a client's text reached a page unescaped, it could run nothing. The admin's theme needs
 `sessions/static/sessions/admin.js` to work under this policy.
 """
 
@@ -13,7 +13,7 @@ CONTENT_SECURITY_POLICY = {
         "script-src": [SELF],
         "style-src": [SELF],
         "font-src": [SELF],
-        "img-src": [SELF, "data:"],  # icons within the style sheets of Swagger UI
+        "img-src": [SELF, "data:"],  # icons in the style sheets of Swagger UI
         "connect-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],

@@ -1,6 +1,6 @@
-"""Checks that PostgreSQL's log does not contain the data of requests.
+"""Check that PostgreSQL does not log the data of requests.
 
-Django puts the values into the text of a statement. So a log of statements contains emails, password hashes and device
+Django puts values into the text of a statement. So a log of statements contains emails, password hashes and device
 tokens. The detail of an error contains the values of its row.
 """
 
@@ -18,7 +18,7 @@ from zapauth.local.embedded_postgres import QUIET
 
 logger = logging.getLogger("zapauth.database")
 
-# Other settings that can log statements, and the values with which they log none.
+# Other settings that can log statements, with the values that disable this.
 _OFF = {
     "log_statement": {"none", "ddl"},
     "log_min_duration_statement": {"-1"},
@@ -32,9 +32,9 @@ _HINT = "In postgresql.conf, or as options of `postgres`: " + ", ".join(
 
 
 def revealing_settings() -> dict[str, str]:
-    """The settings of the database that would write data to its log, by name. Empty if it can't be reached."""
+    """Return the database settings that would log data, by name. Empty if the database can't be reached."""
     try:
-        # Without the pool: it would keep trying if the database does not answer.
+        # Without the pool, which would keep trying if the database does not answer.
         with psycopg.connect(**connection.get_connection_params() | {"connect_timeout": 5}) as link:
             found = link.execute(
                 "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (list(_SAFE),)
@@ -45,14 +45,14 @@ def revealing_settings() -> dict[str, str]:
 
 
 def warn_of_revealing_settings() -> None:
-    """Log a warning if the database would log data. The server calls this at its start."""
+    """Log a warning if the database would log the data of requests. The server calls this at its start."""
     for warning in check_database_log(None):
         logger.warning("%s %s", warning.msg, warning.hint)
 
 
 @checks.register("security", deploy=True)
 def check_database_log(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Warn if the database would log data. The embedded PostgreSQL is not asked: we start it with safe settings."""
+    """Warn if the database would log the data of requests. Skip the embedded PostgreSQL, whose settings we choose."""
     found = {} if settings.IS_LOCAL else revealing_settings()
     if not found:
         return []

@@ -1,6 +1,6 @@
-"""What the two dialects share: they read a request in the same way, and each answers only in its own shape.
+"""The parts that both dialects share. Both read a request in the same way. Each answers in its own shape.
 
-A dialect subclasses `DialectViewSet` and words its errors in `failure`.
+A dialect subclasses `DialectViewSet` and defines its errors in `failure`.
 """
 
 import json
@@ -36,8 +36,8 @@ class BodyTooLarge(ParseError):
 def json_response(
     body: Mapping[str, Any], *, status: int, content_type: str, headers: Mapping[str, str] | None = None
 ) -> HttpResponse:
-    """A JSON answer. It may hold a token, so no cache may store it (RFC 6749 §5.1)."""
-    # JSON can hold a lone surrogate, UTF-8 can't. It leaves as the escape sequence that it came as.
+    """Make a JSON answer. It may contain a token, so caches must not store it (RFC 6749 §5.1)."""
+    # JSON can contain a lone surrogate, UTF-8 can't. It is answered as an escape sequence.
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
     return HttpResponse(
         text, status=status, content_type=content_type, headers={"Cache-Control": "no-store", **(headers or {})}
@@ -45,31 +45,31 @@ def json_response(
 
 
 def field_errors(error: ValidationError) -> dict[str, list[ErrorDetail]]:
-    """What is wrong, by field. Our inputs are flat, so the details of DRF are flat, too."""
+    """Return the error texts by field. Our inputs are flat, so DRF's details are flat, too."""
     return cast("dict[str, list[ErrorDetail]]", error.detail)
 
 
 @cache
 def made_once(kind: type[Serializer[Any]]) -> Serializer[Any]:
-    """A serializer of that class, made once: most validations are faster than making one.
+    """Return the serializer of that class. It is made once, because making one takes longer than most validations.
 
-    Only `run_validation` is used, which keeps no state. So all requests may share it.
+    Only `run_validation` is used, which keeps no state. So all requests may share the serializer.
     """
     return kind()
 
 
 def validate(kind: type[Serializer[Any]], data: Any) -> dict[str, Any]:
-    """The values of ``data``, validated by that serializer. Raises: ValidationError."""
-    if data is None:  # DRF would put this error into a list
+    """Return the values of ``data``, validated by that serializer. Raises: ValidationError."""
+    if data is None:  # here DRF would raise an error with a list
         raise ValidationError({api_settings.NON_FIELD_ERRORS_KEY: ["No data provided"]})
     values: dict[str, Any] = made_once(kind).run_validation(data)
     return values
 
 
 def read_query(request: HttpRequest) -> dict[str, Any]:
-    """The fields of the query. If a name comes twice, the last one counts. Raises: SuspiciousOperation.
+    """Return the fields of the query. If a name comes twice, the last one counts. Raises: SuspiciousOperation.
 
-    It is always read as UTF-8. Django would use the charset of the content type, even "hex".
+    The query is always read as UTF-8. Django would use the charset of the content type, even "hex".
     """
     try:
         return QueryDict(request.META["QUERY_STRING"], encoding="utf-8").dict()
@@ -78,7 +78,7 @@ def read_query(request: HttpRequest) -> dict[str, Any]:
 
 
 def _body(parser_context: Mapping[str, Any] | None) -> bytes:
-    """The whole body. Raises: BodyTooLarge, over the limit of the settings; ParseError, if it ended early."""
+    """Return the whole body. Raises: BodyTooLarge, if it is over the limit; ParseError, if it ended early."""
     try:
         body: bytes = (parser_context or {})["request"].body
     except RequestDataTooBig as error:
@@ -89,7 +89,7 @@ def _body(parser_context: Mapping[str, Any] | None) -> bytes:
 
 
 class JSONBody(BaseParser):
-    """JSON (RFC 8259), strictly: in UTF-8 and without NaN."""
+    """Parses JSON (RFC 8259) strictly: UTF-8 only, and no NaN."""
 
     media_type = "application/json"
 
@@ -98,7 +98,7 @@ class JSONBody(BaseParser):
         try:
             return json.loads(self.text(body), parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
-            # RecursionError: a body of brackets only.
+            # RecursionError: the body is nested too deeply.
             raise ParseError("The body is not valid JSON.") from error
 
     def text(self, body: bytes) -> str:
@@ -110,7 +110,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 class FormBody(BaseParser):
-    """`application/x-www-form-urlencoded`. If a name comes twice, the last one counts."""
+    """Parses `application/x-www-form-urlencoded`. If a name comes twice, the last one counts."""
 
     media_type = "application/x-www-form-urlencoded"
 
@@ -122,7 +122,7 @@ class FormBody(BaseParser):
 
 
 class OneShape(BaseContentNegotiation):
-    """Ignores the `Accept` header: a dialect has one format of answers."""
+    """Ignores the `Accept` header, because a dialect has only one format of answers."""
 
     def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
         given = request.content_type.partition(";")[0].strip().lower()
@@ -133,27 +133,27 @@ class OneShape(BaseContentNegotiation):
 
 
 class NoRenderer(BaseRenderer):
-    """Renders nothing. DRF needs a renderer, but `json_response` makes the answers, also those without DRF."""
+    """Renders nothing. DRF needs a renderer, but `json_response` already makes the bytes of every answer."""
 
     media_type = "application/json"
 
 
 class DialectViewSet(ViewSet):
-    """A viewset that answers in its dialect, also if something fails."""
+    """A viewset that answers every request in its dialect, including failed ones."""
 
     parser_classes: Any = [JSONBody]
     renderer_classes: Any = [NoRenderer]
     content_negotiation_class = OneShape
-    metadata_class: Any = None  # without it DRF answers OPTIONS as any method that a path does not take
+    metadata_class: Any = None  # without this DRF answers OPTIONS with its own description of the view
 
     @staticmethod
     def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """The dialect's answer to ``error``; None if the error is a bug of ours."""
+        """Return the dialect's answer to ``error``, or None if the error is a bug of ours."""
         raise NotImplementedError
 
     @staticmethod
     def server_error(request: HttpRequest) -> HttpResponse:
-        """The dialect's answer to a bug of ours: 500."""
+        """Return the dialect's answer to a bug of ours: 500."""
         raise NotImplementedError
 
     @property
@@ -163,7 +163,7 @@ class DialectViewSet(ViewSet):
 
     @property
     def user(self) -> User:
-        """The caller. Use it only if the route refuses requests without a user."""
+        """The caller. Use it only on routes that refuse requests without a user."""
         return cast(User, self.request.user)
 
     @property
@@ -181,15 +181,15 @@ class DialectViewSet(ViewSet):
         return {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        # A part of what DRF does here. The rest is not needed: we negotiate no format and no version. The method comes
-        # first, so a wrong one gets the same answer with any token.
+        # Only a part of DRF's own steps: we negotiate neither format nor version. The method is checked first, so a
+        # wrong one gets the same answer with any token.
         if self.action_map.get((request.method or "").lower(), "http_method_not_allowed") == "http_method_not_allowed":
             raise MethodNotAllowed(request.method or "")
         self.perform_authentication(request)
         self.check_permissions(request)
 
     def finalize_response(self, request: Request, response: HttpResponse, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
-        return response  # as the dialect made it
+        return response  # the dialect has already made it
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
         request = self.request._request

@@ -1,4 +1,4 @@
-"""Reads values from the environment, and says what is wrong with one that is malformed. `zapauth.settings` uses it."""
+"""Read values from the environment, and explain malformed ones. `zapauth.settings` uses it."""
 
 import re
 from datetime import timedelta
@@ -11,13 +11,13 @@ _OFF = ("0", "off", "no", "false")
 
 
 class Environment(environ.Env):
-    """The environment's variables. An empty value is the same as none. Every method raises ImproperlyConfigured."""
+    """The environment's variables. An empty value counts as none. Every method raises ImproperlyConfigured."""
 
     def text(self, name: str, default: str = "") -> str:
         return str(self.str(name, default="")).strip() or default
 
     def secret(self, name: str, how: str) -> str:
-        """A value that has no default; ``how`` is the command that makes one."""
+        """A value without a default. ``how`` is the command that makes one."""
         value: str = self.str(name, default="")
         if not value:
             raise ImproperlyConfigured(f"With DATABASE_URL set, {name} is needed. Make one with: {how}")
@@ -44,7 +44,7 @@ class Environment(environ.Env):
         return timedelta(seconds=self.whole(name, int(default.total_seconds()), at_least=at_least))
 
     def rates(self, name: str, default: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
-        """`login=20/900,device=1000/3600`: times and seconds, for the rates that differ from their defaults."""
+        """Parse `login=20/900,device=1000/3600`: attempts and seconds. Other rates keep their defaults."""
         rates = dict(default)
         for text in self.names(name):
             match = re.fullmatch(r"(\w+)=([0-9]{1,9})/([1-9][0-9]{0,8})", text)

@@ -1,6 +1,6 @@
-"""`python -m zapauth.healthcheck`: ask the server on this machine for a ping; exit with 0 if it answers 200.
+"""`python -m zapauth.healthcheck`: send a ping to the server on this machine; exit with 0 if it answers 200.
 
-The Dockerfile's HEALTHCHECK.
+The Dockerfile's HEALTHCHECK runs this.
 """
 
 import os
@@ -15,7 +15,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
     from django.conf import settings
 
-    # Ask with an allowed host name, which 127.0.0.1 need not be. ".example.org" allows example.org itself.
+    # Use an allowed host name, because 127.0.0.1 may be none. ".example.org" also allows example.org itself.
     host = next(iter(settings.ALLOWED_HOSTS), "").lstrip(".") or "127.0.0.1"
     try:
         with closing(HTTPConnection("127.0.0.1", settings.PORT, timeout=TIMEOUT_SECONDS)) as server:

@@ -1,7 +1,7 @@
-"""Checks of a production installation (one with DATABASE_URL). Its server does not start while one fails.
+"""Checks of a production installation, which is one with DATABASE_URL. The server does not start while one fails.
 
 The tag of these checks is "serving". `manage.py check` and the start of the server run them. The operators' commands
-don't: an incident must not wait for a mail server or for a new key.
+don't, because an incident must not wait for a mail server or for a new key.
 """
 
 import re
@@ -20,7 +20,7 @@ SERVING = "serving"
 
 FEWEST_CHARACTERS = 32
 FEWEST_DIFFERENT = 10
-# These words don't make a key harder to guess. A random key hardly ever contains one of them.
+# Words that don't make a key harder to guess. A random key hardly ever contains one of them.
 _PLACEHOLDERS = re.compile(
     r"django[-_]insecure|change[-_ ]?(?:me|this)|replace[-_ ]?(?:me|this)|default|development|example|insecure"
     r"|password|placeholder|production|secret",
@@ -36,7 +36,7 @@ PUBLISHED_KEYS = {
     "3XqHrr6_xhD8tmbJaQKyGGU6bXQXJ_USxYhWllzaPI0": "the tests of PyJWT",
     "2U1MPNC1iWSC_8uvLByexKFXziTWPQCeeUbuuvzN4JQ": "the tests of golang-jwt",
 }
-# One random private key of P-256 in 2^56 has fewer bits.
+# A random private key of P-256 has fewer bits only once in 2^56.
 FEWEST_BITS = 200
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # the curve's order: SP 800-186 §3.2.1.3
 
@@ -45,7 +45,7 @@ _NEW_SIGNING_KEY = "Make one with: openssl genpkey -algorithm EC -pkeyopt ec_par
 
 
 def weakness_of_secret(text: str) -> str | None:
-    """The reason why that SECRET_KEY could be guessed, or None."""
+    """Return why somebody could guess that SECRET_KEY, or None."""
     if text.startswith("django-insecure-"):
         return "`startproject` made it for development"
     rest = _PLACEHOLDERS.sub("", text)
@@ -59,7 +59,7 @@ def weakness_of_secret(text: str) -> str | None:
 
 
 def weakness_of_key(key: SigningKey) -> str | None:
-    """The reason why others could have the private part of that signing key, or None."""
+    """Return why others could have the private part of that signing key, or None."""
     if found := PUBLISHED_KEYS.get(thumbprint(public_part(key))):
         return f"it is published: {found}"
     if isinstance(key, EllipticCurvePrivateKey):
@@ -100,7 +100,7 @@ def check_secret_key_fallbacks(app_configs: Sequence[AppConfig] | None, **kwargs
 
 @register(SERVING)
 def check_signing_keys_are_secret(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """`sessions.checks` reports keys that can't be read, and keys of other curves."""
+    """Check that nobody else has a signing key. `sessions.checks` reports unreadable keys and keys of other curves."""
     try:
         keys = [] if settings.IS_LOCAL else keys_in(settings.SIGNING_KEYS)
     except BadSigningKeys:

@@ -1,4 +1,4 @@
-"""Two facts about each request, set before any view runs: its id and the address of the client."""
+"""Two facts about each request, set before any view runs: the request id and the client's address."""
 
 import logging
 import re
@@ -18,7 +18,7 @@ _current_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 class RequestFacts:
-    """Middleware: sets `request.request_id` and `request.client_ip`, and the header `X-Request-ID` of the answer."""
+    """Middleware that sets `request.request_id`, `request.client_ip`, and the header `X-Request-ID` of the answer."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -38,7 +38,7 @@ class RequestFacts:
 
 
 class RequestIdFilter(logging.Filter):
-    """Adds the id of the current request to each log record; "-" outside of a request."""
+    """Adds the id of the current request to each log record. Outside of a request it is "-"."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = _current_id.get()
@@ -46,12 +46,12 @@ class RequestIdFilter(logging.Filter):
 
 
 def is_zap(path: str) -> bool:
-    """Whether a path belongs to ZAP."""
+    """Return whether a path belongs to ZAP."""
     return path == "/v1" or path.startswith("/v1/")
 
 
 def _request_id(request: HttpRequest) -> str:
-    # Buddy's answers contain the id, and its clients expect a UUID there.
+    # Buddy's answers contain the request id, and its clients expect a UUID there.
     sane = _SANE_ID if is_zap(request.path) else _UUID
     given = request.META.get("HTTP_X_REQUEST_ID", "")
     return given if given and sane.fullmatch(given) else str(uuid.uuid4())
@@ -61,7 +61,7 @@ def _client_ip(request: HttpRequest) -> str | None:
     address: str = request.META.get("REMOTE_ADDR", "")
     proxies = settings.TRUSTED_PROXIES
     if proxies and (forwarded := request.META.get("HTTP_X_FORWARDED_FOR")):
-        # Each of our proxies appends the address that it saw. The client itself can write anything further to the left.
+        # Each of our proxies appends the address that it saw. The client can write anything to the left of it.
         hops = [hop.strip() for hop in forwarded.split(",")]
         if len(hops) >= proxies:
             address = hops[-proxies]

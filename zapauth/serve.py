@@ -1,4 +1,4 @@
-"""`python -m zapauth.serve`: migrate the database and serve. At the end, stop everything that this process started.
+"""`python -m zapauth.serve`: migrate the database and serve. At the end, stop every process that was started.
 
 --demo    make a demo app and a demo superuser, and print commands to try (`make run`); not with DATABASE_URL
 --reload  restart when a file changes (`make dev`)
@@ -38,7 +38,7 @@ def main() -> int:
     from zapauth.local.embedded_postgres import EmbeddedPostgresError, running
     from zapauth.local.postgres_watch import watched
 
-    # From here on SIGTERM has the same effect as Ctrl-C. So PostgreSQL is stopped in both cases.
+    # From here on SIGTERM acts like Ctrl-C, so PostgreSQL is stopped in both cases.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         django.setup()
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 class _CannotServe(Exception):
-    """The server can't start or go on; the text says why."""
+    """The server can't start or can't go on. The text explains why."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -101,7 +101,7 @@ def _check_database_answers() -> None:
     from django.db import connection
 
     try:
-        # Without the pool: it would try again for a while, and not say why it failed.
+        # Without the pool, which would try again for a while and hide the cause.
         psycopg.connect(**connection.get_connection_params()).close()
     except psycopg.OperationalError as error:
         raise _CannotServe(f"the database can't be reached: {error}") from error
@@ -122,7 +122,7 @@ def _migrate() -> None:
 
 
 def _close_connections() -> None:
-    """Close the connections to the database that the preparations opened."""
+    """Close the database connections that the steps before serving opened."""
     from django.db import connections
 
     for each in connections.all():
@@ -131,18 +131,18 @@ def _close_connections() -> None:
 
 
 def _make_server(*, reload: bool) -> "RestartingServer":
-    """The server, which has not started yet. Also sets what its worker processes inherit."""
+    """Make the server without starting it. Also set the environment of its worker processes."""
     from django.conf import settings
     from granian.log import LogLevels
 
     from zapauth.server import worker
     from zapauth.server.supervisor import RestartingServer
 
-    # granian warns if there are many threads for few processors. Ours mostly wait for the database. And it warns when
+    # granian warns about many threads on few processors. Our threads mostly wait for the database. It also warns when
     # a worker dies; `zapauth.server.supervisor` logs that in more detail.
     silent = ("Python threads",) if reload else ("Python threads", "Unexpected exit from worker-")
     logging.getLogger("_granian").addFilter(lambda record: not any(text in record.getMessage() for text in silent))
-    # By default glibc gives each thread an arena. Each arena would keep the 19 MB that hashing a password takes.
+    # By default glibc gives each thread an arena. Each arena would keep the 19 MB of a password hash.
     os.environ.setdefault("MALLOC_ARENA_MAX", "2")
     # A spawned worker shares no connection, no thread and no lock with this process.
     multiprocessing.set_start_method("spawn", force=True)
@@ -159,13 +159,13 @@ def _make_server(*, reload: bool) -> "RestartingServer":
 
 
 def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, banner: str) -> None:
-    """Serve, with the background jobs beside. Raises: _CannotServe, when a restored backup was noticed meanwhile."""
+    """Serve, and run the background jobs meanwhile. Raises: _CannotServe, if they detect a restored backup."""
     from sessions.bulk.resume import LeftRuns
     from sessions.restore.guard import Watcher
     from sessions.upkeep.sweeper import Sweeper
     from zapauth.server import worker
 
-    # Not an event: a worker that is killed while it sets one may leave it locked, and block the next worker.
+    # Not an event: a worker that is killed while it sets an event may leave it locked, and block the next worker.
     ready = multiprocessing.Semaphore(0)
     threading.Thread(target=_print_when, args=[ready, banner], daemon=True).start()
     sweeper, left_runs, watcher = Sweeper(), LeftRuns(), Watcher(guard)
@@ -188,8 +188,8 @@ def _print_when(ready: Semaphore, text: str) -> None:
 
 
 def _check_address_is_free(host: str, port: int) -> None:
-    """Raises: _CannotServe."""
-    # The workers share the port. So the kernel would not refuse a second server: it would give it half of the
+    """Check that no other server uses the address. Raises: _CannotServe."""
+    # The workers share the port. So the kernel would not refuse a second server. It would give it half of the
     # connections.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:

@@ -1,4 +1,4 @@
-"""Settings: the only place that reads the environment. docs/settings.md explains each variable.
+"""The settings. No other module reads the environment. docs/settings.md explains each variable.
 
 Without DATABASE_URL the installation is a local one: it uses the embedded PostgreSQL, and keeps its secrets in files in
 DATA_DIR. With DATABASE_URL no secret has a default.
@@ -21,7 +21,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "data"))).resolve()
 DATABASE_URL = env.str("DATABASE_URL", default="")
 IS_LOCAL = not DATABASE_URL
-# This file must not be in the backups of the database. None: there is no file, and we can't notice a restored backup.
+# Backups of the database must not contain this file. None: there is no file, and a restored backup is not detected.
 _guard = env.text("RESTORE_GUARD")
 RESTORE_GUARD = None if _guard.lower() == "off" else Path(_guard or DATA_DIR / "restore_guard").resolve()
 
@@ -29,11 +29,11 @@ RESTORE_GUARD = None if _guard.lower() == "off" else Path(_guard or DATA_DIR / "
 HOST = env.str("HOST", default="127.0.0.1")
 PORT = env.whole("PORT", 8000)
 WORKERS = env.whole("WORKERS", 2, at_least=1)
-# The next two are for each worker. Threads mostly wait for the database. A client that sends slowly holds a connection,
+# The next two are per worker. Threads mostly wait for the database. A client that sends slowly holds a connection,
 # but no thread.
 THREADS = env.whole("THREADS", 32, at_least=1)
 CONNECTIONS = env.whole("CONNECTIONS", 1024, at_least=1)
-# The time for the headers of a request, and again for its body.
+# The time for the headers of a request, and then again for its body.
 REQUEST_TIMEOUT = env.seconds("REQUEST_TIMEOUT", timedelta(seconds=10))
 DATABASE_CONNECTIONS = env.whole("DATABASE_CONNECTIONS", 5, at_least=1)
 
@@ -59,17 +59,17 @@ ACCESS_TOKEN_LIFETIME = env.seconds("ACCESS_TOKEN_LIFETIME", timedelta(minutes=1
 SESSION_LIFETIME = env.seconds("SESSION_LIFETIME", timedelta(days=30))  # NIST SP 800-63B §4.1.3, AAL1
 SESSION_IDLE_TIMEOUT = env.seconds("SESSION_IDLE_TIMEOUT", timedelta(days=14), at_least=0)
 SESSIONS_PER_USER = env.whole("SESSIONS_PER_USER", 0)
-# For so long after the login, changes that could take over the account need no password.
+# For this long after the login, changes that could take over the account need no password.
 REAUTHENTICATION_WINDOW = env.seconds("REAUTHENTICATION_WINDOW", timedelta(minutes=10))
 APP_SESSION_LIFETIME = env.seconds("APP_SESSION_LIFETIME", timedelta(days=90))
-# For sessions of the admin.
+# For sessions of the admin only.
 STAFF_SESSION_LIFETIME = env.seconds("STAFF_SESSION_LIFETIME", timedelta(hours=12))
 STAFF_IDLE_TIMEOUT = env.seconds("STAFF_IDLE_TIMEOUT", timedelta(hours=1), at_least=0)
 ROTATE_REFRESH_TOKENS = env.switch("ROTATE_REFRESH_TOKENS", default=False)
 REFRESH_GRACE = env.seconds("REFRESH_GRACE", timedelta(seconds=30), at_least=0)
 ZAP_APP = env.str("ZAP_APP", default="ZAP")
 REGISTRATION_OPEN = env.switch("REGISTRATION_OPEN", default=True)
-# The URL to which Buddy's clients send their next calls. Empty: answers contain none.
+# The URL for the next calls of Buddy's clients. If it is empty, answers contain none.
 SERVICE_ROOT = env.str("SERVICE_ROOT", default="")
 # Our own backend signs (sessions.tokens.jwt). Without these values simplejwt's backend would sign with SECRET_KEY.
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "USER_ID_CLAIM": "sub"}
@@ -101,7 +101,7 @@ THROTTLE_RATES = env.rates(
 
 # --- operators ----------------------------------------------------------------------------------
 BULK_CONFIRM_OVER = env.whole("BULK_CONFIRM_OVER", 1000)
-BULK_MAY_GROW = 1.1  # a bulk order may match so many times the sessions of its preview
+BULK_MAY_GROW = 1.1  # a bulk run may end this many times the sessions of its preview
 SESSION_RETENTION = env.seconds("SESSION_RETENTION", timedelta(days=90), at_least=24 * 60 * 60)  # of ended sessions
 CRASH_REPORT_RETENTION = env.seconds("CRASH_REPORT_RETENTION", timedelta(days=30))
 
@@ -110,14 +110,14 @@ EMAIL_URL = env.text("EMAIL_URL")
 vars().update(environ.Env.email_url_config(EMAIL_URL or "consolemail://"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="zapauth@localhost")
-SERVICE_NAME = env.str("SERVICE_NAME", default="ZapAuth")  # the name of the service in mails
+SERVICE_NAME = env.str("SERVICE_NAME", default="ZapAuth")  # the service's name in mails
 NEW_DEVICE_MAIL = env.switch("NEW_DEVICE_MAIL", default=False)
 
 # --- Django -------------------------------------------------------------------------------------
 ROOT_URLCONF = "zapauth.urls"
 WSGI_APPLICATION = "zapauth.wsgi.application"
 INSTALLED_APPS = [
-    # The templates of an app override those of the apps after it. And `sessions` overrides Django's `changepassword`.
+    # An app's templates override those of later apps. `sessions` also overrides Django's `changepassword`.
     "sessions",
     "unfold.apps.BasicAppConfig",
     "zapauth.apps.AdminConfig",
@@ -163,7 +163,7 @@ TEMPLATES = [
         },
     }
 ]
-APPEND_SLASH = False  # the dialects take a path with or without its slash, and never redirect
+APPEND_SLASH = False  # the dialects accept a path with or without its slash, and never redirect
 
 if IS_LOCAL:
     DATABASES = {"default": embedded_postgres.database(DATA_DIR)}
@@ -178,7 +178,7 @@ else:
         raise ImproperlyConfigured("DATABASE_URL must be a postgres:// URL: PostgreSQL is the only engine served.")
 DATABASES["default"]["ENGINE"] = "zapauth.postgresql"
 _options = DATABASES["default"].setdefault("OPTIONS", {})
-# "timeout" is for a queue in which connections come back. `zapauth.postgresql.pool` handles one in which none does.
+# "timeout" limits the wait while connections come back. `zapauth.postgresql.pool` handles the case that none does.
 _options["pool"] = {
     "min_size": 1,
     "max_size": DATABASE_CONNECTIONS,
@@ -186,7 +186,7 @@ _options["pool"] = {
     "most_waiting": max(1, THREADS * 3 // 4),
 }
 
-# The longest time in seconds that PostgreSQL waits for a lock, and that it takes for a statement, with the wait. 0: no
+# The longest time in seconds that PostgreSQL waits for a lock, and that a statement takes, including the wait. 0: no
 # limit. The names are those of `users.database_use.Use`.
 TIME_LIMITS = {
     "request": (env.whole("REQUEST_LOCK_TIMEOUT", 5), env.whole("REQUEST_STATEMENT_TIMEOUT", 10)),
@@ -194,8 +194,8 @@ TIME_LIMITS = {
     "command": (env.whole("COMMAND_LOCK_TIMEOUT", 60), 0),
     "migration": (env.whole("MIGRATION_LOCK_TIMEOUT", 30), 0),
 }
-# Each connection starts with the limits of requests, so a request sets none. The options of DATABASE_URL come after
-# these, so they win. If both limits are 0, no `options` are sent: PgBouncer may refuse them.
+# Each connection starts with the limits of requests, so a request sets none. DATABASE_URL's options come after
+# these, so they win. If both limits are 0, no `options` are sent, because PgBouncer may refuse them.
 if any(TIME_LIMITS["request"]):
     _lock, _statement = TIME_LIMITS["request"]
     _limits = f"-c lock_timeout={_lock}s -c statement_timeout={_statement}s"
@@ -214,11 +214,11 @@ AUTH_PASSWORD_VALIDATORS = [
     },
 ]
 PASSWORD_HASHERS = ["users.credentials.OwaspArgon2", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
-# A constraint keeps user names unique among users who are not deleted, in any case of letters. The check auth.W004 does
+# A constraint makes user names unique among users who are not deleted, ignoring case. The check auth.W004 does
 # not recognise it.
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]
 
-DATA_UPLOAD_MAX_MEMORY_SIZE = 128 * 1024  # no legitimate body is longer: it has a device token of up to 4 kB
+DATA_UPLOAD_MAX_MEMORY_SIZE = 128 * 1024  # the longest legitimate body has a device token of up to 4 kB
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
@@ -234,7 +234,7 @@ CORS_URLS_REGEX = r"^/(?!admin/|static/)"
 CORS_EXPOSE_HEADERS = ["X-Request-ID", "Retry-After"]
 
 STATIC_URL = "/static/"
-WHITENOISE_USE_FINDERS = True  # finds the files in the packages at the start, without collectstatic
+WHITENOISE_USE_FINDERS = True  # finds the packages' files at the start, without collectstatic
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -244,10 +244,10 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-FORMAT_MODULE_PATH = "zapauth.date_formats"  # of dates and times in the admin
+FORMAT_MODULE_PATH = "zapauth.date_formats"  # formats of dates and times in the admin
 
-# The admin's cookie contains the id of a session, which decides (`sessions.browser`). Django itself stores nothing in
-# the database. It measures the age of the cookie by the host's clock, so we add a day, in case that clock is wrong.
+# The admin's cookie contains the id of a session, and that session decides (`sessions.browser`). Django stores nothing
+# in the database. It measures the cookie's age by the host's clock. We add a day, in case that clock is wrong.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 SESSION_COOKIE_AGE = int((STAFF_SESSION_LIFETIME + timedelta(days=1)).total_seconds())
 SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"
@@ -255,8 +255,8 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 if HTTPS:
     SECURE_SSL_REDIRECT = True
-    # Only the admin and the documentation redirect. The dialects answer in their own shape. And a client that calls
-    # over plain HTTP has already sent its token.
+    # Only the admin and the documentation redirect. The dialects answer in their own shape. A client that calls over
+    # plain HTTP has already sent its token.
     SECURE_REDIRECT_EXEMPT = [r"^(?!admin/|docs/?$)"]
     SECURE_HSTS_SECONDS = env.whole("HSTS_SECONDS", 365 * 24 * 3600)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True

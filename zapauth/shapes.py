@@ -1,6 +1,6 @@
-"""What a JSON object of an answer looks like, declared once: its fields, how each is read, and its JSON Schema.
+"""Declares each JSON object of an answer once: its fields, how each is read, and its JSON Schema.
 
-The answers are made from these shapes, and so is their description in OpenAPI.
+Both the answers and their description in OpenAPI come from these shapes.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,9 +14,9 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True)
 class Field(Generic[T]):
-    """A field of an object, and how it is read from a subject.
+    """A field of an object, and how to read its value.
 
-    An optional field is left out if it is None or an empty text.
+    An optional field is left out if its value is None or an empty text.
     """
 
     schema: Schema
@@ -25,9 +25,9 @@ class Field(Generic[T]):
 
 
 class Shape(Generic[T]):
-    """Makes the JSON object of a subject: ``USER(user)``. The fields are a wire format: add, never rename.
+    """Makes a JSON object from a Python object: ``USER(user)``. The fields are a wire format: add, never rename.
 
-    ``name`` is the name of its component in OpenAPI. It is empty for a shape that only stands inside others.
+    ``name`` is the name of its component in OpenAPI. A shape that is only a part of other shapes has an empty name.
     """
 
     def __init__(self, name: str, fields: Mapping[str, Field[T]], *, description: str = "") -> None:
@@ -61,7 +61,10 @@ class Shape(Generic[T]):
 
 
 def fields_of(shape: Shape[T], part: Callable[[U], T], *, only: Iterable[str] | None = None) -> dict[str, Field[U]]:
-    """The fields of ``shape``, for another subject, of which it is a ``part``. ``only`` picks some of them."""
+    """Return the fields of ``shape`` for the shape of a larger object.
+
+    ``part`` gets the smaller object from the larger one. ``only`` picks some of the fields.
+    """
 
     def of_part(field: Field[T]) -> Field[U]:
         return Field(field.schema, lambda whole: field.read(part(whole)), field.is_optional)
@@ -79,7 +82,7 @@ TOKEN: Schema = {"type": "string", "pattern": r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\
 
 
 def closed(properties: Mapping[str, Any], *, optional: Iterable[str] = ()) -> Schema:
-    """An object with these properties and no others. All of them are required, except the ``optional`` ones."""
+    """A schema of an object with exactly these properties. All are required, except the ``optional`` ones."""
     schema: Schema = {"type": "object", "properties": dict(properties)}
     if required := [name for name in properties if name not in set(optional)]:
         schema["required"] = required

@@ -1,4 +1,4 @@
-"""The look of the admin and the links in its sidebar: the settings of django-unfold."""
+"""The settings of django-unfold: the look of the admin, and the links in its sidebar."""
 
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -35,7 +35,7 @@ UNFOLD = {
                 ],
             },
             {
-                "title": "With what",
+                "title": "Apps and devices",
                 "separator": True,
                 "items": [
                     _item("Apps", "apps", "users_app_changelist", Act.SEE_APPS),

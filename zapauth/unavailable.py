@@ -1,4 +1,4 @@
-"""Which errors mean that the database is too busy, too slow or away. The answer to them is 503, and not 500."""
+"""Recognise errors of a database that is too busy, too slow or unreachable. The answer to them is 503, not 500."""
 
 import logging
 
@@ -15,20 +15,20 @@ _TOO_COMPLEX = "54"  # PostgreSQL's class of errors for a statement that is too 
 
 
 class Unavailable(Exception):
-    """The database can't answer now. Another try makes sense after `retry_after` seconds."""
+    """The database can't answer now. Clients should try again after `retry_after` seconds."""
 
     retry_after = RETRY_AFTER
 
 
 def find_unavailable(error: BaseException) -> Unavailable | None:
-    """`Unavailable`, if ``error`` means that the database was too busy, too slow or away; else None.
+    """Return `Unavailable` if ``error`` means that the database is too busy, too slow or unreachable; otherwise None.
 
-    It logs a warning, except if the pool has no free connection: the pool itself logs that once.
+    Logs a warning, unless the pool has no free connection: the pool itself logs that once.
     """
     if not isinstance(error, DatabaseError | InterfaceError):
         return None
     sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
-    # Over a Unix socket, psycopg may raise its base class without a code when the connection ends.
+    # When a Unix socket closes, psycopg may raise its base class without a code.
     is_nameless = type(error.__cause__) is PsycopgDatabaseError and not sqlstate
     if not isinstance(error, OperationalError | InterfaceError) and not is_nameless:
         return None

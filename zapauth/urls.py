@@ -1,4 +1,4 @@
-"""Routes: `/v1` belongs to ZAP. `/`, `/admin`, `/static`, `/docs` and `/schema` are pages. Buddy has the rest."""
+"""The routes. `/v1` belongs to ZAP. `/`, `/admin`, `/static`, `/docs` and `/schema` are pages. The rest is Buddy's."""
 
 from types import ModuleType
 
@@ -27,7 +27,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a request that fails before a view is found, such as one for a host that is not in ALLOWED_HOSTS."""
+    """Answer a request that fails before a view is found, for example with a host that is not in ALLOWED_HOSTS."""
     dialect = _dialect(request)
     return dialect.failure(request, exception) if dialect else defaults.bad_request(request, exception)
 

@@ -18,7 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
 def with_plain_content_types(app: "WSGIApplication") -> "WSGIApplication":
     """Remove every parameter of the content type except a boundary.
 
-    With a charset like "hex", Django would fail to decode the query before any of our code runs. We serve UTF-8 only.
+    With a charset like "hex", Django would fail to decode the query before our code runs. We serve UTF-8 only.
     """
 
     def plain(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

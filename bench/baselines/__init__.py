@@ -1,1 +1,1 @@
-"""What ZapAuth is measured against: each a Django project of its own, as its documentation recommends."""
+"""The baselines that ZapAuth is compared with. Each is a Django project, set up as its documentation recommends."""

@@ -1,4 +1,4 @@
-"""What the baselines share: `django-admin startproject`, made ready by Django's deployment checklist."""
+"""The baselines' common settings: those of `django-admin startproject`, adapted by Django's deployment checklist."""
 
 import os
 
@@ -40,10 +40,10 @@ TEMPLATES = [
     }
 ]
 DATABASES = {"default": Env.db_url_config(os.environ["DATABASE_URL"])}
-# Django's pool, of ZapAuth's size.
+# Django's pool, as large as ZapAuth's.
 DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 5, "timeout": 10}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-# The same hasher as in bench.settings: a log-in is measured beside its hash.
+# bench.settings has the same hasher, so that a log-in is measured without the cost of a real hash.
 PASSWORD_HASHERS = ["bench.baselines.hashers.CheapArgon2"]
 REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

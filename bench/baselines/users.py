@@ -1,4 +1,4 @@
-"""Users of a baseline, made in bulk: one hash for all, or the hashing would take hours."""
+"""Make users of a baseline in bulk. They share one password hash, because hashing for each would take hours."""
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
@@ -7,7 +7,7 @@ from bench.logins import PASSWORD
 
 
 def make_users(count: int) -> list[User]:
-    """New ones, beside those that are there."""
+    """Make new users. Existing users stay."""
     start, password = User.objects.count(), make_password(PASSWORD)
     return User.objects.bulk_create(
         User(username=f"bench_{n}", email=f"bench.{n}@example.org", password=password)

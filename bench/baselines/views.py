@@ -8,7 +8,7 @@ from rest_framework.views import APIView
 
 
 class MeView(APIView):
-    """The caller, by whatever the project authenticates with. Without a serializer, which would only cost more."""
+    """Return the caller. It uses no serializer, which would only add cost."""
 
     def get(self, request: Request) -> Response:
         user = cast(User, request.user)

@@ -1,4 +1,4 @@
-"""The form of an answer, in either dialect."""
+"""Read and check the form of an answer, in either dialect."""
 
 import re
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,7 @@ def zap_error(reply: "Reply") -> tuple[int, str]:
 
 
 def zap_fields(reply: "Reply") -> tuple[int, str, list[str]]:
-    """Status, code and the fields at fault."""
+    """Return status, code and the fields with errors."""
     return *zap_error(reply), list(reply.json.get("errors", {}))
 
 

@@ -1,4 +1,4 @@
-"""Provoke errors in our own code."""
+"""Make our own code raise errors."""
 
 import logging
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from zapauth.request_facts import RequestIdFilter
 def failing(
     place: str, caplog: pytest.LogCaptureFixture, error: type[Exception] = RuntimeError
 ) -> Iterator[list[tuple[str, str, str]]]:
-    """Make that function raise ``error``. Yields the level, request id and exception of each log record."""
+    """Make that function raise ``error``. Yields the list of log records, each as level, request id and exception."""
     logged: list[tuple[str, str, str]] = []
     add_id = RequestIdFilter()
     caplog.handler.addFilter(add_id)

@@ -53,7 +53,7 @@ class Call:
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """A route of a dialect: its good call, and what the tests need to know of it.
+    """A route of a dialect: its good call, and the facts that tests use.
 
     In `path` {own} is the id of the phone's user, {session} the id of its session. ``token`` is the
     phone's attribute. ``required`` and ``optional`` are the text fields of ``body``.
@@ -68,10 +68,10 @@ class Route:
     optional: tuple[str, ...] = ()
     token: str = ""
     optional_token: bool = False
-    takes_expired: bool = False  # for one's own id
-    head: bool = True  # whether a GET may be a HEAD
-    permission: str = ""  # nobody may call it without this permission
-    for_others: str = ""  # the permission that acts on another user's id need
+    takes_expired: bool = False  # for the caller's own id
+    head: bool = True  # whether HEAD may replace GET
+    permission: str = ""  # without this permission every call is refused
+    for_others: str = ""  # the permission that a call with another user's id needs
     within: str = ""  # a function that the route calls
 
     def __str__(self) -> str:
@@ -83,16 +83,16 @@ class Route:
 
     @property
     def path_by_id(self) -> str:
-        """The path with an id where `me` is possible, too."""
+        """The path with an id in place of `me`."""
         return re.sub("^/users/me$", "/users/{own}", self.path)
 
     def path_for(self, phone: Any, user_id: str) -> str:
-        """The phone's path with ``user_id`` in place of its user's id."""
+        """The phone's path with ``user_id`` in place of its own user's id."""
         session_id = Genuine(phone.access_token).claims["sid"] if "{session}" in self.path else ""
         return self.path_by_id.format(own=user_id, session=session_id)
 
     def call(self, phone: Any) -> Call:
-        """The good call. The phone's user gets the permission that the route needs."""
+        """Make the good call. The phone's user gets the permission that the route needs."""
         if self.permission:
             promote(phone, self.permission)
         path = self.path if self.path.endswith("/me") else self.path_for(phone, phone.user_id)
@@ -101,7 +101,7 @@ class Route:
 
 
 def new_phone(dialect: Dialect) -> Any:
-    """A logged-in phone with a reset code. There are another app and another user, too."""
+    """Make a logged-in phone with a reset code. Also make another app and another user."""
     create_app(new_name())
     name = new_name()
     User.objects.create_user(name, email=f"{name}@example.org", phone_number="+49")
@@ -111,6 +111,6 @@ def new_phone(dialect: Dialect) -> Any:
 
 
 def give_code(phone: Any) -> None:
-    """Send codes to the phone's user."""
+    """Make codes for the phone's user."""
     user = User.objects.get(pk=phone.user_id)
     phone.code, phone.email_code = issue_code(user), issue_code(user, purpose=Purpose.EMAIL)

@@ -11,13 +11,13 @@ def _unhindered(settings):
 
 @pytest.fixture
 def dialect(route):
-    """The route's dialect. A test without routes is parametrized with one or both dialects."""
+    """The dialect of the route. Tests without routes are parametrized with one or both dialects."""
     return route.dialect
 
 
 @pytest.fixture
 def phone(dialect, db):
-    """A logged-in phone with a reset code. There are another app and another user, too."""
+    """A logged-in phone with a reset code. Another app and another user exist, too."""
     from tests.bad_input.calls import new_phone
 
     return new_phone(dialect)

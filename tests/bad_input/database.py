@@ -15,9 +15,9 @@ _WATCHED = (App, User, Device, CrashReport, DeviceToken, OneTimeCode, Session, O
 
 
 def everything(*, but: type[models.Model] | None = None) -> dict[str, Any]:
-    """Each row of each table that a request could change, in one statement."""
+    """Select every row of every table that a request could change, in one statement."""
     watched = [model._meta for model in _WATCHED if model is not but]
-    # Only names of tables and columns, from the models.
+    # The names of tables and columns come from the models, so they are safe.
     rows = [f'(SELECT json_agg(t ORDER BY "{meta.pk.column}") FROM "{meta.db_table}" t)' for meta in watched]  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(rows)}")
@@ -37,9 +37,9 @@ class Untouched:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """Roll back the block. An error in the database does not affect what follows."""
+    """Roll back the block. A database error in the block does not affect later statements."""
     block = transaction.atomic()
-    block._from_testcase = True  # like Django's own: commits inside the block still go on
+    block._from_testcase = True  # like Django's own savepoints: commits inside the block still work
     with block:
         yield
         transaction.set_rollback(True)

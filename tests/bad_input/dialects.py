@@ -1,4 +1,4 @@
-"""How each dialect words the refusals that both of them have."""
+"""How each dialect answers the refusals that both dialects have."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Dialect:
         return self.phone.dialect
 
     def is_documented(self, reply: Reply) -> bool:
-        """Whether it is a success or a client error. Fails if the answer does not have the dialect's shape."""
+        """Return whether it is a success or a client error. Fails if the answer does not have the dialect's shape."""
         (self.success if reply.status < 400 else self.error)(reply)
         return reply.status < 500
 

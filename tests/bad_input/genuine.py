@@ -46,7 +46,7 @@ class Genuine:
         return f"{signed}.{base64_of(signature(signed.encode()) if callable(signature) else signature)}"
 
     def signed(self, *, key: EllipticCurvePrivateKey | None = None, header: Any = None, claims: Any = None) -> str:
-        """Sign as we do, with our own key unless ``key`` is another."""
+        """Sign as the service does, with its key unless ``key`` is given."""
         key = key or key_ring(settings.SIGNING_KEYS).signing
         es256 = jwt.get_algorithm_by_name("ES256")
         return self.joined(lambda text: es256.sign(text, key), header=header, claims=claims)

@@ -2,7 +2,7 @@
 
 import json
 
-# Not JSON, or not JSON as RFC 8259 has it.
+# These are not JSON, or not JSON by RFC 8259.
 NOT_JSON = {
     "half an object": b'{"a"',
     "half a string": b'{"a": "b',
@@ -26,17 +26,17 @@ NOT_JSON = {
     "UTF-32": '{"a": 1}'.encode("utf-32"),
     "two BOMs": '\ufeff\ufeff{"a": 1}'.encode(),
 }
-# Not UTF-8. Buddy reads it as the Latin-1 of Android's client.
+# This is not UTF-8. Buddy reads it as the Latin-1 of the Android client.
 NOT_UTF8 = {
     "invalid UTF-8": b'{"a": "\xff"}',
     "a surrogate in UTF-8": b'{"a": "\xed\xa0\x80"}',
     "an overlong NUL": b'{"a": "\xc0\x80"}',
 }
-# JSON, but not an object.
+# These are JSON, but not an object.
 NO_OBJECT = ['"text"', '""', "7", "-0.5", "true", "false", "[1]", "[{}]", '["deviceToken"]']
 LIMIT = 128 * 1024
 
-# No text field of either dialect accepts these.
+# No text field of either dialect accepts these values.
 NO_TEXT = [True, False, [], ["x"], [[]], {}, {"a": "b"}]
 UNSTORABLE = ["\0", "a\0b", "\ud800", "a\udfffb", "\udc00\ud800"]
 # The deepest nesting that the parser accepts.

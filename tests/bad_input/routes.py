@@ -1,4 +1,4 @@
-"""Every route of both dialects with a good call. A new route is a new entry here."""
+"""Every route of both dialects with a good call. Add an entry here for a new route."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -59,7 +59,7 @@ def _confirmed(phone: Any) -> dict[str, Any]:
     return {"password": PASSWORD}
 
 
-# In these fields of Buddy a value that is neither text nor number counts as left out.
+# In these fields of Buddy, a value that is neither text nor number counts as left out.
 DESCRIPTIVE = {
     "model",
     "osVersion",
@@ -71,7 +71,7 @@ DESCRIPTIVE = {
     "message",
     "methodName",
 }
-# Too long values of these are cut.
+# Buddy cuts these if they are too long.
 CUT = {"stackTrace", "message", "methodName"}
 _DESCRIPTION = ("model", "osVersion", "appVersion", "connectionType", "tag", "pushToken", "DeviceToken")
 
@@ -155,7 +155,7 @@ ROUTES = [
         *(ZAP, "web logout", "GET", "/v1/users/logout/{own}"),
         token="access_token",
         takes_expired=True,
-        head=False,  # a call by another user must not log anybody out
+        head=False,  # another user's call must not log anybody out
         for_others="user_sessions.end_session",
         within=f"{_ZAP}.log_out",
     ),
@@ -306,10 +306,10 @@ WITHOUT_BODY = [route for route in ROUTES if not route.body]
 WITH_TOKEN = [route for route in ROUTES if route.token]
 TAKING_TOKENS = [route for route in ROUTES if route.token or route.optional_token]
 IGNORING_TOKENS = [route for route in ROUTES if route not in TAKING_TOKENS]
-# One route of each kind, for tests that have little to do with the route.
+# One route of each kind, for tests that do not depend on the route.
 SOME = [route for route in ROUTES if route.name in ("register", "login", "change", "logout", "users")]
 BY_ID = [route for route in ROUTES if route.for_others]
-# The right methods of each path, for `me` and for one's own id.
+# The methods of each path, for `me` and for the caller's own id.
 ALLOWED: dict[tuple[Dialect, str], set[str]] = {}
 for _route in ROUTES:
     for _path in (_route.path, _route.path_by_id):

@@ -1,4 +1,4 @@
-"""How a body is read, in both dialects. It also checks that the calls that the tests break are good ones."""
+"""How both dialects read a body. Also checks that the unchanged calls succeed."""
 
 import json
 from urllib.parse import urlencode
@@ -22,7 +22,7 @@ BUDDYS = [route for route in WITH_BODY if route.dialect is BUDDY]
 
 @each(ROUTES)
 def test_the_calls_that_these_tests_break_are_good_with_and_without_a_trailing_slash(call, dialect, phone, route):
-    # By one's own id as well as by `me`, percent-encoded or not (RFC 3986 §2.3).
+    # By the caller's own id and by `me`, percent-encoded or not (RFC 3986 §2.3).
     own, encoded = phone.user_id, "".join(f"%{ord(digit):02X}" for digit in phone.user_id)
     for path in (call.path, f"{call.path}/", route.path_for(phone, own), route.path_for(phone, encoded)):
         with undone():

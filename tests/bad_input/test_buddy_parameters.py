@@ -1,4 +1,4 @@
-"""The parameters of Buddy's bodies: of the wrong type, missing, out of range; and odd values that are accepted."""
+"""The parameters of Buddy's bodies: wrong types, missing values, values out of range, and accepted odd values."""
 
 import itertools
 from urllib.parse import urlencode
@@ -27,7 +27,7 @@ def dialect():
 
 
 def taken(reply):
-    """Whether the parameters were read: then the only possible refusal is that nobody has these values."""
+    """Return whether the parameters were accepted. Then the only possible refusal is that no user has these values."""
     if reply.status == 401:
         return buddy_error(reply)[1] in NOT_YOURS
     return buddy_success(reply) is not None
@@ -57,7 +57,7 @@ def test_a_required_parameter_that_is_left_out_empty_or_misspelt_is_missing(call
     for field in route.required:
         rest = call.without(field)
         tries = {"left out": rest, "null": call.with_fields(**{field: None}), "empty": call.with_fields(**{field: ""})}
-        if "password" not in field.lower():  # whose blanks count
+        if "password" not in field.lower():  # blanks at its ends count
             tries["blank"] = call.with_fields(**{field: " \t\n"})
         for name in (field + "\0", field + "\ud800", "\ufeff" + field, f"{field}[]", f" {field}"):
             tries[repr(name)] = rest.with_fields(**{name: call.body[field]})
@@ -120,7 +120,7 @@ def test_a_text_may_be_as_long_as_its_column_and_no_longer(call, route, untouche
             assert taken(call.with_fields(**{field: letter * longest}).send())
 
 
-@pytest.mark.parametrize("letter", ["\ufdfa", "\ufb03", "\u3300"])  # normalization turns it into several characters
+@pytest.mark.parametrize("letter", ["\ufdfa", "\ufb03", "\u3300"])  # normalization turns this character into several
 def test_a_user_name_that_grows_when_it_is_stored_is_out_of_range(good, untouched, letter):
     for name in ("sign up", "change"):
         assert buddy_error(good(name).with_fields(username=letter * 150).send()) == OUT_OF_RANGE
@@ -135,14 +135,14 @@ def test_a_user_name_that_grows_when_it_is_stored_is_out_of_range(good, untouche
 
 
 @each(ROUTES)
-def test_what_is_too_long_in_a_crash_report_is_cut_and_taken(call, route, subtests):
+def test_a_text_that_is_too_long_in_a_crash_report_is_cut_and_stored(call, route, subtests):
     for field, value in itertools.product(CUT.intersection(call.body), ("x" * 100_000, "é" * 15_000, 10**4200)):
         with subtests.test(field=field, value=repr(value)[:30]), undone():
             assert taken(call.with_fields(**{field: value}).send())
 
 
 @each(ROUTES)
-def test_what_is_no_text_in_a_field_that_describes_something_is_taken_for_left_out(call, route, subtests):
+def test_a_value_that_is_no_text_counts_as_left_out_in_a_descriptive_field(call, route, subtests):
     for field, value in itertools.product(DESCRIPTIVE.intersection(route.optional), NO_TEXTS):
         with subtests.test(field=field, value=repr(value)[:30]), undone():
             assert taken(call.with_fields(**{field: value}).send())

@@ -1,4 +1,4 @@
-"""Odd headers, and the answer to an error of our own, in both dialects."""
+"""Odd headers and our own errors, in both dialects."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_a_sane_request_id_is_echoed_and_another_one_replaced(dialect, good, pho
     for given_id in SANE[dialect] + INSANE[dialect]:
         with subtests.test(given=given_id[:40]):
             replies = [call.send(X_Request_ID=given_id) for call in calls]
-            assert all(dialect.is_documented(reply) for reply in replies)  # Buddy's also repeats the id
+            assert all(dialect.is_documented(reply) for reply in replies)  # Buddy's answer also repeats the id
             ids = [reply.headers["x-request-id"] for reply in replies]
             if given_id in SANE[dialect]:
                 assert ids == [given_id] * 3

@@ -54,7 +54,7 @@ def test_an_unknown_path_is_refused_by_any_method(dialect, phone, untouched):
 
 
 def refusal(dialect, call):
-    """Status and error. A HEAD has no body, so it gets the error of its GET."""
+    """Return status and error. A HEAD has no body, so it gets the error of its GET."""
     reply = call.send(b'{"deviceToken": "mine"}', Origin="https://app.example")
     if call.method != "HEAD":
         return dialect.error(reply)
@@ -75,7 +75,7 @@ def malformed_ids(own):
 
 @each(BY_ID)
 @pytest.mark.parametrize("is_staff", [False, True])
-def test_an_id_that_is_none_is_refused_and_an_unknown_one_told_to_staff_only(call, dialect, phone, route, is_staff):
+def test_a_malformed_id_is_refused_and_only_staff_learn_that_an_id_is_unknown(call, dialect, phone, route, is_staff):
     if is_staff:
         promote(phone, route.for_others)
     untouched = Untouched()
@@ -91,7 +91,7 @@ def test_an_id_that_is_none_is_refused_and_an_unknown_one_told_to_staff_only(cal
 
 
 @each(route for route in BY_ID if route.dialect is BUDDY)
-def test_an_id_that_is_none_is_not_looked_at_where_the_token_is_not_good_enough(call, phone, route):
+def test_a_malformed_id_is_not_checked_if_the_token_is_not_sufficient(call, phone, route):
     call = call.but(path=route.path_for(phone, "x"))
     assert BUDDY.error(call.but(token=None).send()) == BUDDY.no_token
     assert BUDDY.error(call.but(token=phone.app_token).send()) == (403, "AuthUserAccessTokenRequired")
@@ -110,7 +110,7 @@ def test_a_session_that_is_not_a_live_one_of_that_user_is_not_found(call, dialec
     ids += [app_level, str(uuid4()), phone.user_id, own[:-1], own + "0", "0" * 32, "x", "null", "%FF", "€"]
     ids += [quote(text) for text in (own + "\0", own + "\n", "\0", "' OR 1=1 --", "-" * 36, "x" * 10_000, f"{own} ")]
     paths = [call.path.replace(own, session_id) for session_id in ids]
-    paths.append(route.path_for(phone, others.user_id))  # staff, too, end it only as a session of that user
+    paths.append(route.path_for(phone, others.user_id))  # staff, too, may end the session only under its own user's id
     untouched = Untouched()
     for path in paths:
         with subtests.test(path=path[-60:]):

@@ -1,4 +1,4 @@
-"""The queries of the two dialects' lists of users, and paging tokens."""
+"""Queries of the user lists of both dialects, and paging tokens."""
 
 import pytest
 from django.core import signing
@@ -61,7 +61,7 @@ def test_all_parameters_at_fault_are_named_at_once(call, dialect):
 
 @zap_users
 def test_a_query_of_5000_parameters_is_a_bad_request(call, dialect):
-    # It has no body, so no JSON can be invalid.
+    # The request has no body, so no JSON can be invalid.
     assert zap_error(call.asking(MANY_FIELDS.decode()).send()) == dialect.bad_request
 
 
@@ -89,7 +89,7 @@ def test_parameters_of_the_user_list_go_to_their_bounds_and_the_last_of_two_coun
 
 
 @zap_users
-def test_who_may_not_see_users_is_refused_whatever_they_ask_for(dialect, phone, untouched, route, subtests):
+def test_a_caller_who_may_not_see_users_is_refused_for_any_query(dialect, phone, untouched, route, subtests):
     call = route.call(phone).but(token=dialect.phone(InProcess()).sign_up().access_token)
     for query in ("bodyLimit=5", "pageLimit=1000000", "startDate=2023-02-27", *ODD_QUERIES):
         with subtests.test(query=query[:30]):

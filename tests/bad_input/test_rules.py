@@ -1,4 +1,4 @@
-"""Well-formed input that a rule refuses: a wrong value, or another user's; in both dialects."""
+"""Well-formed input that breaks a rule, in both dialects: a wrong value, or a value that belongs to another user."""
 
 import pytest
 
@@ -63,7 +63,7 @@ TAKEN = [
 
 
 @pytest.mark.parametrize(("dialect", "field", "refusal"), TAKEN, ids=[f"{case[0]}, {case[1]}" for case in TAKEN])
-def test_what_another_user_has_is_refused_in_any_case(dialect, good, untouched, subtests, field, refusal):
+def test_a_value_of_another_user_is_refused_in_any_case(dialect, good, untouched, subtests, field, refusal):
     other = User.objects.get(phone_number="+49")
     value = {"username": other.username, "email": other.email, "phoneNumber": other.phone_number}[field].upper()
     for name in ({ZAP: "register", BUDDY: "sign up"}[dialect], "change"):
@@ -73,7 +73,7 @@ def test_what_another_user_has_is_refused_in_any_case(dialect, good, untouched, 
 
 
 @both
-def test_a_code_is_asked_for_alike_by_whoever_it_may_be(dialect, good, untouched, subtests):
+def test_a_request_for_a_code_gets_the_same_answer_for_known_and_unknown_identities(dialect, good, untouched, subtests):
     call = good("ask for a code")
     with undone():
         known = dialect.success(call.send())

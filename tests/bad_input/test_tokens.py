@@ -1,4 +1,4 @@
-"""Tokens that are missing, broken, dead, or of the wrong kind, in both dialects."""
+"""Tokens that are missing, malformed, ended or of the wrong kind, in both dialects."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -54,7 +54,7 @@ def test_a_token_that_is_spoilt_is_refused(call, dialect, route, phone, untouche
 
 @each(TAKING_TOKENS)
 def test_a_token_put_together_again_unspoilt_is_good_by_any_scheme_in_any_case(call, dialect, phone, subtests):
-    # Without this check the forgeries could all be refused for something that they share.
+    # Without this check, the forgeries could all be refused for another reason that they share.
     token = call.token or phone.access_token
     again = Genuine(token).claiming()
     assert again != token

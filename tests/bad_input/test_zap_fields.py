@@ -1,4 +1,4 @@
-"""The fields of ZAP's bodies: of the wrong type, missing, out of bounds; and odd values that are accepted."""
+"""The fields of ZAP's bodies: wrong types, missing values, values out of range, and odd values that are accepted."""
 
 import itertools
 
@@ -23,7 +23,7 @@ def dialect():
 def test_a_field_that_is_no_text_or_cannot_be_stored_is_named(call, route, untouched, subtests):
     no_texts = [0, 7, -1.5, 10**4000, *NO_TEXT, DEEP, *UNSTORABLE, "x" * 100_000, "\0" * 10_000, "é" * 5000]
     for field, value in itertools.product(route.required + route.optional, no_texts):
-        if field == "otp" and value in (0, 7, -1.5):  # which may be a number
+        if field == "otp" and value in (0, 7, -1.5):  # may be a number
             continue
         with subtests.test(field=field, value=repr(value)[:30]):
             assert zap_fields(call.with_fields(**{field: value}).send()) == (400, "invalid_request", [field])
@@ -37,11 +37,11 @@ def test_a_required_field_that_is_left_out_empty_or_misspelt_is_named(call, rout
         spellings = [field + "\0", field + "\ud800", "\ufeff" + field, field.upper(), f"{field}[]", f" {field}"]
         absent = {"left out": rest} | {repr(name): rest.with_fields(**{name: call.body[field]}) for name in spellings}
         empty = {"empty": call.with_fields(**{field: ""})}
-        if (route.name, field) != ("change password", "email"):  # the value of a user who has none
+        if (route.name, field) != ("change password", "email"):  # the value of a user without one
             empty["null"] = call.with_fields(**{field: None})
-        if "password" not in field.lower():  # whose blanks count
+        if "password" not in field.lower():  # blanks at its ends count
             empty["blank"] = call.with_fields(**{field: " \t\n"})
-        # A log-in without either of its two names reports the first one as missing.
+        # A log-in without both names reports the first one as missing.
         lacking = "identity" if route.name == "login by email" and field == "email" else field
         for name, broken in (absent | empty).items():
             with subtests.test(field=field, how=name):
@@ -52,7 +52,7 @@ def test_a_required_field_that_is_left_out_empty_or_misspelt_is_named(call, rout
 
 @each(route for route in ROUTES if route.required)
 def test_no_body_and_an_empty_object_lack_all_the_required_fields(call, untouched, route):
-    # One of two fields is required once the others are there.
+    # One of two fields is required if the others are present.
     one_of_two = {"login": "identity", "login by email": "email", "ask for an email code": "email"}.get(route.name)
     required = [field for field in route.required if field != one_of_two]
     for body in (None, {}):
@@ -125,7 +125,7 @@ HARMLESS = {
 
 
 @each(ROUTES)
-def test_what_is_optional_unknown_or_ignored_is_no_reason_to_refuse(call, route, subtests):
+def test_optional_unknown_or_ignored_fields_are_no_reason_to_refuse(call, route, subtests):
     for fields in [UNKNOWN, *HARMLESS.get(route.name, [])]:
         with subtests.test(fields=repr(fields)[:40]), undone():
             zap_success(call.with_fields(**fields).send())
@@ -134,7 +134,7 @@ def test_what_is_optional_unknown_or_ignored_is_no_reason_to_refuse(call, route,
 
 
 @pytest.mark.parametrize("name", ["register", "change"])
-def test_what_only_staff_may_set_is_ignored_from_others_however_it_is_spelt(good, name):
+def test_fields_that_only_staff_may_set_are_ignored_from_others_in_any_form(good, name):
     fields = {"is_staff": True, "isStaff": True, "is_superuser": True, "role_id": 1, "roleId": 1, "id": "0" * 24}
     fields |= {"emailVerified": True, "email_verified": True, "is_active": False, "deletedAt": "2023-02-27"}
     made = zap_success(good(name).with_fields(**fields).send())

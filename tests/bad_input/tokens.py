@@ -36,7 +36,7 @@ def _id_of_another(model: type[App] | type[User], own: str) -> str:
     return model._default_manager.exclude(pk=own).values_list("pk", flat=True)[0]
 
 
-# One way to break a token of ours. `App` and `User` need a second row each.
+# A way to break a valid token. `App` and `User` each need a second row.
 FORGERIES: dict[str, Callable[[Genuine], str]] = {
     "garbage": lambda _: "garbage",
     "dots": lambda _: "..",

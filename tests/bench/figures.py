@@ -1,4 +1,4 @@
-"""Made-up figures of a run."""
+"""Made-up results of a run."""
 
 from bench.measure import Part
 from bench.results import Everybody, Results

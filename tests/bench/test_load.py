@@ -1,4 +1,4 @@
-"""The bench's client does not accept a wrong answer as a right one."""
+"""The bench's client refuses a wrong answer."""
 
 import threading
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from bench.load import WrongAnswer, client, request
 
 
 class Service(BaseHTTPRequestHandler):
-    """Answers with the status that the path names."""
+    """Answers with the status that is in the path."""
 
     protocol_version = "HTTP/1.1"
 

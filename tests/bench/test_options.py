@@ -9,7 +9,7 @@ from bench.__main__ import main
         (["--only", "nonsense"], "there is no 'nonsense'; there are read, logout, refresh, login, drivers, sizes"),
         (["--only", "read,"], "there is no ''"),
         (["--rounds", "0"], "'0' is not a number of rounds"),
-        (["--quick", "--report"], "--quick measures nothing that is fit for --report"),
+        (["--quick", "--report"], "--quick is too inexact for --report"),
         (["--json", "/no/such/folder/file"], "there is no folder"),
     ],
 )

@@ -1,4 +1,4 @@
-"""How the outage bench reads the answers that one worker gave."""
+"""How the outage bench evaluates the answers of one worker."""
 
 from bench.outage import Answer, figures
 

@@ -1,4 +1,4 @@
-"""How a run is judged: by the median of the rounds' ratios."""
+"""How a run is judged: by the median of the ratios of its rounds."""
 
 import pytest
 

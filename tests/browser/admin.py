@@ -1,4 +1,4 @@
-"""Visit the admin with a real browser and note what goes wrong."""
+"""Visit the admin with a real browser and collect problems."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,7 @@ from tests.phones import PASSWORD
 
 @contextmanager
 def browsing(url: str, name: str, *, theme: str = "light", violations: list[str] | None = None) -> Iterator[Page]:
-    """A page of the admin after log-in by its form. Don't use the ORM in the block: see `tests.browser.chromium.visit`.
-
-    Violations of the content security policy are added to ``violations``. Without that list they are errors.
-    """
+    """Yield a page of the admin after a log-in by its form. Don't use the ORM in the block: see `chromium.visit`."""
     problems: list[str] = []
     foreign: list[str] = []
     with sync_playwright() as playwright, launch(playwright.chromium) as browser:
@@ -30,5 +27,5 @@ def browsing(url: str, name: str, *, theme: str = "light", violations: list[str]
         page.wait_for_url(f"{url}/admin/")
         yield page
     assert not problems
-    # Nothing is loaded from a CDN.
+    # No file is loaded from a CDN.
     assert not [address for address in foreign if not address.startswith("data:")]

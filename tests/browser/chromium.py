@@ -1,4 +1,4 @@
-"""Visit the app's page with a real browser. The browser is closed before the test looks at the results."""
+"""Visit the app's page with a real browser. The browser closes before the test checks the results."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserType, ConsoleMessage, Error, Page, Respon
 from users.clients import NewApp
 
 CHROMIUM = shutil.which("chromium")
-# Chromium sends only what the page asks for, nothing of its own.
+# Chromium then sends only the page's requests.
 FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -23,7 +23,7 @@ FLAGS = [
 
 @dataclass(frozen=True)
 class Exchange:
-    """A call of the page and its answer, as they were on the wire."""
+    """A call of the page and its answer, as sent over the wire."""
 
     method: str
     path: str
@@ -44,8 +44,8 @@ class Visit:
 def visit(page_url: str, function: str, argument: Any, *, app: NewApp, api: str) -> Visit:
     """Open the page in Chromium, start the client for ``app``, and run one of the page's functions.
 
-    Playwright's event loop runs in this thread until it is stopped, and Django's ORM refuses to
-    work beside it. Nothing of the browser therefore outlives this call.
+    Playwright's event loop runs in this thread until it is stopped, and Django's ORM refuses to work during that time.
+    So the browser is closed before this function returns.
     """
     seen, answers = Visit(), []
     with sync_playwright() as playwright, launch(playwright.chromium) as browser:
@@ -61,7 +61,7 @@ def visit(page_url: str, function: str, argument: Any, *, app: NewApp, api: str)
 
 
 def launch(chromium: BrowserType):
-    # Playwright's default is no sandbox; root cannot have one.
+    # Playwright's default is no sandbox. Root can't have one.
     return chromium.launch(executable_path=CHROMIUM, args=FLAGS, chromium_sandbox=os.geteuid() != 0)
 
 
@@ -78,7 +78,7 @@ def listen(page: Page, seen: Visit, answers: list[Response]) -> None:
 
     page.on("console", note)
     page.on("pageerror", note_error)
-    # Playwright sets an attribute on its handlers, which a built-in method does not allow.
+    # Playwright sets an attribute on its handlers. Built-in methods don't allow that.
     page.on("response", lambda answer: answers.append(answer))
 
 

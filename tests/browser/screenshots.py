@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 DATA = tempfile.mkdtemp(prefix="zapauth-screenshots-")
-# Made-up sessions are used so rarely that the sweep would end them.
+# Made-up sessions are seldom used, so the sweep would end them.
 os.environ |= {"DJANGO_SETTINGS_MODULE": "zapauth.settings", "DATA_DIR": DATA, "SESSION_IDLE_TIMEOUT": "0"}
 
 import django  # noqa: E402

@@ -1,4 +1,4 @@
-"""The admin in a real browser, over a real server with two workers: what staff do during a call."""
+"""The admin in a real browser, with two workers: the steps of a support call."""
 
 import re
 from dataclasses import dataclass
@@ -59,7 +59,7 @@ def test_one_of_a_users_sessions_is_ended_and_the_phones_next_request_is_refused
     new_staff("Support", name="sven")
     session = Session.objects.get(device_token=device_token("push 0"))
     with browsing(admin, "sven") as page:
-        # The first page waits for a name: no click is needed until the user's page.
+        # The search field has the focus, so no click is needed until the user's page.
         page.keyboard.type("ann")
         page.keyboard.press("Enter")
         expect(page.locator("#live-sessions tbody tr")).to_have_count(2)
@@ -98,7 +98,7 @@ def test_a_saved_form_leaves_alone_what_others_changed_and_a_reset_code_is_sent(
     ann = User.objects.get(username="ann")
     with browsing(admin, "olga") as page:
         page.goto(f"/admin/users/user/{ann.pk}/change/")
-        # Meanwhile she changes it herself.
+        # Meanwhile Ann changes it herself.
         assert phones.tablet.ask("PUT", f"/v1/users/{ann.pk}", {"email": "new@example.org"}).status == 200
         page.locator("[name=name]").fill("Ann Lee")
         page.get_by_role("button", name="Save and continue editing").click()
@@ -136,7 +136,7 @@ def test_all_that_match_are_logged_out_and_not_only_those_of_the_page(admin, pho
         page.get_by_role("button", name="Run").click()
         expect(page.get_by_role("heading", name=f"End {matching} sessions of")).to_be_visible()
         page.get_by_role("button", name=f"End {matching} sessions").click()
-        # The browser itself asks for the reason.
+        # The browser itself asks for the missing reason.
         assert page.locator("textarea:invalid").count() == 1
         page.get_by_label("Reason").fill("Broken release 3.2")
         page.get_by_role("button", name=f"End {matching} sessions").click()

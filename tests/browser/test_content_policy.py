@@ -80,7 +80,7 @@ def test_every_page_of_the_admin_works_under_the_policy(admin):
         press_the_form_of_a_user(page, ann.pk)
         press_the_form_of_a_group(page)
         page.goto(f"/admin/user_sessions/bulkrun/{run.pk}/change/")
-        with page.expect_response(f"**/{run.pk}/change/"):  # the page asks again by itself
+        with page.expect_response(f"**/{run.pk}/change/"):  # the page reloads by itself
             expect(page.get_by_role("progressbar").locator("svg")).to_have_attribute("width", "44%")
         press_explain(page)
         press_password_and_log_out(page)
@@ -88,7 +88,7 @@ def test_every_page_of_the_admin_works_under_the_policy(admin):
 
 
 def note(message: ConsoleMessage, said: list[str]) -> None:
-    # HTMX complains when somebody leaves the page of a run while it asks for the progress.
+    # HTMX logs an error if somebody leaves a run's page while it loads the progress.
     if message.type in ("error", "warning") and "htmx:send" not in message.text:
         said.append(f"{message.location.get('url')}: {message.text}")
 

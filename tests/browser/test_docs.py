@@ -1,4 +1,4 @@
-"""The API page in a real browser: it is complete, it calls the API, and it calls nobody else."""
+"""The API page in a real browser: it is complete, it calls the API, and it calls no other server."""
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -16,7 +16,7 @@ pytestmark = [
 def test_the_page_shows_every_operation_and_calls_the_api_with_a_token_that_it_is_given(api):
     phone = ZapPhone(Live(api)).sign_up()
     errors, requests = [], []
-    # As in `chromium.visit`: the ORM does not work beside Playwright, so nothing of Playwright outlives this block.
+    # As in `chromium.visit`: the ORM does not work beside Playwright, so Playwright stops before the block ends.
     with sync_playwright() as playwright, launch(playwright.chromium) as browser:
         page = browser.new_page(color_scheme="dark")
         page.on("pageerror", lambda error: errors.append(error.message))

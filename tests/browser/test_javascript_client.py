@@ -17,7 +17,7 @@ PACKAGES = [HERE / "node_modules" / name for name in ("buddy-sdk", "jquery")]
 ACCESS_TOKEN_INVALID = 260
 USER_TOKEN_REQUIRED = 263
 SIGNATURE_INVALID = 258
-NO_INTERNET = -1  # the client's own number for an answer that the browser does not let it read
+NO_INTERNET = -1  # the client's own number for an answer that the browser hides from it
 
 pytestmark = [
     pytest.mark.browser,
@@ -46,19 +46,19 @@ def user():
 
 @pytest.fixture
 def life(api, app, user, site_port):
-    """A user signs up, logs out, logs in and logs out again."""
+    """Sign up, log out, log in and log out again."""
     page = f"http://127.0.0.1:{site_port}/app.html"
     return visit(page, "signUpLogOutAndComeBack", user, app=app, api=api)
 
 
 def granted_tokens(wire):
-    """The access tokens that the page was given, in order."""
+    """The access tokens that the page received, in order."""
     results = [exchange.json["result"] for exchange in wire if exchange.status < 400]
     return [result["accessToken"] for result in results if "accessToken" in result]
 
 
 def call_with(token, *, api, app, signed=True):
-    """Call `GET /users/me` from outside of the browser."""
+    """Call `GET /users/me` without the browser."""
     authorization = f"Buddy {token}"
     if app.shared_secret and signed:
         text = f"GET\n{app.app.pk}\n/users/me"
@@ -99,7 +99,7 @@ def test_the_client_knows_who_logged_in_and_until_when(life, user):
         assert seen["created"] == to_milliseconds(stored.created_at)
     first, second = Session.objects.filter(user=stored).order_by("created_at")
     for seen, session in ((signed_up, first), (logged_in, second)):
-        # The client made a Date of it, otherwise it would be a string here. An `exp` has whole seconds.
+        # The client converted it to a Date, otherwise it would be a string here. An `exp` has whole seconds.
         assert isinstance(seen["accessTokenExpires"], datetime)
         assert seen["accessTokenExpires"] == session.expires_at.replace(microsecond=0)
 
@@ -108,7 +108,7 @@ def test_the_client_knows_who_logged_in_and_until_when(life, user):
 def test_the_clients_logouts_end_the_users_sessions_and_no_other(life, user):
     sessions = list(Session.objects.order_by("created_at"))
     user_id = User.objects.get(username=user["username"]).pk
-    # Twice: the registration, the log-in, and the token of the logout, which the client ignores.
+    # Two times three sessions: of the registration, of the log-in, and of the logout's token, which the client ignores.
     assert [session.user_id for session in sessions] == [None, user_id, None] * 2
     logouts = [exchange for exchange in life.wire if exchange.path == "/users/me/logout"]
     for ended, logout in zip((sessions[1], sessions[4]), logouts, strict=True):
@@ -150,7 +150,7 @@ def test_a_page_of_an_origin_that_is_not_allowed_cannot_call_the_api(api, app, u
     attempt = visit(f"http://localhost:{site_port}/app.html", "signUp", user, app=app, api=api)
     assert attempt.result == {"errorNumber": NO_INTERNET, "result": None}
     assert any("blocked by CORS policy" in text for text in attempt.console)
-    # The preflight failed: the call itself was never sent.
+    # The preflight failed, so the browser did not send the call.
     assert attempt.wire == []
     assert not Device.objects.exists()
     assert not User.objects.exists()

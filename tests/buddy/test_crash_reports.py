@@ -1,4 +1,4 @@
-"""`POST /devices/current/crashreports`: which parts of a report are stored, and how much of each."""
+"""`POST /devices/current/crashreports`: which parts of a report are stored, and up to which length."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""An earlier token of a device: what it still does, and that it can't harm the user who is logged in now."""
+"""An earlier app-level token of a device: what it allows, and that it can't harm the user who is logged in now."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def log_in(phone, token, name):
 
 @pytest.fixture
 def thief(new_phone):
-    """Owned the phone before, logged out, and kept the app-level token from the logout."""
+    """The phone's previous owner, who logged out and kept the app-level token of that logout."""
     thief = new_phone(device_token="hers").sign_up()
     thief.kept = buddy_success(thief.log_out())["accessToken"]
     return thief
@@ -30,7 +30,7 @@ def thief(new_phone):
 
 @pytest.fixture
 def anna(thief):
-    """Owns the phone now, and logged in with the token that the thief has kept."""
+    """The phone's present owner, who logged in with the token that the thief has kept."""
     anna = BuddyPhone(InProcess(), device_token="hers", app_id=thief.app_id, app_key=thief.app_key)
     anna.app_token = thief.kept
     return anna.sign_up()

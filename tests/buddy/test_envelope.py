@@ -109,7 +109,7 @@ def test_what_there_is_no_value_for_is_left_out_rather_than_null(answers, new_ph
 def test_no_object_has_keys_that_differ_only_in_case(answers):
     objects = []
     for reply in answers().values():
-        # As pairs: a dictionary would hide a key that comes twice.
+        # Pairs, because a dictionary would hide a repeated key.
         json.loads(reply.text, object_pairs_hook=lambda pairs: objects.append([name for name, _ in pairs]))
     assert len(objects) > len(list(routes()))
     for names in objects:
@@ -139,7 +139,7 @@ def test_times_are_milliseconds_since_1970_in_utc(new_phone, settings, at):
         now = datetime.now(UTC)
     milliseconds = (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
     assert user["created"] == user["lastLogin"] == f"/Date({milliseconds})/"
-    # An `exp` has whole seconds. The answer shows the token's own.
+    # An `exp` has whole seconds. The answer has the same time as the token.
     expires = int(WIRE_DATE.fullmatch(user["accessTokenExpires"])[1])
     assert expires == int((now + settings.SESSION_LIFETIME).timestamp()) * 1000
 
@@ -211,5 +211,5 @@ def test_no_answer_has_a_status_that_the_ios_client_takes_for_no_internet(new_ph
     ]
     statuses = [reply.status for reply in refused]
     assert set(statuses) <= {200, 201, 400, 401, 402, 403, 404, 405, 500, 429}
-    assert statuses.count(429) == 1  # the exception: clients should wait before the next try
+    assert statuses.count(429) == 1  # with one exception: clients should wait before the next try
     assert refused[-1].headers["retry-after"]

@@ -1,4 +1,4 @@
-"""Buddy's table of errors. The name of a test has the error, its number and its cause."""
+"""Buddy's table of errors. The name of each test has the error, its number and its cause."""
 
 import re
 import sys
@@ -93,7 +93,7 @@ def test_auth_access_token_invalid_0x104_is_a_401_for_the_token_of_an_ended_sess
     phone = new_phone().sign_up()
     phone.log_out()
     assert error_of(phone.me()) == (401, "AuthAccessTokenInvalid", 260)
-    # This error tells the JavaScript client to register again, whichever call it made.
+    # After this error the JavaScript client registers again, whichever call it made.
     assert error_of(phone.ask("POST", "/users/login", {})) == (401, "AuthAccessTokenInvalid", 260)
 
 

@@ -1,4 +1,4 @@
-"""`POST /users` and `POST /users/login`: a user logs in on a device, which ends the session of another user there."""
+"""`POST /users` and `POST /users/login`. A login on a device ends the session of another user there."""
 
 from datetime import timedelta
 from urllib.parse import urlencode

@@ -1,4 +1,4 @@
-"""`POST /users/me/logout`: what a logout does. The ping works before and after it."""
+"""`POST /users/me/logout`: what a logout ends. The ping works before and after it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The ways in which Buddy's clients write requests: headers, bodies, spellings, values, and calls from a browser."""
+"""The forms in which Buddy's clients send requests: headers, bodies, spellings, values, and calls from a browser."""
 
 import json
 from urllib.parse import urlencode

@@ -1,4 +1,4 @@
-"""Apps with a shared secret: the server signs the answer to a registration, the client each request with a token."""
+"""Apps with a shared secret. The server signs the answer to a registration, the client each request with a token."""
 
 import hashlib
 import hmac
@@ -31,7 +31,7 @@ def phone(new_phone, signed_app):
 
 @pytest.fixture
 def sign(signed_app):
-    """A signature as the documentation describes it, without the server's code."""
+    """Sign as the documentation describes it, without the server's code."""
 
     def signature(text):
         return hmac.new(signed_app.shared_secret.encode(), text.encode(), hashlib.sha256).hexdigest()
@@ -108,7 +108,7 @@ def test_a_signature_of_anything_else_is_refused(phone, signed_app, sign):
 
 
 def test_one_signature_is_good_for_any_token_query_and_body_at_any_time(phone, new_phone, signed_app, sign):
-    """docs/security.md says so: of a request, only the method and the path are signed."""
+    """docs/security.md states this: only the method and the path of a request are signed."""
     signature = sign(f"PATCH\n{signed_app.app.pk}\n/devices/current")
     other = new_phone(app_id=signed_app.app.pk, app_key=signed_app.key)
     assert other.register_device().status == 201

@@ -75,7 +75,7 @@ def test_paging_back_by_tokens_shows_the_same_pages_in_reverse(staff):
         back.append(page_of(staff, token=back[-1]["previousToken"]))
     assert [ids_in(page) for page in back] == [ids_in(page) for page in reversed(forth)]
     assert [len(page["pageResults"]) for page in forth] == [3, 3, 1]
-    # And forward again from a page that was reached backward.
+    # Then forward again from a page that was reached backward.
     assert ids_in(page_of(staff, token=back[-1]["nextToken"])) == ids_in(forth[1])
 
 

@@ -1,4 +1,4 @@
-"""`GET`, `PATCH` and `DELETE` of `/users/me` and `/users/:id`: the caller's own user, and for staff any user."""
+"""`GET`, `PATCH` and `DELETE` of `/users/me` and `/users/:id`: the caller's own user, and any user for staff."""
 
 import pytest
 

@@ -91,7 +91,7 @@ class AndroidApp(SDK):
         envelope = reply.json
         if reply.status >= 300:
             return Result(None, envelope["error"], envelope["errorNumber"])
-        assert None not in envelope.values()  # getAsString of a JsonNull raises
+        assert None not in envelope.values()  # getAsString of a JsonNull raises an exception
         # "Can't deal with JSON": the client can read neither.
         assert envelope["result"] is not None
         assert not isinstance(envelope["result"], list)
@@ -115,7 +115,7 @@ class Token:
 
 def to_milliseconds(text: str) -> int:
     match = re.search(r"/Date\((-?\d+)\)/", text)
-    assert match, text  # the value would be null, and the next call would raise
+    assert match, text  # the value would be null, and the next call would raise an exception
     return int(match[1])
 
 

@@ -1,6 +1,6 @@
-"""What the replayed clients share: an app's credentials, a connection to the server, the error numbers.
+"""The parts that the replayed clients share: an app's credentials, a connection to the server, the error numbers.
 
-Each client has a class of its own beside its tests. The class sends the same bytes as the published client and
+Each client has its own class beside its tests. The class sends the same bytes as the published client and
 changes its own state by the answer in the same way, including the client's oddities.
 """
 
@@ -24,7 +24,7 @@ NEW_PASSWORD = "another-pass-2"
 
 @dataclass(frozen=True)
 class Result:
-    """What an app gets back from a call: a value, or an error with its name and number."""
+    """The result of a call for the app: a value, or an error with its name and number."""
 
     value: Any = None
     error: str | None = None
@@ -62,5 +62,5 @@ def sign(secret: str, text: str) -> str:
 
 
 def log_out_elsewhere(user_id: str) -> None:
-    """End the session on the server, as support staff would. The client notices at its next call."""
+    """End the session on the server, as support staff would. The client learns of it at its next call."""
     assert end_sessions(Session.objects.filter(user=user_id), actor=None, reason=EndReason.STAFF)

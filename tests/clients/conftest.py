@@ -1,4 +1,4 @@
-"""Fixtures for the replayed clients: an app of their own, in process and over HTTP."""
+"""Fixtures for the replayed clients: an app for them, in process and over HTTP."""
 
 import pytest
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def app(request, db):
-    """An app that does not sign requests, unless the test asks for one that does."""
+    """An app that does not sign requests, unless the test asks for a signed one."""
     from tests.phones import new_name
     from users.clients import create_app
 

@@ -1,4 +1,4 @@
-"""The .NET client. It uses HttpWebRequest and Newtonsoft, tells errors apart by name, and ignores case in keys."""
+"""The .NET client. It uses HttpWebRequest and Newtonsoft, distinguishes errors by name, and ignores case in keys."""
 
 import json
 import re
@@ -106,7 +106,7 @@ class DotNetApp(SDK):
     def _set_current_user(self, result: Result) -> Result:
         if not result.error:
             user = to_user(result.value)
-            # Not an `or`: after a second log-in of the same user the client keeps the token of the first.
+            # After a second log-in of the same user the client keeps the first token.
             if self.user_token != result.value["accesstoken"] and self.user_id != user["id"]:
                 self.user_token, self.user_id = result.value["accesstoken"], user["id"]
         return result

@@ -1,4 +1,4 @@
-"""The iOS client. It uses AFNetworking, tells errors apart by number, and reads an unknown status as "no internet"."""
+"""The iOS client. It uses AFNetworking, knows errors by number, and reads an unknown status as "no internet"."""
 
 import json
 from datetime import datetime
@@ -82,7 +82,7 @@ class IOSApp(SDK):
             content = to_nsjson(parameters)
         result = self._read(self.request(method, path, headers=headers, content=content))
         if result.error == NO_INTERNET and self.connected:
-            # It sends pings, with growing pauses, until the answer is none of these.
+            # It sends pings, with growing pauses, until the answer is none of these errors.
             self.connected = False
             self.connected = self.call("GET", "/service/ping").error is None
         elif result.number == USER_TOKEN_REQUIRED:

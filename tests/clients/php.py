@@ -16,7 +16,7 @@ from users.clients import NewApp
 
 
 class GuzzleError(Exception):
-    """Its text is the status. No script catches it: the client documents another name for the class."""
+    """Its text is the status. No script catches it, because the client documents another name for the class."""
 
 
 class PHPScript(SDK):
@@ -26,13 +26,13 @@ class PHPScript(SDK):
         self, send: Transport, app: NewApp, *, ini: dict[str, str] | None = None, model: str | bool = ""
     ) -> None:
         super().__init__(send, app)
-        self.model = model  # `false` when its detection does not know the device
+        self.model = model  # `false` if its detection does not know the device
         self.ini = {} if ini is None else ini
         self.unique_id = self.ini.setdefault("unique_id", "4b340550242239.64159797")  # uniqid("", true)
 
     @property
     def token(self) -> str | None:
-        """The user's token if there is one, even an expired one; otherwise the device's."""
+        """The user's token, even an expired one. Without one, the device's."""
         kind = "user" if "user_access_token" in self.ini else "device"
         is_good = int(self.ini.get(f"{kind}_access_token_expires", "0")) > time.time() * 1000
         return self.ini[f"{kind}_access_token"] if is_good else None
@@ -55,7 +55,7 @@ class PHPScript(SDK):
         return self._keep_user(self.post("/users/login", {"username": name, "password": password}))
 
     def log_out(self) -> None:
-        """Log out. The server is not told."""
+        """Log out locally. The client sends no request."""
         for name in ("user_access_token", "user_access_token_expires", "user_id"):
             self.ini.pop(name, None)
 
@@ -93,6 +93,6 @@ class PHPScript(SDK):
         assert "serviceRoot" not in grant
 
     def _set(self, name: str, value: str) -> None:
-        # PHP parses the values in the file: quotes, blanks, and arithmetic and variable signs are changed.
+        # PHP parses the values in the file. It changes quotes, blanks, and the signs of arithmetic and variables.
         assert re.fullmatch(r"[\w.-]+", value)
         self.ini[name] = value

@@ -1,4 +1,4 @@
-"""The Python client. It uses requests, keeps its tokens in an ini file, drops none, and sees only an error's status."""
+"""The Python client. It uses requests, keeps all its tokens in an ini file, and sees only an error's status."""
 
 import json
 import re
@@ -33,7 +33,7 @@ class PythonScript(SDK):
 
     @property
     def token(self) -> str | None:
-        """The user's token or else the device's, if it has not expired."""
+        """The user's token, or the device's if the user has none. An expired token counts as none."""
         return self._held("user") or self._held("device")
 
     @property
@@ -61,7 +61,7 @@ class PythonScript(SDK):
         return self._keep_user(self.post("/users/login", {"username": name, "password": password}))
 
     def log_out(self) -> None:
-        """Log out. The server is not told."""
+        """Log out locally. The client sends no request."""
         self._keep("user", None)
         self._save("user_id", None)
 
@@ -94,7 +94,7 @@ class PythonScript(SDK):
     def _read(self, reply: Reply) -> Any:
         if reply.status in (401, 403):
             self.logins_asked += 1
-        assert reply.headers["content-type"] == "application/json"  # an exception unless the text matches exactly
+        assert reply.headers["content-type"] == "application/json"  # raises unless the text matches exactly
         return reply.json
 
     def _keep_user(self, envelope: Any) -> Any:

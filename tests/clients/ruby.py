@@ -19,7 +19,7 @@ class RubyError(Exception):
 
 
 class RubySite(SDK):
-    """An app on the Ruby client. The app stores the tokens and passes one to each call."""
+    """An app with the Ruby client. The app stores the tokens and passes one to each call."""
 
     headers = {
         "Accept-Encoding": "gzip;q=1.0,deflate;q=0.6,identity;q=0.3",
@@ -73,7 +73,7 @@ class RubySite(SDK):
     ) -> Any:
         headers = {"Authorization": f"Buddy {token}"} if token else {}
         reply: Reply = self.request(method, path, headers=headers, content=to_form(options))
-        envelope = reply.json  # the client reads this before anything else, so it must be there
+        envelope = reply.json  # the client reads this first, so it must be present
         if reply.status in told:
             raise RubyError(envelope["error"] if envelope["error"] in NAMED else "UnknownError")
         if reply.status != success:
@@ -82,7 +82,7 @@ class RubySite(SDK):
 
 
 def to_form(options: dict[str, Any]) -> str:
-    """Encode parameters as a form: nil becomes a name with an empty value, a boolean becomes a word."""
+    """Encode parameters as a form. nil becomes a name with an empty value, a boolean becomes a word."""
     return "&".join(_field(name, value) for name, value in options.items())
 
 

@@ -1,4 +1,4 @@
-"""The Android client, replayed. Two errors make it drop its tokens; it uses a logout's token; it cannot read null."""
+"""The Android client, replayed. Two errors make it drop its tokens. It uses a logout's token. It can't read null."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -43,7 +43,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert (phone.user_token, phone.logins_shown) == (None, 1)
     assert phone.device_token.text != registered.text
 
-    # The token of the logout has no user, so the app shows its log-in and keeps the token.
+    # The token of the logout has no user, so the app shows its log-in page and keeps the token.
     assert phone.call("GET", "/users/me").number == USER_TOKEN_REQUIRED
     assert (phone.device_token is None, phone.logins_shown) == (False, 2)
     assert not phone.log_in(name, PASSWORD).error
@@ -52,7 +52,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert phone.call("GET", "/users/me").number == ACCESS_TOKEN_INVALID
     assert (phone.user_token, phone.device_token) == (None, None)
 
-    # It has dropped all tokens, registers again, and gets the same device.
+    # The client has dropped all tokens, registers again, and gets the same device.
     assert not phone.log_in(name, PASSWORD).error
     assert phone.call("GET", "/users/me").value["userName"] == name
     assert phone.wire == [
@@ -150,12 +150,12 @@ def test_a_profile_is_changed_in_javas_words_and_read_back(phone, path):
 def test_the_list_of_users_is_a_page_with_the_one_who_asks(phone):
     page = phone.call("GET", "/users", {"sortOrder": "-lastModified"}).value
     assert [user["userName"] for user in page["pageResults"]] == ["ann"]
-    # The published sample shows when users were last seen. Without that value it cannot show the list.
+    # The published sample app shows when users were last seen. Without that value it can't show the list.
     assert to_milliseconds(page["pageResults"][0]["lastLogin"]) > 0
 
 
 def test_a_name_beyond_ascii_is_stored_as_it_was_typed(in_process, app):
-    # The client sends its body in Latin-1 without saying so.
+    # The client sends its body in Latin-1 without declaring it.
     phone = AndroidApp(in_process, app)
     assert not phone.create_user("josé", PASSWORD).error
     assert User.objects.get().username == "josé"

@@ -41,7 +41,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert (desktop.user_token, desktop.logins_shown) == (None, 1)
     assert desktop.device_token != registered
 
-    # The token of the logout has no user, so the app shows its log-in and keeps the token.
+    # The token of the logout has no user, so the app shows its log-in page and keeps the token.
     assert desktop.call("GET", "/users/me").number == USER_TOKEN_REQUIRED
     assert (desktop.device_token is None, desktop.logins_shown) == (False, 2)
     assert desktop.log_in(name, PASSWORD).value["id"] == user_id
@@ -50,7 +50,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert desktop.current_user().number == ACCESS_TOKEN_INVALID
     assert (desktop.user_token, desktop.device_token, desktop.logins_shown) == (None, None, 3)
 
-    # It has dropped all tokens, registers again, and gets the same device.
+    # The client has dropped all tokens, registers again, and gets the same device.
     assert desktop.log_in(name, PASSWORD).value["id"] == user_id
     assert desktop.current_user().value["username"] == name
     assert desktop.wire == [
@@ -65,7 +65,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
 
 
 def test_who_logs_in_again_without_a_logout_is_still_logged_in(desktop):
-    # Apps log in at each start, or right after the sign-up. The client then goes on with the first token.
+    # Apps log in at each start, or right after the sign-up. The client then keeps using the first token.
     assert not desktop.log_in("ann", PASSWORD).error
     assert desktop.current_user().error is None
     assert desktop.logins_shown == 0
@@ -131,7 +131,7 @@ def test_a_date_of_birth_has_seven_digits_behind_the_point_or_none(desktop, born
 
 
 def test_the_first_page_of_users_is_asked_for_with_the_clients_own_paging_token(desktop):
-    # "size;offset": without a token from an earlier page the client's collections make up the first one.
+    # The format is "size;offset". Without a token from an earlier page, the client makes up the first one.
     page = desktop.call("GET", "/users", {"ownerID": None, "username": None, "pagingToken": "100;0"})
     assert page.error is None
     assert [user["username"] for user in page.value["pageresults"]] == ["ann"]

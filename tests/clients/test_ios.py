@@ -1,4 +1,4 @@
-"""The iOS client, replayed. It keeps its registration's token, tells errors apart by number, knows eleven statuses."""
+"""The iOS client, replayed. It keeps its registration's token, knows errors by number, and knows eleven statuses."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -42,7 +42,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert not phone.log_out().error
     assert phone.token == registered
 
-    # The token of the registration outlives the user's token. It has no user, so the app shows its log-in.
+    # The token of the registration outlives the user's token. It has no user, so the app shows its log-in page.
     assert phone.call("GET", "/users/me").number == USER_TOKEN_REQUIRED
     assert (phone.token, phone.logins_shown) == (registered, 1)
     assert phone.log_in(name, PASSWORD).value["id"] == user_id
@@ -51,7 +51,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert phone.call("GET", "/users/me").number == ACCESS_TOKEN_INVALID
     assert phone.token is None
 
-    # It has dropped all tokens, registers again, and gets the same device.
+    # The client has dropped all tokens, registers again, and gets the same device.
     assert phone.log_in(name, PASSWORD).value["id"] == user_id
     assert phone.call("GET", "/users/me").value["id"] == user_id
     assert phone.wire == [
@@ -124,7 +124,7 @@ def test_too_many_registrations_are_no_internet_and_the_phone_registers_when_it_
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"device": (1, 60)}
     phone = IOSApp(in_process, app)
     phone.device_token = None
-    # Its ping also asks for a registration, and is answered without one.
+    # The client's ping also asks for a registration, but the answer contains none.
     assert phone.call("GET", "users/me").number == ACCESS_TOKEN_INVALID
     assert phone.wire[2:] == [("POST", "/devices", 429)] * 2 + [PING, ("GET", "/users/me?", 401)]
     assert phone.connected
@@ -138,7 +138,7 @@ def test_a_ping_with_a_dead_token_is_answered(phone):
 
 
 def test_an_older_release_that_registers_with_its_dead_token_in_the_header_is_registered(phone):
-    # It drops the token, but not the header that it made from it.
+    # The client drops the token, but not the header that it made from it.
     log_out_elsewhere(User.objects.get().pk)
     phone.headers = phone.headers | {"Authorization": f"Buddy {phone.user_token}"}
     assert phone.call("GET", "users/me").number == ACCESS_TOKEN_INVALID
@@ -173,7 +173,7 @@ def test_where_the_phone_is_goes_with_every_call_and_comes_back_as_a_place(phone
 
 
 def test_the_first_page_of_users_is_asked_for_with_the_clients_own_paging_token(phone):
-    # "size;offset": without a token from an earlier page the client's collections make up the first one.
+    # The format is "size;offset". Without a token from an earlier page, the client makes up the first one.
     page = phone.call("GET", "users", {"pagingToken": "100;0"})
     assert page.error is None
     assert [user["userName"] for user in page.value["pageResults"]] == ["ann"]

@@ -35,7 +35,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert script.log_in(name, PASSWORD)["result"]["id"] == user_id
     assert script.get("/users/me")["result"]["userName"] == name
 
-    # The client does not tell the server. The script must call it itself, with an empty array as parameters.
+    # The client does not call the server. The script must do it, with an empty array as parameters.
     ended = script.token
     assert script.post("/users/me/logout", {})["result"]["accessToken"] != registered
     script.log_out()
@@ -85,7 +85,7 @@ def test_a_model_that_its_detection_does_not_know_is_false_and_taken_for_left_ou
 
 def test_a_login_whose_time_is_over_keeps_the_registrations_token_from_being_used(script, settings):
     with time_machine.travel(datetime.now(UTC) + settings.SESSION_LIFETIME + timedelta(seconds=1)):
-        # The client registers and ignores the token that it gets, so it sends none.
+        # The client registers, but ignores the new token. So it sends none.
         refuse(401, script.get, "/users/me")
         assert script.wire == [REGISTRATION, ("GET", "/users/me", 401)]
         script.log_out()
@@ -138,7 +138,7 @@ def test_who_deletes_the_account_can_sign_up_again_with_the_registrations_token(
 
 
 def test_the_users_pushes_stop_with_a_logout_by_an_empty_array(script, in_process):
-    # The client cannot send a push token. Another program that uses the same file can.
+    # The client can't send a push token. Another program that uses the same file can.
     headers = {"Authorization": f"Buddy {script.token}", "Content-Type": "application/json"}
     assert in_process("PATCH", "/devices/current", headers=headers, content='{"pushToken": "gcm"}').status == 200
     assert DeviceToken.objects.get().user_id == script.ini["user_id"]

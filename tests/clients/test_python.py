@@ -1,4 +1,4 @@
-"""The Python client, replayed. It keeps its tokens in an ini file after it exits and uses them at its next start."""
+"""The Python client, replayed. It keeps its tokens in an ini file and uses them again at its next start."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -37,7 +37,7 @@ def script(in_process, app, settings_file):
 
 def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(live, app, settings_file):
     script, name = PythonScript(live, app, settings=settings_file), new_name()
-    # No user yet: the answer asks for a log-in, and the script keeps the token of the registration.
+    # No user yet: the client reports that a log-in is needed, and the script keeps the token of the registration.
     assert script.get("/users", {})["errorNumber"] == USER_TOKEN_REQUIRED
     assert script.logins_asked == 1
     registered = script.token
@@ -45,7 +45,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert script.log_in(name, PASSWORD)["result"]["id"] == script.user_id
     assert script.get("/users/me")["result"]["userName"] == name
 
-    # The client does not tell the server. The script must call it itself. The token of the answer has no user.
+    # The client does not call the server, so the script must do it. The token of the answer has no user.
     ended, user_id = script.token, script.user_id
     assert script.post("/users/me/logout", {})["result"]["accessToken"] != registered
     script.log_out()
@@ -54,7 +54,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert script.log_in(name, PASSWORD)["result"]["id"] == user_id
     assert script.get("/users/me")["result"]["userName"] == name
 
-    # No error makes the client drop a token: it gets the same error until the user logs in.
+    # No error makes the client drop a token. It gets the same error until the user logs in.
     log_out_elsewhere(user_id)
     for asked in (3, 4):
         assert script.get("/users/me")["errorNumber"] == ACCESS_TOKEN_INVALID
@@ -112,7 +112,7 @@ def test_an_error_breaks_a_login_and_leaves_the_script_what_it_had(script, setti
 
 
 def test_a_logout_that_the_server_is_not_told_of_leaves_the_session_live_beside_the_next_users(script, in_process):
-    # The token of the registration does not say who is logged in, so it ends no session.
+    # The token of the registration has no user, so it ends no session.
     first = script.token
     script.log_out()
     script.create_user("ben", PASSWORD)

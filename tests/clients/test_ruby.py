@@ -1,4 +1,4 @@
-"""The Ruby client, replayed. It sends forms, keeps no state, and tells errors apart by name."""
+"""The Ruby client, replayed. It sends forms, keeps no state, and distinguishes errors by name."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     assert user["userName"] == name
     logged_in = site.login(registered, name, PASSWORD)["accessToken"]
     assert site.update(logged_in, user["id"], firstName="Ann")
-    # The token from the logout's answer works for the app. The ended token works for nothing.
+    # The app-level token of the logout's answer is accepted. The ended token is refused everywhere.
     after = site.logout(logged_in)["accessToken"]
     with pytest.raises(RubyError, match="AuthAccessTokenInvalid"):
         site.update(logged_in, user["id"], firstName="Bea")
@@ -43,7 +43,7 @@ def test_someone_signs_up_logs_out_comes_back_and_is_logged_out_by_the_support(l
     log_out_elsewhere(user["id"])
     with pytest.raises(RubyError, match="AuthAccessTokenInvalid"):
         site.logout(logged_in)
-    # An app that rescues this error starts from the beginning and gets the same device.
+    # An app that rescues this error registers again and gets the same device.
     again = site.register("Ruby", uniqueId="web-1")["accessToken"]
     assert site.login(again, name, PASSWORD)["firstName"] == "Ann"
     path = f"/users/{user['id']}"
@@ -144,7 +144,7 @@ def test_a_forgotten_password_is_reset_with_the_registrations_token(site, token,
     with pytest.raises(RubyError, match="UnknownError"):
         site.reset_password(token, "ann", "guess", NEW_PASSWORD)
     assert site.reset_password(token, "ann", reset_code_in(mailoutbox[0]), NEW_PASSWORD)
-    # The session that was opened with the old password has ended.
+    # The session from before the change of password has ended.
     with pytest.raises(RubyError, match="AuthAccessTokenInvalid"):
         site.logout(ann["accessToken"])
     assert site.login(token, "ann", NEW_PASSWORD)["id"] == ann["id"]

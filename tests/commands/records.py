@@ -11,5 +11,5 @@ _MODELS = (App, User, Session, BulkRun, DeviceToken, OneTimeCode, OutstandingTok
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
-    """All rows of the tables that a logout or a prune writes."""
+    """All rows of the tables that a logout or a prune can change."""
     return {model.__name__: list(model._base_manager.order_by("pk").values()) for model in _MODELS}

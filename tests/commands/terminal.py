@@ -1,4 +1,4 @@
-"""Run an operator's commands: in this process like the command line, or in another process."""
+"""Run an operator's commands: in this process, in another process, or at a terminal."""
 
 import fcntl
 import json
@@ -31,12 +31,12 @@ class Done:
 
     @property
     def json(self) -> list[Any]:
-        """Each line of the output."""
+        """The output, parsed as one JSON value for each line."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 
 def manage(line: str, *arguments: str, stdin: bytes = b"") -> Done:
-    """Run `manage.py` in this process and its transaction. Texts with spaces go into ``arguments``."""
+    """Run `manage.py` in this process and its transaction. Pass texts with spaces as ``arguments``."""
     name, *words = shlex.split(line)
     out, err, code = StringIO(), StringIO(), 0
     # Otherwise the command line would close the test's connection.
@@ -50,14 +50,14 @@ def manage(line: str, *arguments: str, stdin: bytes = b"") -> Done:
 
 
 class _Pipe(TextIOWrapper):
-    """Standard input from a pipe. It has no file descriptor; `shell` has one."""
+    """Standard input from a pipe. It has no file descriptor, unlike that of `shell`."""
 
     def isatty(self) -> bool:
         return False
 
 
 def shell(line: str, *, stdin: bytes = b"") -> Done:
-    """Run ``line`` in bash; `manage` is `manage.py` on the test database."""
+    """Run ``line`` in bash. There `manage` is `manage.py` on the test database."""
     script = f'set -o pipefail; manage() {{ "$PYTHON" manage.py "$@"; }}; {line}'
     done = subprocess.run(
         ["bash", "-c", script], cwd=ROOT, env=_environment(), input=stdin, capture_output=True, timeout=60, check=False
@@ -66,13 +66,13 @@ def shell(line: str, *, stdin: bytes = b"") -> Done:
 
 
 class Terminal:
-    """`manage.py` on a pseudo-terminal."""
+    """Runs `manage.py` on a pseudo-terminal."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", terminal: int) -> None:
         self.process, self.terminal, self.screen = process, terminal, ""
 
     def read_until(self, text: str) -> None:
-        """Returns once the screen shows it; fails when it never does."""
+        """Return when the screen shows ``text``. Fails if it never does."""
         while text not in self.screen:
             assert self._read(), f"{text!r} is not on the screen: {self.screen}"
 
@@ -80,7 +80,7 @@ class Terminal:
         os.write(self.terminal, text.encode())
 
     def press_ctrl_c(self) -> None:
-        """Again when nothing happens, as people do: one that comes just before a read waits for what is read."""
+        """Press Ctrl-C, and again if nothing happens. One that comes just before a read would wait for input."""
         for _ in range(10):
             self.type("\x03")
             with suppress(subprocess.TimeoutExpired):
@@ -88,7 +88,7 @@ class Terminal:
                 return
 
     def finish(self) -> int:
-        """Its exit code; the screen is complete."""
+        """Wait for the end and return the exit code. The screen is complete then."""
         while self._read():
             pass
         return self.process.wait(60)
@@ -98,7 +98,7 @@ class Terminal:
         assert ready, f"it says nothing any more: {self.screen}"
         try:
             data = os.read(self.terminal, 65_536)
-        except OSError:  # Linux reports the end of a terminal like this
+        except OSError:  # Linux reports the end of a terminal by this error
             return b""
         self.screen += data.decode(errors="replace")
         return data
@@ -128,8 +128,8 @@ def at_a_terminal(line: str, *, columns: int = 160) -> Iterator[Terminal]:
 
 
 def _let_ctrl_c_interrupt() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # without it Ctrl-C is an ordinary character
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # background jobs of a shell ignore it, and children inherit that
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # without a controlling terminal Ctrl-C is an ordinary character
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # shells ignore SIGINT in background jobs, and children inherit that
 
 
 def _environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`manage.py createsuperuser`: like Django's own, with a plain error when a name or an email is taken."""
+"""`manage.py createsuperuser`: like Django's own, but with a clear error if a name or an email is taken."""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -26,7 +26,7 @@ def test_a_superuser_is_created_with_a_user_name_and_an_email(db):
 
 @pytest.mark.parametrize("email", ["", "--email ''"])
 def test_the_email_may_be_left_out_or_empty(db, email):
-    User.objects.create_user("other")  # who has none either
+    User.objects.create_user("other")  # this user has no email either
     assert create(f"--username boss {email}").code == 0
     assert stored() == ("boss", None, True)
 

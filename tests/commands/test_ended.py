@@ -1,4 +1,4 @@
-"""`manage.py ended`: a record for machines, counts for people."""
+"""`manage.py ended`: writes a record for machines and counts for people."""
 
 from datetime import timedelta
 

@@ -33,7 +33,7 @@ def ben(db):
 
 
 def verdict(token):
-    """The first line of the output. Also checks that the token isn't printed, and that exit code and JSON agree."""
+    """Return the first line of the output. Check that the token isn't printed, and that exit code and JSON agree."""
     done = manage("explain", token)
     (facts,) = manage("explain --json", token).json
     assert (done.code == 0, done.err) == (facts["accepted"], "")
@@ -44,7 +44,7 @@ def verdict(token):
 
 
 def agree(phone, text, token=None, refresh=None):
-    """The verdicts on the access and the refresh token, and how the service answers them."""
+    """Check that the verdicts on both tokens match the service's answers."""
     assert verdict(token or phone.access_token) == text
     assert (phone.me(token).status == 200) == (text == "accepted")
     if phone.refresh_token:
@@ -145,7 +145,7 @@ def test_a_refresh_token_that_was_used_may_be_repeated_for_a_while_by_its_user_o
     with travel(timezone.now() + timedelta(minutes=1)):
         assert "may repeat" not in manage("explain", used).out
         agree(ann, "accepted", refresh=used_text)
-        # That was a thief's: it has ended the session.
+        # A thief used the token, which ended the session.
         agree(ann, "refused: The session has ended")
         assert "a refresh token was used twice" in manage("explain", used).out
 
@@ -156,7 +156,7 @@ def test_a_refresh_token_just_used_is_said_to_be_good_for_a_retry(ann, settings)
     assert ann.refresh().status == 200
     assert "the client that used it may repeat that until" in manage("explain", used).out
     ann.refresh_token = used
-    assert ann.refresh().status == 200  # the same client, whose answer was lost
+    assert ann.refresh().status == 200  # the same client, which did not receive the first answer
 
 
 def test_an_app_level_token_is_accepted_for_as_long_as_its_phone_is_registered(ben):

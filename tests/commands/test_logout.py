@@ -1,4 +1,4 @@
-"""`manage.py logout`: what its filters select, what it asks, what it prints, and its exit codes."""
+"""`manage.py logout`: what its filters select, what it asks and prints, and its exit codes."""
 
 import re
 from datetime import timedelta
@@ -84,7 +84,7 @@ FILTERS = [
     ("--role 63FC98989FFB63CF5CDD0587", ""),
     ("--role 8", ""),
     ("--everyone", "ann ben cleo"),
-    # Each filter narrows.
+    # Each filter narrows the selection.
     ("--app ZAP --ip 192.0.2.0/24", "ann"),
     ("--app ZAP --platform Android", ""),
     ("--user ann --user cleo --email cleo@example.org", "cleo"),
@@ -453,7 +453,7 @@ def test_the_record_says_who_did_what_why_and_how_far(people, monkeypatch):
     done = manage("logout --app ZAP --reason ' Leak, ticket 12 '")
     run = BulkRun.objects.get()
     assert done.out == f"Ended 2 sessions. Run {run.pk}\n"
-    assert "all refused since" in done.err
+    assert "all refused from" in done.err
     assert (run.source, run.operator, run.note, run.actor) == ("command", "olga@bastion", "Leak, ticket 12", None)
     assert (run.expected, run.ended, run.cut_off, run.finished_at is None) == (2, 2, True, False)
     assert run.selection == {"apps": [App.objects.get(name="ZAP").pk]}
@@ -493,7 +493,7 @@ def test_with_json_progress_and_result_are_json_lines(crowd, monkeypatch):
     monkeypatch.setattr(runs, "BATCH", 5)
     done = manage("logout --everyone --reason Leak --json")
     news, *steps, last = done.json
-    assert news["news"].startswith("all refused since")
+    assert news["news"].startswith("all refused from")
     assert steps == [{"ended": count, "of": 100} for count in range(10, 101, 10)]
     assert last == {"run": str(BulkRun.objects.get().pk), "ended": 100, "cutOff": True}
     assert done.err == ""
@@ -569,7 +569,7 @@ def test_names_from_a_pipe_and_what_a_script_sees(transactional_db):
     assert done.code == 0, done.err
     assert done.json[-1]["ended"] == 100 - live() > 0
     assert not Session.objects.filter(user=someone, ended_at=None).exists()
-    # Many sessions: the filter has read standard input, so no question is asked, even at a terminal.
+    # Many sessions. The filter has used up standard input, so the command asks nothing, even at a terminal.
     names = "\n".join(User.objects.values_list("username", flat=True))
     many = shell("manage logout --from-file - --reason Leak", stdin=names.encode())
     assert many.code == 0, many.err

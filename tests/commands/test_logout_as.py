@@ -1,4 +1,4 @@
-"""`manage.py logout --as STAFF`: it does only what that member of staff may do, and records it under their name."""
+"""`manage.py logout --as STAFF`: it does only what that member of staff may do, and records their name."""
 
 import re
 

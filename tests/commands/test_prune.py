@@ -1,4 +1,4 @@
-"""`manage.py prune`: what it deletes, and what it must keep."""
+"""`manage.py prune`: what it deletes and what it keeps."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -31,7 +31,7 @@ NOTHING = {
 
 
 def pruned(arguments=""):
-    """The kinds of rows that were deleted, and their numbers."""
+    """Return the kinds of rows that were deleted, and their numbers."""
     (facts,) = manage(f"prune --json {arguments}").json
     return {kind: count for kind, count in facts.items() if count and kind != "dryRun"}
 
@@ -101,10 +101,10 @@ def test_the_refresh_token_of_a_live_session_still_works_after_a_prune(ann):
 
 
 def test_a_revoked_token_is_listed_as_long_as_any_clock_could_take_it(ann):
-    BlacklistedToken.objects.create(token=OutstandingToken.objects.get())  # not by a logout
+    BlacklistedToken.objects.create(token=OutstandingToken.objects.get())  # a logout did not end it
     assert ann.refresh().status == 401
     expires = Session.objects.get().expires_at
-    # The clock of the machine that prunes is an hour ahead.
+    # The machine that prunes has a clock that is an hour ahead.
     with travel(expires + timedelta(hours=1)):
         pruned()
     with travel(expires - timedelta(seconds=2), tick=False):
@@ -188,7 +188,7 @@ def test_two_prunes_at_once_delete_each_row_once(monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 20)
     for batch in (make_users(20), make_sessions(400, users=20, ended=True)):
         list(batch)
-    # Each login was opened from its phone's registration, which must be deleted after it.
+    # Each login was opened from its phone's registration, so that row must be deleted after it.
     roots = list(Session.objects.order_by("pk").values_list("pk", flat=True)[:200])
     for root, child in zip(roots, Session.objects.order_by("pk")[200:], strict=True):
         Session.objects.filter(pk=child.pk).update(opened_from=root)

@@ -1,4 +1,4 @@
-"""`manage.py restored`: what it ends, what it leaves alone, what it refuses, and that a repeat is safe."""
+"""`manage.py restored`: what it ends, what it keeps, what it refuses, and that a second run is safe."""
 
 import json
 from datetime import timedelta
@@ -31,7 +31,7 @@ def guard(db, settings, tmp_path):
 
 @pytest.fixture
 def phones(db):
-    """Several phones. The mark is a minute old, so the backup seems to be made then."""
+    """Several phones. The mark is a minute old, as if the backup had been made then."""
     found = {name: ZapPhone(InProcess(), device_token=f"push of {name}").sign_up(name) for name in NAMES}
     Mark.objects.update_or_create(pk=1, defaults={"number": 500, "at": database_now() - timedelta(minutes=1)})
     return found | {"buddy": BuddyPhone(InProcess()).sign_up("buddy")}
@@ -39,7 +39,7 @@ def phones(db):
 
 @pytest.fixture
 def record(phones, tmp_path):
-    """A record of what happened after the backup. This database doesn't have these changes."""
+    """A record of changes after the backup. This database doesn't have these changes."""
     now = database_now()
     left, users = Session.objects.get(user=phones["left"].user_id), {name: phones[name].user_id for name in NAMES}
     lines = (
@@ -125,7 +125,7 @@ def test_the_same_command_resumes_an_interrupted_correction(phones, record):
     found = read_record(record.read_text().splitlines(keepends=True))
     undone = find_undone(found)
     begun = refuse_undone(undone, found, note="first", operator="me")
-    # Everything is refused now except the session that ends in a batch. No server can start yet.
+    # The cut-off refuses everything now, except the session that ends in a batch. No server can start yet.
     assert accepted(phones) == {"stays", "buddy", "left"}
     done = manage("restored --ended", str(record))
     assert done.code == 0, done.err

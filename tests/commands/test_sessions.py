@@ -1,4 +1,4 @@
-"""`manage.py sessions`: lists and counts, for people and for programs."""
+"""`manage.py sessions`: lists and counts for people and for programs."""
 
 import json
 import re
@@ -206,7 +206,7 @@ def test_a_closed_pipe_causes_no_traceback(transactional_db):
         list(batch)
     for how in ("--json", ""):
         done = shell(f"manage sessions --limit 0 {how} | head -1")
-        # 0 is possible: the table may be written before the reader leaves.
+        # the command may write the whole table before the reader closes the pipe; then its exit code is 0
         assert (done.code, done.err) in ([(141, "")] if how else [(141, ""), (0, "")])
     assert json.loads(shell("manage sessions --limit 0 --json | head -1").out)["user"]
     assert shell("manage sessions --limit 0 --json | wc -l").out.strip() == "3000"

@@ -1,4 +1,4 @@
-"""`manage.py whocan`: it lists every credential that is accepted, and no other."""
+"""`manage.py whocan`: it lists every accepted credential and no other."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ def ann(db):
 
 
 def kinds(user_id):
-    """The kinds that the command lists. The admin's page calls the same function."""
+    """Return the kinds that the command lists. The admin's page calls the same function."""
     done = manage(f"whocan {user_id} --json")
     listed = [facts["kind"] for facts in done.json]
     assert listed == [credential.kind for credential in credentials_of(User.objects.get(pk=user_id))]
@@ -33,7 +33,7 @@ def kinds(user_id):
 
 
 def accepted(phone):
-    """The kinds that the service accepts now."""
+    """Return the kinds that the service accepts now."""
     works = {
         "access tokens": phone.me().status == 200,
         "refresh token": phone.refresh().status == 200,
@@ -66,7 +66,7 @@ def forget_password(phone):
 
 
 def revoke(phone):
-    """Blacklist a refresh token like simplejwt's own tools."""
+    """Blacklist a refresh token with simplejwt's own class."""
     BlacklistedToken.objects.create(token=OutstandingToken.objects.get())
 
 

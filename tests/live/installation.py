@@ -1,4 +1,4 @@
-"""An installation of its own: a data folder, servers and commands on it, and PostgreSQL's own programs."""
+"""A separate installation: a data folder, its servers and commands, and PostgreSQL's own programs."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from zapauth.local.embedded_postgres import _Server, socket_folder
 
 
 class Installation:
-    """Its PostgreSQL runs while a test holds `embedded_postgres.running(data)`."""
+    """An installation. Its PostgreSQL runs while a test holds `embedded_postgres.running(data)`."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -85,7 +85,7 @@ class Installation:
         self.postgres("pg_dump", "--dbname=zapauth", "--format=custom", "--file", to)
 
     def restore(self, backup: Path) -> None:
-        """Restore into a new database, even if somebody is still connected to the old one."""
+        """Restore into a new database, even if a client is still connected to the old one."""
         self.postgres("dropdb", "--force", "zapauth")
         self.postgres("createdb", "zapauth")
         self.postgres("pg_restore", "--dbname=zapauth", "--exit-on-error", "--single-transaction", backup)

@@ -1,12 +1,12 @@
-"""Whether a live server accepts a phone's tokens, asked often enough that each worker answers."""
+"""Check whether a live server accepts a phone's tokens, often enough that each worker answers."""
 
-# Each request has a connection of its own, which the kernel gives to one of the workers. The chance that 20 requests
+# Each request has its own connection, which the kernel gives to one of the workers. The chance that 20 requests
 # all miss one of two workers is one in half a million.
 TRIES = 20
 
 
 def accepted_of(phone) -> int:
-    """How many of ``TRIES`` requests with the phone's access token, and of one refresh, are accepted."""
+    """Count how many of ``TRIES`` requests with the phone's access token, and of one refresh, are accepted."""
     accepted = sum(phone.me().status != 401 for _ in range(TRIES))
     if phone.refresh_token:
         accepted += phone.refresh().status != 401

@@ -1,4 +1,4 @@
-"""The client address of a request, as a real server sees it."""
+"""The client address of a request at a real server."""
 
 import json
 import socket
@@ -35,7 +35,7 @@ def behind_a_proxy(django_db_setup, django_db_blocker):
 
 
 def login_from(phone, *forwarded):
-    """Log in with these headers, in this order, and return the address on record."""
+    """Log in with these headers, in this order, and return the recorded address."""
     path, name = {"zap": ("/v1/login", "identity"), "buddy": ("/users/login", "username")}[phone.dialect]
     body = json.dumps({name: phone.username, "password": PASSWORD}).encode()
     host = phone.send.address
@@ -82,7 +82,7 @@ def test_no_other_header_with_an_underscore_counts_either(behind_a_proxy, transa
         assert send("GET", path, headers={"X_Request_ID": given}).headers["x-request-id"] != given
     with running_server(TRUSTED_PROXIES="1", HTTPS="on") as server:
         send = Live(server.base_url)
-        # The proxy says that the call used HTTPS. Without it the server redirects to HTTPS.
+        # This header states that the call used HTTPS. Without it the server redirects to HTTPS.
         assert send("GET", "/admin/login/", headers={"X-Forwarded-Proto": "https"}).status == 200
         assert send("GET", "/admin/login/", headers={"X_Forwarded_Proto": "https"}).status == 301
         both = {"X-Forwarded-Proto": "http", "X_Forwarded_Proto": "https"}

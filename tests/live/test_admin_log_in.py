@@ -1,4 +1,4 @@
-"""Log-ins to the admin, over a server with two workers: when one worker ends a session, both refuse it."""
+"""Log-ins to the admin of a server with two workers. If one worker ends a session, both refuse it."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -15,7 +15,7 @@ from tests.sessions.staff import new_staff
 
 
 def let_in(base_url: str, cookie: str) -> list[bool]:
-    """Whether the admin accepts the cookie. Each try has a connection of its own, so that each worker answers."""
+    """Return whether the admin accepts the cookie. Each try has its own connection, so that each worker answers."""
     answers = [httpx.get(f"{base_url}/admin/", cookies={"sessionid": cookie}, timeout=30) for _ in range(TRIES)]
     assert {answer.status_code for answer in answers} <= {200, 302}
     return [answer.status_code == 200 for answer in answers]

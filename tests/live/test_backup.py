@@ -1,4 +1,4 @@
-"""A backup is restored with PostgreSQL's own programs. Nobody who had logged out is logged in again."""
+"""A backup is restored with PostgreSQL's own programs. Users who had logged out stay logged out."""
 
 import os
 import re
@@ -22,7 +22,7 @@ HERE = ("stays zap", "stays buddy", "admin")
 
 
 class Story:
-    """An installation after a backup and some later events, and what the test knows of them."""
+    """An installation after a backup and later events, and the facts that the test checks."""
 
     def __init__(self, installation, folder):
         self.at, self.backup, self.record = installation, folder / "backup", folder / "record"
@@ -51,7 +51,7 @@ class Story:
         self.at.sql("UPDATE users_user SET is_active = false WHERE username = 'disabled'")
 
     def accepted(self):
-        """The phones whose access token or refresh token is accepted."""
+        """Return the phones whose access token or refresh token is accepted."""
         found = {name for name, phone in self.phones.items() if phone.me().status == 200}
         refreshing = {name: phone for name, phone in self.phones.items() if phone.dialect == "zap"}
         return found | {name for name, phone in refreshing.items() if phone.refresh().status == 200}

@@ -1,4 +1,4 @@
-"""Bad input that only a real server sees: broken bodies and requests that are not HTTP."""
+"""Bad input that needs a real server: broken bodies and requests that are not HTTP."""
 
 import json
 import socket
@@ -21,7 +21,7 @@ from users.models import OneTimeCode
 def phone(phone_kind, server):
     phone = phone_kind(Live(server.base_url), device_token="mine").sign_up()
     if phone.dialect == "zap":
-        # The code for the user's email is stored after the answer. The tables change until then.
+        # The code for the user's email is stored after the answer. Wait until then, because it changes the tables.
         wait_until(OneTimeCode.objects.filter(user=phone.user_id).exists)
     return phone
 
@@ -40,9 +40,9 @@ def connect(server):
 
 
 def answer(server, data, *, hang_up=False):
-    """Send these bytes and return the answer; None if the server closes without one. Raises: TimeoutError."""
+    """Send these bytes and return the answer, or None if the server closes without one. Raises: TimeoutError."""
     with closing(connect(server)) as connection:
-        # The server may answer and close before it has read everything. Its answer still counts.
+        # The server may answer and close before it has read everything. Then the answer still counts.
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(data)
             if hang_up:
@@ -54,7 +54,7 @@ def answer(server, data, *, hang_up=False):
 
 
 def login(phone, *headers, kind="application/json"):
-    """The head of a log-in in the phone's dialect, without the empty line at its end."""
+    """Return the head of a log-in in the phone's dialect, without the empty line at its end."""
     path, token = {"zap": ("/v1/login", ""), "buddy": ("/users/login", getattr(phone, "app_token", ""))}[phone.dialect]
     lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Type: {kind}", *headers]
     if token:

@@ -1,4 +1,4 @@
-"""`manage.py logout` as operators run it: a process that may die at any moment, beside a server with many workers."""
+"""`manage.py logout` as operators run it: a process that may be killed at any moment, beside a running server."""
 
 import json
 import random
@@ -27,7 +27,7 @@ from tests.sessions.population import new_session
 
 SESSIONS, BATCH, KILLS = 3000, 20, 10
 FILTERS = ["--platform", "ios", "--platform", "android", "--reason", "keys leaked"]
-# Like manage.py, but with small batches, so that there are many moments between two batches.
+# Like manage.py, but with small batches, so that there are many moments between batches.
 MANAGE = f"""
 import runpy, sys
 import django
@@ -41,7 +41,7 @@ runpy.run_path("manage.py", run_name="__main__")
 
 @contextmanager
 def logout(*arguments):
-    """Run the command in the background. It is killed at the end of the block."""
+    """Run the command in the background. Kill it at the end of the block."""
     process = subprocess.Popen(
         [sys.executable, "-c", MANAGE, "logout", *arguments],
         cwd=ROOT,
@@ -74,13 +74,13 @@ def wait_until(happened, process, *, seconds=60):
 
 
 def ended():
-    """How many sessions the run has ended, by its row; -1 before the row exists."""
+    """Return how many sessions the run has ended, by its row; -1 before the row exists."""
     return BulkRun.objects.aggregate(ended=Coalesce(Sum("ended"), -1))["ended"]
 
 
 @pytest.fixture
 def confirmed(transactional_db):
-    """Thousands of sessions, and a command for most of them with the digest of its preview."""
+    """Make thousands of sessions, and a confirmed command that ends most of them."""
     for made in (make_users(500), make_sessions(SESSIONS, users=500)):
         list(made)
     analyze()
@@ -96,7 +96,7 @@ def meant():
 
 
 def facts():
-    """The state at one moment: of the run, the sessions and the blacklisted refresh tokens."""
+    """Return the present state of the run, the sessions and the blacklisted refresh tokens."""
     with connection.cursor() as cursor:
         cursor.execute("""
             SELECT (SELECT sum(ended) FROM user_sessions_bulkrun),
@@ -110,7 +110,7 @@ def facts():
 
 
 def ends():
-    """When each session ended, and the row of its refresh token on the blacklist."""
+    """Return when each session ended, and the blacklist row of its refresh token."""
     with connection.cursor() as cursor:
         cursor.execute("""
             SELECT s.id, s.ended_at, s.bulk_run_id, b.id
@@ -126,12 +126,12 @@ def test_a_run_that_is_killed_ten_times_ends_each_session_once_and_none_outside_
     total, chosen, killed_at = meant().count(), random.Random(9), []
     kept = {}
     for kill in range(KILLS):
-        # The first kill comes as soon as the order is on record, later ones somewhere in the middle.
+        # The first kill comes as soon as the order is recorded, the later ones in the middle.
         done = max(ended(), 0)
         wanted = done + (chosen.randrange(1, (total - done) // (KILLS + 1 - kill)) if kill else 0)
         with logout(*confirmed) as process:
             wait_until(lambda at=wanted: ended() >= at, process)
-            # Let it get into a batch.
+            # Let the run begin a batch.
             until = time.monotonic() + chosen.random() * 0.02
             while time.monotonic() < until:
                 pass
@@ -155,7 +155,7 @@ def test_a_run_that_is_killed_ten_times_ends_each_session_once_and_none_outside_
     assert set(now) == set(meant().values_list("pk", flat=True))
     assert {run_id for _, run_id, _ in now.values()} == {run.pk}
     assert facts()[2:] == (facts()[3], facts()[3], 0)
-    # It was killed at different moments, each time with work left.
+    # The command was killed at different moments. Each time some work was left.
     assert len(set(killed_at)) > KILLS / 2
     assert killed_at[-1] < total
 
@@ -203,7 +203,7 @@ def test_all_workers_refuse_what_is_cut_off_before_a_single_row_is_swept(phone_k
             assert accepted_of(phone) == 0
             assert Session.objects.exclude(ended_at=None).count() == 0
             if option == "--everyone":
-                bystander.sign_up()  # this log-in comes after the order and stays
+                bystander.sign_up()  # this log-in comes after the order, so it stays
             assert bystander.me().status == 200
         result = result_of(process)
     run = BulkRun.objects.get()

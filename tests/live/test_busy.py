@@ -1,4 +1,4 @@
-"""Users whose rows are locked wait, but other users don't. The test holds the locks."""
+"""Users with locked rows wait, but other users don't. The test holds the locks."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ SHARE, WORKERS = 2, 2
 
 
 def waiting_for_locks():
-    """How many connections wait for a lock now."""
+    """Count the connections that wait for a lock now."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
         return cursor.fetchone()[0]
@@ -35,7 +35,7 @@ def new_phone(kind, server, name):
 
 @contextmanager
 def locked(*phones):
-    """Lock these users' rows for the length of the block, on another connection."""
+    """Lock the rows of these users during the block, on another connection."""
     with transaction.atomic():
         list(User.objects.filter(pk__in=[phone.user_id for phone in phones]).order_by("pk").select_for_update())
         yield
@@ -58,7 +58,7 @@ def test_twelve_log_ins_of_a_user_whose_row_is_locked_leave_connections_for_othe
         with locked(ann):
             log_ins = [threads.submit(ann.log_in_as) for _ in range(12)]
             wait_until(lambda: waiting_for_locks() >= SHARE)
-            # Requests over the limit use no connection and are answered while the lock is still held.
+            # Requests over the limit use no connection. They are answered while the lock is still held.
             wait_until(lambda: sum(each.done() for each in log_ins) >= 12 - WORKERS * SHARE)
             assert waiting_for_locks() <= WORKERS * SHARE
             assert [ben.me().status for _ in range(10)] == [200] * 10
@@ -70,7 +70,7 @@ def test_twelve_log_ins_of_a_user_whose_row_is_locked_leave_connections_for_othe
 
 @pytest.fixture(scope="module")
 def small_server(django_db_setup, django_db_blocker):
-    """One worker with two connections. Requests that wait for a lock wait until the test releases it."""
+    """A server with one worker and two connections. Requests that wait for a lock wait until the test releases it."""
     small = {
         "WORKERS": "1",
         "DATABASE_CONNECTIONS": "2",

@@ -1,4 +1,4 @@
-"""What a real server does besides answering: it ends timed-out sessions and sends mail."""
+"""The background work of a real server: it ends timed-out sessions and sends mail."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def mailing_server(_mailing_server, mails, transactional_db):
 
 
 def sent(mails: Path, subject: str) -> list[str]:
-    """The mails with that subject that are completely written."""
+    """Return the completely written mails with that subject."""
     texts = [mail.read_text() for mail in mails.iterdir()]
     return [
         text for text in texts if f"Subject: {subject}" in text and "not even to our staff" in text.replace("\n", " ")

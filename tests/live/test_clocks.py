@@ -1,4 +1,4 @@
-"""Servers with wrong clocks: orders and token lifetimes must not depend on a server's clock."""
+"""Servers with wrong clocks: neither orders nor token lifetimes depend on a server's clock."""
 
 from io import StringIO
 
@@ -53,7 +53,7 @@ def test_a_session_and_its_tokens_have_the_databases_times(phone, server):
     session = Session.objects.get(user=phone.user_id)
     assert abs((database_now() - session.created_at).total_seconds()) < 60
     assert session.last_seen_at == session.authenticated_at == session.created_at
-    # The access token is not expired, nor valid for too long: the server with the right clock accepts it.
+    # The server with the right clock accepts the access token: it is not expired, and not valid for too long.
     phone.send = Live(server.base_url)
     assert phone.me().status == 200
     assert phone.log_out().status == 200

@@ -1,4 +1,4 @@
-"""Whichever way a session ends, no worker accepts its tokens after the answer."""
+"""Every way to end a session: after the answer no worker accepts the session's tokens."""
 
 import re
 import subprocess
@@ -70,7 +70,7 @@ def ann(phone_kind, server):
 
 
 def manage(*arguments: str, typed: str = "") -> None:
-    """Run `manage.py` as a process without a terminal. The input comes from standard input."""
+    """Run `manage.py` as a process without a terminal, with ``stdin`` as its standard input."""
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
@@ -108,7 +108,7 @@ def confirm_a_list(ann: Ann, action: str, path: str, *, across: bool) -> None:
     }
     question = ann.admin.send(path, chosen, status=200)
     token = re.search(r'name="token" value="([^"]+)"', question)[1]
-    assert ann.phone.me().status == 200  # as long as the page is a question
+    assert ann.phone.me().status == 200  # while the page still asks for a confirmation
     ann.admin.send(f"{LIST}log-out/", {"token": token, "note": "Incident"}, status=302)
 
 
@@ -134,7 +134,7 @@ def change_ones_own_password(ann: Ann) -> None:
     User.objects.filter(pk=ann.id).update(email="ann@example.org")
     body = {"userId": ann.id, "email": "ann@example.org", "oldPassword": PASSWORD, "newPassword": NEW}
     assert here.ask("POST", "/v1/changePassword", body).status == 200, here.last
-    assert here.me().status == 200  # whoever did it stays logged in
+    assert here.me().status == 200  # the member of staff who did it stays logged in
 
 
 def reset_the_password_by_a_code(ann: Ann) -> None:
@@ -193,7 +193,7 @@ def through(doors):
 
 
 def let_every_worker_accept(*phones: Phone) -> None:
-    """Make every worker accept the token once, so that a worker that caches its verdict would be found."""
+    """Make every worker accept the token once, in order to find a worker that caches its verdict."""
     for phone in phones:
         assert [phone.me().status for _ in range(TRIES)] == [200] * TRIES, phone.last
 

@@ -34,7 +34,7 @@ def accepted_after_logout(phone):
 
 
 def cpu_times(server):
-    """CPU time in seconds, by worker."""
+    """Return the CPU time in seconds for each worker."""
     return {worker.pid: sum(worker.cpu_times()[:2]) for worker in server.workers()}
 
 

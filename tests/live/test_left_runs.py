@@ -1,4 +1,4 @@
-"""A bulk order of staff whose workers are killed: the server resumes it by itself."""
+"""A bulk run of staff whose workers are killed: the server resumes it by itself."""
 
 import re
 from contextlib import closing, suppress
@@ -22,13 +22,13 @@ LOG_OUT = f"{LIST}log-out/"
 
 @pytest.fixture
 def own_server(transactional_db):
-    """A server whose workers the test may kill."""
+    """A separate server, so that the test can kill its workers."""
     with running_server() as server:
         yield server
 
 
 def order_of(browser, ids):
-    """The confirmation of an order to end these sessions, for `Browser.send`."""
+    """Return the confirmation of a run that ends these sessions, for `Browser.send`."""
     chosen = {"action": "log_out", "_selected_action": ids, "select_across": "0"}
     question = browser.send(LIST, chosen, status=200)
     return {"token": re.search(r'name="token" value="([^"]+)"', question)[1], "note": "Leak"}
@@ -64,5 +64,5 @@ def test_an_order_whose_workers_are_killed_in_the_middle_is_carried_out_by_the_s
     wait_until(lambda: BulkRun.objects.exclude(finished_at=None).exists(), seconds=60)
     run.refresh_from_db()
     assert run.ended == run.expected == meant.filter(bulk_run=run).count() == len(phones)
-    wait_until(lambda: ping(own_server) == 200)  # the new workers may start after the run is done
+    wait_until(lambda: ping(own_server) == 200)  # the new workers may start after the end of the run
     assert [phone.me().status for phone in phones] == [401] * len(phones)

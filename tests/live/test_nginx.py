@@ -1,4 +1,4 @@
-"""docs/nginx.conf in a real nginx, with a real server behind it."""
+"""docs/nginx.conf in a real nginx, in front of a real server."""
 
 import json
 import os
@@ -32,7 +32,7 @@ http {{
 
 @pytest.fixture(scope="module")
 def nginx(django_db_setup, django_db_blocker, tmp_path_factory):
-    """The port of an nginx with our configuration, other names, and one second to send a body."""
+    """The port of an nginx with our configuration, except for addresses, files and the time to send a body."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("needs nginx")
@@ -114,7 +114,7 @@ def test_a_phone_logs_in_and_out_through_nginx_and_what_it_forwards_itself_does_
 
 @pytest.mark.only("zap")
 def test_the_service_believes_nginx_that_it_was_called_by_https(phone):
-    # A call without HTTPS gets no HSTS header.
+    # An answer without HTTPS has no HSTS header.
     assert phone.send("GET", "/admin/login/").status == 200
     assert phone.send("GET", "/admin/login/", headers={"X-Forwarded-Proto": "http"}).status == 200
 
@@ -122,7 +122,7 @@ def test_the_service_believes_nginx_that_it_was_called_by_https(phone):
 def test_a_body_that_stalls_does_not_reach_the_service(phone, nginx):
     with connect(nginx) as connection:
         connection.sendall(named(login(phone, "Content-Length: 100")) + b"{")
-        # nginx closes the connection or answers by itself; the service would answer in the dialect.
+        # nginx closes the connection or answers by itself. The service would answer in the dialect.
         assert b"x-request-id" not in connection.recv(4096).lower()
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL goes away and comes back under a real server. The test looks at the answers in both dialects."""
+"""PostgreSQL stops and starts again under a real server. The test checks the answers of both dialects."""
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ class Installation:
     postgres: RestartablePostgres
     server: RunningServer
     phone: Phone
-    # Each log-in is another user's: log-ins of one user would wait for each other.
+    # Each log-in is for another user: log-ins of one user would wait for each other.
     others: list[Phone]
 
 
@@ -52,7 +52,7 @@ def restart(postgres):
 
 
 def test_a_restart_that_meets_log_ins_first_costs_nothing(installation):
-    log_in_at_once(installation.others * 2)  # connections in both workers
+    log_in_at_once(installation.others * 2)  # make connections in both workers
     restart(installation.postgres)
     assert log_in_at_once(installation.others) == [200] * 6
 
@@ -78,7 +78,7 @@ def test_while_it_is_away_everybody_is_told_to_come_back_and_then_all_goes_on(in
             assert is_told_to_come_back(buddy("POST", "/devices", **device), "buddy")
         assert buddy("GET", "/service/ping").status == 200
         page = buddy("GET", "/admin/login/")
-        assert page.status == 200  # this request asks nothing yet
+        assert page.status == 200  # this request does not need the database yet
         wait_until(lambda: "a restored backup is not noticed" in server.log.read_text())
     finally:
         postgres.start()

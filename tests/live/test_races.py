@@ -38,7 +38,7 @@ def test_twenty_logouts_at_once_end_the_session_once(phone_kind, server):
         answers = at_once(*[phone.log_out] * 20)
         assert sorted(answer.status for answer in answers) == [200] + [401] * 19
         ended = Session.objects.get(user_id=phone.user_id)
-        # The record is that of the winner; no other request overwrote it.
+        # The record has the winner's values. No other request overwrote them.
         winner = next(answer for answer in answers if answer.status == 200)
         assert ended.ended_request_id == winner.headers["x-request-id"]
 

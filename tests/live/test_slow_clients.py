@@ -1,4 +1,4 @@
-"""Clients that stall in the middle of a request: the server gives them up, and no other request waits for them."""
+"""Clients that stall in the middle of a request. The server drops them, and no other request waits for them."""
 
 import json
 import signal
@@ -77,7 +77,7 @@ def test_a_body_that_arrives_byte_by_byte_is_served(phone, server, stalled):
 
 @pytest.mark.parametrize("how", ["stalls", "hangs up", "hangs up in chunks"])
 def test_half_a_logout_logs_nobody_out(phone, server, how):
-    # Neither needs a body: one request has none, the other comes from a client that sends a form.
+    # Neither request needs a body: one has none, the other one is from a client that sends a form.
     body = json.dumps({"deviceToken": "mine", "password": PASSWORD}).encode()
     line = {"zap": f"GET /v1/users/logout/{phone.user_id}", "buddy": "POST /users/me/logout"}[phone.dialect]
     framing = "Transfer-Encoding: chunked" if "chunks" in how else f"Content-Length: {len(body) + 1}"

@@ -1,4 +1,4 @@
-"""Reads what pyproject.toml requires, requirements.txt and the locks."""
+"""Read the requirements in pyproject.toml and requirements.txt, and the locks."""
 
 import tomllib
 from collections.abc import Iterator

@@ -23,7 +23,7 @@ class Logged:
 
 @contextmanager
 def logged():
-    """The lines that the embedded server logs during the test."""
+    """Return the lines that the embedded server logs during the test."""
     file, said = settings.DATA_DIR / "postgres" / "log", Logged()
     before = file.stat().st_size
     yield said

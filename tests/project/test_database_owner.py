@@ -1,4 +1,4 @@
-"""docker/owner.sql on a real PostgreSQL: the role of the service is no superuser, and needs none."""
+"""docker/owner.sql on a real PostgreSQL: the service's role is not a superuser and needs no such rights."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not settings.IS_LOCAL, reason="makes a role, whi
 
 OWNER, FRESH, BEFORE = "zapauth_owner", "owner_fresh", "owner_before"
 SCRIPT = ROOT / "docker" / "owner.sql"
-# Lists the objects that another role than the service's owns.
+# List the objects whose owner is not the service's role.
 OTHERS = """
     SELECT c.oid::regclass::text FROM pg_class c
      WHERE relnamespace = 'public'::regnamespace AND pg_get_userbyid(relowner) <> 'zapauth_owner'
@@ -79,7 +79,7 @@ def test_the_service_makes_its_tables_and_serves_as_an_owner_without_rights(data
         assert phone.me().status == 401
     assert psql(FRESH, "-c", OTHERS) == ""
 
-    # In an old volume the superuser owns everything. The script changes that, and may run twice.
+    # In an old volume the superuser owns everything. The script changes that. It may run twice.
     psql("postgres", "-c", f"CREATE DATABASE {BEFORE} TEMPLATE {FRESH}")
     psql(BEFORE, "-c", f"REASSIGN OWNED BY {OWNER} TO postgres")
     assert "users_user_pkey" in psql(BEFORE, "-c", OTHERS)

@@ -1,4 +1,4 @@
-"""The demo app and staff user: made once, whatever becomes of them."""
+"""The demo app and the demo superuser are made once, even if they are changed or deleted later."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from zapauth.local.demo import banner, prepare
 
 @pytest.fixture(autouse=True)
 def _local(settings):
-    """As without DATABASE_URL."""
+    """Make the settings those of an installation without DATABASE_URL."""
     settings.IS_LOCAL = True
 
 

@@ -30,7 +30,7 @@ COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 POSTGRES, WEB = COMPOSE["services"]["postgres"], COMPOSE["services"]["web"]
 VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")  # ${NAME}, ${NAME:-default}, ${NAME:?message}
 
-# The Dockerfile's instructions and their arguments, in order, each on one line.
+# The Dockerfile's instructions with their arguments, in order. Each is one line.
 DOCKERFILE = re.sub(r"\\\n", "", re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE))
 INSTRUCTIONS = [tuple(line.split(" ", 1)) for line in DOCKERFILE.splitlines() if line]
 
@@ -40,14 +40,14 @@ def arguments(name):
 
 
 def command(text):
-    """The command of CMD or HEALTHCHECK, run by this interpreter."""
+    """Return the command of CMD or HEALTHCHECK, with this interpreter."""
     program, *rest = json.loads(text[text.index("[") :])
     assert program == "python"
     return [sys.executable, *rest]
 
 
 def web_environment(dotenv):
-    """The variables that Compose gives to `web` with this .env. Raises: KeyError if a required one is missing."""
+    """Return the variables that Compose gives to `web` with this .env. Raises: KeyError, if one is missing."""
 
     def value(match):
         name, operator, default = match.groups()
@@ -140,7 +140,7 @@ def test_the_image_runs_as_a_user_that_it_makes_and_that_is_not_root():
 def test_the_user_of_the_image_can_read_the_code_and_not_change_it():
     steps = [name for name, _ in INSTRUCTIONS]
     last_copy = len(steps) - 1 - steps[::-1].index("COPY")
-    # Root owns what is copied, because USER comes after. The checkout may have been made under any umask.
+    # Root owns the copied files, because USER comes after. The checkout may have been made under any umask.
     assert INSTRUCTIONS[last_copy + 1] == ("RUN", "chmod -R go=rX .")
     assert steps.index("USER") > last_copy + 1
     assert "--chown" not in DOCKERFILE
@@ -199,7 +199,7 @@ def test_the_command_of_the_image_starts_a_server_that_is_healthy_and_stops(sett
     try:
         server = RunningServer(f"http://127.0.0.1:{port}", process, log)
         wait_until_it_listens(server)
-        # HTTPS is on, and 127.0.0.1 is no allowed host: the health check has to work all the same.
+        # HTTPS is on, and 127.0.0.1 is not an allowed host. The health check has to work all the same.
         assert httpx.get(f"{server.base_url}/service/ping", timeout=30).status_code == 400
         ping = httpx.get(f"{server.base_url}/service/ping", headers={"Host": "auth.example.org"}, timeout=30)
         assert ping.json()["result"] == "Pong"

@@ -1,4 +1,4 @@
-"""README and docs/: links lead somewhere, examples work, and no setting, command, option or route is left out."""
+"""README and docs/: links work, examples work, and every setting, command, option and route is described."""
 
 import os
 import re
@@ -17,24 +17,24 @@ from users.clients import create_app
 from zapauth import settings as defaults
 
 DOCS = ROOT / "docs"
-# Made by the tools; they are not ours.
+# Tools made these pages.
 NOT_OURS = {".venv", "node_modules", "data", ".pytest_cache"}
 PAGES = sorted(path for path in ROOT.rglob("*.md") if not NOT_OURS & set(path.relative_to(ROOT).parts))
 COMMANDS = sorted(name for name, app in get_commands().items() if app in {"sessions", "users"})
 
 
 def without_code(text):
-    """The text of a page without its blocks and spans of code, in which nothing is a link or a heading."""
+    """Return the text of a page without blocks and spans of code. These contain no links or headings."""
     return re.sub(r"`[^`\n]*`", "", re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE))
 
 
 def links_in(text):
-    """The targets of links and pictures."""
+    """Return the targets of links and pictures."""
     return re.findall(r"\]\(([^()\s]+)\)", without_code(text))
 
 
 def anchors_of(text):
-    """The anchors that GitHub makes of a page's headings."""
+    """Return the anchors that GitHub makes from a page's headings."""
     text = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
     seen = Counter()
     for heading in re.findall(r"^#+ +(.+?) *$", text, re.MULTILINE):
@@ -101,7 +101,7 @@ def test_the_logouts_of_readme_work_in_both_dialects(server):
 
 
 def described_settings():
-    """Name and default of each setting in docs/settings.md."""
+    """Return name and default of each setting in docs/settings.md."""
     rows = re.findall(r"^\| `([A-Z][A-Z_]+)`(?: \*)? \| (.*?) \|", (DOCS / "settings.md").read_text(), re.MULTILINE)
     assert len(rows) == len(dict(rows))
     return dict(rows)
@@ -133,7 +133,7 @@ def test_every_limit_of_attempts_is_described_with_its_default():
 
 
 def options_of(parser):
-    """Its own options, without those of every Django command."""
+    """Return the command's own options, without those of every Django command."""
     plain = BaseCommand().create_parser("manage.py", "")
     ours = {option for action in parser._actions for option in action.option_strings}
     return ours - {option for action in plain._actions for option in action.option_strings}

@@ -11,7 +11,7 @@ from zapauth import healthcheck
 
 @contextmanager
 def answering(status):
-    """Run a server that answers a ping with that status; give its port, and the hosts that it is asked for."""
+    """Run a server that answers a ping with that status. Yield its port and the list of requested hosts."""
     hosts = []
 
     class Handler(BaseHTTPRequestHandler):

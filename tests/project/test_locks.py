@@ -1,4 +1,4 @@
-"""The table of locks in docs/architecture.md says what the code does: `pg_locks` is read after each statement."""
+"""The table of locks in docs/architecture.md matches the code: the test reads `pg_locks` after each statement."""
 
 import re
 from contextlib import contextmanager
@@ -44,14 +44,14 @@ SELECT c.relname, bool_or(l.mode = 'RowExclusiveLock')
 
 
 def documented():
-    """What the table has, by the code's name."""
+    """Return the locks in the table, by the function's dotted name."""
     text = (ROOT / "docs" / "architecture.md").read_text()
     rows = re.findall(r"^\| [^|]+ \| `([^|]+) \| ([a-z, ]+) \|$", text, re.MULTILINE)
     return {code.replace("`", ""): locks.split(", ") for code, locks in rows}
 
 
 class Locks:
-    """For each transaction, the tables of which rows get locked, in order."""
+    """Records, for each transaction, the tables in which it locks rows, in order."""
 
     def __init__(self):
         self.transactions = [[]]
@@ -60,7 +60,7 @@ class Locks:
     def note(self, sql):
         with connection.connection.cursor() as cursor:
             held = dict(cursor.execute(HELD).fetchall())
-        if not self._held <= held.keys():  # they are held until a transaction ends
+        if not self._held <= held.keys():  # a transaction holds its locks until it ends
             self.transactions.append([])
             self._held = set()
         new = {TABLES[table] for table in held if table in TABLES and self._locks(sql, table, writes=held[table])}
@@ -70,7 +70,7 @@ class Locks:
 
     @staticmethod
     def _locks(sql, table, *, writes):
-        """Whether it locks rows that others can see: not by an INSERT, nor by pointing at one."""
+        """Return whether a statement locks existing rows. An INSERT and a foreign key don't count."""
         if writes and re.search(rf'(UPDATE|DELETE FROM) "?{table}\b|INTO "?{table}\b.*DO UPDATE', sql, re.DOTALL):
             return True
         return table in sql and bool(re.search("FOR (NO KEY )?UPDATE", sql))
@@ -134,7 +134,7 @@ def buddy_log_in(its):
 
 
 def buddy_sign_up(its):
-    its.ben.log_out()  # while he is logged in there, the device's push address stays his
+    its.ben.log_out()  # while he is logged in there, the device's push address stays with him
     current = authenticated(its.ben, its.ben.app_token)
     login.sign_up_on_device(current=current, origin=HERE, username=new_name(), password=PASSWORD)
     its.ben.log_in(its.ben.username)

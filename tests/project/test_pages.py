@@ -1,4 +1,4 @@
-"""The headers of pages, and of the answers of the dialects."""
+"""The headers of pages and of the dialects' answers."""
 
 import pytest
 from django.test import Client

@@ -51,7 +51,7 @@ def as_in_a_server(monkeypatch):
 
 @pytest.fixture
 def hasty(monkeypatch):
-    """Makes refusals come sooner, for tests that wait for one."""
+    """Let refusals come sooner, for tests that wait for one."""
     monkeypatch.setattr("zapauth.postgresql.shares.LOOKS", 2)
     monkeypatch.setattr("zapauth.postgresql.pool.ASK_EVERY", 0.2)
 
@@ -116,7 +116,7 @@ def test_a_request_whose_server_falls_silent_fails_and_the_next_ones_do_when_it_
     fill(pool)
     proxy.fall_silent()
     try:
-        # It would wait for ever if the pool did not look after it.
+        # The request would wait for ever if nobody checked the pool.
         with pytest.raises(psycopg.OperationalError):
             ask(pool)
     finally:

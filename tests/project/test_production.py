@@ -1,4 +1,4 @@
-"""The settings that `manage.py check` and the server refuse with DATABASE_URL. Other commands accept them."""
+"""Settings that `manage.py check` and the server refuse with DATABASE_URL. Other commands accept them."""
 
 import re
 from secrets import token_hex, token_urlsafe
@@ -88,7 +88,7 @@ REFUSED = [
 ]
 
 
-# Named without their values: some are made anew in each process, and pytest-xdist compares the names of tests.
+# The cases are named without their values: some values differ in each process, and pytest-xdist compares the names.
 @pytest.mark.parametrize(
     ("name", "value", "number", "text"), REFUSED, ids=[f"{name}, {text}" for name, _, _, text in REFUSED]
 )
@@ -123,7 +123,7 @@ def test_the_log_takes_mail_when_that_is_said(production):
 
 
 def texts():
-    """The text of each file that developers write."""
+    """Yield the text of each file that developers write."""
     folders = ("zapauth", "sessions", "users", "tests", "bench", "docs", "docker")
     for file in [*ROOT.glob("*"), *(file for folder in folders for file in (ROOT / folder).rglob("*"))]:
         if file.suffix in {".md", ".py", ".sh", ".sql", ".toml", ".txt", ".yml"} and "node_modules" not in file.parts:

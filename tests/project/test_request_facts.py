@@ -1,4 +1,4 @@
-"""The address of the client, behind our own proxies."""
+"""The client's address behind our own proxies."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`pyproject.toml` says what is required; `make lock` writes requirements.txt and the locks from it."""
+"""pyproject.toml declares the requirements. `make lock` writes requirements.txt and the locks from it."""
 
 from importlib.metadata import version
 
@@ -24,7 +24,7 @@ def lock(name):
 
 
 def required_by(name):
-    """What the lock of that name is made of."""
+    """Return the requirements from which the lock of that name is made."""
     return required_by_the_service() + (list(required_by_group(name)) if name in GROUPS else [])
 
 

@@ -1,4 +1,4 @@
-"""docs/security.md names tests that exist."""
+"""Check that every test in docs/security.md exists."""
 
 import re
 

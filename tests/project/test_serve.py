@@ -1,4 +1,4 @@
-"""`make run` as its user sees it: what it starts, prints, keeps and stops. Each test has a data folder of its own."""
+"""`make run` from a user's view: what it starts, prints, keeps and stops. Each test has its own data folder."""
 
 import json
 import os
@@ -26,7 +26,7 @@ from zapauth.local.postgres_watch import PostgresWatch
 def data():
     # Not in pytest's folder: a second run of pytest would take PostgreSQL's access to it away.
     with tempfile.TemporaryDirectory(prefix="zapauth serve ", ignore_cleanup_errors=True) as folder:
-        # The path has a blank, and is too long for the name of a Unix socket.
+        # The path has a blank and is too long for the name of a Unix socket.
         yield Path(folder) / ("long" * 25)
 
 
@@ -47,7 +47,7 @@ def run(*arguments, data, **more):
 
 
 def production(settings):
-    """Valid settings for a server, except that there is no such database."""
+    """Valid settings for a server. Only the database does not exist."""
     url = f"postgres://u@127.0.0.1:{free_port()}/none"
     return MAY_SERVE | {
         "DATABASE_URL": url,
@@ -75,14 +75,14 @@ def serving(data, tmp_path, **more):
         wait_until_it_listens(server)
         yield server
     finally:
-        # As in a terminal: Ctrl-C goes to all processes of the group, also to the workers.
+        # As in a terminal: Ctrl-C goes to all processes of the group, including the workers.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
         process.wait(60)
 
 
 def processes_of(data):
-    """The processes that run on that data folder, including PostgreSQL."""
+    """Return the processes that use that data folder, including PostgreSQL."""
     found = []
     for process in psutil.process_iter(["cmdline", "status"]):
         if process.info["status"] != psutil.STATUS_ZOMBIE and str(data) in " ".join(process.info["cmdline"] or []):
@@ -91,7 +91,7 @@ def processes_of(data):
 
 
 def printed_examples(text):
-    """The two blocks of commands that the server prints at its start. Each ends at an empty line."""
+    """Return the two blocks of commands that the server prints at its start. Each ends at an empty line."""
     return re.findall(r"dialect:\n\n(.+?)\n\n", text + "\n", re.DOTALL)
 
 
@@ -113,7 +113,7 @@ def test_the_first_start_prints_examples_that_work_and_ctrl_c_stops_everything(d
 
 
 def test_a_server_that_says_that_it_listens_answers_the_first_request(data, tmp_path):
-    with serving(data, tmp_path) as server:  # until it has said so
+    with serving(data, tmp_path) as server:  # until the server has printed that it listens
         assert ping(server) == 200
 
 
@@ -150,12 +150,12 @@ def test_a_start_after_kill_9_works(data, tmp_path, what):
 
 
 def processes_that_wait_for(lock):
-    """The number of its holders, from the kernel's list of file locks."""
+    """Count the processes that wait for the lock, by the kernel's list of file locks."""
     name = f":{lock.stat().st_ino} "
     return sum("-> FLOCK" in line and name in line for line in Path("/proc/locks").read_text().splitlines())
 
 
-def test_a_postgres_that_is_killed_is_started_again_by_one_of_those_who_see_it(data, tmp_path, caplog):
+def test_a_killed_postgres_is_restarted_by_only_one_of_the_servers_that_notice_it(data, tmp_path, caplog):
     with serving(data, tmp_path) as server:
         pid_file = data / "postgres" / "postmaster.pid"
         killed = int(pid_file.read_text().split()[0])
@@ -166,7 +166,7 @@ def test_a_postgres_that_is_killed_is_started_again_by_one_of_those_who_see_it(d
             wait_until(lambda: processes_that_wait_for(data / "postgres.lock") == 2)
         try:
             wait_until(lambda: "PostgreSQL runs again" in server.log.read_text() + caplog.text)
-            other.stop()  # after this, both watches have checked
+            other.stop()  # now both watches have checked
             assert int(pid_file.read_text().split()[0]) != killed
             body = {"identity": "nobody", "password": "wrong"}
             wait_until(lambda: httpx.post(f"{server.base_url}/v1/login", json=body, timeout=30).status_code == 401)

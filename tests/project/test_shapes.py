@@ -1,4 +1,4 @@
-"""One declaration of an object makes its JSON and its schema."""
+"""One declaration of an object makes both its JSON and its schema."""
 
 from typing import NamedTuple
 

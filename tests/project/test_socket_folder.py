@@ -1,4 +1,4 @@
-"""The folder of the embedded PostgreSQL's socket among the temporary files, where anybody can make folders."""
+"""The folder of the embedded PostgreSQL's socket in the temporary folder, where anybody can make folders."""
 
 import os
 import stat
@@ -12,7 +12,7 @@ from zapauth.local.embedded_postgres import EmbeddedPostgresError, _Server
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """The socket folder of a data folder whose path is too long for a socket."""
+    """The server of a data folder whose path is too long for a socket."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -57,7 +57,7 @@ def test_a_folder_that_another_user_made_is_refused_and_stays_theirs(server, tmp
         server.sockets.mkdir(mode=0o755)
         os.chown(server.sockets, 12345, 12345)
     else:
-        server.sockets = Path("/")  # root's
+        server.sockets = Path("/")  # root owns it
     before = facts(server.sockets)
     with pytest.raises(EmbeddedPostgresError, match=r"belongs to another user\. Delete it"):
         server._prepare_folders()

@@ -1,4 +1,4 @@
-"""The limits for waiting for a lock and for a statement: requests, pages, commands and migrations have their own."""
+"""The time limits for locks and statements. Requests, pages, commands and migrations each have their own."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ def limits():
 
 @pytest.fixture
 def own_connection(transactional_db):
-    """The test borrows its own connection, as a request does."""
+    """Let the test borrow its own connection from the pool, as a request does."""
     connection.close()
     yield
     connection.close()
@@ -157,7 +157,7 @@ def test_a_limit_that_is_no_number_of_seconds_is_refused(value):
 
 @pytest.fixture
 def locked_user(transactional_db):
-    """A user. Another connection holds a lock on their row."""
+    """Make a user. Another connection holds a lock on their row."""
     user = User.objects.create_user("ann_lee", "correct-horse-1", email="ann@example.org")
     other = connections.create_connection("default")
     try:

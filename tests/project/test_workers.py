@@ -17,7 +17,7 @@ from tests.servers import ping, running_server
 from tests.waiting import wait_until
 from zapauth.server.supervisor import LONG_LIFE, LONGEST_PAUSE, RestartingServer, _join, pause_after
 
-# Our `_serve_loop` depends on these functions of granian. When one changes, read its new code, change ours if needed,
+# Our `_serve_loop` depends on these functions of granian. If one changes, read its new code, change ours if needed,
 # and put the new digest here.
 GRANIANS = {
     "_serve_loop": "123ffa1d2e47bda9",
@@ -30,14 +30,14 @@ GRANIANS = {
 
 @pytest.fixture(scope="module")
 def impatient(django_db_blocker, django_db_setup):
-    """A server whose workers the test may kill."""
+    """A separate server, so that the test can kill its workers."""
     with django_db_blocker.unblock(), running_server() as server:
         yield server
 
 
 @pytest.fixture
 def patient(django_db_blocker, django_db_setup):
-    """Such a server that restarts a worker only an hour after its second death."""
+    """A separate server that restarts a worker only an hour after its second death."""
     with django_db_blocker.unblock(), running_server(DJANGO_SETTINGS_MODULE="tests.patient_settings") as server:
         yield server
 
@@ -48,7 +48,7 @@ def kill(worker):
 
 
 def successors(server, before):
-    """The workers that were started since then. Waits until there are as many as before."""
+    """Return the workers that started after that. Wait until there are as many as before."""
     workers = server.workers()
     return [worker for worker in workers if worker not in before] if len(workers) == len(before) else []
 

@@ -1,7 +1,7 @@
-"""The callers of both dialects: users, staff and strangers, with valid and invalid tokens; and their targets.
+"""The callers of both dialects: users, staff and strangers, with valid and invalid tokens. Also the calls' targets.
 
-Drawn parameters reach nothing but refusals: nobody guesses a password. So a case that is well-formed is aimed
-at something that exists.
+Random parameters would only be refused, because nobody guesses a password. So well-formed cases get the values of
+existing objects.
 """
 
 import itertools
@@ -27,10 +27,10 @@ from users.models import User
 from users.reset_codes import Purpose, issue_code
 from zapauth.buddy.signatures import request_signature
 
-# Each request is sent twice: by a caller who may send it, and by one of the others, in turn.
+# Each request is sent twice: by a caller who may send it, and by one of the other callers in turn.
 ROLES = {"zap": ("own", "staff"), "buddy": ("own", "app", "own", "signed")}
 OTHERS = {"zap": ("staff", "stranger", "nobody"), "buddy": ("staff", "stranger", "nobody", "app")}
-# Values of `Authorization` that are refused. {ended}: the token of an ended session; {other}: of the other dialect.
+# Values of `Authorization` that are refused. {ended}: a token of an ended session. {other}: one of the other dialect.
 BAD = ("", "Bearer", "Basic YTpi", "Bearer x.y.z", "Bearer {ended}", "Bearer {other}", "Bearer {ended} {other} x")
 PROFILE = {
     "name": "Änne Example",
@@ -55,11 +55,11 @@ def session_of(grant: Grant) -> Session:
 @dataclass
 class Caller:
     role: str
-    authorization: str = ""  # the whole header, for a caller without a grant
+    authorization: str = ""  # the whole header, for a caller without a token
     user: User | None = None
-    target: User | None = None  # the user whom the call is about
+    target: User | None = None  # the user that the call is about
     grant: Grant | None = None
-    secret: str | None = None  # the shared secret of an app that signs
+    secret: str | None = None  # the shared secret of a signed app
 
     def headers(self, case: Case) -> dict[str, str]:
         authorization = self.authorization
@@ -74,7 +74,7 @@ class Caller:
 
 @dataclass
 class World:
-    """The data on the server. It is made when it is needed, and again when a call has used it up."""
+    """The data on the server. It is made when it is needed, and again after a call has used it up."""
 
     app: NewApp = field(default_factory=lambda: create_app("Plain"))
     signed_app: NewApp = field(default_factory=lambda: create_app("Signed", signed=True))
@@ -96,7 +96,7 @@ class World:
         return self.kept[dialect, role]
 
     def settle(self, case: Case, caller: Caller, status: int) -> None:
-        """Forget a caller whose data ``case`` may have used up. The next such case gets a new caller."""
+        """Forget a caller whose data ``case`` may have used up. The next such case gets a new one."""
         if status < 300 and (case.method != "GET" or "/logout/" in case.path):
             self.kept = {key: kept for key, kept in self.kept.items() if kept is not caller}
 
@@ -143,7 +143,7 @@ def zap_login(user: User) -> Grant:
 
 
 def aim(case: Case, caller: Caller, world: World) -> None:
-    """Replace drawn values by those of objects that exist, if the drawn values are well-formed."""
+    """Replace well-formed drawn values by those of existing objects."""
     user = caller.target or caller.user
     if "id" in case.path_parameters and user is not None and is_well_formed(case, ParameterLocation.PATH):
         case.path_parameters["id"] = user.pk
@@ -161,7 +161,7 @@ def is_well_formed(case: Case, location: ParameterLocation) -> bool:
 
 
 def _newcomer() -> dict[str, Any]:
-    """Every other time, the name and email of a new user. So cases meet existing users, too."""
+    """Return the name and email of a new user at every second call. Otherwise the case uses an existing user."""
     number = next(_numbers)
     return {"username": f"new_{number}", "email": f"new{number}@example.org"} if number % 2 else {}
 

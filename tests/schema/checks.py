@@ -1,4 +1,4 @@
-"""The checks of every answer: those of schemathesis, and some for our dialects."""
+"""The checks of every answer: those of schemathesis and some for our dialects."""
 
 import re
 from typing import Any
@@ -27,7 +27,7 @@ def not_a_server_error(ctx: CheckContext, response: Response, case: Case) -> Non
 
 
 def content_type_to_the_letter(ctx: CheckContext, response: Response, case: Case) -> None:
-    """Schemathesis ignores the parameters of media types, but one client compares the whole header."""
+    """Check the whole content type. Schemathesis ignores its parameters, but one client compares the whole header."""
     definition = case.operation.responses.find_by_status_code(response.status_code)
     documented = list(definition.definition["content"]) if definition else []
     if response.headers.get("content-type") != documented:
@@ -35,7 +35,7 @@ def content_type_to_the_letter(ctx: CheckContext, response: Response, case: Case
 
 
 def wrong_method_as_documented(ctx: CheckContext, response: Response, case: Case) -> None:
-    """For a method that the path does not take, schemathesis checks the status only. This checks the rest."""
+    """Check the answer to a method that the path does not take. Schemathesis checks only its status."""
     if response.status_code != 405:
         return
     case.operation.validate_response(response, case=case)
@@ -46,7 +46,7 @@ def wrong_method_as_documented(ctx: CheckContext, response: Response, case: Case
 
 
 def checks_for(caller: Caller) -> list[Any]:  # noqa: C901  # four short checks, one function
-    """All checks, including those that depend on the caller."""
+    """Return all checks, including those that depend on the caller."""
 
     def the_malformed_is_refused(ctx: CheckContext, response: Response, case: Case) -> None:
         try:
@@ -89,9 +89,9 @@ def checks_for(caller: Caller) -> list[Any]:  # noqa: C901  # four short checks,
 
 
 def _is_refused_by_a_rule(case: Case, response: Response) -> bool:
-    """Whether a rule refuses a well-formed request.
+    """Return whether a rule refuses a well-formed request.
 
-    The rules: a name is taken, a password is poor, or `{"scope": "this"}` is about another user.
+    The rules: a name is taken, a password is weak, or `{"scope": "this"}` is about another user.
     """
     answer = response.json()
     poor = re.search("password: .* too (common|similar)", answer.get("message", ""), re.IGNORECASE) is not None

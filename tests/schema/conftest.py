@@ -1,4 +1,4 @@
-"""Fixtures of the schema's tests: a real server, and its callers."""
+"""Fixtures of the schema's tests: a real server and its callers."""
 
 import pytest
 

@@ -39,10 +39,10 @@ def document():
 
 
 def api(*, max_examples: int) -> BaseSchema:
-    """The description for schemathesis, which draws the same cases in each run."""
+    """Return the description for schemathesis, which draws the same cases in each run."""
     # A copy, because schemathesis changes its argument.
     loaded = schemathesis.openapi.from_dict(json.loads(json.dumps(document())))
-    # `callers` adds the credentials, so none are drawn.
+    # `callers` adds the credentials, so schemathesis must not draw any.
     loaded.config.generation.update(
         deterministic=True, no_shrink=True, with_security_parameters=False, max_examples=max_examples
     )

@@ -1,6 +1,6 @@
-"""What is not as the schema says and is taken all the same, since clients in the field send it so.
+"""Tell which invalid requests the dialects accept on purpose, because published clients send them.
 
-The description says it in words; a schema that did would be of no use to anybody who reads it.
+The description explains this in words. A schema that allowed these requests would be too wide to be of use.
 """
 
 import json
@@ -15,7 +15,7 @@ from tests.schema.callers import Caller
 from tests.schema.document import document
 
 PASSWORDS = ("password", "oldPassword", "newPassword")
-# Buddy ignores a value of these that is neither a text nor a number.
+# Buddy ignores values of these that are neither texts nor numbers.
 DESCRIPTIVE = {
     "model",
     "osVersion",
@@ -31,7 +31,7 @@ SWITCHES = {str(value).lower() for value in BooleanField.TRUE_VALUES | BooleanFi
 
 
 def is_fair(case: Case, response: Response, caller: Caller) -> bool:
-    """Whether the parameters of ``case`` match the schema, after the dialect's own tolerance."""
+    """Return whether the parameters of ``case`` match the schema, apart from the dialect's tolerance."""
     operation = case.operation.definition.raw
     body, query = True, True
     if "requestBody" in operation:
@@ -41,7 +41,7 @@ def is_fair(case: Case, response: Response, caller: Caller) -> bool:
     parameters = [parameter for parameter in operation.get("parameters", ()) if parameter["in"] == "query"]
     if parameters:
         schema = {"properties": {parameter["name"]: parameter["schema"] for parameter in parameters}}
-        # If a name comes twice, the last value counts. An empty value is left out.
+        # If a name comes twice, the last value counts. An empty value counts as left out.
         sent = dict(parse_qsl(urlsplit(str(response.request.url)).query, keep_blank_values=True))
         given = {name: value for name, value in sent.items() if value != ""}
         query = _is_valid(_read(case, given, schema, caller), schema)
@@ -49,7 +49,7 @@ def is_fair(case: Case, response: Response, caller: Caller) -> bool:
 
 
 def _body(response: Response) -> Any:
-    """The body that was sent; None if it was empty or no JSON."""
+    """Return the parsed body; None if it was empty or not JSON."""
     content = response.request.body or b""
     text = content if isinstance(content, str) else content.decode(errors="replace")
     if "urlencoded" in response.request.headers.get("Content-Type", ""):
@@ -116,7 +116,7 @@ def _stripped(name: str, value: Any) -> Any:
 
 
 def _number(value: Any, schema: dict[str, Any]) -> Any:
-    """The value as a text: queries and forms have only texts."""
+    """Convert the text of an integer, because queries and forms contain only texts."""
     if schema.get("type") != "integer" or not isinstance(value, str):
         return value
     try:

@@ -1,4 +1,4 @@
-"""Stories: sequences of calls along the links of the description, each call with the right token."""
+"""Stories: sequences of calls that follow the links of the description, each with the right token."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ from tests.schema.document import api
 from users.clients import NewApp
 from users.models import Device, User
 
-# When these succeed, the token of the call is refused from then on.
+# If these succeed, the token of the call is refused afterwards.
 LOGOUTS = {"zapLogOut", "zapLogOutOfWeb", "zapDeleteUser", "buddyLogOut", "buddyDeleteUser", "buddyDeleteOwnUser"}
-# Valid values that nobody could draw. They are used every other time.
+# Valid values that cannot be drawn. They are used every other time.
 KNOWN = {
     "zapLogIn": {"identity": "story", "password": PASSWORD},
     "zapLogOut": {"deviceToken": "story"},
@@ -32,7 +32,7 @@ Machine = api(max_examples=1).as_state_machine()
 
 @dataclass
 class Purse:
-    """The tokens of one dialect that a story has collected."""
+    """The tokens of one dialect that a story has received."""
 
     of_user: dict[str, str] = field(default_factory=dict)
     app_level: str = ""
@@ -47,7 +47,7 @@ class Purse:
 
 
 class Story(Machine):
-    """Logs in, reads, logs out. After a logout its token is tried once more, and must be refused."""
+    """A sequence of calls that ends with a logout. Then its token is tried again, and must be refused."""
 
     base_url: ClassVar[str]
     app: ClassVar[NewApp]
@@ -56,7 +56,7 @@ class Story(Machine):
     answered: ClassVar[Counter]  # by operation and status
 
     def setup(self) -> None:
-        # Hypothesis repeats a part of a story. It must find the same data then.
+        # Hypothesis repeats a part of a story, and must find the same data then.
         with connection.cursor() as cursor:
             cursor.execute(f"TRUNCATE {User._meta.db_table}, {Device._meta.db_table} CASCADE")
         self.purses = {"zap": Purse(), "buddy": Purse()}
@@ -83,7 +83,7 @@ class Story(Machine):
     def get_call_kwargs(self, case: Case) -> dict[str, Any]:
         dialect, secured = dialect_of(case), bool(case.operation.definition.raw["security"])
         purse = self.purses[dialect]
-        # Registration in ZAP takes a token, but that of an ordinary user does not help.
+        # Registration in ZAP accepts a token, but an ordinary user's token does not help.
         self.is_dead = secured and bool(purse.dead)
         self.token = purse.dead.pop() if self.is_dead else purse.token_for(case.path_parameters.get("id"))
         scheme = "Bearer" if dialect == "zap" else "Buddy"
@@ -102,7 +102,7 @@ class Story(Machine):
         if operation_id == "zapLogIn":
             purse.of_user[body["data"]["data"]["id"]] = body["data"]["token"]
         elif operation_id in ("buddyRegister", "buddyLogIn"):
-            purse.of_user.clear()  # a device has one user at a time
+            purse.of_user.clear()  # a device has only one user at a time
             purse.of_user[body["result"]["id"]] = body["result"]["accessToken"]
         elif operation_id in ("buddyRegisterDevice", "buddyLogOut"):
             purse.app_level = body["result"]["accessToken"]

@@ -1,4 +1,4 @@
-"""Thousands of valid and invalid requests, drawn from the description. Each answer must be as described."""
+"""Thousands of valid and invalid requests, drawn from the description. Each answer must match the description."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from schemathesis.core.failures import FailureGroup
 from tests.schema.document import api
 
 CASES = 4000
-# Random cases for each operation, besides those that schemathesis makes systematically. Two callers send most of them.
+# Random cases for each operation, besides the systematic cases of schemathesis. Two callers send most of them.
 DRAWN = 25
 described = api(max_examples=DRAWN)
 statuses: dict[str, Counter] = {}
@@ -25,9 +25,9 @@ def wire():
 
 @pytest.fixture
 def problems():
-    """The problems, each once. The test fails with them after it has sent all requests.
+    """Collects problems, each once. The test fails with them after it has sent all requests.
 
-    A failure at once would have Hypothesis send them again, to a server that has moved on.
+    An immediate failure would make Hypothesis send the requests again, but the server's state has changed since.
     """
     found: dict[tuple[str, str], str] = {}
     yield found

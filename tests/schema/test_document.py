@@ -1,4 +1,4 @@
-"""The description of the API: up to date, valid, complete and served."""
+"""The description of the API is up to date, valid, complete and served."""
 
 import re
 from contextlib import closing
@@ -17,14 +17,14 @@ METHODS = {"get", "put", "post", "patch", "delete"}
 
 
 def operations():
-    """Each operation of the document: its name, such as "GET /v1/users", and its description."""
+    """Return each operation of the document: its name, such as "GET /v1/users", and its description."""
     for path, methods in document()["paths"].items():
         for method, operation in methods.items():
             yield f"{method.upper()} {path}", operation
 
 
 def parts_called(name, within):
-    """The values with that key, at any depth."""
+    """Return the values with that key, at any depth."""
     if isinstance(within, dict):
         for key, value in within.items():
             if key == name:
@@ -36,7 +36,7 @@ def parts_called(name, within):
 
 
 def contents():
-    """Each media type of a request or an answer, as `{"schema", "example" or "examples"}`."""
+    """Return each media type of a request or an answer, as `{"schema", "example" or "examples"}`."""
     for content in parts_called("content", document()):
         yield from content.values()
 
@@ -171,7 +171,7 @@ def test_the_page_takes_everything_from_this_server(path, db, client):
             assert answer.status_code == 200, address
 
 
-def test_what_goes_wrong_with_them_is_told_in_neither_dialect(db, monkeypatch):
+def test_errors_on_the_documentations_pages_are_html_and_in_neither_dialect(db, monkeypatch):
     def broken(form):
         raise RuntimeError("on purpose")
 
@@ -183,5 +183,5 @@ def test_what_goes_wrong_with_them_is_told_in_neither_dialect(db, monkeypatch):
         reply = InProcess()("GET", path, headers={"Host": "evil.example"})
         assert reply.status == 400
         assert reply.headers["content-type"].startswith("text/html")
-    # Paths below them belong to Buddy, as all others do.
+    # Longer paths belong to Buddy, like all other paths.
     assert InProcess()("GET", "/schema/x").json["error"] == "OperationNotFound"

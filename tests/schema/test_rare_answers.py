@@ -1,4 +1,4 @@
-"""Rare answers, which the thousands of requests don't meet. They must be as documented, too."""
+"""Rare answers, which the random requests don't get. They must match the description, too."""
 
 import pytest
 from django.db import OperationalError
@@ -15,7 +15,7 @@ NEW_PASSWORD = "battery-staple-2"
 
 
 def conforms(reply, method, path):
-    """Whether the answer is as documented for its status: headers, media type and body."""
+    """Check that headers, media type and body of the answer match the description of its status."""
     response = document()["paths"][path][method.lower()]["responses"][str(reply.status)]
     if "$ref" in response:
         response = document()["components"]["responses"][response["$ref"].rpartition("/")[2]]
@@ -34,7 +34,7 @@ def buddy(db):
     return BuddyPhone(InProcess()).sign_up()
 
 
-# The operations that can answer 429, with a call that is counted.
+# Operations that can answer 429, each with a call that is counted.
 ATTEMPTS = {
     "POST /v1/login": lambda phone: {"identity": phone.username, "password": PASSWORD},
     "POST /v1/otp/forgotPassword": lambda phone: {"identity": phone.username},
@@ -80,7 +80,7 @@ def test_the_operations_that_count_attempts_are_those_that_have_a_429():
 
 @pytest.fixture
 def ask_late(zap, buddy):
-    """Make a call whose password is checked: the login is too long ago, and the call is about another user."""
+    """Make a call that checks the password: the login is too long ago, and the call is about another user."""
 
     def ask(operation, body):
         method, path = operation.split()
@@ -88,9 +88,7 @@ def ask_late(zap, buddy):
         User.objects.filter(pk=phone.user_id).update(is_staff=True, is_superuser=True)
         Session.objects.update(authenticated_at=None)
         ids = {"id": other.user_id, "sid": Session.objects.get(user=other.user_id).pk}
-        token = (
-            None if operation == "POST /v1/users" else phone.access_token
-        )  # staff may register users without a limit
+        token = None if operation == "POST /v1/users" else phone.access_token  # staff may register any number of users
         reply = phone.call(method, path.format(**ids), body(phone), token=token)
         assert conforms(reply, method, path)
         return reply

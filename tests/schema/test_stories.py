@@ -1,4 +1,4 @@
-"""Sequences of calls along the links of the description: registration, login, logout, refusal."""
+"""Sequences of calls that follow the links of the description: registration, login, logout, refusal."""
 
 from collections import Counter
 
@@ -26,6 +26,6 @@ def test_stories_that_follow_the_links_find_every_answer_as_documented_and_dead_
         Story.run(settings=STORIES)
     assert not Story.problems, "\n\n".join(Story.problems.values())
     assert Story.answered.total() >= CALLS
-    # The stories reached enough calls. Which ones changes with the code, because hypothesis draws others then.
+    # The stories reached enough calls. The set depends on the code, because hypothesis then draws other cases.
     for ways in ({"zapLogIn"}, {"buddyLogIn"}, LOGOUTS, {"zapDeleteUser", "buddyDeleteUser", "buddyDeleteOwnUser"}):
         assert any(Story.answered[operation, 200] for operation in ways), ways

@@ -1,4 +1,4 @@
-"""Sessions of every kind. Which of them a filter means is decided here in plain Python: without ORM and SQL."""
+"""Sessions of every kind. Plain Python, without ORM and SQL, decides which of them a filter selects."""
 
 import random
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ NETWORKS = (
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of a session, noted when it was made."""
+    """The facts about a session, noted when it was made."""
 
     id: str
     user: str | None
@@ -54,7 +54,7 @@ class Row:
 
 
 def make_population() -> list[Row]:
-    """Make the same sessions each time, but for their ids. No cut-off is set. Many times fall on the same days."""
+    """Make the same sessions each time, but with new ids. No cut-off is set. Many times are on the same days."""
     choose = random.Random(26).choice
     apps = [App.objects.create(name=name) for name in ("One", "Two", "Three")]
     users = [
@@ -118,7 +118,7 @@ def _row(session: Session) -> Row:
 
 
 def is_meant(row: Row, given: dict[str, Any]) -> bool:
-    """Whether the filters in ``given`` (fields of `Selection`) select that session at `NOW`."""
+    """Return whether the filters in ``given`` (fields of `Selection`) select that session at `NOW`."""
     return all(_FULFILS[name](row, wanted) for name, wanted in given.items())
 
 
@@ -146,13 +146,13 @@ _FULFILS: dict[str, Any] = {
 
 
 def fulfilled_filters() -> set[str]:
-    """The names of the filters that `is_meant` reads."""
+    """Return the names of the filters that `is_meant` knows."""
     return set(_FULFILS)
 
 
 def filters(rows: list[Row]) -> st.SearchStrategy[dict[str, Any]]:
-    """Any combination of filters: existing values, unknown values, several of a kind, or none of a kind."""
-    # Up to one tick beside a time of some session.
+    """Draw any combination of filters: existing values, unknown values, several values, or no values."""
+    # Up to one tick before or after some time of a session.
     moments = st.builds(
         lambda moment, ticks: moment + ticks * TICK,
         st.sampled_from(sorted({row.created_at for row in rows} | {row.last_seen_at for row in rows})),
@@ -175,7 +175,7 @@ def filters(rows: list[Row]) -> st.SearchStrategy[dict[str, Any]]:
         "idle_for": moments.map(lambda moment: max(NOW - moment, timedelta(0))),
         "spare_superusers": st.just(True),
     }
-    # Only a few filters at a time: all of them together seldom select anything.
+    # Only a few filters at a time. A combination of all of them seldom selects anything.
     names = st.sets(st.sampled_from(sorted(kinds)), min_size=1, max_size=4)
     return names.flatmap(lambda chosen: st.fixed_dictionaries({name: kinds[name] for name in chosen})).map(
         lambda given: {"everyone": True} | given if set(given) == {"spare_superusers"} else given

@@ -1,4 +1,4 @@
-"""Staff in the admin, in this process: who they are, and what they click."""
+"""Staff in the admin, in this process: their accounts and their clicks."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -23,7 +23,7 @@ def new_staff(group: str | None = None, *, name: str = "staff") -> User:
 
 
 def browser_of(user: User) -> Client:
-    """A browser in which ``user``, who has the usual password, has logged in by the admin's form."""
+    """Return a browser in which ``user`` has logged in by the admin's form. The user has the usual password."""
     client = Client()
     log_in(client, user)
     return client
@@ -35,20 +35,20 @@ def log_in(client: Client, user: User, password: str = PASSWORD) -> None:
 
 
 def is_in(client: Client) -> bool:
-    """Whether the admin accepts that browser's session."""
+    """Return whether the admin accepts that browser's session."""
     answer = client.get("/admin/")
     assert answer.status_code in (200, 302)
     return answer.status_code == 200
 
 
 def tick(browser: Client, action: str, ids: list[str], *, across: bool = False, narrowed: str = "") -> Any:
-    """Choose sessions in the list and an action. Returns the page that answers."""
+    """Tick sessions in the list and choose an action. Returns the page that answers."""
     chosen = {"action": action, "_selected_action": ids, "select_across": "1" if across else "0"}
     return browser.post(LIST + narrowed, chosen, follow=True)
 
 
 def confirm(browser: Client, page: Any, **answers: str) -> Any:
-    """Fill in the confirmation page and go on."""
+    """Fill in the confirmation page and submit it."""
     question = page.context["question"]
     return browser.post(question.url, {"token": question.token, **answers}, follow=True)
 
@@ -58,7 +58,7 @@ def user_url(user_id: str, what: str = "change") -> str:
 
 
 class _Form(HTMLParser):
-    """The fields of the admin's form, as a browser would send them unchanged."""
+    """Reads the fields of an admin form, as a browser would send them unchanged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class _Form(HTMLParser):
 
 
 def open_form(browser: Client, url: str) -> dict[str, list[str]]:
-    """What the form of that page sends when nobody changes it."""
+    """Return the values that the form of that page sends if nobody changes it."""
     form = _Form()
     form.feed(browser.get(url).content.decode())
     return form.sent

@@ -1,4 +1,4 @@
-"""When a token is accepted: each rule by itself, at its boundary; and how many statements it takes."""
+"""When a token is accepted: each rule separately, at its boundary. Also the number of statements."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ def test_an_authenticated_request_costs_one_query(new_phone, django_assert_num_q
 @pytest.mark.django_db(transaction=True)
 def test_a_logout_costs_two_queries(new_phone, django_assert_num_queries):
     phone = new_phone(device_token="phone").sign_up()
-    # Authenticate; end, which in Buddy also opens an app-level session.
+    # Authenticate, then end. Buddy also opens an app-level session.
     with django_assert_num_queries(2):
         assert phone.log_out().status == 200
 
@@ -37,7 +37,7 @@ def test_a_logout_costs_two_queries(new_phone, django_assert_num_queries):
 def test_a_refresh_costs_two_queries(new_phone, settings, rotation, django_assert_num_queries):
     settings.ROTATE_REFRESH_TOKENS = rotation
     phone = new_phone().sign_up()
-    # Look; compare and set.
+    # Look up, then compare and set.
     with django_assert_num_queries(2):
         assert phone.refresh().status == 200
 

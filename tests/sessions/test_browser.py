@@ -1,4 +1,4 @@
-"""A log-in to the admin is a session like any other: when it ends, every copy of its cookie is refused."""
+"""A log-in to the admin is a normal session. When it ends, every copy of its cookie is refused."""
 
 import re
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def browser(sven):
 
 @pytest.fixture
 def copy(browser):
-    """Another browser with the cookies of the first, as a thief has it."""
+    """Return another browser with the cookies of the first one, as a thief has it."""
     return copy_of(browser)
 
 
@@ -59,7 +59,7 @@ def with_cookie(value: str) -> Client:
 
 
 def session_of(user: User) -> Session:
-    """The newest log-in of that user to the admin."""
+    """Return the newest log-in of that user to the admin."""
     return Session.objects.filter(user=user, app__kind=App.Kind.ADMIN).select_related("app", "user").latest("pk")
 
 
@@ -197,7 +197,7 @@ def take_staff_away(sven: User, browser: Client) -> None:
     assert boss.post(user_url(sven.pk), {"username": "sven", "is_active": "on"}).status_code == 302
     sven.refresh_from_db()
     assert not sven.is_staff
-    # A year later they are staff again: the ended session stays ended.
+    # A year later the user is staff again. The ended session stays ended.
     User.objects.filter(pk=sven.pk).update(is_staff=True)
 
 
@@ -223,7 +223,7 @@ def change_password_in_another_browser(sven: User, browser: Client) -> None:
 
 def change_password_in_this_browser(sven: User, browser: Client) -> None:
     change_own_password(browser)
-    # That session goes on with a cookie that the thief does not have.
+    # The session continues with a new cookie, which the thief does not have.
     assert is_in(browser)
 
 
@@ -385,7 +385,7 @@ def test_a_cookie_that_names_a_clients_session_opens_nothing(sven):
     phone = ZapPhone(InProcess())
     phone.log_in("sven")
     client = Client()
-    # Signed as somebody with SECRET_KEY could sign it.
+    # Signed with SECRET_KEY, as somebody who knows the key could do.
     cookie = client.session
     cookie["sid"] = str(Session.objects.get().pk)
     cookie.save()

@@ -1,4 +1,4 @@
-"""Orders without clocks: a new epoch of an app or user refuses every session that was opened before."""
+"""Orders work without clocks: a new epoch of an app or user refuses every earlier session."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -42,7 +42,7 @@ def test_an_older_copy_of_the_row_does_not_take_an_order_back(new_phone, field):
     phone = new_phone().sign_up()
     older_copy = owner_of(phone, field)
     count_up(older_copy)
-    older_copy.save()  # all columns, as a form or a careless script does
+    older_copy.save()  # writes all columns, as a form or a careless script does
     assert phone.me().status == 401
     assert owner_of(phone, field).session_epoch == 1
 

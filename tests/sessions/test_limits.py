@@ -1,4 +1,4 @@
-"""A limit on the sessions of a user: over the limit the oldest session ends."""
+"""The limit on the sessions of a user. Over the limit, the oldest session ends."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ def clock():
 
 @pytest.fixture
 def phones(new_phone, clock, db):
-    """Makes phones of one user, each logged in a minute after the other."""
+    """Makes phones of one user. Each logs in a minute after the one before."""
     owner = new_phone(device_token="push 0").sign_up()
     made = [owner]
 

@@ -1,4 +1,4 @@
-"""`live_sessions` is `Session.refusal` in SQL: they agree on every session at every moment."""
+"""`live_sessions` is `Session.refusal` in SQL. Both agree on every session at every moment."""
 
 from datetime import timedelta
 from itertools import product
@@ -39,7 +39,7 @@ USERS = {
 STATES = {
     "live": {},
     "ended": {"ended_at": NOW + DAY, "end_reason": EndReason.LOGOUT},
-    # A time from a clock that is ahead.
+    # This time comes from a clock that is ahead.
     "ended later": {"ended_at": NOW + 100 * DAY, "end_reason": EndReason.LOGOUT},
     "short": {"expires_at": NOW + 2 * DAY},
 }

@@ -1,4 +1,4 @@
-"""What a logout does in both dialects, and what it leaves alone."""
+"""What a logout does in both dialects, and what it doesn't change."""
 
 import pytest
 from django.db import transaction
@@ -75,7 +75,7 @@ def test_a_logged_out_refresh_token_is_blacklisted_in_simplejwts_tables_and_refu
 
 
 def authenticated(phone):
-    """The phone's session as a request finds it, before anything else happens to it."""
+    """Return the phone's session as a request loads it, before anything else happens to it."""
     return get_live_session(AnyAccessToken.read(phone.access_token))
 
 

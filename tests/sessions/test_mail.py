@@ -1,4 +1,4 @@
-"""What mails tell users about their log-ins."""
+"""The mails to users about their log-ins."""
 
 import itertools
 import logging
@@ -16,7 +16,7 @@ AGENT = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) TheApp/7"
 
 @pytest.fixture
 def ann(new_phone, settings):
-    """Ann, who signed up on the phone that she has; notices are on."""
+    """Ann, who signed up on her phone. Mails about new devices are on."""
     phone = new_phone(device_token="phone").sign_up()
     User.objects.update(email="ann@example.org", first_name="Ann")
     settings.NEW_DEVICE_MAIL = True
@@ -32,7 +32,7 @@ def another(phone, new_phone, **options):
 
 @pytest.fixture
 def log_in(django_capture_on_commit_callbacks):
-    """Log in on that phone and run everything that follows a log-in."""
+    """Log in on that phone and run the work that follows a log-in."""
 
     def log_in(phone, username, **headers):
         send = phone.send
@@ -127,7 +127,7 @@ LINK = "http://evil.example/x"
 
 @pytest.fixture
 def eve(new_phone, settings, commits):
-    """Eve, who puts a link into every field that a client may fill, also into the user agent."""
+    """Eve, who puts a link into every field that a client may fill, including the user agent."""
     settings.NEW_DEVICE_MAIL = True
     phone = new_phone()
     send, numbers = phone.send, itertools.count()

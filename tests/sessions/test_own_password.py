@@ -25,10 +25,10 @@ def test_wrong_old_passwords_are_throttled_like_failed_logins(operator, settings
     settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (3, 600), "login_known": (3, 600)}
     for _ in range(3):
         assert "was entered incorrectly" in own(operator, "wrong").content.decode()
-    page = own(operator, PASSWORD)  # right, but not checked any more
+    page = own(operator, PASSWORD)  # right, but no longer checked
     assert "Too many attempts. Try again in 10 min." in page.content.decode()
     assert User.objects.get(username="olga").check_password(PASSWORD)
-    # It counts against the same limit as a log-in.
+    # The failure counts towards the same limit as a log-in.
     assert ZapPhone(InProcess()).log_in("olga").status == 429
 
 

@@ -1,4 +1,4 @@
-"""Known places: attempts of strangers don't lock out the user's own devices and networks."""
+"""Known places: attempts by strangers don't lock out the user's own devices and networks."""
 
 import json
 import logging
@@ -84,7 +84,7 @@ def victim(new_phone):
 
 
 def attack(new_phone, name, *, addresses=10, tries=10):
-    """Wrong passwords from many addresses, as attackers send them."""
+    """Send wrong passwords from many addresses, as attackers do."""
     stranger = new_phone()
     return [
         log_in(stranger, name, WRONG, ip=f"203.0.113.{address}").status
@@ -120,7 +120,7 @@ def test_a_known_place_has_an_allowance_of_its_own_and_a_login_that_works_starts
     answers = [log_in(victim, victim.username, WRONG, ip=HOME).status for _ in range(5)]
     assert answers == [401] * 4 + [429]
     assert log_in(victim, victim.username, ip=HOME).headers["retry-after"] == "900"
-    # This device has used up its allowance; the user's other devices at that address have not.
+    # This device has used up its attempts. The user's other devices at that address have not.
     assert log_in(new_phone(), victim.username, ip=HOME).status == 200
 
 
@@ -242,7 +242,7 @@ IDENTITIES = ("ann", "ANN", "ann@example.org", "Ann@Example.org", "+491511234567
 @pytest.mark.django_db
 def test_the_statement_of_a_login_finds_the_same_user_as_the_orm(identity):
     ann = User.objects.create_user("ann", email="ann@example.org", email_verified=True, phone_number="+4915112345678")
-    User.objects.create_user("ANN@example.org")  # a name that is another user's verified email
+    User.objects.create_user("ANN@example.org")  # the name is another user's verified email
     User.objects.create_user("ben@example.org")
     User.objects.create_user("ben", email="ben@example.org")
     User.objects.create_user("gone", deleted_at=ann.created_at)

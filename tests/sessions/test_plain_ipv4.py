@@ -1,4 +1,4 @@
-"""Filters and searches take an IPv4 address in either spelling."""
+"""Filters and searches accept an IPv4 address in either spelling."""
 
 import json
 from io import StringIO

@@ -1,4 +1,4 @@
-"""Who keeps a push address when a log-in meets the end of another session. Locks in the tests force the order."""
+"""Which session keeps a push address if a log-in coincides with the end of another session. Locks force the order."""
 
 import pytest
 from django.db import transaction
@@ -31,7 +31,7 @@ def authenticated(phone, token=None):
 
 
 def log_in(user, device_token=PHONE):
-    """Log in as a ZAP phone does, up to the commit. Returns: the session that was opened."""
+    """Log in as a ZAP phone does, up to the commit. Returns the opened session."""
     log_in_with_refresh(user, app=get_zap_app(), device_token=device_token, origin=HERE)
     return get_live_session_by_id(Session.objects.filter(user=user).latest("created_at").pk)
 
@@ -42,7 +42,7 @@ def is_open(session):
 
 @pytest.fixture
 def anna(transactional_db):
-    """Anna, who is logged in in ZAP on a phone. The phone's app forgets that and logs in again."""
+    """Anna, who is logged in with ZAP on a phone. The phone's app has lost that session and logs in again."""
     get_zap_app()
     return ZapPhone(InProcess(), device_token=PHONE).sign_up()
 
@@ -132,8 +132,8 @@ def test_a_phone_that_logs_in_again_during_the_sweep_after_everybody_out_keeps_i
 
 
 @pytest.mark.parametrize("first", ["a logout", "a time-out"])
-def test_of_two_sessions_that_end_at_once_the_pushes_are_left_to_none(anna, first):
-    """A time-out leaves the address to another session on it, but not to one that is ending at the same time."""
+def test_two_sessions_that_end_at_once_leave_the_pushes_to_neither(anna, first):
+    """A time-out leaves the address to another session with it, but not to one that is ending at the same time."""
     old = authenticated(anna)
     forgotten = log_in(old.user)
     acts = {"a logout": (log_out, old), "a time-out": (by_itself, forgotten)}
@@ -153,7 +153,7 @@ def test_of_two_sessions_that_end_at_once_the_pushes_are_left_to_none(anna, firs
 
 @pytest.fixture
 def device(transactional_db):
-    """Makes Buddy phones of one app, with a user logged in."""
+    """Makes Buddy phones of one app, each with a logged-in user."""
     app = create_app("Buddy app")
     options = {"app_id": app.app.pk, "app_key": app.key}
     return lambda push: BuddyPhone(InProcess(), device_token=push, **options).sign_up()
@@ -172,7 +172,7 @@ def test_a_new_address_that_waits_for_a_log_in_stays_with_nobody_after_the_logou
         leaving.result(20)
         try:
             change.result(20)
-        except SessionEnded:  # the logout was quicker
+        except SessionEnded:  # the logout came first
             assert not DeviceToken.objects.filter(digest=DeviceToken.digest_of("new")).exists()
     assert not is_open(current)
     assert pushes_of(phone.user_id) == []
@@ -195,7 +195,7 @@ def test_two_devices_exchange_their_addresses(device):
 
 
 def test_another_registration_of_a_device_leaves_its_newer_session_the_pushes(device):
-    """A device can have two addresses: the end of an older session does not take the newer one's away."""
+    """A device can have two addresses. The end of an older session does not remove the newer address."""
     phone = device("old")
     old = authenticated(phone)
     again = open_device_session(old.app, unique_id=phone.unique_id, push_token="new", origin=HERE)
@@ -220,7 +220,7 @@ def test_a_log_in_over_the_limit_and_a_logout_of_the_oldest_session_get_along(an
             leaving = start(log_out, old, device_token=PHONE)
             wait_until(lambda: count_waiting() == 2)
         new = logging_in.result(20)
-        # The limit may have ended it before.
+        # The limit may have ended it already.
         assert isinstance(leaving.exception(20), SessionEnded | None)
     assert (is_open(old), is_open(new)) == (False, True)
     assert pushes_of(anna.user_id) == [PHONE]

@@ -1,4 +1,4 @@
-"""What a thief can do with a user's access token and nothing else."""
+"""What a thief can do with only a user's access token."""
 
 from datetime import timedelta
 
@@ -38,7 +38,7 @@ def ann(clock, new_phone, mailoutbox):
 
 @pytest.fixture
 def other(ann):
-    """Another session of Ann's."""
+    """Another session of Ann."""
     phone = ZapPhone(InProcess())
     assert phone.log_in(ann.username).status == 200
     return phone
@@ -72,7 +72,7 @@ def end_session(phone, session, **fields):
     return phone.ask("DELETE", f"/v1/users/{session.user_id}/sessions/{session.pk}", fields or None)
 
 
-# Each act that takes over an account or hurts its user, in both dialects and in ZAP alone.
+# Each call that takes over an account or harms its user, in both dialects and in ZAP alone.
 ACTS = {
     "email": lambda phone, **more: change(phone, email=THIEF, **more),
     "user name": lambda phone, **more: change(phone, username="thief", **more),
@@ -92,7 +92,7 @@ each_zap_act = pytest.mark.parametrize("act", ZAP_ACTS.values(), ids=ZAP_ACTS)
 
 
 def state():
-    """Everything that such an act changes."""
+    """Return the data that such a call changes."""
     users = list(User.objects.order_by("pk").values())
     return users, list(Session.objects.order_by("pk").values("pk", "ended_at"))
 
@@ -181,7 +181,7 @@ def test_what_names_the_present_value_needs_no_password(ann, clock):
     assert change(ann, email="new@example.org", username=ann.username).status == 200
     if ann.dialect == "zap":
         assert change(ann, phoneNumber=None).status == 200
-    # To take the change back is a change, too.
+    # The change back is a change, too.
     assert error(change(ann, email=f"{ann.username}@example.org")) == REFUSED[ann.dialect]
 
 
@@ -206,7 +206,7 @@ def test_passwords_in_requests_are_counted_as_log_ins_are(ann, clock, settings):
     for _ in range(2):
         assert change(ann, username="thief", password="guess").status in (403, 422)
     assert change(ann, username="thief", password=PASSWORD).status == 429
-    # It counts against the same limit as a log-in from this address.
+    # It counts towards the same limit as a log-in from this address.
     assert ZapPhone(InProcess()).log_in(ann.username).status == 429
 
 
@@ -282,7 +282,7 @@ def test_a_thief_who_sets_their_email_within_ten_minutes_gets_no_reset_code_and_
     told = next(mail for mail in mailoutbox if mail.to == [own])
     assert "Another email address was set" in told.body
     mailoutbox.clear()
-    # The new address finds nobody: neither for a reset of the password nor for a log-in.
+    # The new address identifies nobody, neither for a password reset nor for a log-in.
     for identity in (THIEF, own, ann.username):
         assert ask_for_reset(identity).status == 200
     assert [mail.to for mail in mailoutbox] == [[own]] * 2

@@ -1,4 +1,4 @@
-"""Refresh: what a refresh token buys, and when it is refused."""
+"""Refresh: what a refresh token grants, and when it is refused."""
 
 import json
 from datetime import timedelta
@@ -55,7 +55,7 @@ def test_a_rotated_refresh_token_that_comes_back_ends_the_session(new_phone, set
     settings.ROTATE_REFRESH_TOKENS, settings.REFRESH_GRACE = True, timedelta(0)
     phone = new_phone(device_token="phone").sign_up()
     successor = phone.refresh().json["data"]
-    assert phone.refresh().status == 401  # the old one, a second time
+    assert phone.refresh().status == 401  # the old token, a second time
     ended = Session.objects.get()
     assert (ended.end_reason, ended.ended_by) == (EndReason.REFRESH_REUSED, None)
     assert phone.me(successor["token"]).status == 401

@@ -1,4 +1,4 @@
-"""What staff change on other accounts: who is told, what is on record, what stays."""
+"""Changes by staff to other accounts: who is told, what is recorded, what stays."""
 
 from datetime import UTC, datetime
 from io import StringIO
@@ -30,7 +30,7 @@ def boss(db):
 
 @pytest.fixture
 def after_commit(django_capture_on_commit_callbacks):
-    """Run the block with all its consequences after the commit."""
+    """Run the block, then the functions that wait for the commit."""
     return lambda: django_capture_on_commit_callbacks(execute=True)
 
 
@@ -59,7 +59,7 @@ def test_a_user_whose_email_staff_change_is_told_at_the_old_address(new_phone, m
     assert "If it was not you" in mail.body
     for supplied in (link, "thief", "ann2"):
         assert supplied not in mail.subject + mail.body
-    # The new address gets a code, and counts once it is verified.
+    # The new address gets a code. It counts once it is verified.
     assert {address for mail in mailoutbox for address in mail.to} == {"ann@example.org", "thief@example.org"}
     ann.refresh_from_db()
     assert ann.email == "ann@example.org"
@@ -174,7 +174,7 @@ def test_codes_that_staff_send_count_for_the_staff_and_not_for_the_user(operator
         pages = [send_reset(operator, user) for user in users]
     assert [mail.to for mail in mailoutbox] == [["u0@example.org"], ["u1@example.org"]]
     assert "Try again in 10 min" in told(pages[2])
-    with after_commit():  # a colleague may, and so may the user
+    with after_commit():  # a colleague may do it, and so may the user
         send_reset(browser_of(new_staff("Operators", name="otto")), users[2])
         body = {"identity": "u0"}
         assert ZapPhone(InProcess()).call("POST", "/v1/otp/forgotPassword", body).status == 200
@@ -349,7 +349,7 @@ def test_a_former_operator_has_nothing_left_in_the_admin(operator):
     assert phone.me().status == 200
 
 
-def test_whoever_holds_a_permission_is_changed_and_deleted_by_superusers_only(new_phone):
+def test_only_superusers_change_and_delete_a_user_who_has_a_permission(new_phone):
     staff = promote(new_phone().sign_up(), "users.change_user", "users.delete_user")
     holder = new_phone().sign_up()
     User.objects.get(pk=holder.user_id).groups.add(Group.objects.get(name="Support"))

@@ -1,4 +1,4 @@
-"""Sessions that end by themselves, exact to the second, and what is on record about it."""
+"""Sessions that end by themselves, exact to the second, and what is recorded."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def session_of(phone):
 
 
 def refreshed(phone):
-    """An access token that has not expired, for dialects that have refresh."""
+    """Return an unexpired access token, for dialects with refresh."""
     if phone.dialect == "zap":
         answer = phone.refresh()
         if answer.status != 200:

@@ -1,4 +1,4 @@
-"""An email counts once it is verified by a code that was mailed to it."""
+"""An email counts once the user verifies it by a mailed code."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -34,7 +34,7 @@ def ann(new_phone, mailoutbox):
 
 @pytest.fixture
 def code_for(mailoutbox):
-    """The code in the newest mail to that address."""
+    """Return the code in the newest mail to that address."""
     return lambda address: reset_code_in([mail for mail in mailoutbox if mail.to == [address]][-1])
 
 
@@ -110,7 +110,7 @@ def test_a_code_for_one_email_is_worthless_once_another_one_was_set(ann, code_fo
     set_email(ann, "newer@example.org")
     OneTimeCode.objects.all().delete()
     user = User.objects.get(pk=ann.user_id)
-    # The newest code, but mailed to the email before, as if the mail were late.
+    # The newest code, but mailed to the previous email, as if the mail came late.
     user.new_email = NEW
     code = issue_code(user, purpose=Purpose.EMAIL)
     for identity in (NEW, "newer@example.org", ann.username):
@@ -138,7 +138,7 @@ def test_an_email_that_another_user_has_is_taken_and_one_that_another_user_set_i
     first = code_for(NEW)
     assert set_email(ben, NEW).status == 200
     second = code_for(NEW)
-    # Both users have this address; the code tells which of them is meant.
+    # Both users have this address. The code identifies one of them.
     assert zap_success(verify(NEW, first)) == "OTP verified"
     assert emails_of(ann) == (NEW, None, True)
     for identity in (NEW, ben.username):
@@ -151,7 +151,7 @@ def test_a_new_password_drops_an_email_that_is_not_verified(ann, code_for):
     code = code_for(NEW)
     zap = ZapPhone(InProcess())
     zap.log_in(ann.username)
-    # The change names either email.
+    # The request may name either email of the account.
     body = {"userId": ann.user_id, "email": NEW, "oldPassword": PASSWORD, "newPassword": "another-pass-2"}
     assert zap.ask("POST", "/v1/changePassword", body).status == 200
     assert emails_of(ann) == (own(ann), None, True)
@@ -209,7 +209,7 @@ def test_a_verification_and_a_reset_at_once_do_not_wait_for_each_other(new_phone
         with ThreadPoolExecutor(2) as pool:
             verified = pool.submit(at_once, verify_email, code=codes[0])
             was_reset = pool.submit(at_once, reset_password, code=codes[1], new_password="another-pass-2")
-        # The first request deleted the code of the other one.
+        # The first request deleted the code of the other request.
         assert {verified.result(), was_reset.result()} == {True, False}
         user.refresh_from_db()
         assert (user.email, user.new_email) == (NEW if verified.result() else "ann@example.org", None)

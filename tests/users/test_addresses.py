@@ -12,7 +12,7 @@ from users.addresses import plain_address, plain_network
         ("::ffff:192.0.2.1", "192.0.2.1"),
         ("::ffff:c000:201", "192.0.2.1"),
         ("2001:DB8:0::1", "2001:db8::1"),
-        ("::192.0.2.1", "::c000:201"),  # deprecated, and something else
+        ("::192.0.2.1", "::c000:201"),  # deprecated forms, and others
         ("fe80::1%eth0", "fe80::1"),
         ("", None),
         ("192.0.2.1:80", None),

@@ -1,4 +1,4 @@
-"""The admin app: there is exactly one, and it is no client."""
+"""The admin app: there is exactly one, and clients can't use it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
@@ -35,7 +35,7 @@ def test_the_database_holds_one_admin_app(db):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_ten_first_log_ins_at_once_all_get_the_same_admin_app():
+def test_ten_first_log_ins_at_once_all_get_the_same_admin_app():
     barrier = Barrier(10)
 
     def get(_):

@@ -1,4 +1,4 @@
-"""The database's time, which tests can set."""
+"""The database's clock, which tests can set."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Device tokens at rest: stored encrypted, found by digest, decrypted where a push is sent."""
+"""Device tokens in the database: stored encrypted, found by digest, decrypted only to send a push."""
 
 from base64 import b64encode
 
@@ -16,7 +16,7 @@ MIGRATION = "0017_sealed_device_tokens"
 
 
 def dump() -> str:
-    """Every row of every table as text, as in a dump of the database."""
+    """Return every row of every table as text, as in a dump of the database."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT table_schema, table_name FROM information_schema.tables"
@@ -31,7 +31,7 @@ def dump() -> str:
 
 def assert_not_stored(text: str) -> None:
     stored = dump()
-    assert DeviceToken.digest_of(text).hex() in stored  # the dump does contain device tokens
+    assert DeviceToken.digest_of(text).hex() in stored  # The dump contains device tokens.
     for form in (text, text.encode().hex(), b64encode(text.encode()).decode().rstrip("=")):
         assert form not in stored
 
@@ -78,7 +78,7 @@ def test_no_table_contains_a_device_token_that_an_operator_typed(db):
 
 @pytest.fixture
 def change_key(settings):
-    """Change SECRET_KEY, and keep the old one as a fallback or lose it."""
+    """Change SECRET_KEY. Keep the old key as a fallback, or lose it."""
 
     def change(*, is_kept: bool) -> None:
         settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY] if is_kept else []

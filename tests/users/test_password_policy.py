@@ -1,4 +1,4 @@
-"""Which new passwords are accepted: the same rules for every way to set one."""
+"""Which new passwords are accepted. The rules are the same for every way to set one."""
 
 import pytest
 from django.contrib.auth.hashers import make_password
@@ -15,7 +15,7 @@ TOO_SHORT, COMMON, LIKE_THE_NAME = "seven-7", "p@ssw0rd", "ann.lee.77"
 
 
 def refused(reply, field):
-    """Whether the answer is the dialect's refusal of the password in ``field``."""
+    """Return whether the answer is the dialect's refusal of the password in ``field``."""
     if "request_id" not in reply.json:
         return (reply.status, reply.json["code"], list(reply.json["errors"])) == (400, "invalid_request", [field])
     assert reply.json["message"].startswith(f"{field}: ")
@@ -86,7 +86,7 @@ def test_a_change_to_a_poor_password_changes_nothing(new_phone, password):
 
 
 class Forgotten:
-    """A phone of either dialect whose user, Ann, has been mailed a code."""
+    """A phone of either dialect. Its user, Ann, has received a code by mail."""
 
     def __init__(self, phone, mailoutbox):
         self.phone, self.is_zap = phone.sign_up("ann_lee_77"), phone.dialect == "zap"

@@ -1,4 +1,4 @@
-"""Who may do what to whom: the rules as a table, and a check that every route and page asks for them."""
+"""The permission rules as a table, and a check that every route and page applies them."""
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Permission
@@ -18,7 +18,7 @@ from users.permissions import (
     require,
 )
 
-# For each role: the targets to whom it may do the act. A dot stands for a target that it may not touch.
+# For each role: the targets that it may do the act to. A dot stands for a target that it may not.
 # S: oneself. u: a user. p: a user with a permission. m: a member of staff. s: a superuser. d: a deleted user.
 TABLE = {
     # act                 anonymous   user        former      support     operator    superuser   disabled
@@ -32,7 +32,7 @@ TABLE = {
     Act.SEND_RESET:      (". .....", ". .....", ". .....", ". .....", ". u....", ". upms.", ". ....."),
     Act.CHANGE_POWERS:   (". .....", ". .....", ". .....", ". .....", ". .....", ". upms.", ". ....."),
 }  # fmt: skip
-# Acts without a target: "+" where the role may.
+# Acts without a target: "+" if the role may do it.
 WITHOUT_TARGET = {
     # act                     anonymous, user, former, support, operator, superuser, disabled
     Act.SEE_USER:             "...+++.",
@@ -116,7 +116,7 @@ def test_staff_act_as_staff_on_themselves_as_on_any_other_member_of_staff(roles)
     assert not may_as_staff(roles["user"], Act.SEE_USER, roles["user"])
 
 
-def test_whoever_holds_a_permission_is_protected_be_it_by_a_group_and_while_disabled(roles):
+def test_a_user_who_has_a_permission_is_protected_even_by_a_group_or_while_disabled(roles):
     former = roles["former operator"]
     assert is_protected(former)
     former.is_active = False

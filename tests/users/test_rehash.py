@@ -1,4 +1,4 @@
-"""When a password was changed: the database stores the time, and a new hash of the same password does not change it."""
+"""The time of a password change. A new hash of the same password does not change it."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_a_password_that_is_set_in_any_way_is_noted_with_the_databases_time(ann)
     assert len(set(times)) == 3
 
 
-def test_a_hash_that_is_made_anew_at_a_log_in_is_no_change(ann):
+def test_a_new_hash_at_a_log_in_is_no_password_change(ann):
     before = changed_at(ann)
     assert ann.check_password(PASSWORD)
     stored = User.objects.get(pk=ann.pk)
@@ -66,7 +66,7 @@ def test_a_wrong_password_replaces_no_hash(ann):
 
 def test_a_new_hash_does_not_overwrite_a_password_that_was_changed_meanwhile(ann):
     User.objects.filter(pk=ann.pk).update(password="!changed")
-    assert ann.check_password(PASSWORD)  # by the older copy
+    assert ann.check_password(PASSWORD)  # by the older object
     assert User.objects.get(pk=ann.pk).password == "!changed"
 
 

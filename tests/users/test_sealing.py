@@ -1,4 +1,4 @@
-"""Sealing: which values the keys in the settings decrypt."""
+"""Sealing: which values the keys in the settings can decrypt."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from users.clients import create_app, shared_secret_of
 from users.models import App
 from users.sealing import CannotUnseal, Purpose, seal, unseal
 
-# Made when only apps had sealed secrets.
+# Encrypted when only apps had secrets.
 EARLIER_SECRET = (
     "gAAAAABrAdws-fLuSyC_sbsJKt6EoBQ26jeXxgLeGWaHmAlmvK1X0pDCJBqpwV9q3GkZ"
     "WWIQ_D4QQtCPfJIlyNLyBfeJVSrAo0cESAJRmM2KqRVaHiE49M8="

@@ -1,4 +1,4 @@
-"""Too many attempts: who is refused, with which words, for how long, and who is not."""
+"""Too many attempts: who is refused, with which answer and for how long, and who is not."""
 
 import json
 from datetime import timedelta
@@ -50,7 +50,7 @@ def log_in(phone, name, password, **where):
 
 
 def stranger_to_somebody(new_phone):
-    """A phone whose `username` belongs to a user who never logged in with it, nor from the addresses of these tests."""
+    """Make a phone with the ``username`` of a user who never logged in on it, nor from the addresses of these tests."""
     owner, phone = new_phone().sign_up(), new_phone()
     phone.username, phone.user_id = owner.username, owner.user_id
     return phone
@@ -115,7 +115,7 @@ def test_however_a_name_is_spelt_it_is_the_same_one(new_phone, clock):
     for name in (phone.username, phone.username.upper(), phone.username.title()):
         assert log_in(phone, name, WRONG).status == 401
     assert log_in(phone, f" {phone.username} ", WRONG).status == 429
-    # Spellings that the database treats as the same.
+    # Spellings that the database treats as equal.
     assert identity_of("\u0131\u017f\u017f") == identity_of("ISS") == identity_of("iss")
 
 
@@ -196,7 +196,7 @@ def test_reset_codes_are_mailed_so_often_and_no_more(new_phone, clock, mailoutbo
     assert len(mailoutbox) == 2
 
 
-def test_who_reset_the_password_logs_in_at_once_however_often_they_failed_before(new_phone, clock, mailoutbox):
+def test_a_user_who_reset_the_password_can_log_in_at_once_after_many_failures(new_phone, clock, mailoutbox):
     phone = stranger_to_somebody(new_phone)
     User.objects.update(email="ann@example.org")
     for _ in range(4):
@@ -265,7 +265,7 @@ def test_throttling_can_be_turned_off_for_load_tests_and_a_check_warns_of_it(new
     assert "user_sessions.W001" in said.getvalue()
 
 
-def test_what_is_kept_names_nobody_and_is_forgotten(new_phone, clock):
+def test_the_stored_attempts_name_nobody_and_are_deleted(new_phone, clock):
     phone = stranger_to_somebody(new_phone)
     log_in(phone, new_name(), WRONG)
     keys = " ".join(Throttle.objects.values_list("key", flat=True))

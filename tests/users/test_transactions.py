@@ -1,4 +1,4 @@
-"""A transaction that PostgreSQL aborts in favour of another is tried again."""
+"""If PostgreSQL aborts a transaction in favour of another, the transaction is tried again."""
 
 from threading import Barrier
 
@@ -11,7 +11,7 @@ from users.models import App, User
 from users.transactions import TRIES, in_transaction, tried_again
 
 
-def test_of_two_transactions_that_wait_for_each_other_both_do_their_work(transactional_db):
+def test_two_transactions_that_wait_for_each_other_both_do_their_work(transactional_db):
     users = [User.objects.create_user(name) for name in ("ann", "ben")]
     tries: list[str] = []
     each_has_one = Barrier(2)
@@ -37,7 +37,7 @@ def deadlock():
         cursor.execute("DO $$ BEGIN RAISE SQLSTATE '40P01'; END $$")
 
 
-def test_what_fails_each_time_fails_in_the_end_and_leaves_nothing(transactional_db):
+def test_a_transaction_that_fails_each_time_fails_in_the_end_and_leaves_nothing(transactional_db):
     tries = []
 
     @in_transaction
@@ -98,6 +98,6 @@ def test_a_log_in_whose_statements_the_database_has_forgotten_is_tried_again(tra
         assert phone.log_in(phone.username).status == 200
         assert phone.me().status == 200
     finally:
-        # Other tests must start with connections that have lost nothing.
+        # Other tests must start with intact connections.
         connection.close()
         connection.close_pool()

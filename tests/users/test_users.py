@@ -1,4 +1,4 @@
-"""Users beyond what a dialect shows: unique names in a race, and races with a password check."""
+"""Users apart from the dialects: unique names in a race, and races with a password check."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -20,15 +20,15 @@ from zapauth.settings import PASSWORD_HASHERS
 PASSWORD = "correct-horse-1"
 
 
-def test_a_password_costs_whoever_guesses_it_19_mib_and_two_passes():
-    # The service's hasher, not the cheaper one of the suite.
+def test_each_guess_of_a_password_costs_19_mib_and_two_passes():
+    # The service's own hasher, not the suite's cheap one.
     assert PASSWORD_HASHERS[0] == f"{OwaspArgon2.__module__}.{OwaspArgon2.__qualname__}"
     hashed = OwaspArgon2().encode(PASSWORD, "some-salt")
     assert hashed.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_twenty_who_register_a_name_at_once_one_gets_it():
+def test_if_twenty_users_register_a_name_at_once_one_gets_it():
     barrier = Barrier(20)
 
     def register(number):

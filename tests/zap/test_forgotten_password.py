@@ -18,7 +18,7 @@ pytestmark = pytest.mark.only("zap")
 NEW = "another-pass-2"
 INVALID = (422, "invalid_code", ["otp"])
 SECOND = timedelta(seconds=1)
-# One identity of each kind that belongs to Ann, and one that belongs to no user.
+# One identity of each kind that belongs to Ann, and one that belongs to nobody.
 IDENTITIES = {
     "user name": ("ann_lee", "nobody"),
     "email": ("ann_lee@example.org", "nobody@example.org"),
@@ -183,7 +183,7 @@ def test_a_code_of_one_user_is_worth_nothing_for_another(ann, new_phone, new_cod
     other, code = new_phone().sign_up(), new_code()
     ask(other, other.username)
     assert zap_fields(reset(other, code, identity=other.username)) == INVALID
-    # It is refused even if its digest replaces that of the other code.
+    # The code is refused even if its digest replaces that of the other code.
     stolen = OneTimeCode.objects.get(user=ann.user_id).digest
     OneTimeCode.objects.filter(user=other.user_id).update(digest=stolen)
     assert zap_fields(reset(other, code, identity=other.username)) == INVALID
@@ -245,7 +245,7 @@ def test_a_code_is_worthless_once_the_email_that_it_was_mailed_to_is_not_the_use
     verifying = issue_code(User.objects.get(pk=ann.user_id), purpose=Purpose.EMAIL)
     zap_success(ann.call("POST", "/v1/otp/verify", {"identity": "ann_lee", "otp": verifying}))
     assert zap_fields(reset(ann, code)) == INVALID
-    # A change of the address in the database makes the code useless, too.
+    # A change of the address directly in the database also makes the code useless.
     code = new_code()
     User.objects.filter(pk=ann.user_id).update(email="other@example.org")
     assert zap_fields(reset(ann, code)) == INVALID
@@ -282,7 +282,7 @@ def test_a_code_is_stored_only_as_a_keyed_digest(ann, new_code, settings):
     plain = [text.encode() for text in (code, ann.user_id + code, f"{ann.user_id}\0{code}", f"{ann.user_id}:{code}")]
     for name in ("md5", "sha1", "sha256", "sha512"):
         assert not any(hashlib.new(name, text).hexdigest() in stored for text in plain)
-    # With a different key, the digest matches no code.
+    # With another key, the digest matches no code.
     kept, settings.SECRET_KEY = settings.SECRET_KEY, "another-secret-key"
     assert zap_fields(reset(ann, code)) == INVALID
     settings.SECRET_KEY = kept

@@ -1,4 +1,4 @@
-"""`PUT` and `GET /v1/users/logout/:id`: what a logout ends, and what it leaves."""
+"""`PUT` and `GET /v1/users/logout/:id`: what a logout ends, and what it keeps."""
 
 from datetime import timedelta
 
@@ -119,7 +119,7 @@ def test_another_users_id_is_a_403_and_an_unknown_id_answers_the_same(new_phone,
     phone, other = new_phone(device_token="mine").sign_up(), new_phone(device_token="theirs").sign_up()
     promote(
         phone, "users.change_user", "users.delete_user", "user_sessions.view_session"
-    )  # not the permission that this needs
+    )  # another permission than the required one
     body = {"deviceToken": "theirs"} if method == "PUT" else None
     answers = [
         phone.ask(method, f"/v1/users/logout/{user_id}", body) for user_id in (other.user_id, UNKNOWN_ID, "not-an-id")

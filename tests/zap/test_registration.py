@@ -1,4 +1,4 @@
-"""`POST /v1/users`: who may register, with which fields, and the answer."""
+"""`POST /v1/users`: who may register, which fields there are, and the answer."""
 
 import re
 
@@ -113,7 +113,7 @@ def test_a_password_has_a_digit_and_a_special_character(new_phone, password):
     assert not User.objects.exists()
 
 
-def test_what_could_raise_somebodys_rights_is_ignored_from_anyone_but_staff(new_phone):
+def test_fields_that_grant_rights_are_ignored_from_anyone_but_staff(new_phone):
     raising = {"roleId": 7, "referralCode": "friend", "isStaff": True, "is_staff": True, "is_superuser": True}
     assert zap_success(register(new_phone(), **raising))["roleId"] is None
     ordinary = new_phone().sign_up()
@@ -127,7 +127,7 @@ def test_staff_set_a_role_id_that_is_a_text_or_a_number_too_large_for_64_bits(ne
     made = register(staff, roleId=63847623874682374682376)
     assert zap_success(made)["roleId"] == "63847623874682374682376"
     assert zap_success(register(staff, roleId=" 63fc98989ffb63cf5cdd0587 "))["roleId"] == "63fc98989ffb63cf5cdd0587"
-    # No other field that staff send gives rights.
+    # No other field that staff send grants rights.
     assert zap_success(register(staff, isStaff=True, is_superuser=True))["roleId"] is None
     assert User.objects.get(is_staff=True).pk == staff.user_id
 

@@ -37,7 +37,7 @@ def listed(caller, user_id=None):
 
 
 def session_of(phone):
-    """The id of the ZAP phone's own session."""
+    """Return the id of the ZAP phone's own session."""
     (own,) = [session["id"] for session in listed(phone) if session["current"]]
     return own
 

@@ -1,4 +1,4 @@
-"""Each status of ZAP, and when it is answered."""
+"""Each status of ZAP, and when it occurs."""
 
 from datetime import timedelta
 
@@ -20,11 +20,11 @@ def ann(new_phone):
     return new_phone().sign_up("ann_lee")
 
 
-def test_200_is_for_what_was_done(ann):
+def test_200_is_for_a_request_that_was_carried_out(ann):
     assert ann.send("POST", "/v1/login", headers=JSON, content=LOGIN).status == 200
 
 
-def test_201_is_for_what_was_created(new_phone):
+def test_201_is_for_a_created_user(new_phone):
     body = {"username": "ann_lee", "email": "ann@example.org", "password": PASSWORD}
     made = new_phone().call("POST", "/v1/users", body)
     assert made.status == 201
@@ -138,7 +138,7 @@ def test_405_is_for_a_wrong_method(ann):
     assert refused.headers["allow"] == "POST"
 
 
-def test_422_is_for_what_is_well_formed_but_refused_by_a_rule(ann):
+def test_422_is_for_a_well_formed_request_that_a_rule_refuses(ann):
     again = {"username": "ANN_LEE", "email": "another@example.org", "password": PASSWORD}
     assert zap_fields(ann.call("POST", "/v1/users", again)) == (422, "username_taken", ["username"])
     assert User.objects.count() == 1
@@ -191,7 +191,7 @@ def test_500_is_for_a_bug_which_is_logged_with_its_request_id_and_shown_without_
 
 
 def test_the_scheme_of_the_authorization_header_is_bearer_in_any_case(ann):
-    # This must work, so that below only the scheme can be the reason of the refusal.
+    # This must succeed, so that below only the scheme can cause the refusal.
     token = Genuine(ann.access_token).claiming()
     for scheme in ("Bearer", "bearer", "BEARER"):
         zap_success(ann.send("GET", "/v1/users/token", headers={"Authorization": f"{scheme} {token}"}))

@@ -24,7 +24,7 @@ def staff(new_phone):
 
 
 def user_of(moment, **fields):
-    """Make a user who was created at that moment."""
+    """Make a user with that time of creation."""
     user = User.objects.create_user(new_name(), **fields)
     User.objects.filter(pk=user.pk).update(created_at=moment)
     return user
@@ -47,7 +47,7 @@ def test_the_list_answers_user_data_body_limit_page_limit_and_data_count(staff):
     assert page == {"userData": [own], "bodyLimit": 10, "pageLimit": 1, "dataCount": 1}
 
 
-def test_what_is_empty_in_the_query_of_the_documented_request_is_left_out(staff):
+def test_empty_parameters_in_the_query_of_the_documented_request_are_ignored(staff):
     user_of(at("2026-03-01T12:00:00Z"))
     page = zap_success(staff.ask("GET", "/v1/users/?bodyLimit=1&pageLimit=2&startDate&endDate"))
     assert (ids_in(page), page["pageLimit"], page["dataCount"]) == ([staff.user_id], 2, 2)

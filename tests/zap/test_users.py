@@ -1,4 +1,4 @@
-"""`GET`, `PUT` and `DELETE /v1/users/:id`: the caller's own user, and for staff any user."""
+"""`GET`, `PUT` and `DELETE /v1/users/:id`: the caller's own user, and any user for staff."""
 
 import pytest
 import time_machine
@@ -98,7 +98,7 @@ def test_put_takes_a_phone_number_and_a_name_that_are_null_away(new_phone):
         assert zap_fields(put(phone, phone.user_id, **{field: None})) == (400, "invalid_request", [field])
 
 
-def test_put_ignores_unknown_fields_and_what_could_raise_rights(new_phone):
+def test_put_ignores_unknown_fields_and_fields_that_grant_rights(new_phone):
     phone = new_phone().sign_up()
     before = row(phone.user_id)
     raising = {"roleId": 7, "isStaff": True, "is_staff": True, "is_superuser": True, "emailVerified": True}

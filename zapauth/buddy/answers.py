@@ -1,4 +1,4 @@
-"""What stands in `result` of Buddy's answers.
+"""The contents of `result` in Buddy's answers.
 
 A `result` is never null and never a bare list. A field without a value is left out. The Android and .NET clients can't
 read anything else.
@@ -15,7 +15,7 @@ from zapauth.shapes import BOOLEAN, OBJECT_ID, TOKEN, Field, Schema, Shape, fiel
 FILLED: Schema = {"type": "string", "minLength": 1}
 # Milliseconds since 1970, UTC.
 TIME: Schema = {"type": "string", "pattern": r"^/Date\(-?\d+\)/$"}
-# Two clients keep tokens in files where % and blanks mean something.
+# Two clients keep tokens in files in which % and blanks have a meaning.
 PAGING_TOKEN: Schema = {"type": "string", "pattern": "^[^% ]+$"}
 PONG = "Pong"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -77,7 +77,7 @@ GRANT = Shape[Grant](
 
 
 class LoggedIn(NamedTuple):
-    """A user, and the user-level token that their login grants."""
+    """A user and the user-level token of their login."""
 
     user: User
     grant: Grant
@@ -91,7 +91,7 @@ LOGGED_IN_USER = Shape[LoggedIn](
 
 
 class RegisteredDevice(NamedTuple):
-    """An app-level token for a device, with the proof of an app that signs and the place of further calls."""
+    """An app-level token for a device. A signed app also gets the server's signature. `service_root` may be empty."""
 
     grant: Grant
     server_signature: str | None
@@ -111,7 +111,7 @@ DEVICE_GRANT = Shape[RegisteredDevice](
             lambda made: made.server_signature,
             is_optional=True,
         ),
-        # One client breaks on any `serviceRoot`, two on one that is null.
+        # One client fails on any `serviceRoot`, two fail on a null one.
         "serviceRoot": Field(
             {
                 "type": "string",

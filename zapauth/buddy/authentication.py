@@ -14,7 +14,7 @@ from zapauth.buddy.signatures import is_signature, request_signature
 
 
 class BuddyAuthentication(SessionAuthentication):
-    """Takes `Authorization: Buddy <token> [<signature>]` with a user-level or an app-level token, or `Bearer`."""
+    """Accepts `Authorization: Buddy <token> [<signature>]` with a user-level or an app-level token, and `Bearer`."""
 
     schemes = ("buddy", "bearer")
     most_words = 2
@@ -22,7 +22,7 @@ class BuddyAuthentication(SessionAuthentication):
 
     def check(self, request: Request, session: Session, token: SessionToken) -> None:
         if session.device_id is None:
-            raise TokenInvalid  # a token of ZAP: in Buddy, every session has a device
+            raise TokenInvalid  # In Buddy every session has a device. So this token is one of ZAP's.
         secret = shared_secret_of(session.app)
         if secret is None:
             return
@@ -35,7 +35,7 @@ class BuddyAuthentication(SessionAuthentication):
 
 
 class UserLevel(BasePermission):
-    """Takes user-level tokens only."""
+    """Accepts user-level tokens only."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if cast(Session, request.auth).is_app_level:

@@ -1,4 +1,4 @@
-"""The shape of every Buddy answer. What stands in its `result` is in `zapauth.buddy.answers`."""
+"""The shape of every Buddy answer. The contents of `result` are in `zapauth.buddy.answers`."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from zapauth.dialect import json_response
 from zapauth.shapes import TEXT, UUID, Field, Shape, constant
 
-CONTENT_TYPE = "application/json"  # to the letter: one client compares it
+CONTENT_TYPE = "application/json"  # exactly this text: one client compares it
 
 
 class Result(NamedTuple):
@@ -20,7 +20,7 @@ class Result(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What is wrong with a call."""
+    """The error of a call: its status, name, number and message."""
 
     status: int
     error: str

@@ -53,13 +53,13 @@ OPERATION_NOT_FOUND = ("OperationNotFound", 0x204)
 ITEM_DOES_NOT_EXIST = ("ItemDoesNotExist", 0x301)
 ITEM_ALREADY_EXISTS = ("ItemAlreadyExists", 0x302)
 OBJECT_PERMISSION_DENIED = ("ObjectPermissionDenied", 0x303)
-# Not in Buddy's documentation, which has no errors of the server.
+# Buddy's documentation has no server errors, so it does not have this one.
 INTERNAL_SERVER_ERROR = ("InternalServerError", 0x500)
 SERVICE_UNAVAILABLE = ("ServiceUnavailable", 0x503)
 
 _TOKEN_INVALID = "The access token is missing, invalid or expired, or its session has ended."
 
-# The first match counts, so a subclass comes before its base.
+# The first match counts, so subclasses come before their base class.
 _WORDS: tuple[tuple[type[Exception], int, tuple[str, int], str], ...] = (
     (TokenMissing, 401, AUTH_ACCESS_TOKEN_INVALID, _TOKEN_INVALID),
     (TokenExpired, 401, AUTH_ACCESS_TOKEN_INVALID, _TOKEN_INVALID),
@@ -96,7 +96,7 @@ _WORDS: tuple[tuple[type[Exception], int, tuple[str, int], str], ...] = (
         "Send the body as application/json or application/x-www-form-urlencoded.",
     ),
     (BodyTooLarge, 400, PARAMETER_OUT_OF_RANGE, "The body is too large."),
-    # No 408: the iOS client takes it for "no internet".
+    # No 408: the iOS client would report "no internet".
     (BodyTimedOut, 400, PARAMETER_INCORRECT_FORMAT, "The body did not arrive in time."),
     (BodyCutOff, 400, PARAMETER_INCORRECT_FORMAT, "The body ended early."),
     (ParseError, 400, PARAMETER_INCORRECT_FORMAT, "The body can't be read."),
@@ -110,7 +110,7 @@ _OUT_OF_RANGE = {"max_length", "min_length", "max_value", "min_value", "max_stri
 
 
 def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """The answer to ``error``; None if the error is a bug of ours."""
+    """Return the answer to ``error``, or None if the error is a bug of ours."""
     if isinstance(error, ValidationError):
         return _invalid(request, error)
     if isinstance(error, IdentityTaken):
@@ -140,7 +140,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    """The answer about the first parameter at fault. `BuddyInput` has named it as clients write it."""
+    """Return the answer about the first invalid parameter. `BuddyInput` gives its name as clients write it."""
     parameter, details = next(iter(field_errors(error).items()))
     first = details[0]
     if first.code in _MISSING:

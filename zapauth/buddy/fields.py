@@ -1,4 +1,4 @@
-"""The kinds of values that Buddy's clients send, in every form that they send them."""
+"""The fields for values of Buddy's clients. They accept every form in which the clients send a value."""
 
 import math
 import re
@@ -17,11 +17,11 @@ _NUMBERED_GENDERS = {"0": "", "1": User.Gender.MALE, "2": User.Gender.FEMALE}  #
 
 
 class Text(serializers.CharField):
-    """A string; a number becomes one."""
+    """A string. A number is converted to one."""
 
 
 class Description(Text):
-    """An optional text that describes something. Any value but a text or a number is the same as none.
+    """An optional text that describes something. A value that is neither a text nor a number counts as left out.
 
     The PHP client sends `false` for a device whose model it does not know.
     """
@@ -36,7 +36,7 @@ class Description(Text):
 
 
 class Username(Text):
-    """A user name, normalized by NFKC as it is stored. That can make it longer."""
+    """A user name, normalized by NFKC, which can make it longer."""
 
     def to_internal_value(self, data: Any) -> str:
         return User.normalize_username(super().to_internal_value(data))
@@ -48,7 +48,7 @@ class Password(Text):
 
 
 class NewPassword(Password):
-    """A password that a user chooses. `users.password_policy` decides later whether it is good enough."""
+    """A password that a user chooses. `users.password_policy` later checks its strength."""
 
 
 class Gender(serializers.Field[Any, Any, Any, Any]):

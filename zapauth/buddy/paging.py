@@ -1,4 +1,4 @@
-"""Buddy's pages of users, and their tokens. A token is signed, and contains no blank and no `%`."""
+"""Buddy's pages of users, and their paging tokens. A token is signed, and contains neither blanks nor `%`."""
 
 import re
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class PagingToken:
-    """Names a page of ``limit`` users: the "first" one, or the one "after" or "before" a position."""
+    """Identifies a page of ``limit`` users: the "first" one, or the one "after" or "before" a position."""
 
     direction: str
     limit: int
@@ -35,8 +35,8 @@ class PagingToken:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Raises: ValidationError."""
-        # Two clients make up a token for the first page.
+        """Verify and read a paging token. Raises: ValidationError."""
+        # Two clients make up their own token for the first page.
         if made_up := re.fullmatch(r"(\d{1,9});0", text):
             return cls("first", min(max(int(made_up[1]), 1), MOST_PER_PAGE))
         try:
@@ -49,7 +49,7 @@ class PagingToken:
 
 @dataclass(frozen=True)
 class UserPage:
-    """A page of users, with its token and those of the pages before and after it, if there are any."""
+    """A page of users with its token. It also has the tokens of the previous and the next page, if they exist."""
 
     users: Sequence[User]
     current: PagingToken
@@ -58,7 +58,7 @@ class UserPage:
 
 
 def page_at(users: QuerySet[User], token: PagingToken) -> UserPage:
-    """The page of ``users`` that ``token`` names."""
+    """Return the page of ``users`` that ``token`` identifies."""
     where = {} if token.position is None else {token.direction: token.position}
     page: Page = page_of(users, limit=token.limit, **where)
     after = before = None

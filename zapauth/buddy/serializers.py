@@ -12,16 +12,16 @@ from zapauth.dialect import field_errors, made_once, validate
 
 
 class BuddyInput(serializers.Serializer[Any]):
-    """The parameters of a call. Their values get the names of the models. Every call takes a `location`."""
+    """The parameters of a call. The values get the names of the model's fields. Every call takes a `location`."""
 
     location = Location(required=False)
 
     @classmethod
     def read(cls, data: Any) -> dict[str, Any]:
-        """The values of ``data``. Raises: ValidationError, which names the parameters as clients write them."""
+        """Return the validated values of ``data``. Raises: ValidationError, with the names as clients write them."""
         given = _folded(data)
         fields = made_once(cls).fields
-        # A form may send a field without a value. It is the same as no field, unless the field allows an empty text.
+        # A form may contain a field without a value. It counts as left out, unless the field allows an empty text.
         for name, field in fields.items():
             if given.get(name) == "" and not (field.required or getattr(field, "allow_blank", False)):
                 del given[name]
@@ -35,9 +35,9 @@ class BuddyInput(serializers.Serializer[Any]):
 
 
 def _folded(data: Any) -> dict[str, Any]:
-    """The parameters by their names in lower case. If a name comes in two spellings, the one with a value counts."""
+    """Return the parameters with names in lower case. If a name comes in two spellings, the one with a value counts."""
     if not isinstance(data, Mapping):
-        if data is None or data == []:  # PHP's empty array
+        if data is None or data == []:  # `[]` is PHP's empty array
             return {}
         raise serializers.ValidationError({"body": ["The parameters are an object."]}, code="invalid")
     folded: dict[str, Any] = {}
@@ -82,7 +82,7 @@ class CrashReportInput(BuddyInput):
 
 
 class ConfirmedInput(BuddyInput):
-    """With the caller's password, which is needed if their login was too long ago."""
+    """Parameters with the caller's password. It is needed if their login was too long ago."""
 
     password = Password(required=False)
 

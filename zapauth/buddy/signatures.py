@@ -1,6 +1,6 @@
-"""Signatures for apps with a shared secret. The app signs its requests; the server signs the answer to a registration.
+"""Signatures for apps with a shared secret. The app signs its requests. The server signs the answer to a registration.
 
-A signature is HMAC-SHA256 (RFC 2104) in hex, of the text that the Buddy clients use.
+A signature is the HMAC-SHA256 (RFC 2104), in hex, of the text that the Buddy clients use.
 """
 
 import hashlib
@@ -8,17 +8,17 @@ import hmac
 
 
 def server_signature(secret: str, *, app_key: str) -> str:
-    """The signature in the answer to `POST /devices`. The client checks it, so that it can trust the server."""
+    """Return the signature of the answer to `POST /devices`. The client checks it to authenticate the server."""
     return _sign(secret, f"{app_key}\n")
 
 
 def request_signature(secret: str, *, method: str, app_id: str, path: str) -> str:
-    """The signature that a client puts after its token. ``path`` begins with a slash and has no query."""
+    """Return the signature that a client puts after its token. ``path`` begins with a slash and has no query."""
     return _sign(secret, f"{method}\n{app_id}\n{path}")
 
 
 def is_signature(given: str, expected: str) -> bool:
-    """Whether two signatures are the same, in constant time. Hex digits may be in either case."""
+    """Compare two signatures in constant time. Hex digits may be in either case."""
     return hmac.compare_digest(given.lower().encode(), expected.encode())
 
 

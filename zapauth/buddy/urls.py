@@ -8,7 +8,7 @@ from zapauth.buddy.viewsets import (
     UserViewSet,
 )
 
-# A path with a trailing slash is the same path.
+# A path may end with a slash.
 urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^devices/?$", DeviceRegistrationViewSet.as_view({"post": "create"})),
     re_path(r"^devices/current/?$", DeviceViewSet.as_view({"patch": "change_current"})),

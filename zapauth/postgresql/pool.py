@@ -1,11 +1,11 @@
-"""psycopg's pool, changed for a database that is slow or away.
+"""psycopg's pool, adapted to a slow or unreachable database.
 
 psycopg's own pool doubles its wait before each attempt to connect, up to minutes, and lets every request wait for ten
 seconds. This pool
 
 - tries to connect again every quarter of a second;
-- notices, without a round trip, that the server has closed an idle connection, and doesn't lend it;
-- refuses requests if no connection has come back for a second, and refuses them at once until one comes back;
+- detects, without a round trip, an idle connection that the server has closed, and doesn't lend it;
+- starts to refuse requests if no connection comes back for a second, and stops when one comes back;
 - lends one user at most half of its connections;
 - closes connections to a server that neither answers nor closes them, such as a host that vanished.
 """
@@ -30,12 +30,12 @@ from users.database_use import Use, served, use
 from zapauth.postgresql.shares import Shares
 
 logger = logging.getLogger("zapauth.database")
-# psycopg logs a line for each attempt. We log one when the failures begin, and one when they end.
+# psycopg logs a line for each attempt. We log one line when the failures begin, and one when they end.
 logging.getLogger("psycopg.pool").addFilter(lambda record: not str(record.msg).startswith("error connecting in"))
 
 RETRY = 0.25  # seconds between two attempts to connect
 LOOK_EVERY = 0.2  # seconds
-# After so many looks without a connection that came back, requests are refused. Looks are counted, and no time is
+# Requests are refused after this number of looks without a returned connection. Looks are counted and time is not
 # measured, because the whole machine may have stood still.
 LOOKS = 5
 # Seconds. If a request holds a connection for longer, the server may be gone. So we ask whether it answers, every
@@ -47,25 +47,25 @@ Connection = psycopg.Connection[Any]
 
 
 class Pool(ConnectionPool[Connection]):
-    """The pool. ``most_waiting`` is the most requests of one user that wait for that user's other requests."""
+    """The pool. ``most_waiting``: how many requests of one user may wait for that user's other requests."""
 
     def __init__(self, *, most_waiting: int = 24, **options: Any) -> None:
         super().__init__(**options)
         self._shares = Shares(max(1, self.max_size // 2), most_waiting=most_waiting)
-        # The connections that requests hold, and since when. Commands and background jobs may hold one for long.
+        # The connections that requests hold, and their start times. Commands and background jobs may hold one for long.
         self._lent: dict[Connection, float] = {}
         self._is_wanted = False  # a request found no connection, and none has come back since
         self._looks = 0  # the number of looks since then
         self._connecting = 0
-        self._failing_since: float | None = None  # since when attempts to connect fail
-        self._is_silent = False  # the server did not answer the last attempt at all
-        self._moved_at = 0.0  # when a connection was last made, or came back
+        self._failing_since: float | None = None  # when attempts to connect began to fail
+        self._is_silent = False  # the last attempt got no answer from the server at all
+        self._moved_at = 0.0  # when a connection was last opened or returned
         self._asked_at = 0.0
 
     # --- lending -------------------------------------------------------------------------------
 
     def getconn(self, timeout: float | None = None) -> Connection:
-        """Raises: PoolTimeout, psycopg_pool.PoolClosed."""
+        """Lend a connection. Raises: PoolTimeout, psycopg_pool.PoolClosed."""
         self._check_open_getconn()
         who = served()
         if who is not None:
@@ -91,7 +91,7 @@ class Pool(ConnectionPool[Connection]):
                 self._shares.give_back(who)
 
     def _get_ready_connection(self, timeout: float | None) -> Connection | None:
-        # psycopg calls this under the lock of the pool.
+        # psycopg calls this while it holds the pool's lock.
         while self._pool:
             connection = super()._get_ready_connection(timeout)
             if connection is None or not _has_ended(connection):
@@ -135,7 +135,7 @@ class Pool(ConnectionPool[Connection]):
         finally:
             self._connecting -= 1
         if self._is_silent:
-            self._hang_up(at_once=True)  # statements that were sent meanwhile may be lost
+            self._hang_up(at_once=True)  # Statements that were sent meanwhile may be lost.
         self._moved_at, self._is_silent = monotonic(), False
         if self._failing_since is not None:
             logger.info("the database takes connections again, after %.1f s", monotonic() - self._failing_since)
@@ -147,7 +147,7 @@ class Pool(ConnectionPool[Connection]):
             self._failing_since = monotonic()
             reason = str(error).strip().partition("\n")[0]
             logger.warning("can't connect to the database: %s. Trying again every %g s", reason, RETRY)
-        # If other connections get answers, the server is only busy, or this attempt began earlier.
+        # If other connections got answers meanwhile, the server is not silent.
         self._is_silent = isinstance(error, ConnectionTimeout) and monotonic() - self._moved_at > ASK_EVERY
         if self._is_silent:
             self._hang_up()
@@ -159,7 +159,7 @@ class Pool(ConnectionPool[Connection]):
         self.schedule_task(_LookAfter(self), LOOK_EVERY)
 
     def look_after(self) -> None:
-        """Refuse requests that wait in vain. If the server takes long, ask whether it is there at all."""
+        """Refuse requests that wait in vain. If the server is slow, check whether it is reachable at all."""
         now = monotonic()
         with self._lock:
             self._is_wanted = self._is_wanted or bool(self._waiting)
@@ -178,12 +178,12 @@ class Pool(ConnectionPool[Connection]):
             self.run_task(_AskServer(self))
 
     def ask_server(self) -> None:
-        """Open a connection to find out whether the server answers."""
+        """Open a connection to check whether the server answers."""
         with suppress(psycopg.Error):
             self._close_connection(self._connect())
 
     def _hang_up(self, *, at_once: bool = False) -> None:
-        """Close the connections that wait for a silent server, so that their requests fail now and not in an hour."""
+        """Close the connections that wait for a silent server, so that their requests fail now, not hours later."""
         with self._lock:
             idle = list(self._pool)
             self._pool.clear()
@@ -197,7 +197,7 @@ class Pool(ConnectionPool[Connection]):
 
 
 class _Steadily(AttemptWithBackoff):
-    """Attempts to connect, with the same short pause between them and without an end."""
+    """Attempts to connect, without end and with the same short pause between them."""
 
     def __init__(self) -> None:
         super().__init__(timeout=math.inf)
@@ -230,7 +230,7 @@ class _AskServer(MaintenanceTask):
 
 
 def _has_ended(connection: Connection) -> bool:
-    """Whether the server has closed an idle connection: there is data to read, and then the end."""
+    """Return whether the server has closed an idle connection: there is data to read, and then the end."""
     try:
         poll = select.poll()
         poll.register(connection.pgconn.socket, select.POLLIN)
@@ -243,6 +243,6 @@ def _has_ended(connection: Connection) -> bool:
 
 
 def _shut_down(connection: Connection) -> None:
-    """Let the thread that waits for the server on this connection fail. That thread closes the connection."""
+    """Make the thread that waits for the server on this connection fail. That thread closes the connection."""
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.pgconn.socket)) as copy:
         copy.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Limits the connections that one user's requests hold, so that requests waiting for a lock leave some to others."""
+"""Limit the connections that one user's requests hold. Requests that wait for a lock leave some to other users."""
 
 import threading
 from collections import Counter
@@ -6,28 +6,28 @@ from collections.abc import Hashable
 
 from psycopg_pool import PoolTimeout
 
-# Looks are counted, and no time is measured, because the whole machine may have stood still.
+# Looks are counted and time is not measured, because the whole machine may have stood still.
 LOOK_EVERY = 0.2  # seconds
 LOOKS = 10
 
 
 class Shares:
-    """Counts the connections of each user. A request over the share waits here, and holds no connection."""
+    """Counts the connections of each user. A request over the user's share waits here without a connection."""
 
     def __init__(self, most: int, *, most_waiting: int) -> None:
         self.most = most
         self._most_waiting = most_waiting
         self._held: Counter[Hashable] = Counter()
         self._waiting: Counter[Hashable] = Counter()
-        self._moves: Counter[Hashable] = Counter()  # connections that came back
+        self._moves: Counter[Hashable] = Counter()  # the number of returned connections
         self._stuck: set[Hashable] = set()
         self._changed = threading.Condition()
 
     def take(self, who: Hashable) -> None:
-        """Count one more connection of ``who``. Wait as long as they hold their share and other requests make progress.
+        """Count one more connection of ``who``. If their share is used up, wait until one of them comes back.
 
-        Raises: PoolTimeout, if none of those has made progress for two seconds, or too many requests of ``who`` wait
-            already. After the first two seconds it is raised at once, until a connection comes back.
+        Raises: PoolTimeout, if none comes back for two seconds, or too many requests of ``who`` already wait. After
+            those two seconds it is raised at once, until a connection comes back.
         """
         with self._changed:
             looks = 0

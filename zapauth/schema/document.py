@@ -1,8 +1,8 @@
-"""Describes a dialect in OpenAPI.
+"""Describe a dialect in OpenAPI.
 
-Most of the description comes from the code, so that the two can't differ: paths and methods from the urls, parameters
+Most of the description comes from the code, so that the two can't differ: paths and methods from the URLs, parameters
 from the serializers, answers from the shapes, media types from the parsers, security from the authenticators, and each
-error from the dialect's own words. The rest is in `zapauth.schema.zap` and `zapauth.schema.buddy`.
+error from the dialect's own messages. The rest is in `zapauth.schema.zap` and `zapauth.schema.buddy`.
 """
 
 import json
@@ -59,7 +59,7 @@ _ON_STATUS = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "R
 
 
 def as_documented(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
-    """The endpoints without a trailing slash and with short names of ids. Buddy's `me` is a path of its own."""
+    """Return the endpoints without trailing slashes and with short names of ids. Buddy's `me` gets its own path."""
     documented = []
     for path, regex, method, callback in endpoints:
         path = path.rstrip("/").replace("{user_id}", "{id}").replace("{session_id}", "{sid}")
@@ -70,7 +70,7 @@ def as_documented(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
 
 
 def request_for(method: str, path: str, view: APIView, original_request: Request | None, **options: Any) -> Request:
-    """The request for which drf-spectacular describes ``view``. It has a method, as authenticators may depend on it."""
+    """Make the request for which drf-spectacular describes ``view``. Authenticators may need its method."""
     view.request = cast(Request, HttpRequest())
     view.request.method = method
     request: Request = build_mock_request(method, path, view, original_request, **options)
@@ -78,47 +78,47 @@ def request_for(method: str, path: str, view: APIView, original_request: Request
 
 
 class DialectSchema(AutoSchema):
-    """Describes the routes of a dialect. A subclass describes what is special about the dialect."""
+    """Describes the routes of a dialect. Subclasses add what the dialect alone has."""
 
-    prefix: str  # of the names of its components
+    prefix: str  # for the names of its components
     content_type: str
     operations: Mapping[str, Operation]  # by method and path: "GET /v1/users"
     shapes: Sequence[Shape[Any]]  # components that other schemas refer to
     security: Schema  # how a request sends a token
-    challenge: Schema  # its WWW-Authenticate
-    links_without_token: Mapping[str, Schema]  # where to get a valid one
+    challenge: Schema  # the WWW-Authenticate header
+    links_without_token: Mapping[str, Schema]  # the calls that grant a valid token
     path_parameters: Mapping[str, Schema]
     notes: Mapping[str, Schema]  # additions to the schema of a parameter, by its name
 
     def success(self, operation: Operation, request: HttpRequest) -> HttpResponse:
-        """The answer with the example of ``operation``."""
+        """Return the answer with the example of ``operation``."""
         raise NotImplementedError
 
     def success_schema(self, operation: Operation) -> Schema:
         raise NotImplementedError
 
     def failure_schema(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
-        """The schema of these error bodies, and of no others."""
+        """Return the schema of exactly these error bodies."""
         raise NotImplementedError
 
     def word(self, body: Mapping[str, Any]) -> str:
-        """The word by which clients recognise an error."""
+        """Return the value by which clients recognise an error."""
         raise NotImplementedError
 
     def meaning(self, body: Mapping[str, Any]) -> str:
-        """When the error occurs. In most cases its message says so."""
+        """Return when the error occurs. In most cases its message says so."""
         return str(body["message"])
 
     def invalid(self, takes: type[Serializer[Any]]) -> Iterator[Exception]:
-        """One error of each kind that invalid parameters of ``takes`` raise."""
+        """Yield one error of each kind that invalid parameters of ``takes`` raise."""
         raise NotImplementedError
 
     def spelling(self, parameter: str, takes: type[Serializer[Any]]) -> str:
-        """The name of a parameter as clients write it."""
+        """Return the name of a parameter as clients write it."""
         return parameter
 
     def needs_token(self) -> bool:
-        """Whether a route that takes a token requires it."""
+        """Return whether a route that takes a token also requires it."""
         return True
 
     def token_errors(self) -> list[Exception]:
@@ -159,7 +159,7 @@ class DialectSchema(AutoSchema):
     # --- what is sent --------------------------------------------------------------------------
 
     def parameters_of(self, takes: type[Serializer[Any]]) -> Schema:
-        """The schema of an input, with the names that clients write. The required parameters come first."""
+        """Return the schema of an input, with the names that clients write. The required parameters come first."""
         schema = cast(Schema, self._map_serializer(takes, "request"))  # type: ignore[no-untyped-call]
         properties, required = schema["properties"], schema.get("required", [])
         spelt = {name: self.spelling(name, takes) for name in sorted(properties, key=lambda name: name not in required)}
@@ -204,7 +204,7 @@ class DialectSchema(AutoSchema):
         return answer | ({"links": dict(operation.links)} if operation.links else {})
 
     def _failures(self, operation: Operation) -> dict[str, Schema]:
-        """The answers to errors, by status. Answers that many routes share are components."""
+        """Return the answers to errors, by status. Answers that many routes share are components."""
         view = cast(DialectViewSet, self.view)
         own = [*operation.raises, *(self.invalid(operation.takes) if operation.takes else ())]
         found: dict[int, list[dict[str, Any]]] = {500: [_body_of(view.server_error(_request()))]}
@@ -255,7 +255,7 @@ class DialectSchema(AutoSchema):
 
 
 def _request() -> HttpRequest:
-    """The request that the examples answer."""
+    """Make the request that the examples answer."""
     request = HttpRequest()
     request.request_id = REQUEST_ID  # type: ignore[attr-defined]
     return request
@@ -267,7 +267,7 @@ def _body_of(response: HttpResponse) -> dict[str, Any]:
 
 
 def _phrase(status: int) -> str:
-    # As in RFC 9110 (§15.5.21 for 422); older versions of Python have another phrase.
+    # The phrases are those of RFC 9110 (§15.5.21 for 422). Older versions of Python have another one for 422.
     return "Unprocessable Content" if status == 422 else HTTPStatus(status).phrase
 
 

@@ -8,7 +8,7 @@ from rest_framework.serializers import Serializer
 
 from zapauth.shapes import Schema
 
-# Examples. The first is from the documentation of Buddy's logout.
+# Example ids. The first one is from the documentation of Buddy's logout.
 REQUEST_ID = "9c1be948-e415-4917-8a54-76b07880b42b"
 OBJECT_ID = "63fce0e18b8dd4e163d06d5c"
 TOKEN = "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzaWQiOiIwMTkwYjVlYSJ9.c2lnbmF0dXJl"
@@ -20,10 +20,10 @@ class Operation:
     """One method of one path.
 
     Args:
-        takes: the parameters, in the body or in the query of a GET; ``given`` is an example of them.
-        answers: the schema of what stands in the envelope; ``example`` is an example of it.
+        takes: the parameters, in the body or in the query of a GET. ``given`` is an example of them.
+        answers: the schema of the contents of the envelope. ``example`` is an example of them.
         raises: the errors that only this operation and a few others raise.
-        links: the calls that can follow; ``links_after``: those that can follow an error, by status.
+        links: the calls that can follow. ``links_after``: the calls that can follow an error, by status.
     """
 
     id: str
@@ -41,6 +41,6 @@ class Operation:
 
 
 def link(operation: str, *, body: Mapping[str, str] | None = None, **parameters: str) -> Schema:
-    """A call that can follow, and the values it takes from this one (runtime expressions of OpenAPI)."""
+    """A call that can follow, and the values that it takes from this one (runtime expressions of OpenAPI)."""
     made: Schema = {"operationId": operation}
     return made | ({"parameters": parameters} if parameters else {}) | ({"requestBody": dict(body)} if body else {})

@@ -1,4 +1,4 @@
-"""The settings of drf-spectacular: the description of the API as a whole."""
+"""The settings of drf-spectacular, and the introduction of the API's description."""
 
 from typing import Any
 
@@ -44,8 +44,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "PREPROCESSING_HOOKS": ["zapauth.schema.document.as_documented"],
     "POSTPROCESSING_HOOKS": [],
     "GET_MOCK_REQUEST": "zapauth.schema.document.request_for",
-    # A minimum length for texts that must not be empty. This affects inputs only: no serializer describes an answer.
+    # Texts that must not be empty get a minimum length. This affects inputs only: no serializer describes an answer.
     "ENFORCE_NON_BLANK_FIELDS": True,
-    # Docstrings are for developers of the service.
+    # Docstrings are for this project's developers, so they are left out.
     "DISABLE_DOCSTRING_DESCRIPTIONS": True,
 }

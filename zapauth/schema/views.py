@@ -20,9 +20,9 @@ _one_at_a_time = Lock()
 
 
 class SchemaView(SpectacularAPIView):
-    """YAML, or JSON by `Accept` or `?format=json`. Each worker makes it once, so that many requests cost little."""
+    """The description in YAML, or in JSON by `Accept` or `?format=json`. Each worker makes it once and keeps it."""
 
-    schema = None  # the description leaves itself out
+    schema = None  # the description does not contain its own route
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         renderer = request.accepted_renderer
@@ -34,7 +34,7 @@ class SchemaView(SpectacularAPIView):
 
 
 class DocsView(TemplateView):
-    """Swagger UI. This server serves all of its files."""
+    """Swagger UI, with all of its files from this server."""
 
     template_name = "zapauth/docs.html"
 

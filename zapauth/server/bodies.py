@@ -1,4 +1,4 @@
-"""Reads the body of a request, within limits of time and size, before Django handles the request.
+"""Read the body of a request, within limits of time and size, before Django handles the request.
 
 No thread waits for a body: granian calls back in one of its threads when a part has arrived.
 """
@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponseBase
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-_LOOK_EVERY = 0.2  # seconds between two searches for late bodies
+_LOOK_EVERY = 0.2  # seconds between two checks for late bodies
 # In bytes. A body over the limit is refused, but up to this length it is received first. A server that answers and
 # closes before it has received everything resets the connection, and then a proxy may lose the answer: nginx would
 # send a 502 of its own. docs/nginx.conf lets bodies of up to this length through.
@@ -33,7 +33,7 @@ class BodyTimedOut(BadRequest):
 
 
 class RefuseBrokenBodies:
-    """Middleware: refuses a request whose body is incomplete, so that no view acts on it."""
+    """Middleware that refuses a request whose body is incomplete, so that no view acts on it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -45,7 +45,7 @@ class RefuseBrokenBodies:
 
 
 def is_expected(environ: "WSGIEnvironment") -> bool:
-    """Whether to receive a body. Django refuses one over the limit by its declared length."""
+    """Return whether to receive the body. Django refuses one over the limit by its declared length."""
     if "HTTP_TRANSFER_ENCODING" in environ:
         return True
     length = int(environ.get("CONTENT_LENGTH", "0"))  # granian has checked that it is a number
@@ -55,16 +55,16 @@ def is_expected(environ: "WSGIEnvironment") -> bool:
 
 
 def is_broken(environ: "WSGIEnvironment") -> bool:
-    """Whether the body is incomplete."""
+    """Return whether the body is incomplete."""
     return _PROBLEM in environ
 
 
 class Arrivals:
-    """The bodies that are arriving. Calls ``answer`` once for each: when it is complete, or given up."""
+    """Keeps the bodies that are still arriving. Calls ``answer`` once for each, when it is complete or given up."""
 
     def __init__(self, answer: Callable[[Any, "WSGIEnvironment"], None]) -> None:
         self._answer = answer
-        # In the order of their deadlines. `pop` is atomic, so only one thread gets an arrival and answers its request.
+        # In the order of the deadlines. `pop` is atomic, so only one thread gets an arrival and answers its request.
         self._waiting: dict[_Arrival, float] = {}
         threading.Thread(target=self._look_for_late_ones, name="late-bodies", daemon=True).start()
 
@@ -80,8 +80,8 @@ class Arrivals:
         if self._waiting.pop(arrival, None) is None:
             return
         if problem:
-            # The class, not an instance: a raised exception is part of a reference cycle. The connection would live
-            # until Python collects garbage.
+            # The class, not an instance: a raised exception is part of a reference cycle, which would keep the
+            # connection until Python collects garbage.
             arrival.environ[_PROBLEM] = problem
             arrival.stop()
         else:
@@ -91,7 +91,7 @@ class Arrivals:
     def _look_for_late_ones(self) -> None:
         while True:
             time.sleep(_LOOK_EVERY)
-            # In a function of its own: a variable in this loop would keep the last arrival alive, and its connection.
+            # In its own function: a variable in this loop would keep the last arrival and its connection.
             self._give_up_late_ones(time.monotonic())
 
     def _give_up_late_ones(self, now: float) -> None:
@@ -125,23 +125,23 @@ class _Arrival:
             self.stop()  # the body was given up meanwhile
 
     def finish(self) -> None:
-        """Put the body into the request, with its length. Without one (RFC 9112 §7.1) Django takes it for empty."""
+        """Put the body into the request and set its length: without one (RFC 9112 §7.1) Django would read no body."""
         self.environ |= {"CONTENT_LENGTH": str(self._length), "wsgi.input": BytesIO(b"".join(self._parts))}
 
     def stop(self) -> None:
-        """Stop reading, so that the connection can end."""
+        """Stop reading, so that the connection can close."""
         awaited, self._next = self._next, None
         if awaited is not None:
             awaited.cancel()
 
     def _came(self, awaited: Any) -> None:
-        # Break the reference cycle between the two: Python could not collect it.
+        # Break the reference cycle between the two, because Python could not collect it.
         self._next = None
         try:
             if self._arrivals.is_awaited(self):
                 self._take(awaited.result())
         except BaseException as error:
-            self.request.err(error)  # a 500, and a line in the log; granian would drop the error
+            self.request.err(error)  # answers 500 and logs the error; granian would drop it
 
     def _take(self, part: bytes) -> None:
         self._length += len(part)
@@ -151,8 +151,8 @@ class _Arrival:
             self._parts.clear()
         if self._missing is not None:
             self._missing -= len(part)
-        # granian gives an empty part at the end, and a second one if the connection broke off before the end. (It also
-        # gives one for trailers. We know no client that sends them, and refuse them.)
+        # granian gives an empty part at the end, and a second one if the connection broke off before the end. It also
+        # gives a second one for trailers. We know no client that sends them, and refuse them.
         self._ends += not part
         if self._missing == 0 or self._length > _MOST_RECEIVED:
             self._arrivals.end(self)

@@ -1,8 +1,8 @@
-"""Translates requests and answers between granian's own interface (RSGI) and WSGI.
+"""Translate requests and answers between granian's own interface (RSGI) and WSGI.
 
 RSGI has the names of headers as the client sent them. WSGI has one variable for `X-Forwarded-For` and
-`X_Forwarded_For`. So if a proxy passes on names with an underscore, a client could choose the address that our limits
-and records use. We leave out every header with an underscore in its name, as nginx does by default.
+`X_Forwarded_For`. So if a proxy passes on names with an underscore, a client could choose the address for our limits
+and records. We leave out every header with an underscore in its name, as nginx does by default.
 """
 
 import sys
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 _KEYS = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
-_MOST_KEYS = 1_000  # clients choose the names, so the cache needs a limit
+_MOST_KEYS = 1_000  # limited, because clients choose the names
 _SAME_FOR_ALL: dict[str, Any] = {
     "SCRIPT_NAME": "",
     "wsgi.version": (1, 0),
@@ -27,7 +27,7 @@ _SAME_FOR_ALL: dict[str, Any] = {
 
 
 def environ_of(scope: Scope) -> "WSGIEnvironment":
-    """The request as a WSGI environment (PEP 3333), with an empty body. Every request pays for this function."""
+    """Return the request as a WSGI environment (PEP 3333) with an empty body. It is fast: every request needs it."""
     path = scope.path
     server, port = _address(scope.server)
     environ: WSGIEnvironment = _SAME_FOR_ALL | {
@@ -45,14 +45,14 @@ def environ_of(scope: Scope) -> "WSGIEnvironment":
         if "_" in name:
             continue
         key = _KEYS.get(name) or _key(name)
-        # Join the values of a repeated header (RFC 9110 §5.3; RFC 6265 §5.4 for the cookie).
+        # Join the values of a repeated header (RFC 9110 §5.3, and RFC 6265 §5.4 for the cookie).
         environ[key] = environ[key] + ("; " if name == "cookie" else ",") + value if key in environ else value
     environ.setdefault("HTTP_HOST", scope.authority or "")
     return environ
 
 
 def answer(app: "WSGIApplication", environ: "WSGIEnvironment", protocol: Any, *, last: bool = False) -> None:
-    """Let ``app`` answer the request. With ``last`` the connection closes afterwards."""
+    """Let ``app`` answer the request. If ``last`` is true, the connection closes afterwards."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
@@ -76,6 +76,6 @@ def _key(name: str) -> str:
 
 
 def _address(text: str) -> tuple[str, str]:
-    """`192.0.2.1:80`, `[2001:db8::1]:80`: host and port."""
+    """Split `192.0.2.1:80` or `[2001:db8::1]:80` into host and port."""
     host, _, port = text.rpartition(":")
     return host.strip("[]"), port

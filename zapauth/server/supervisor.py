@@ -1,7 +1,7 @@
-"""granian's server, which also restarts a worker that dies often.
+"""granian's server, which also restarts workers that die often.
 
-granian itself stops the whole service when a worker dies twice within 5.5 seconds. And it misses the death of a worker
-while it handles the death of another one.
+granian itself stops the whole service when a worker dies twice within 5.5 seconds. It also misses the death of a
+worker while it handles the death of another one.
 """
 
 import logging
@@ -17,22 +17,22 @@ from granian.server.mp import WorkerProcess
 
 logger = logging.getLogger("zapauth.server.supervisor")
 
-# Seconds. The first restart is immediate. Then the pause doubles with each death.
+# Seconds. The first restart is immediate. Each further death doubles the pause.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-# Seconds. If a worker lived for so long, its death counts as the first one.
+# Seconds. If a worker lived for this long, its death counts as the first one.
 LONG_LIFE = 60.0
 
 
 def pause_after(deaths: int) -> float:
-    """Seconds to wait before restarting a worker that died so many times in a row."""
+    """Return the seconds to wait before the restart of a worker that died this many times in a row."""
     return 0.0 if deaths <= 1 else min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(deaths - 2, 100))
 
 
 class RestartingServer(MPServer):
-    """Restarts dead workers after a growing pause, while the others go on serving.
+    """Restarts dead workers after a growing pause. Meanwhile the other workers serve.
 
     `_serve_loop` replaces granian's. It handles only the signals to stop and to reload, because we use neither
-    `workers_lifetime` nor `workers_max_rss`. With the option `reload` granian runs a loop of its own.
+    `workers_lifetime` nor `workers_max_rss`. With the option `reload` granian runs its own loop.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -48,14 +48,14 @@ class RestartingServer(MPServer):
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         while True:
             self.main_loop_interrupt.wait(self._seconds_to_next_start())
-            # Clear it before looking, so that whatever happens from here on ends the next wait.
+            # Clear it before looking, so that every later event ends the next wait.
             self.main_loop_interrupt.clear()
             if self.interrupt_signal:
                 break
             if self.reload_signal:
                 self._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]
                 self._due.clear()
-                self.main_loop_interrupt.set()  # `_reload` clears this, and may have missed a signal: look once more
+                self.main_loop_interrupt.set()  # `_reload` clears this and may have missed a signal, so look again
             self._start_due_workers(spawn_target, target_loader)
             self._notice_deaths()
         # Otherwise granian's shutdown would exit with 1.
@@ -70,7 +70,7 @@ class RestartingServer(MPServer):
             worker = self._spawn_worker(idx=idx, target=spawn_target, callback_loader=target_loader)
             try:
                 worker.start()
-            except OSError as error:  # such as: no memory for another process
+            except OSError as error:  # for example, no memory for another process
                 self._start_later(idx, f"can't be started: {error}")
             else:
                 self.wrks[idx] = worker
@@ -92,10 +92,10 @@ class RestartingServer(MPServer):
 
 
 def _join(process: BaseProcess, timeout: float | None = None) -> None:
-    """Return when the process has died and its exit code is known, or after ``timeout`` seconds.
+    """Wait until the process has died and its exit code is known, at most ``timeout`` seconds.
 
-    A thread of granian's waits for the process as well. On a busy machine it may have taken the exit code from the
-    system and not have stored it yet. Then the process seems to be alive, and granian would kill it.
+    A thread of granian's also waits for the process. On a busy machine that thread may have received the exit code but
+    not stored it yet. Then the process seems to be alive, and granian would kill it.
     """
     process.join(timeout)
     while wait([process.sentinel], timeout=0) and process.exitcode is None:

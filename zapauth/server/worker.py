@@ -1,10 +1,10 @@
-"""A worker process of the server: granian reads HTTP, and threads answer the requests by Django.
+"""A worker process of the server. granian reads HTTP, and its threads call Django.
 
-It replaces granian's own RSGI worker. That one hands each request to the event loop, then to a thread and back. This
-makes a read a fifth dearer (docs/performance.md). Here a request without a body goes straight to a thread of granian's.
-A request with a body holds no thread until the body has arrived (`zapauth.server.bodies`).
+It replaces granian's own RSGI worker, which hands each request to the event loop, then to a thread and back. Then a
+read costs a fifth more CPU (docs/performance.md). Here a request without a body goes straight to one of granian's
+threads. A request with a body holds no thread until the body has arrived (`zapauth.server.bodies`).
 
-This uses more of granian than its documented interface. So its version is pinned, and `tests/live` covers it.
+This uses undocumented parts of granian. So granian's version is pinned, and `tests/live` covers this module.
 """
 
 import asyncio
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 # The options of `granian.server.Server` for these workers.
 OPTIONS: dict[str, Any] = {"target": "zapauth.wsgi:application", "interface": Interfaces.RSGI, "websockets": False}
 
-_rust: Any = _granian  # its annotations are for another version
-_OTHER_FILES = 256  # files that a worker has open in addition to its connections
-_LAST_WORDS = 0.2  # seconds for a stopping worker to send its last answers
+_rust: Any = _granian  # granian's type annotations are for another version
+_OTHER_FILES = 256  # files that a worker has open besides its connections
+_LAST_WORDS = 0.2  # seconds in which a stopping worker sends its last answers
 
 
 @WorkerProcess.wrap_target  # type: ignore[untyped-decorator]
@@ -48,9 +48,9 @@ def run(
     *_options: Any,
     ready: Semaphore,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; release ``ready`` once connections are taken.
+    """Serve until SIGTERM or SIGINT. Release ``ready`` when the worker accepts connections.
 
-    For `granian.server.Server.serve`; granian's own options are not used.
+    `granian.server.Server.serve` calls this. granian's own options are not used.
     """
     _leave_with_parent()
     worker = _rust.RSGIWorker(
@@ -59,7 +59,7 @@ def run(
         ipc,
         py_threads=settings.THREADS,
         backpressure=_connections(),
-        # The other modes wait without limit for the first line, which tells HTTP/1 from HTTP/2.
+        # The other modes wait without limit for the first line, which distinguishes HTTP/1 from HTTP/2.
         http_mode="1",
         http1_opts=HTTP1Settings(
             header_read_timeout=int(settings.REQUEST_TIMEOUT.total_seconds() * 1000),
@@ -77,15 +77,15 @@ def run(
     worker.serve_str(scheduler, calls, stop)
     ready.release()
     loop.run_until_complete(asked.wait())
-    stop.set()  # take no new connections, and end each open one after its request
+    stop.set()  # accept no new connections, and close each open one after its request
     loop.run_until_complete(requests.finish(stopped))
     background.finish()
-    # granian would wait for clients that stall, and Python would take seconds to free all modules on a busy machine.
+    # granian would wait for stalled clients. And on a busy machine Python takes seconds to free all modules.
     os._exit(0)
 
 
 class _CallsAtOnce:
-    """Stands in for the event loop. granian's thread that reads a part of a body runs the callback itself."""
+    """Replaces the event loop. A callback runs at once, in granian's thread that read a part of a body."""
 
     def call_soon_threadsafe(self, callback: Callable[..., None], *given: Any, context: Any = None) -> None:
         callback(*given)
@@ -94,7 +94,7 @@ class _CallsAtOnce:
 
 
 class _Requests:
-    """Answers the requests of granian, each in one of granian's threads, once its body has arrived."""
+    """Answers granian's requests, each in one of granian's threads after its body has arrived."""
 
     def __init__(self, app: "WSGIApplication") -> None:
         self._app = app
@@ -102,7 +102,7 @@ class _Requests:
         self._answering: set[Any] = set()
 
     def take(self, request: Any) -> None:
-        """Take a request. granian calls this in a thread, and it must not raise."""
+        """Take a request. granian calls this in a thread. It must not raise."""
         try:
             environ = environ_of(request.scope)
             if bodies.is_expected(environ):
@@ -110,10 +110,10 @@ class _Requests:
             else:
                 self._answer(request, environ)
         except BaseException as error:
-            request.err(error)  # a 500, and a line in the log
+            request.err(error)  # answers 500 and logs the error
 
     async def finish(self, stopped: asyncio.Event) -> None:
-        """Return when every request is answered, or ``stopped`` is set. Don't wait for bodies."""
+        """Return when every request is answered or ``stopped`` is set. Don't wait for bodies."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _LAST_WORDS
         while not stopped.is_set() and (self._answering or loop.time() < deadline):
@@ -130,19 +130,19 @@ class _Requests:
 
 
 def _connections() -> int:
-    """The most connections of this process: CONNECTIONS, or fewer if the system allows fewer open files."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)  # granian has raised this limit as far as possible
+    """The most connections that this process accepts: CONNECTIONS, or fewer if the system allows fewer open files."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)  # granian has already raised this limit to its maximum
     if files == resource.RLIM_INFINITY:
         return settings.CONNECTIONS
-    # If no file were left for the next connection, granian would try to take it in a loop without a pause.
+    # If no file were left for the next connection, granian would retry in a loop without a pause.
     return max(1, min(settings.CONNECTIONS, files - _OTHER_FILES))
 
 
 def _leave_with_parent() -> None:
-    """Leave the process group of the server, and exit when the server is gone, even if it was killed.
+    """Leave the server's process group, and exit when the server is gone, even if it was killed.
 
-    A terminal sends Ctrl-C to the whole process group. The workers must not end then, because the server lets them
-    finish their requests. A worker without a server would go on answering, beside the workers of the next server.
+    A terminal sends Ctrl-C to the whole process group. The workers must not stop at that moment, because the server
+    lets them finish their requests. Without a server they would go on answering, beside the next server's workers.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

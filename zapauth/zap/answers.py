@@ -1,4 +1,4 @@
-"""What stands in `data` of ZAP's answers."""
+"""The contents of `data` in ZAP's answers."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
 TIME: Schema = {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 
-# The clients compare these texts, so the misspelling has to stay.
+# Misspelt, because ZAP's documentation has it so and clients compare it.
 LOGGED_OUT = "Logout Successfull"
 USER_DELETED = "User deleted successfully"
 SESSION_ENDED = "Session ended successfully"
@@ -25,7 +25,7 @@ EMAIL_VERIFIED = "OTP verified"
 
 
 def time_json(moment: datetime | None) -> str | None:
-    """ISO 8601, UTC, milliseconds: `2023-02-27T16:57:05.913Z`."""
+    """Format a time in ISO 8601, UTC, with milliseconds: `2023-02-27T16:57:05.913Z`."""
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat("T", "milliseconds")[:-6] + "Z"
@@ -105,14 +105,14 @@ USER_LIST = Shape[UserPage](
 
 
 class LoggedIn(NamedTuple):
-    """A user, and the tokens that their login grants."""
+    """A user and the tokens of their login."""
 
     user: User
     grant: Grant
 
 
-# A whole answer within the answer: some clients read `data.data.id`. Clients that were written for an older page of
-# the documentation read five fields of the user beside the token.
+# A copy of the whole answer within the answer: some clients read `data.data.id`. Clients that follow an older page
+# of the documentation read five fields of the user beside the token.
 LOGIN = Shape[LoggedIn](
     "ZapLogin",
     {
@@ -123,7 +123,7 @@ LOGIN = Shape[LoggedIn](
         **fields_of(USER, lambda made: made.user, only=["id", "name", "email", "createdAt", "updatedAt"]),
     },
 )
-# The refresh token is there if refresh tokens rotate (ROTATE_REFRESH_TOKENS).
+# The refresh token is included if refresh tokens rotate (ROTATE_REFRESH_TOKENS).
 TOKENS = Shape[Grant](
     "ZapTokens",
     {
@@ -134,7 +134,7 @@ TOKENS = Shape[Grant](
 
 
 class ListedSession(NamedTuple):
-    """A session in a list that the session ``current`` asks for."""
+    """A session in the list that the session ``current`` asked for."""
 
     session: Session
     current: Session

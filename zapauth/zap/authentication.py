@@ -12,7 +12,7 @@ from users.models import User
 
 
 class ZapAuthentication(SessionAuthentication):
-    """Takes `Authorization: Bearer <access token>` (RFC 6750), if the session belongs to the app ZAP_APP."""
+    """Accepts `Authorization: Bearer <access token>` (RFC 6750), if the session belongs to the app ZAP_APP."""
 
     def check(self, request: Request, session: Session, token: SessionToken) -> None:
         if session.app.name != settings.ZAP_APP:
@@ -20,7 +20,7 @@ class ZapAuthentication(SessionAuthentication):
 
 
 class LogoutAuthentication(ZapAuthentication):
-    """Takes an expired token, too, for a logout of the token's own user while the session is live.
+    """Also accepts an expired token, for a logout of the token's own user while the session is live.
 
     So a phone that was off for a day can still stop its pushes.
     """
@@ -35,7 +35,7 @@ class LogoutAuthentication(ZapAuthentication):
 
 
 class OptionalAuthentication(ZapAuthentication):
-    """Takes requests without a token. If there is a token, it must be valid."""
+    """Accepts requests without a token. If there is a token, it must be valid."""
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Session] | Any:
         return super().authenticate(request) if "HTTP_AUTHORIZATION" in request.META else None

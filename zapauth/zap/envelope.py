@@ -1,4 +1,4 @@
-"""The shape of every ZAP answer. What stands in its `data` is in `zapauth.zap.answers`."""
+"""The shape of every ZAP answer. The contents of `data` are in `zapauth.zap.answers`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ CONTENT_TYPE = "application/json; charset=utf-8"
 
 
 class Problem(NamedTuple):
-    """What is wrong with a request."""
+    """The error of a request: its status, code and message."""
 
     code: str
     message: str
@@ -57,6 +57,6 @@ def failure(
     errors: Mapping[str, Sequence[str]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """``errors`` says what is wrong by field, if fields are at fault."""
+    """Make an error answer. ``errors`` has the error texts by field, if some fields are wrong."""
     body = (FIELD_ERROR if errors else ERROR)(Problem(code, message, errors))
     return json_response(body, status=status, content_type=CONTENT_TYPE, headers=headers)

@@ -43,7 +43,7 @@ from zapauth.zap import envelope
 CHALLENGE = 'Bearer realm="zapauth"'
 
 
-# The first match counts, so a subclass comes before its base.
+# The first match counts, so subclasses come before their base class.
 _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (TokenMissing, 401, "token_missing", "This request needs an access token."),
     (TokenExpired, 401, "token_expired", "The token has expired."),
@@ -74,7 +74,7 @@ _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (TooManyAttempts, 429, "too_many_attempts", "Too many attempts. Try again later."),
     (Unavailable, 503, "unavailable", UNAVAILABLE),
 )
-# For a request that is well-formed, but against a rule: the field at fault, the code, the message.
+# For well-formed requests that break a rule: the field, the code, the message.
 _RULES: dict[type[Exception], tuple[str, str, str]] = {
     EmailMismatch: ("email", "email_mismatch", "This is not the email of the user."),
     WrongPassword: ("oldPassword", "wrong_password", "This is not the old password."),
@@ -89,7 +89,7 @@ _RULES: dict[type[Exception], tuple[str, str, str]] = {
 
 
 def failure(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """The answer to ``error``; None if the error is a bug of ours."""
+    """Return the answer to ``error``, or None if the error is a bug of ours."""
     if isinstance(error, ValidationError):
         return _invalid(error)
     if isinstance(error, IdentityTaken):

@@ -1,4 +1,4 @@
-"""What ZAP's clients send, field by field."""
+"""The inputs of ZAP's calls, field by field."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from users.models import DeviceToken
 
 
 class Text(serializers.CharField):
-    """A JSON string. The field of DRF would also take a number."""
+    """A JSON string. DRF's own field would also accept a number."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -21,7 +21,7 @@ class Text(serializers.CharField):
 
 
 class Password(Text):
-    """A password as it was typed: blanks at its ends count. Up to 128 characters; ZAP's documentation says 30."""
+    """A password exactly as typed: blanks at its ends count. Up to 128 characters; ZAP's documentation says 30."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"trim_whitespace": False, "max_length": 128, **options})
@@ -79,19 +79,19 @@ class RegistrationInput(serializers.Serializer[Any]):
 
 
 class StaffRegistrationInput(RegistrationInput):
-    """With the fields that only staff may set. From other callers these are ignored, valid or not."""
+    """Registration with the fields that only staff may set. For other callers these are ignored, valid or not."""
 
     roleId = RoleId(source="role_id", required=False)
 
 
 class ConfirmedInput(serializers.Serializer[Any]):
-    """With the caller's password, which is needed if their login was too long ago."""
+    """Input with the caller's password. It is needed if their login was too long ago."""
 
     password = Password(required=False, allow_null=True)
 
 
 class UserChangeInput(ConfirmedInput):
-    """The fields to change; the others stay. A phone number or a name that is null is removed."""
+    """The fields to change; other fields stay. A null phone number or name is removed."""
 
     username = Username(required=False)
     email = Email(required=False)
@@ -103,7 +103,7 @@ class UserChangeInput(ConfirmedInput):
 
 
 class StaffUserChangeInput(UserChangeInput):
-    """With the fields that only staff may set. From other callers these are ignored, valid or not."""
+    """Changes with the fields that only staff may set. For other callers these are ignored, valid or not."""
 
     roleId = RoleId(source="role_id", required=False)
 
@@ -115,7 +115,7 @@ class PhoneChangeInput(ConfirmedInput):
 class Moment(serializers.Field[Any, Any, Any, Any]):
     """A date or a date with a time, in ISO 8601; in UTC if it names no time zone.
 
-    With ``is_end`` it includes what it names: the whole day, or the millisecond. Our answers show milliseconds.
+    With ``is_end`` the value is the end of that day, or of that millisecond. Our answers show milliseconds.
     """
 
     default_error_messages = {"invalid": "A date is ISO 8601: 2023-02-27 or 2023-02-27T16:57:05.913Z."}
@@ -190,7 +190,7 @@ class ResetRequestInput(serializers.Serializer[Any]):
 
 
 class Code(serializers.CharField):
-    """A string. It takes a number, too, but no code is one."""
+    """A mailed code, as a string. A number is accepted, too, but never matches a code."""
 
 
 class ResetInput(serializers.Serializer[Any]):
@@ -200,7 +200,7 @@ class ResetInput(serializers.Serializer[Any]):
 
 
 class CodeInput(serializers.Serializer[Any]):
-    """The address for a code, and the user."""
+    """An email or a phone number, and the user to whom a code for it is mailed."""
 
     email = Text(required=False, max_length=320)
     phoneNumber = PhoneNumber(source="phone_number", required=False, allow_null=False)

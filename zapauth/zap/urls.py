@@ -12,7 +12,7 @@ from zapauth.zap.viewsets import (
 
 _USER = r"(?P<user_id>[^/]+)"
 
-# A path with a trailing slash is the same path.
+# A path may end with a slash.
 urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^users/?$", UserViewSet.as_view({"post": "create", "get": "list"})),
     re_path(r"^users/token/?$", UserViewSet.as_view({"get": "own"})),

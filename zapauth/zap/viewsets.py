@@ -1,4 +1,4 @@
-"""ZAP's routes: parse, call, answer."""
+"""ZAP's routes: they parse requests, call the core and answer."""
 
 from typing import Any
 
@@ -62,16 +62,16 @@ class ZapViewSet(DialectViewSet):
     server_error = staticmethod(errors.server_error)
 
     def read(self, kind: type[Any]) -> dict[str, Any]:
-        """The values of the body, or of the query of a GET, validated by that serializer. Raises: ValidationError."""
+        """Return the values of the body, or a GET's query, validated by that serializer. Raises: ValidationError."""
         if self.request.method not in ("GET", "HEAD"):
             return validate(kind, self.request.data)
-        # ZAP's documentation has a request with `startDate&endDate`. So an empty parameter is the same as none.
+        # ZAP's documentation has a request with `startDate&endDate`. So an empty parameter counts as left out.
         return validate(kind, {name: text for name, text in read_query(self.request._request).items() if text})
 
 
 class UserViewSet(ZapViewSet):
     def get_authenticators(self) -> list[BaseAuthentication]:
-        # A new user has no token yet. Staff who register others have one.
+        # A new user has no token yet. Staff who register other users have one.
         return [OptionalAuthentication() if self.request.method == "POST" else ZapAuthentication()]
 
     def create(self, request: Request) -> HttpResponse:
@@ -143,7 +143,7 @@ class LogoutViewSet(ZapViewSet):
 
 
 class SessionViewSet(ZapViewSet):
-    """The sessions of a user. ZAP's documentation has no such routes."""
+    """The sessions of a user. These routes are not in ZAP's documentation."""
 
     authentication_classes: Any = [ZapAuthentication]
 
@@ -175,7 +175,7 @@ class PasswordViewSet(ZapViewSet):
 
 
 class ForgottenPasswordViewSet(ZapViewSet):
-    """Password reset by a code. It needs no token."""
+    """Password reset by a code. No token is needed."""
 
     def ask(self, request: Request) -> HttpResponse:
         ask_for_reset_code(self.read(ResetRequestInput)["identity"], origin=self.origin)
@@ -188,7 +188,7 @@ class ForgottenPasswordViewSet(ZapViewSet):
 
 
 class VerificationViewSet(ZapViewSet):
-    """Verification of an email by a code. It needs no token. Users of Buddy use these routes, too."""
+    """Verification of an email by a code. No token is needed. Users of Buddy use these routes, too."""
 
     def ask(self, request: Request) -> HttpResponse:
         given = self.read(CodeInput)

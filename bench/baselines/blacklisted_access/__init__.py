@@ -1,1 +1,1 @@
-"""simplejwt with the way to end an access token that its own classes offer: it is on the blacklist, too."""
+"""simplejwt with its own way to end an access token: its blacklist also holds access tokens."""

@@ -2,7 +2,7 @@ from rest_framework_simplejwt.tokens import AccessToken, BlacklistMixin, Refresh
 
 
 class RevocableAccessToken(BlacklistMixin["RevocableAccessToken"], AccessToken):
-    """Looked up in the blacklist by every request."""
+    """An access token that every request looks up in the blacklist."""
 
 
 class PairedRefreshToken(RefreshToken):

@@ -27,7 +27,7 @@ class RefreshView(TokenRefreshView):
 
 
 class LogoutView(APIView):
-    """Both tokens of the pair, or neither."""
+    """Blacklist both tokens of the pair, or neither."""
 
     @transaction.atomic
     def post(self, request: Request) -> Response:

@@ -1,1 +1,1 @@
-"""django-rest-knox with its defaults: opaque tokens in the database, deleted at a logout."""
+"""django-rest-knox with its defaults: opaque tokens in the database. A logout deletes the token."""

@@ -1,4 +1,4 @@
-"""Logins minted without the hashing, by knox's own manager; its tokens live for ten hours."""
+"""Make logins without hashing passwords, by knox's own manager. Its tokens live for ten hours."""
 
 from collections.abc import Iterator
 

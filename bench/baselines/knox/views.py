@@ -3,6 +3,6 @@ from rest_framework.authentication import BasicAuthentication
 
 
 class LoginView(KnoxLoginView):
-    """By name and password in the header: the cheaper of the two ways in knox's documentation."""
+    """Log in by name and password in the header. knox documents two ways to log in; this one costs less."""
 
     authentication_classes = [BasicAuthentication]

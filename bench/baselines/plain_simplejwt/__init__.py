@@ -1,1 +1,1 @@
-"""simplejwt as it is mostly used: an access token is good until it expires, a refresh token until it is blacklisted."""
+"""simplejwt as most projects use it: an access token is valid until it expires, a refresh token until a logout."""

@@ -1,4 +1,4 @@
-"""Logins minted without the hashing, by the token classes themselves."""
+"""Make logins without hashing passwords, by the token classes themselves."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,5 +15,5 @@ def mint(count: int, token_class: type[RefreshToken] = RefreshToken) -> Iterator
     for user in make_users(count):
         refresh = token_class.for_user(user)
         access = refresh.access_token
-        access.set_exp(lifetime=timedelta(hours=12))  # or it would expire before it is used
+        access.set_exp(lifetime=timedelta(hours=12))  # otherwise it would expire before it is used
         yield {"username": user.username, "access": str(access), "refresh": str(refresh)}

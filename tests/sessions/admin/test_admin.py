@@ -1,4 +1,4 @@
-"""The admin as a browser uses it: what staff change there ends sessions through the same function."""
+"""The admin in a browser: changes by staff end sessions through the same function as a logout."""
 
 from io import StringIO
 

@@ -1,4 +1,4 @@
-"""The admin answers odd values in URLs: ids, filters, searches, page numbers. No page fails on one."""
+"""Odd values in the URLs of the admin: ids, filters, searches, page numbers. No page fails."""
 
 from urllib.parse import urlencode
 
@@ -11,9 +11,9 @@ from users.models import User
 
 LISTS = [f"admin:{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry]
 NUL = "a\0b"
-# Each of these once broke a page, or is of a kind that did.
+# Each of these, or a similar value, once broke a page.
 ODD = [NUL, "fe80::1%eth0", "0001-01-01", "9999-12-31", "9999d", "-1", "9" * 30, "NaN", "_5Fx"]
-# Parameters of each list: its own filters, links from other pages, and columns that no page offers.
+# The parameters of each list: its own filters, links from other pages, and columns without a link.
 NARROWED_BY = {
     "user_sessions_session": "p state app platform seen created reason ended run live_on user id created_at__gte",
     "users_user": "is_staff__exact is_active__isnull role_id id__in password__startswith",

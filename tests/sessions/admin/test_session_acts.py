@@ -1,4 +1,4 @@
-"""End sessions from the list: which sessions, who may do it, what stays on record."""
+"""Ending sessions from the list: which sessions end, who may do it, what is recorded."""
 
 import re
 
@@ -39,7 +39,7 @@ def ids_of(*phones):
 
 
 def live(**which):
-    """Live sessions of clients. The staff who look are logged in, too."""
+    """Live sessions of clients, without those of the staff who look."""
     return Session.objects.filter(ended_at=None, app__kind=App.Kind.CLIENT, **which)
 
 
@@ -185,7 +185,7 @@ def test_superusers_are_left_out_unless_a_superuser_orders_it(operator):
     phone, other = ZapPhone(InProcess()), ZapPhone(InProcess()).sign_up()
     phone.log_in("boss")
     question = tick(operator, "log_out", ids_of(other), across=True)
-    assert question.context["found"].count == 2  # and the operator's own
+    assert question.context["found"].count == 2  # and the operator's own session
     confirm(operator, question, note="everybody out")
     assert (phone.me().status, other.me().status) == (200, 401)
     log_in(operator, User.objects.get(username="olga"))
@@ -326,7 +326,7 @@ def test_a_search_has_an_index(many, text, index):
     session = Session.objects.exclude(device=None).first()
     found = matching(text.format(user=session.user_id, device=session.device_id))
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")  # with so few rows PostgreSQL would read all of them
+        cursor.execute("SET LOCAL enable_seqscan = off")  # with so few rows PostgreSQL would read the whole table
     assert index in Session.objects.filter(found).explain()
 
 

@@ -1,4 +1,4 @@
-"""A thief with a cookie of the admin still needs the password to change an email or a permission."""
+"""A thief with a cookie of the admin needs the password to change an email or a permission."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""A user's page in the admin: where they are logged in, who can act as them, and how to end it."""
+"""A user's page in the admin: their sessions, the credentials that work for them, and how to end both."""
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -84,7 +84,7 @@ def test_disabling_ends_everything_and_says_that_nobody_can_act_as_the_user_any_
     assert (session.end_reason, session.bulk_run.note) == (EndReason.USER_DISABLED, "Fraud, ticket 12")
     assert "Fraud, ticket 12" in LogEntry.objects.get().change_message
     left = {credential.kind for credential in page.context["of_user"].credentials}
-    assert left == {"app token"}  # of the device, and not as the user
+    assert left == {"app token"}  # as the device, not as the user
     assert "Nobody. No password" in page.content.decode()
     Session.objects.filter(user=None).update(ended_at=session.ended_at, end_reason=EndReason.STAFF)
     assert "Nobody. No password" in operator.get(user_url(user.pk)).content.decode()
@@ -108,7 +108,7 @@ def test_who_may_do_what_to_whom(supporter, operator):
         ("operator", "superuser"): (False, False),
         ("boss", "user"): (True, True),
         ("boss", "staff"): (True, True),
-        ("boss", "superuser"): (True, False),  # not themselves
+        ("boss", "superuser"): (True, False),  # but not themselves
     }
     for browser, user, what in (
         (supporter, ann, "disable"),
@@ -128,7 +128,7 @@ def test_an_operator_can_change_users_and_make_nobody_staff(operator):
     assert operator.post(user_url(ann.pk), sent).status_code == 302
     ann.refresh_from_db()
     assert (ann.name, ann.is_staff, ann.is_superuser) == ("Ann", False, False)
-    # They may not take over a protected user by an email or a password of their own either.
+    # Nor can they take over a protected user by setting an email or a password.
     assert operator.post(user_url(colleague.pk), {"username": "colleague", "email": "o@example.org"}).status_code == 403
     assert operator.post(user_url(colleague.pk, "send_reset"), {"note": "x"}).status_code == 403
 

@@ -39,7 +39,7 @@ def left():
 
 def test_a_run_whose_worker_died_is_resumed_and_logged(run, caplog):
     asked = iter([False, True])
-    carry_out(run.pk, lambda: next(asked))  # two batches, then the worker is gone
+    carry_out(run.pk, lambda: next(asked))  # two batches are done, then the worker dies
     assert left() == run.expected - 20
     take_up(min_age=NO_TIME)
     run.refresh_from_db()
@@ -57,7 +57,7 @@ def test_a_run_that_has_just_been_ordered_is_left_to_the_worker_that_took_the_or
 
 
 def claimed_by_another(run):
-    """The connection of a worker that carries out the run. Closing it is like killing the worker."""
+    """The connection of a worker that carries out the run. Closing it has the effect of a kill."""
     other = psycopg.connect(**connection.get_connection_params())
     other.execute("SELECT pg_advisory_xact_lock(%s, %s)", lock_key(run.pk))
     return closing(other)
@@ -115,7 +115,7 @@ def test_an_operators_run_is_at_work_until_it_is_done(run):
 
 def test_interrupted_runs_are_found_by_index(run):
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")  # with so few rows PostgreSQL would scan the table
+        cursor.execute("SET LOCAL enable_seqscan = off")  # with so few rows PostgreSQL would read the whole table
     left = BulkRun.objects.filter(source=BulkRun.Source.ADMIN, finished_at=None, as_of__lte=database_now())
     assert "bulk_run_unfinished" in left.explain()
 

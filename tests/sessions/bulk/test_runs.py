@@ -1,4 +1,4 @@
-"""Bulk runs: the digest of a preview, the cut-off before the batches, whole batches, resumed runs."""
+"""Bulk runs: the digest of a preview, the cut-off before the batches, complete batches, resumed runs."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ BOUNDED = hypothesis_settings(
     deadline=None,
     derandomize=True,
     database=None,
-    # The population is made once; the changes of each example are rolled back.
+    # The population is made once. The changes of each example are rolled back.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 HOUR = timedelta(hours=1)
@@ -148,7 +148,7 @@ def test_a_selection_may_grow_by_a_tenth_since_the_preview_and_no_more(thirty, m
     for _ in range(more):
         new_session(platform="iOS")
     app = App.objects.get()
-    # The selection cuts off: so a cut-off could be left behind.
+    # This selection sets a cut-off, so a refused run could leave one behind.
     for selection in (IOS, Selection(apps=(app.pk,), created_before=NOW + HOUR)):
         expected = 30 if selection is IOS else 31
         if is_refused:
@@ -172,7 +172,7 @@ def test_a_selection_that_has_shrunk_is_accepted(thirty):
 
 
 def test_a_run_without_filters_ends_nothing(db):
-    """Neither by an order nor by a stored run whose filters are lost."""
+    """Neither an order without filters nor a stored run that has lost its filters."""
     with pytest.raises(SelectionError):
         Selection.from_json({})
     run = BulkRun.objects.create(
@@ -358,7 +358,7 @@ def test_sessions_that_end_in_another_way_during_a_run_do_not_count_for_it(thirt
 
 
 def interrupted_run(selection=IOS, **facts):
-    """A run of which one batch is done."""
+    """A run with one finished batch."""
     run = start(selection, **facts)
     sweeping = sweep_run(run)
     next(sweeping)
@@ -412,7 +412,7 @@ def test_idleness_is_counted_anew_when_an_order_is_given_again(db, clock, monkey
 
 
 def test_a_selection_that_has_grown_since_an_interruption_needs_a_new_preview(thirty, clock):
-    """The tenth is relative to the count of the new preview, not to the count of the run."""
+    """The limit of a tenth is relative to the count of the new preview, not to the count of the run."""
     run = interrupted_run(EVERYONE)
     expected = Preview(EVERYONE).count
     clock.shift(HOUR)
@@ -549,7 +549,7 @@ def test_a_login_does_not_wait_for_a_run_that_is_at_work(transactional_db):
     run = start(EVERYONE)
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            # In the order of a log-in: the user first, then the sessions.
+            # The lock order of a log-in: first the user, then the sessions.
             User.objects.select_for_update(no_key=True).get(pk=ann.pk)
             Session.objects.select_for_update(no_key=True).get(pk=session.pk)
             swept = pool.submit(in_thread(lambda: list(sweep_run(run))))
@@ -562,7 +562,7 @@ def test_a_login_does_not_wait_for_a_run_that_is_at_work(transactional_db):
 
 @pytest.mark.parametrize("filters", [{"everyone": True}, {"networks": ("192.0.2.0/24",)}], ids=["epoch", "no epoch"])
 def test_a_log_in_that_is_under_way_at_the_order_is_ended_by_its_sweep(transactional_db, filters):
-    """It may commit after the sweep has seen all other sessions."""
+    """The log-in may commit after the sweep has seen all other sessions."""
     ann, app, looked = User.objects.create_user("ann"), get_zap_app(), threading.Event()
 
     def sweep(order):

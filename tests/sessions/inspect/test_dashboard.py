@@ -1,4 +1,4 @@
-"""The first page of the admin: its figures and its speed; and the page that explains a token."""
+"""The first page of the admin, its figures and its speed. Also the page that explains a token."""
 
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -24,7 +24,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def nobody_yet(db, monkeypatch):
     """Remove sessions and figures that the servers of other tests have left."""
-    # Ids never go back in time, but tests do, and openings of a day are counted by id.
+    # In tests, time can go back, unlike ids. And the openings of a day are counted by id.
     monkeypatch.setattr("uuid6._last_v7_timestamp", None)
     Figure.objects.all().delete()
     with connection.cursor() as cursor:
@@ -89,7 +89,7 @@ def test_the_sweep_counts_and_a_day_that_is_over_is_counted_once(db):
         clock.shift(timedelta(days=1))
         ZapPhone(InProcess()).sign_up()
         sweep()
-        # Pruned since: the counted figures stay.
+        # These rows have been pruned. The counted figures stay.
         Session.objects.exclude(ended_at=None).delete()
         clock.shift(timedelta(hours=1))
         sweep()
@@ -122,7 +122,7 @@ def test_every_figure_leads_to_the_list_behind_it(supporter):
     shown, text = page.context["figures"], page.content.decode()
     platform, app, ended = shown.by_platform[0], shown.by_app[0], shown.ended.columns[-3]
     for link, count in (
-        ("user_sessions/session/?state=live", 101),  # and the log-in of the member of staff who looks
+        ("user_sessions/session/?state=live", 101),  # and the log-in of the member of staff
         (f"user_sessions/session/?state=live&platform={platform.key}", platform.count),
         (f"user_sessions/session/?state=live&app={app.key}", app.count),
         (f"user_sessions/session/?ended={ended.day}", ended.total),
@@ -156,7 +156,7 @@ def test_made_up_sessions_are_on_the_dashboard_of_an_installation_that_was_empty
     assert supporter.get("/admin/").context["figures"].is_empty
     call_command("demo", users=20, sessions=300, ended=100, stdout=StringIO())
     figures = supporter.get("/admin/").context["figures"]
-    assert (figures.live, figures.ended.total) == (301, 100)  # and the log-in of the member of staff who looks
+    assert (figures.live, figures.ended.total) == (301, 100)  # and the log-in of the member of staff
     live = [column.total for column in figures.live_by_day.columns]
     assert live[0] < live[15] < live[-1] == 301
 

@@ -1,4 +1,4 @@
-"""The record of endings: its content, and that an incomplete record is refused."""
+"""The record of endings: its contents, and that an incomplete record is refused."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -122,7 +122,7 @@ USER = "0123456789abcdef012345%02d"
 
 
 def an_export(since, exported_at, *lines, until=None):
-    """A record as text. Times are in hours after T."""
+    """Make a record as text. Times are in hours after T."""
     header = {"record": "zapauth.ended", "version": 1, "since": at(since), "exportedAt": at(exported_at)}
     header["until"] = None if until is None else at(until)
     return [json.dumps(line) for line in (header, *lines, {"record": "zapauth.ended", "count": len(lines)})]

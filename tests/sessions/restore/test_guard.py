@@ -1,4 +1,4 @@
-"""The restore guard: a mark in the database, a copy in each server's file, and what a server does when they differ."""
+"""The restore guard: a mark in the database and a copy beside each server. It acts when the two differ."""
 
 import json
 import logging
@@ -41,7 +41,7 @@ def started(path):
 
 
 def restore(number):
-    """Set the mark as a restored backup does."""
+    """Set the mark back, as a restored backup does."""
     Mark.objects.update(number=number)
 
 
@@ -139,7 +139,7 @@ def test_a_file_that_can_not_be_written_is_a_warning_once(path, caplog):
     (warning,) = (record.message for record in caplog.records if record.levelno == logging.WARNING)
     assert "can't be written: No such file or directory. The next start will not notice" in warning
     restore(1)
-    with pytest.raises(CannotBeServed):  # the process remembers the mark that it has seen
+    with pytest.raises(CannotBeServed):  # the process remembers the mark from its first check
         guard.count()
 
 

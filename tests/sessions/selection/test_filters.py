@@ -1,4 +1,4 @@
-"""Walk over all declared filters: each of them is stored, described, set by options and set by the admin's list."""
+"""Tests over all declared filters: each is stored, described, set by options and set by the admin's list."""
 
 import json
 from argparse import ArgumentParser
@@ -41,12 +41,12 @@ EXAMPLES = {
     "record": ("2026-03-01 to 2026-03-02", "2026-03-01 to 2026-03-02"),
     "spare_superusers": (True, True),
 }
-# A value of each parameter of the admin's list that sets a filter.
+# A value for each parameter of the admin's list that sets a filter.
 IN_LIST = {"user": ID, "app": ID, "platform": "iOS", "seen": "7d", "created": "7d-", "reason": "idle"}
 
 
 def selection_with(name):
-    """The filter with its example; one that selects nothing by itself together with `everyone`."""
+    """Return a selection with the filter's example. If the filter alone selects nothing, it also has `everyone`."""
     return Selection(**{name: EXAMPLES[name][0]} | ({"everyone": True} if name == "spare_superusers" else {}))
 
 
@@ -92,7 +92,7 @@ OPTIONS = {option.flag: (name, option) for name, declared in FILTERS.items() for
 
 @pytest.fixture
 def texts(db, tmp_path):
-    """For each option a valid text."""
+    """Return a valid text for each option."""
     user = User.objects.create_user("ann", email="ann@example.org")
     token = DeviceToken.of("push", user=user)
     token.save()
@@ -151,7 +151,7 @@ def test_each_parameter_of_the_list_that_sets_a_filter_has_an_example_here():
 )
 def test_each_parameter_means_the_same_for_the_list_and_for_what_is_logged_out_from_it(db, name, text):
     rows = make_population()
-    for number, row in enumerate(rows):  # ids that begin with the time, as in real life
+    for number, row in enumerate(rows):  # ids that begin with the time, as in production
         Session.objects.filter(pk=row.id).update(id=UUID(int=first_id(row.created_at).int + number))
     text = {"user": rows[0].user or rows[1].user, "app": rows[0].app}.get(name, text)
     listed = Session.objects.filter(*conditions(name, text, now=NOW))

@@ -1,4 +1,4 @@
-"""The search box: what it finds, and what it doesn't."""
+"""The search box: what it finds and what it doesn't."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def selected(**given):
 
 @pytest.fixture
 def anns_phone(db):
-    """Ann's session on her phone. Ben has a session, too, which no search for Ann finds."""
+    """Ann's session on her phone. Ben also has a session, which no search for Ann finds."""
     app = App.objects.create(name="App")
     device = Device.objects.create(app=app, platform="iOS")
     token = DeviceToken.of("anns push address")

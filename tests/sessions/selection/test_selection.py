@@ -1,4 +1,4 @@
-"""Filters select exactly what a reader would select who checks each session by hand."""
+"""Filters select the same sessions as a check of each session by plain Python."""
 
 import json
 import random
@@ -106,7 +106,7 @@ def test_everyone_is_everyone(rows):
     "kind", ["users", "apps", "platforms", "device_tokens", "networks", "roles", "reasons", "sessions"]
 )
 def test_a_filter_without_values_selects_no_session(rows, kind):
-    """Such as --user and --from-file without a common user."""
+    """For example, --user and --from-file without a common user."""
     selection = Selection(**{kind: ()})
     assert selected(selection) == selected(Selection.from_json(selection.as_json())) == set()
     assert selected(Selection(**{kind: (), "created_before": NOW + TICK})) == set()
@@ -146,7 +146,7 @@ def test_bounds_of_time(db, given, moment, is_selected):
         ("2001:db8::7/128", "2001:db8::7", True),
         ("2001:DB8:0::7", "2001:db8::7", True),
         ("2001:db8::7/128", "2001:db8::8", False),
-        # IPv4 and IPv6 never match each other, even if one can be written as the other.
+        # IPv4 and IPv6 never match each other, even if both texts mean the same address.
         ("::/0", "192.0.2.7", False),
         ("0.0.0.0/0", "2001:db8::7", False),
         ("::ffff:192.0.2.0/120", "192.0.2.7", False),
@@ -208,7 +208,7 @@ def test_a_fingerprint_stays_the_same_through_releases():
         ({"created_before": NOW}, True),
         ({"apps": ("a" * 24,), "created_before": NOW}, True),
         ({"users": ("a" * 24,), "created_before": NOW}, True),
-        # A cut-off of an app or a user would refuse more than these filters select.
+        # A cut-off of an app or a user would refuse more sessions than these filters select.
         ({"users": tuple(f"{number:024x}" for number in range(1001))}, False),
         ({"everyone": True, "spare_superusers": True}, False),
         ({"apps": ("a" * 24,), "spare_superusers": True}, False),

@@ -1,4 +1,4 @@
-"""Prepared statements: what callers rely on, whatever happens to their connections."""
+"""Prepared statements: what callers rely on, even if connections are lost."""
 
 from datetime import UTC, datetime
 
@@ -22,7 +22,7 @@ def other_connections() -> list[int]:
 
 def end_connections(pids: list[int]) -> None:
     with connection.cursor() as cursor:
-        # With a time-out, the function returns when they are gone.
+        # With a time-out, the function returns when the connections are gone.
         cursor.execute("SELECT pg_terminate_backend(pid, 5000) FROM unnest(%s::int[]) pid", [pids])
         assert all(done for (done,) in cursor)
 
@@ -94,7 +94,7 @@ def test_a_query_is_sent_again_after_a_restart_of_the_database():
     with transaction.atomic():
         pids += other_connections()
     connection.close()
-    # End every connection of the pool while it is idle. The first one has been used.
+    # End every connection of the pool while it is idle. The first one has already run a statement.
     ((pid, _),) = WHERE_IT_RAN.fetch_all()
     with transaction.atomic():
         end_connections(sorted({pid, *other_connections()}))
@@ -106,7 +106,7 @@ def test_a_query_is_sent_again_after_a_restart_of_the_database():
 
 @pytest.fixture
 def reread():
-    """Make a table of one number, and a statement that has read it."""
+    """A table with one number, and a statement that has already read it."""
     connection.close()
     Statement("CREATE TABLE reread AS SELECT 7 AS n").fetch_all()
     statement = Statement("SELECT n FROM reread")
@@ -114,7 +114,7 @@ def reread():
     yield statement
     connection.close()
     Statement("DROP TABLE reread").fetch_all()
-    # The connections have lost other statements as well. The next test must not get one in a transaction.
+    # The connections have lost other statements as well. The next test must not start a transaction on one of them.
     connection.close_pool()
 
 

@@ -1,4 +1,4 @@
-"""The tokens themselves: claims, keys and their rotation."""
+"""Tokens: claims, keys and rotation of keys."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -28,7 +28,7 @@ def test_the_header_names_the_key_and_the_type(new_phone, settings):
 
 
 def test_the_name_of_a_key_is_the_thumbprint_of_rfc_7638(settings):
-    # The example of RFC 7638 is an RSA key; this one was computed with another implementation.
+    # The example of RFC 7638 is an RSA key. This thumbprint was computed with another implementation.
     jwk = {
         "kty": "EC",
         "crv": "P-256",

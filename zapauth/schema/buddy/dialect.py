@@ -20,7 +20,7 @@ from zapauth.schema.operations import OBJECT_ID, Operation, link
 from zapauth.shapes import OBJECT_ID as OBJECT_ID_SCHEMA
 from zapauth.shapes import Schema
 
-# When these errors occur. Their messages name one parameter each, so they don't say it in general.
+# When these errors occur. Each message is about one parameter, so it does not explain the error in general.
 _MEANINGS = {
     errors.PARAMETER_MISSING_REQUIRED_VALUE: "A parameter that is required is missing or empty; the message names it.",
     errors.PARAMETER_OUT_OF_RANGE: "A parameter, an id or the whole body is too long, too large or too small,"
@@ -48,7 +48,7 @@ class BuddySchema(DialectSchema):
         "required": True,
         "schema": {"type": "string", "const": 'Buddy realm="zapauth"'},
     }
-    # After AuthAccessTokenInvalid a client drops all of its tokens and registers its device again.
+    # After AuthAccessTokenInvalid a client drops all its tokens and registers its device again.
     links_without_token = {"registerDevice": link("buddyRegisterDevice")}
     path_parameters = {"id": {"description": "A user.", "schema": OBJECT_ID_SCHEMA, "example": OBJECT_ID}}
 
@@ -134,7 +134,7 @@ class PasswordField(OpenApiSerializerFieldExtension):
 
 
 class NewPasswordField(OpenApiSerializerFieldExtension):
-    """The minimum length is in an `allOf`, because drf-spectacular overwrites a plain one with 1."""
+    """A password field. The minimum length is in an `allOf`, because drf-spectacular overwrites a plain one with 1."""
 
     target_class = "zapauth.buddy.fields.NewPassword"
 
@@ -142,5 +142,5 @@ class NewPasswordField(OpenApiSerializerFieldExtension):
         return {"type": "string", "format": "password", "allOf": [{"minLength": 8}]}
 
 
-# Set here, so that the dialect itself does not depend on OpenAPI.
+# Set here, so that the dialect itself does not import OpenAPI code.
 BuddyViewSet.schema = BuddySchema()

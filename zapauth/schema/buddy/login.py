@@ -1,4 +1,4 @@
-"""Buddy's operations of login and logout, and on passwords."""
+"""Buddy's operations for login, logout and passwords."""
 
 from users.errors import AccountDisabled, BadCredentials, CodeInvalid, PasswordRefused, TooManyAttempts
 from zapauth.buddy import answers

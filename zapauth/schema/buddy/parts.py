@@ -1,4 +1,4 @@
-"""What several of Buddy's operations have in common: tags, examples, errors, sentences."""
+"""The parts that several of Buddy's operations share: tags, examples, errors, sentences."""
 
 from sessions.errors import ReauthenticationRequired
 from users.errors import NotYours, TooManyAttempts, UserNotFound
@@ -14,7 +14,7 @@ ANY_TOKEN = "Takes a token of either level."
 USER_TOKEN = "Takes a user-level token."
 TOO_SHORT = "This password is too short. It must contain at least 8 characters."
 OF_ANOTHER = (IdInvalid(), NotYours(), UserNotFound())
-# The errors of calls that need a recent password.
+# The errors of calls that need a recent login or the password.
 UNCONFIRMED = (ReauthenticationRequired(), TooManyAttempts(300))
 CONFIRMED = (
     " {} needs a login of this session within the last ten minutes (`REAUTHENTICATION_WINDOW`), or the caller's"

@@ -21,7 +21,7 @@ from zapauth.zap.authentication import OptionalAuthentication
 from zapauth.zap.serializers import CodeAgainInput, CodeInput, LoginInput
 from zapauth.zap.viewsets import ZapViewSet
 
-# Of these fields at least one is required.
+# At least one of these fields is required.
 _ONE_OF: dict[type[Serializer[Any]], tuple[str, ...]] = {
     LoginInput: ("identity", "email"),
     CodeInput: ("email", "phoneNumber"),
@@ -91,7 +91,7 @@ class ZapSchema(DialectSchema):
         return super().meaning(body)
 
     def invalid(self, takes: type[Serializer[Any]]) -> Iterator[Exception]:
-        # All fields with a wrong type, so that all names appear. Then a body that is no object.
+        # First all fields with a wrong type, so that all names appear. Then a body that is not an object.
         yield _refusal(takes, {name: [None] for name in takes().fields})
         if self.method != "GET":
             yield _refusal(takes, [])
@@ -101,7 +101,7 @@ class ZapSchema(DialectSchema):
 
 
 def _narrowed(shape: Shape[Any], *, code: Sequence[str], fields: Sequence[str] = ()) -> Schema:
-    """An error of ``shape`` with one of these codes, and with errors of no fields but these."""
+    """An error of ``shape``, limited to these codes and to errors of these fields."""
     properties: Schema = {"code": {"enum": list(dict.fromkeys(code))}}
     if fields:
         properties["errors"] = {"propertyNames": {"enum": list(dict.fromkeys(fields))}}
@@ -115,7 +115,7 @@ def _refusal(takes: type[Serializer[Any]], data: Any) -> ValidationError:
 
 
 class PasswordField(OpenApiSerializerFieldExtension):
-    """With all patterns of a new password; drf-spectacular itself adds only the first one."""
+    """A password field with all patterns of a new password. drf-spectacular itself adds only the first one."""
 
     target_class = "zapauth.zap.serializers.Password"
     match_subclasses = True
@@ -155,5 +155,5 @@ class CodeField(OpenApiSerializerFieldExtension):
         return {"type": "string", "pattern": "[^ ]"}
 
 
-# Set here, so that the dialect itself does not depend on OpenAPI.
+# Set here, so that the dialect itself does not import OpenAPI code.
 ZapViewSet.schema = ZapSchema()

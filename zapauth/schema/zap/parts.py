@@ -1,4 +1,4 @@
-"""What several of ZAP's operations have in common: tags, examples, errors, sentences."""
+"""The parts that several of ZAP's operations share: tags, examples, errors, sentences."""
 
 from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
 from users.errors import IdentityTaken, NotYours, TooManyAttempts, UserNotFound
@@ -11,7 +11,7 @@ EMAILS = "ZAP: emails"
 TOO_SHORT = "This password is too short. It must contain at least 8 characters."
 TAKEN = (IdentityTaken("username"), IdentityTaken("email"), IdentityTaken("phone_number"))
 OF_ANOTHER = (NotYours(), UserNotFound())
-# The errors of calls that need a recent password.
+# The errors of calls that need a recent login or the password.
 UNCONFIRMED = (ReauthenticationRequired(), WrongPasswordGiven(), TooManyAttempts(300))
 CONFIRMED = (
     " {} needs a login of this session within the last ten minutes (`REAUTHENTICATION_WINDOW`), or the caller's"

@@ -1,4 +1,4 @@
-"""ZAP's operations on passwords and on the verification of emails."""
+"""ZAP's operations for passwords and the verification of emails."""
 
 from users.errors import (
     CodeInvalid,
