@@ -86,7 +86,9 @@ class BulkCommand(OperatorCommand):
         if run.ended:
             self.tell(f"resuming {_in_words(run)}")
         if run.cut_off:
-            self.tell(f"all refused from {run.as_of.isoformat(timespec='milliseconds')} on; the rows are now ended in batches")
+            self.tell(
+                f"all refused from {run.as_of.isoformat(timespec='milliseconds')} on; the rows are now ended in batches"
+            )
         tell = (lambda count: self.say(ended=count, of=run.expected)) if self.as_json else None
         with noticing_signals() as is_interrupted, suppress(KeyboardInterrupt):
             for _ in progress(ended, total=run.expected, label="ended", tell=tell):
