@@ -72,17 +72,13 @@ class _Attempt:
     If it succeeds, the allowances ``forgiven`` start anew, and this one attempt is taken back from ``shared``.
     """
 
-    first: Allowance
     forgiven: tuple[Allowance, ...]
     shared: tuple[Allowance, ...]
     is_known: bool = False
 
     def count(self) -> None:
         """Raises: TooManyAttempts, before the password is looked at."""
-        count_attempt(self.first)
-        # The others count only after that: a phone that tries one password for ever can't use up the allowance of its
-        # office, nor its user's allowance elsewhere. Without others it costs the same, so that the time tells nothing.
-        count_attempt(*{*self.forgiven, *self.shared} - {self.first})
+        count_attempt(*self.forgiven, *self.shared)
 
     def take_back(self) -> None:
         # The failures of an address still count, even if one of its users knows a password.
@@ -92,14 +88,14 @@ class _Attempt:
 def _as_stranger(identity: str, caller: Caller) -> _Attempt:
     who, where = identity_of(identity), caller.network
     here, anywhere = Allowance("login", f"{who}\0{where}"), Allowance("login_anywhere", who)
-    return _Attempt(here, (here, anywhere), (Allowance("login_address", where),))
+    return _Attempt((here, anywhere), (Allowance("login_address", where),))
 
 
 def _at_known_place(place: KnownPlace, caller: Caller) -> _Attempt:
     own = place.allowance("login_known")
     # Others may be at the same address. They must not try one password on all of its users.
     shared = (Allowance("login_address", caller.network),) if place.is_network else ()
-    return _Attempt(own, (own,), shared, is_known=True)
+    return _Attempt((own,), shared, is_known=True)
 
 
 def _attempt(identity: str, place: KnownPlace | None, caller: Caller) -> _Attempt:

@@ -7,7 +7,7 @@ returns False. So does it for a token that somebody has revoked through simplejw
 from datetime import datetime
 from uuid import UUID
 
-from sessions.sql.statement import Statement
+from users.statement import Statement
 
 _NOTE_REFRESH = Statement("""
 UPDATE user_sessions_session
