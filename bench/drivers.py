@@ -34,7 +34,7 @@ def main(rounds: int) -> None:
             Cursor(connection).execute(sql, [session_id], prepare=True, binary=True).fetchall()
 
     ways: dict[str, Callable[[Any], object]] = {
-        "libpq's calls (sessions.sql.statement)": lambda session_id: FIND_SESSION.look_up(id=session_id),
+        "libpq's calls (users.statement)": lambda session_id: FIND_SESSION.look_up(id=session_id),
         "psycopg's cursor, prepared and binary": by_cursor,
     }
     found: dict[str, list[float]] = {name: [] for name in ways}

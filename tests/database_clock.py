@@ -14,7 +14,7 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from time_machine import escape_hatch
 
-from sessions.sql.statement import Statement
+from users.statement import Statement
 
 _FUNCTION = """
 CREATE SCHEMA IF NOT EXISTS test_clock;

@@ -71,18 +71,13 @@ class _Attempt:
     If it succeeds, the allowances ``forgiven`` start anew, and this one attempt is taken back from ``shared``.
     """
 
-    first: Allowance
     forgiven: tuple[Allowance, ...]
     shared: tuple[Allowance, ...]
     is_known: bool = False
 
     def count(self) -> None:
         """Count the attempt before the password is checked. Raises: TooManyAttempts."""
-        count_attempt(self.first)
-        # Count against the other allowances only after that. So a phone that repeats one wrong password can't use up
-        # the allowance of its office, or its user's allowance elsewhere. The second call happens even if there are no
-        # others, so that the time reveals nothing.
-        count_attempt(*{*self.forgiven, *self.shared} - {self.first})
+        count_attempt(*self.forgiven, *self.shared)
 
     def take_back(self) -> None:
         # The failures of an address still count, even if one of its users knows a password.
@@ -92,14 +87,14 @@ class _Attempt:
 def _as_stranger(identity: str, caller: Caller) -> _Attempt:
     who, where = identity_of(identity), caller.network
     here, anywhere = Allowance("login", f"{who}\0{where}"), Allowance("login_anywhere", who)
-    return _Attempt(here, (here, anywhere), (Allowance("login_address", where),))
+    return _Attempt((here, anywhere), (Allowance("login_address", where),))
 
 
 def _at_known_place(place: KnownPlace, caller: Caller) -> _Attempt:
     own = place.allowance("login_known")
     # Others may share the address. They must not try one password on all of its users.
     shared = (Allowance("login_address", caller.network),) if place.is_network else ()
-    return _Attempt(own, (own,), shared, is_known=True)
+    return _Attempt((own,), shared, is_known=True)
 
 
 def _attempt(identity: str, place: KnownPlace | None, caller: Caller) -> _Attempt:

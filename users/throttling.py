@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from ipaddress import ip_address, ip_network
 
 from django.conf import settings
@@ -17,38 +18,64 @@ from django.utils.crypto import salted_hmac
 
 from users.errors import TooManyAttempts
 from users.models import User
+from users.statement import Statement
 from users.transactions import tried_again
 
-# One statement: two workers that count at once can't both see the old count. It locks the rows in the order of their
-# keys, so that two statements that share some can't deadlock. By itself it does not wait until the disk has written
-# the count: an attempt would take twice as long, and a whole office may share the row. If the database server
-# crashes, the counts of the last second may be lost; a restart loses nothing.
-_COUNT = """
+# Several places share these. An attempt counts against them only if the caller's own allowance is not used up: a phone
+# that tries one password for ever can't use up the allowance of its office, nor its user's allowance elsewhere.
+_COUNTED_LAST = frozenset({"login_anywhere", "login_address"})
+
+# One statement: two workers that count at once can't both see the old count. It locks the rows in the order in which
+# it counts them, then in that of their keys, as `_TAKE_BACK` does: two statements that share some can't deadlock. By
+# itself it does not wait until the disk has written the count: an attempt would take twice as long, and a whole office
+# may share the row. If the database server crashes, the counts of the last second may be lost; a restart loses nothing.
+_COUNT = Statement("""
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now,
-           CASE WHEN %(alone)s THEN set_config('synchronous_commit', 'off', true) END AS setting
+           CASE WHEN %(alone)s::bool THEN set_config('synchronous_commit', 'off', true) END AS setting
+), counted AS (
+    INSERT INTO users_throttle AS t (key, count, resets_at)
+         SELECT key, 1, now + make_interval(secs => seconds)
+           FROM clock, unnest(%(keys)s::text[], %(seconds)s::float8[]) AS given (key, seconds)
+          WHERE setting IS DISTINCT FROM '' -- always true: the setting has to be read
+       ORDER BY key
+    ON CONFLICT (key) DO UPDATE
+            SET count = CASE WHEN t.resets_at <= (SELECT now FROM clock) THEN 1 ELSE t.count + 1 END,
+                resets_at = CASE WHEN t.resets_at <= (SELECT now FROM clock) THEN EXCLUDED.resets_at
+                                 ELSE t.resets_at END
+      RETURNING key, count, resets_at
+), allowed AS MATERIALIZED (
+    SELECT COALESCE(bool_and(counted.count <= given.most), true) AS is_so
+      FROM counted
+      JOIN unnest(%(keys)s::text[], %(most)s::int[]) AS given (key, most) USING (key)
+), counted_last AS (
+    INSERT INTO users_throttle AS t (key, count, resets_at)
+         SELECT key, 1, now + make_interval(secs => seconds)
+           FROM clock, allowed, unnest(%(last_keys)s::text[], %(last_seconds)s::float8[]) AS given (key, seconds)
+          WHERE allowed.is_so
+       ORDER BY key
+    ON CONFLICT (key) DO UPDATE
+            SET count = CASE WHEN t.resets_at <= (SELECT now FROM clock) THEN 1 ELSE t.count + 1 END,
+                resets_at = CASE WHEN t.resets_at <= (SELECT now FROM clock) THEN EXCLUDED.resets_at
+                                 ELSE t.resets_at END
+      RETURNING key, count, resets_at
 )
-INSERT INTO users_throttle AS t (key, count, resets_at)
-     SELECT key, 1, now + window_length
-       FROM clock, unnest(%(keys)s::text[], %(windows)s::interval[]) AS given (key, window_length)
-      WHERE setting IS DISTINCT FROM '' -- always true: the setting has to be read
-   ORDER BY key
-ON CONFLICT (key) DO UPDATE
-        SET count = CASE WHEN t.resets_at <= (SELECT now FROM clock) THEN 1 ELSE t.count + 1 END,
-            resets_at = CASE WHEN t.resets_at <= (SELECT now FROM clock) THEN EXCLUDED.resets_at ELSE t.resets_at END
-  RETURNING key, count, resets_at - (SELECT now FROM clock)
-"""
-_TAKE_BACK = """
+SELECT key, count, extract(epoch FROM resets_at - now)::float8
+  FROM (SELECT * FROM counted UNION ALL SELECT * FROM counted_last) all_counted, clock
+""")
+_TAKE_BACK = Statement("""
 WITH quick AS MATERIALIZED (
-    SELECT CASE WHEN %(alone)s THEN set_config('synchronous_commit', 'off', true) END AS setting
+    SELECT CASE WHEN %(alone)s::bool THEN set_config('synchronous_commit', 'off', true) END AS setting
 ), held AS (
-    SELECT key FROM users_throttle WHERE key = ANY(%(keys)s) ORDER BY key FOR NO KEY UPDATE
+    SELECT key FROM users_throttle WHERE key = ANY(%(keys)s::text[])
+     ORDER BY key = ANY(%(last_keys)s::text[]), key
+       FOR NO KEY UPDATE
 )
 UPDATE users_throttle t
-   SET count = CASE WHEN t.key = ANY(%(cleared)s) THEN 0 ELSE GREATEST(t.count - 1, 0) END
+   SET count = CASE WHEN t.key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(t.count - 1, 0) END
   FROM held, quick
  WHERE t.key = held.key AND quick.setting IS DISTINCT FROM ''
-"""
+""")
 _FORGET = """
 DELETE FROM users_throttle
  WHERE key IN (SELECT key FROM users_throttle WHERE resets_at <= clock_timestamp() FOR UPDATE SKIP LOCKED)
@@ -71,6 +98,10 @@ class Allowance:
         return timedelta(seconds=settings.THROTTLE_RATES[self.name][1])
 
     @property
+    def is_counted_last(self) -> bool:
+        return self.name in _COUNTED_LAST
+
+    @cached_property
     def key(self) -> str:
         return salted_hmac("users.throttling", f"{self.name}\0{self.who}", algorithm="sha256").hexdigest()
 
@@ -84,13 +115,19 @@ def count_attempt(*allowances: Allowance) -> None:
     if not settings.THROTTLING:
         return
     by_key = {allowance.key: allowance for allowance in allowances}
-    windows = [allowance.window for allowance in by_key.values()]
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT, {"keys": list(by_key), "windows": windows, "alone": not connection.in_atomic_block})
-        rows = cursor.fetchall()
+    first = [allowance for allowance in by_key.values() if not allowance.is_counted_last]
+    last = [allowance for allowance in by_key.values() if allowance.is_counted_last]
+    rows = _COUNT.fetch_all(
+        keys=[each.key for each in first],
+        seconds=[each.window.total_seconds() for each in first],
+        most=[each.most for each in first],
+        last_keys=[each.key for each in last],
+        last_seconds=[each.window.total_seconds() for each in last],
+        alone=not connection.in_atomic_block,
+    )
     waits = [wait for key, count, wait in rows if count > by_key[key].most]
     if waits:
-        raise TooManyAttempts(max(1, math.ceil(max(waits).total_seconds())))
+        raise TooManyAttempts(max(1, math.ceil(max(waits))))
 
 
 @tried_again
@@ -98,10 +135,14 @@ def take_back(*allowances: Allowance, clear: Iterable[Allowance] = ()) -> None:
     """Take back the attempt that was just counted, because it succeeded. The allowances ``clear`` start anew."""
     if not settings.THROTTLING:
         return
-    cleared = [allowance.key for allowance in clear]
-    keys = [allowance.key for allowance in allowances] + cleared
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE_BACK, {"keys": keys, "cleared": cleared, "alone": not connection.in_atomic_block})
+    cleared = list(clear)
+    given = [*allowances, *cleared]
+    _TAKE_BACK.fetch_all(
+        keys=[each.key for each in given],
+        last_keys=[each.key for each in given if each.is_counted_last],
+        cleared=[each.key for each in cleared],
+        alone=not connection.in_atomic_block,
+    )
 
 
 def forget_past() -> None:

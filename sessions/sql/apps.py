@@ -1,8 +1,8 @@
 """The statement that finds the app of a log-in."""
 
 from sessions.sql.live_session import build, columns
-from sessions.sql.statement import Statement
 from users.models import App
+from users.statement import Statement
 
 _APP = columns(App)
 _BY_NAME = Statement(f"SELECT {', '.join(_APP)} FROM users_app WHERE name = %(name)s")  # noqa: S608  # names of columns

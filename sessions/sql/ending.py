@@ -23,7 +23,7 @@ from uuid import UUID
 
 from sessions.models import EndReason, Session
 from sessions.origin import Origin
-from sessions.sql.statement import Statement
+from users.statement import Statement
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models.base import ModelState
 
 from sessions.models import Session
-from sessions.sql.statement import Row, Statement
 from users.models import App, User
+from users.statement import Row, Statement
 
 M = TypeVar("M", bound=models.Model)
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from sessions.models import Session
-from sessions.sql.statement import Statement
+from users.statement import Statement
 
 # Four queries, so that each can use its index. One condition with OR would read the whole table.
 _LOCK_ADDRESSES = Statement("""

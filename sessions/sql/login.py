@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sessions.models import USER_AGENT_LENGTH, Session
 from sessions.origin import Origin
-from sessions.sql.statement import Statement
 from users.models import User
+from users.statement import Statement
 
 # How many IP addresses and user agents are stored for a user.
 MOST_KNOWN = 10

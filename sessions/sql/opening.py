@@ -8,9 +8,9 @@ as outstanding in simplejwt's table, without its text, because a stored token co
 from datetime import datetime, timedelta
 
 from sessions.models import Session
-from sessions.sql.statement import Row, Statement, Value
 from users.models import DeviceToken
 from users.sealing import Purpose, seal
+from users.statement import Row, Statement, Value
 
 _OPEN = Statement("""
 WITH opened AS (

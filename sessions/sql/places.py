@@ -9,8 +9,8 @@ from typing import TypedDict, Unpack
 from uuid import UUID
 
 from sessions.sql.live_session import build, columns
-from sessions.sql.statement import Statement, Value
 from users.models import User
+from users.statement import Statement, Value
 
 _USER = columns(User)
 

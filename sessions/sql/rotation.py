@@ -7,7 +7,7 @@ used the token, or somebody has revoked the token through simplejwt's own tables
 from datetime import datetime
 from uuid import UUID
 
-from sessions.sql.statement import Statement
+from users.statement import Statement
 
 _NOTE_REFRESH = Statement("""
 UPDATE user_sessions_session

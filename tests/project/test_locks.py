@@ -16,13 +16,13 @@ from sessions.origin import Origin
 from sessions.restore import undo
 from sessions.restore.ended_file import Record
 from sessions.selection.selection import Selection
-from sessions.sql.statement import Statement
 from sessions.tokens.jwt import AnyAccessToken
 from tests.environment import ROOT
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name
 from users.clients import create_app, get_admin_app, get_zap_app
 from users.models import App, User
 from users.reset_codes import Purpose, issue_code
+from users.statement import Statement
 
 TABLES = {
     "users_app": "app",

@@ -7,10 +7,14 @@ from io import StringIO
 import pytest
 import time_machine
 from django.core.management import call_command
+from django.db import transaction
 
+from tests.locks import is_waited_for
 from tests.phones import PASSWORD, new_name, promote, reset_code_in, work_of
+from tests.threads import other_threads
+from tests.waiting import wait_until
 from users.models import Throttle, User
-from users.throttling import forget_past, identity_of, network_of
+from users.throttling import Allowance, count_attempt, forget_past, identity_of, network_of, take_back
 
 WRONG = "wrong-pass-1"
 SECOND = timedelta(seconds=1)
@@ -274,6 +278,22 @@ def test_the_stored_attempts_name_nobody_and_are_deleted(new_phone, clock):
     clock.shift(timedelta(hours=2))
     forget_past()
     assert not Throttle.objects.exists()
+
+
+@pytest.mark.parametrize("step", [count_attempt, lambda *allowances: take_back(clear=allowances)])
+@pytest.mark.django_db(transaction=True)
+def test_to_count_an_attempt_and_to_take_it_back_lock_the_counts_in_one_order(step):
+    shared = Allowance("login_address", "192.0.2.1")
+    names = (Allowance("login", f"name {number}") for number in range(100))
+    own = next(each for each in names if each.key > shared.key)  # by the keys alone it would come after the other one
+    count_attempt(own, shared)
+    with other_threads() as start:
+        with transaction.atomic():
+            Throttle.objects.select_for_update().get(key=own.key)
+            waiting = start(step, own, shared)
+            wait_until(is_waited_for)
+            Throttle.objects.select_for_update(nowait=True).get(key=shared.key)
+        waiting.result(20)
 
 
 def sign_up(phone, password=PASSWORD, **where):

@@ -6,7 +6,7 @@ import pytest
 from django.db import Error, connection, transaction
 from uuid6 import uuid7
 
-from sessions.sql.statement import Statement
+from users.statement import Statement
 
 WHERE_IT_RAN = Statement("SELECT pg_backend_pid(), txid_current_if_assigned() IS NOT NULL")
 
@@ -63,6 +63,11 @@ def test_a_value_is_data_and_never_sql(db):
     assert Statement("SELECT %(text)s::text, %(text)s::text = %(other)s").fetch_all(text=text, other="x") == [
         (text, False)
     ]
+
+
+def test_an_array_of_texts_keeps_each_text(db):
+    texts = ["", "a,b", "{c}", 'd"e', "f\\g", "NULL", " h "]
+    assert Statement("SELECT %(texts)s::text[]").fetch_all(texts=texts) == [(texts,)]
 
 
 def test_a_text_with_nul_is_refused_and_the_transaction_goes_on(db):

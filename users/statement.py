@@ -21,7 +21,7 @@ from psycopg_pool import PoolTimeout
 
 Row = tuple[Any, ...]
 _Prepared = tuple[bytes, Any]  # the statement's name on the connection, and psycopg's loaders for its columns
-Value = str | bytes | bool | int | float | datetime | UUID | list[UUID] | None
+Value = str | bytes | bool | int | float | datetime | UUID | list[str] | list[int] | list[float] | list[UUID] | None
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 _DONE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
@@ -131,12 +131,18 @@ def _dump(value: Value) -> bytes | None:
         return None
     if isinstance(value, bytes):
         return b"\\x" + value.hex().encode()
-    if isinstance(value, list):
-        return f"{{{','.join(map(str, value))}}}".encode()
-    text = str(value)
+    text = f"{{{','.join(map(_element, value))}}}" if isinstance(value, list) else str(value)
     if "\0" in text:
         raise psycopg.DataError("a text can't hold NUL (0x00)")
     return text.encode()
+
+
+def _element(value: str | float | UUID) -> str:
+    """Return ``value`` as PostgreSQL writes an element of an array."""
+    if not isinstance(value, str):
+        return str(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _is_lost(cause: BaseException | None) -> bool:
