@@ -55,7 +55,7 @@ def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session
 
     Raises: BadCredentials, when the password that ``user`` was loaded with has changed since.
     """
-    _note(user, origin)
+    _note_or_refuse(user, origin)
     session = _session(app, origin, user=user)
     replaced = Session.objects.filter(pk=instead_of.pk, ended_at=None) if instead_of else Session.objects.none()
     if instead_of is not None or sessions_per_user(app):
@@ -84,7 +84,7 @@ def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origi
 
     Raises: BadCredentials, when the password that ``user`` was loaded with has changed since.
     """
-    _note(user, origin)
+    _note_or_refuse(user, origin)
     session = _session(app, origin, user=user, refresh_jti=uuid4().hex)
     if sessions_per_user(app):
         locked = lock_sessions(_live_in_app(user, app))
@@ -121,7 +121,7 @@ def log_in_on_device(
     Raises: BadCredentials, when the password that ``user`` was loaded with has changed since;
         SessionEnded, when ``current`` has ended since authentication.
     """
-    _note(user, origin, latitude=latitude, longitude=longitude)
+    _note_or_refuse(user, origin, latitude=latitude, longitude=longitude)
     app, has_limit = current.app, bool(sessions_per_user(current.app))
     locked = lock_for_login(device_id=current.device_id, user_id=user.pk if has_limit else None, app_id=app.pk)
     current = still_open(current, locked)
@@ -133,21 +133,15 @@ def log_in_on_device(
     replaced = {each.pk for each in on_device if _is_replaced(each, session=session, current=current)}
     if replaced or has_limit:
         lock_addresses_of(locked)
+    # End them before the device token moves. Otherwise their end would take it away again.
     if replaced:
-        # End them before the device token moves. Otherwise their end would take it away again.
         ending = Session.objects.filter(pk__in=replaced)
         end_sessions(ending, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
-    over = set() if goes_on else _make_room(session, origin)
-    in_use = [
-        each
-        for each in on_device
-        if each.user_id and each.pk not in replaced | over and each.refusal(each.checked_at) is None
-    ]
+    ended = replaced if goes_on else replaced | _make_room(session, origin)
+    in_use = [each for each in on_device if each.pk not in ended and _is_in_use(each)]
     session.device_token_id = _free_address(current, user, in_use)
     if goes_on:
-        if session.device_token_id is not None:
-            give_address(session.device_token_id, user_id=user.pk, held_by=session.pk)
-        opened_at = renew(session, lifetime=session_lifetime(app))
+        opened_at = _go_on(session)
     else:
         if in_use:
             session.opened_from = None  # a new device token of `current` must not become this session's
@@ -207,6 +201,18 @@ def _is_replaced(each: Session, *, session: Session, current: Session) -> bool:
     return each.user_id == session.user_id and each.opened_from_id == session.opened_from_id
 
 
+def _is_in_use(each: Session) -> bool:
+    """Return whether a user is logged in by ``each``, a session that was just locked."""
+    return each.user_id is not None and each.refusal(each.checked_at) is None
+
+
+def _go_on(session: Session) -> datetime:
+    """Renew the stored session of the same id, and give its user the device token. Returns: the database's time."""
+    if session.user_id is not None and session.device_token_id is not None:
+        give_address(session.device_token_id, user_id=session.user_id, held_by=session.pk)
+    return renew(session, lifetime=session_lifetime(session.app))
+
+
 def _free_address(current: Session, user: User, in_use: list[Session]) -> int | None:
     """Return the id of the device token of ``current``. None, if another user's session among ``in_use`` holds it."""
     address = current.device_token_id
@@ -214,7 +220,9 @@ def _free_address(current: Session, user: User, in_use: list[Session]) -> int | 
     return None if is_taken else address
 
 
-def _note(user: User, origin: Origin, *, latitude: float | None = None, longitude: float | None = None) -> None:
+def _note_or_refuse(
+    user: User, origin: Origin, *, latitude: float | None = None, longitude: float | None = None
+) -> None:
     """Lock ``user`` and store the log-in in their row. Raises: BadCredentials."""
     if not note_login(user, origin=origin, latitude=latitude, longitude=longitude):
         raise BadCredentials
@@ -228,7 +236,7 @@ def _make_room(session: Session, origin: Origin) -> set[UUID]:
     """End the user's oldest sessions, so that ``session``, which is not stored yet, stays within the app's limit.
 
     The caller has locked the user's sessions in the app and their device tokens. No other log-in of the user runs
-    at the same time: each one locks the user's row first (`_note`).
+    at the same time: each one locks the user's row first (`_note_or_refuse`).
 
     Returns: the ids of the sessions that it ended because of the limit.
     """
