@@ -66,7 +66,7 @@ class EndsSessions(ReadOnly):
         actor = actor_of(request)
         found = _found(chosen, actor=actor, whole_users=whole_users)
         if found is None or not found.count:
-            self.message_user(request, "None of these sessions is a live one that you may end.", messages.WARNING)
+            self.message_user(request, "There is no live session that you may end among these.", messages.WARNING)
             return None
         if not may_end_sessions(actor, of_many=found.is_of_many):
             told = f"That is {found.users:,} users. You may log out one user at a time; ask an operator."
