@@ -59,7 +59,7 @@ def _request_id(request: HttpRequest) -> str:
 
 
 def _new_id() -> str:
-    """A random UUID. It is no secret. `uuid.uuid4` asks the kernel and lets go of Python's lock for that."""
+    """Make a random UUID. It need not be secret, so it doesn't ask the kernel: that would release Python's lock."""
     return str(uuid.UUID(int=random.getrandbits(128), version=4))
 
 
