@@ -87,9 +87,6 @@ class Statement:
         prepared: dict[Statement, _Prepared] | None = vars(on).get("statements")
         if prepared is None:
             prepared = vars(on)["statements"] = {}
-            # These statements find rows by key, so one plan fits all parameters. PostgreSQL would otherwise plan the
-            # first five executions anew, at 0.6 ms for a logout.
-            _checked(on, on.pgconn.exec_(b"SET plan_cache_mode = force_generic_plan"))
         if not on.autocommit and on.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             # psycopg's own cursors begin the transaction with their first statement. `psycopg.pq` doesn't do that.
             _checked(on, on.pgconn.exec_(b"BEGIN"))

@@ -48,14 +48,18 @@ def test_a_value_that_is_sent_comes_back_unchanged(db, kind, value):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_statement_is_planned_once_for_each_connection():
+def test_a_statement_is_planned_once_for_each_connection_even_if_its_first_transaction_is_rolled_back():
+    connection.close()
     connection.close_pool()
     statement = Statement("SELECT %(n)s::int AS planned_once")
     plans = Statement("SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = %(sql)s")
     with transaction.atomic():
+        statement.fetch_all(n=0)
+        transaction.set_rollback(True)
+    with transaction.atomic():
         for n in range(3):
             statement.fetch_all(n=n)
-        assert plans.fetch_all(sql=statement.sql) == [(3, 0)]
+        assert plans.fetch_all(sql=statement.sql) == [(4, 0)]
 
 
 def test_a_value_is_data_and_never_sql(db):
