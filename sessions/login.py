@@ -18,11 +18,11 @@ from sessions.mail import mail_new_device
 from sessions.models import PLATFORM_LENGTH, USER_AGENT_LENGTH, EndReason, Session
 from sessions.origin import Origin
 from sessions.policy import session_lifetime, sessions_per_user
+from sessions.sql import opening as sql
 from sessions.sql.apps import find_app
-from sessions.sql.live_session import lock_for_login
+from sessions.sql.live_session import lock_on_device, lock_on_device_and_in_app
 from sessions.sql.locks import lock_addresses_of, lock_sessions
 from sessions.sql.login import give_address, note_login, renew
-from sessions.sql.opening import open_session, open_session_on_address, open_session_with_token
 from sessions.timeouts import end_timed_out
 from sessions.tokens.grant import Grant
 from sessions.tokens.jwt import AppAccessToken, RefreshToken, UserAccessToken
@@ -43,7 +43,7 @@ def open_app_session(app: App, *, origin: Origin, **on_device: Any) -> Grant:
     Args: on_device: fields of the session.
     """
     session = _session(app, origin, **on_device)
-    opened_at = open_session(session, lifetime=settings.APP_SESSION_LIFETIME)
+    opened_at = sql.open_session(session, lifetime=settings.APP_SESSION_LIFETIME)
     return Grant.of(AppAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
@@ -76,7 +76,7 @@ def get_zap_app() -> App:
     return app if app is not None and app.is_active and not app.is_admin else clients.get_zap_app()
 
 
-@in_transaction
+@tried_again
 def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origin: Origin) -> Grant:
     """Log ``user`` in, with a short-lived access token and a refresh token (RFC 6749 §1.5).
 
@@ -84,20 +84,23 @@ def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origi
 
     Raises: BadCredentials, when the password that ``user`` was loaded with has changed since.
     """
-    _note_or_refuse(user, origin)
     session = _session(app, origin, user=user, refresh_jti=uuid4().hex)
     if sessions_per_user(app):
-        locked = lock_sessions(_live_in_app(user, app))
-        lock_addresses_of(locked, digest=DeviceToken.digest_of(device_token) if device_token else None)
-        _make_room(session, origin)
-    opened_at = _open(session, token=device_token)
+        with transaction.atomic():
+            User.objects.select_for_update(no_key=True).get(pk=user.pk)
+            locked = lock_sessions(_live_in_app(user, app))
+            lock_addresses_of(locked, digest=DeviceToken.digest_of(device_token) if device_token else None)
+            _make_room(session, origin)
+            opened_at = _log_in(session, user, device_token)
+    else:
+        opened_at = _log_in(session, user, device_token)
     refresh = RefreshToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at)
     refresh["jti"] = session.refresh_jti
     expires_at = opened_at + settings.ACCESS_TOKEN_LIFETIME
     return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=expires_at), refresh)
 
 
-@in_transaction
+@tried_again
 def log_in_on_device(
     user: User,
     *,
@@ -121,9 +124,26 @@ def log_in_on_device(
     Raises: BadCredentials, when the password that ``user`` was loaded with has changed since;
         SessionEnded, when ``current`` has ended since authentication.
     """
-    _note_or_refuse(user, origin, latitude=latitude, longitude=longitude)
+    if current.is_app_level and not sessions_per_user(current.app):
+        session = _session(current.app, origin, user=user, **_same_device(current))
+        opened_at = sql.log_in_on_device(
+            session, user, lifetime=session_lifetime(current.app), latitude=latitude, longitude=longitude
+        )
+        if opened_at is not None:
+            _mail_if_new(session)
+            return _user_grant(session, opened_at)
+    with transaction.atomic():
+        _note_or_refuse(user, origin, latitude=latitude, longitude=longitude)
+        return _log_in_among_others(user, current, origin)
+
+
+def _log_in_among_others(user: User, current: Session, origin: Origin) -> Grant:
+    """Log ``user``, whose row is locked, in on a device where other sessions may be open. Raises: SessionEnded."""
     app, has_limit = current.app, bool(sessions_per_user(current.app))
-    locked = lock_for_login(device_id=current.device_id, user_id=user.pk if has_limit else None, app_id=app.pk)
+    if has_limit:
+        locked = lock_on_device_and_in_app(current.device_id, user_id=user.pk, app_id=app.pk)
+    else:
+        locked = lock_on_device(current.device_id)
     current = still_open(current, locked)
     goes_on = current.user_id == user.pk
     session = _session(app, origin, user=user, **_same_device(current))
@@ -146,6 +166,10 @@ def log_in_on_device(
         if in_use:
             session.opened_from = None  # a new device token of `current` must not become this session's
         opened_at = _open(session)
+    return _user_grant(session, opened_at)
+
+
+def _user_grant(session: Session, opened_at: datetime) -> Grant:
     return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
@@ -250,23 +274,35 @@ def _make_room(session: Session, origin: Origin) -> set[UUID]:
     return end_sessions(over, actor=None, reason=EndReason.OVER_LIMIT, origin=origin)
 
 
-def _open(session: Session, *, token: str | None = None) -> datetime:
-    """Store a user's new session, and give them its device token. If the device is new to the user, mail them.
+def _log_in(session: Session, user: User, token: str | None) -> datetime:
+    """Store the user's log-in and new session in one statement, and give them the device token ``token``.
 
-    Args: token: the device token's text, if its row may not exist yet.
+    Returns: the database's time when the session was opened.
+
+    Raises: BadCredentials.
+    """
+    opened_at = sql.log_in(session, user, token=token, lifetime=session_lifetime(session.app))
+    if opened_at is None:
+        raise BadCredentials
+    _mail_if_new(session)
+    return opened_at
+
+
+def _open(session: Session) -> datetime:
+    """Store a user's new session, and give them its stored device token.
 
     Returns: the database's time when the session was opened.
     """
-    lifetime = session_lifetime(session.app)
-    if token:
-        opened_at = open_session_with_token(session, token, lifetime=lifetime)
-    elif session.device_token_id is not None:
-        opened_at = open_session_on_address(session, lifetime=lifetime)
-    else:
-        opened_at = open_session(session, lifetime=lifetime)
+    open_it = sql.open_session if session.device_token_id is None else sql.open_session_on_address
+    opened_at = open_it(session, lifetime=session_lifetime(session.app))
+    _mail_if_new(session)
+    return opened_at
+
+
+def _mail_if_new(session: Session) -> None:
+    """Mail the user of ``session`` if it is on a device that is new to them."""
     if settings.NEW_DEVICE_MAIL and is_new_device(session):
         after_commit(mail_new_device, session)
-    return opened_at
 
 
 def is_new_device(session: Session) -> bool:

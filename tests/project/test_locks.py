@@ -120,7 +120,8 @@ def people(transactional_db, settings):
 
 
 def zap_log_in(its):
-    login.log_in_with_refresh(its.anna_user, app=get_zap_app(), device_token="of anna", origin=HERE)
+    with transaction.atomic():  # by itself it is one statement, and commits at once
+        login.log_in_with_refresh(its.anna_user, app=get_zap_app(), device_token="of anna", origin=HERE)
 
 
 def zap_log_in_over_the_limit(its):
