@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from ua_parser import parse_os
 
 from sessions.accounts import create_account
@@ -16,7 +16,6 @@ from sessions.liveness import live_sessions
 from sessions.logout import end_sessions
 from sessions.mail import mail_new_device
 from sessions.models import PLATFORM_LENGTH, USER_AGENT_LENGTH, EndReason, Session
-from sessions.origin import Origin
 from sessions.policy import session_lifetime, sessions_per_user
 from sessions.sql import opening as sql
 from sessions.sql.apps import find_app
@@ -31,6 +30,7 @@ from users.clock import database_now
 from users.directory import admit_user
 from users.errors import BadCredentials
 from users.models import App, DeviceToken, User
+from users.origin import Origin
 from users.transactions import in_transaction, tried_again
 
 
@@ -62,7 +62,7 @@ def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session
         lock_sessions(replaced | _live_in_app(user, app))
     end_sessions(replaced, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
     _make_room(session, origin)
-    _open(session)
+    _open(session, origin=origin)
     return session
 
 
@@ -182,7 +182,7 @@ def sign_up_on_device(*, current: Session, origin: Origin, **fields: Any) -> tup
 
     @in_transaction
     def sign_up() -> tuple[User, Grant]:
-        user = create_account(ip=origin.ip, **fields)
+        user = create_account(by={"origin": origin}, **fields)
         return user, log_in_on_device(user, current=current, origin=origin)
 
     return sign_up()
@@ -303,20 +303,6 @@ def _mail_if_new(session: Session) -> None:
     """Mail the user of ``session`` if it is on a device that is new to them."""
     if settings.NEW_DEVICE_MAIL and is_new_device(session):
         after_commit(mail_new_device, session)
-
-
-def is_new_device(session: Session) -> bool:
-    """Return whether the session's user has logged in before, but never from this place.
-
-    The place is the same if the device, the device token, or both user agent and IP address are the same.
-    """
-    there = Q(user_agent=session.user_agent, ip=session.ip)
-    if session.device_id is not None:
-        there |= Q(device=session.device_id)
-    if session.device_token_id is not None:
-        there |= Q(device_token=session.device_token_id)
-    before = Session.objects.filter(user=session.user_id).exclude(pk=session.pk)
-    return before.exists() and not before.filter(there).exists()
 
 
 def _session(app: App, origin: Origin, *, platform: str = "", **fields: Any) -> Session:

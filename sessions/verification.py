@@ -2,12 +2,12 @@
 
 from sessions.background import after_answer
 from sessions.mail import AccountChange, mail_account_changed, mail_email_code
-from sessions.origin import Origin
 from sessions.places import Place
 from users.directory import adopt_latest_email
 from users.errors import NoSmsGateway
 from users.identities import find_user_by_username, find_users_to_verify
 from users.models import User
+from users.origin import Origin
 from users.reset_codes import Purpose, count_request, forget_code, issue_code, try_code, use_up
 from users.transactions import in_transaction
 
@@ -48,13 +48,13 @@ def verify_email(identity: str, *, code: str, origin: Origin) -> None:
     users = find_users_to_verify(identity)
     caller = Place.of(origin)
     user, _ = try_code(code, identity=identity, users=users, caller=caller, purpose=Purpose.EMAIL)
-    _verify(user, code)
+    _verify(user, code, origin)
 
 
 @in_transaction
-def _verify(user: User, code: str) -> None:
+def _verify(user: User, code: str, origin: Origin) -> None:
     # Every function that deletes codes locks the user's row first. In another order two of them could deadlock.
-    adopt_latest_email(user)
+    adopt_latest_email(user, by={"actor": user, "origin": origin})
     use_up(user, code, purpose=Purpose.EMAIL)
     if user.new_email:
         forget_code(user.pk)  # the code that resets the password was mailed to the earlier email
