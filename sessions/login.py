@@ -12,9 +12,10 @@ from ua_parser import parse_os
 from sessions.accounts import create_account
 from sessions.background import after_commit
 from sessions.errors import SessionEnded
+from sessions.geography import judge_login
 from sessions.liveness import live_sessions
 from sessions.logout import end_sessions
-from sessions.mail import mail_new_device
+from sessions.mail import mail_login
 from sessions.models import PLATFORM_LENGTH, USER_AGENT_LENGTH, EndReason, Session
 from sessions.origin import Origin
 from sessions.policy import session_lifetime, sessions_per_user
@@ -207,9 +208,14 @@ def _is_in_use(each: Session) -> bool:
 
 
 def _go_on(session: Session) -> datetime:
-    """Renew the stored session of the same id, and give its user the device token. Returns: the database's time."""
+    """Renew the stored session of the same id, and give its user the device token. If it is judged, mail the user.
+
+    Returns: the database's time.
+    """
     if session.user_id is not None and session.device_token_id is not None:
         give_address(session.device_token_id, user_id=session.user_id, held_by=session.pk)
+    judge_login(session)  # now: the renewal overwrites the time of the earlier log-in
+    _mail(session, is_new=False)
     return renew(session, lifetime=session_lifetime(session.app))
 
 
@@ -251,7 +257,7 @@ def _make_room(session: Session, origin: Origin) -> set[UUID]:
 
 
 def _open(session: Session, *, token: str | None = None) -> datetime:
-    """Store a user's new session, and give them its device token. If the device is new to the user, mail them.
+    """Store a user's new session, and give them its device token. If the device or the country is new, mail them.
 
     Args: token: the device token's text, if its row may not exist yet.
 
@@ -264,9 +270,15 @@ def _open(session: Session, *, token: str | None = None) -> datetime:
         opened_at = open_session_on_address(session, lifetime=lifetime)
     else:
         opened_at = open_session(session, lifetime=lifetime)
-    if settings.NEW_DEVICE_MAIL and is_new_device(session):
-        after_commit(mail_new_device, session)
+    judge_login(session)
+    _mail(session, is_new=settings.NEW_DEVICE_MAIL and is_new_device(session))
     return opened_at
+
+
+def _mail(session: Session, *, is_new: bool) -> None:
+    """Mail the user that they have logged in, if their device is new to them, or the log-in came from far away."""
+    if settings.NEW_DEVICE_MAIL and (is_new or session.judgement):
+        after_commit(mail_login, session, is_new)
 
 
 def is_new_device(session: Session) -> bool:

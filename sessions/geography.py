@@ -1,0 +1,167 @@
+"""Where log-ins come from, according to a file of DB-IP or MaxMind, and what is unusual about it.
+
+GEOIP_PATH names the file. Without it nothing here costs anything. A log-in is judged, never refused: the file may be
+wrong about an address, and users travel.
+"""
+
+import logging
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from sessions.models import LOCATION_LENGTH, Judgement, Session
+from sessions.sql.geography import store_location
+
+if TYPE_CHECKING:
+    from django.contrib.gis.geoip2 import GeoIP2
+
+logger = logging.getLogger("zapauth.geography")
+
+# Two files can place one address some 10 km apart, and one provider's addresses are often placed in its main city.
+NEAR = 100  # km; two log-ins that are nearer than this are never too fast
+FASTEST = 900  # km/h; an airliner's speed
+
+
+class GeographyError(Exception):
+    """GEOIP_PATH names no file that can be used. The text says why."""
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where an IP address is.
+
+    Args:
+        country: the ISO 3166-1 code, two capital letters.
+        latitude, longitude: in degrees, rounded to a tenth. Both are None in a file of countries only.
+    """
+
+    country: str
+    country_name: str | None = None
+    city: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+def judge_login(session: Session) -> Judgement | None:
+    """Store where the log-in of ``session`` came from, and what is unusual about that. Sets both on ``session``.
+
+    The session is a new row that is stored, or a stored one that is not renewed yet. One statement; none without
+    GEOIP_PATH.
+    """
+    if settings.GEOIP_PATH is None:
+        return None
+    location = location_of(session.ip)
+    for name in ("country", "country_name", "city", "latitude", "longitude"):
+        setattr(session, name, getattr(location, name, None))
+    judgement = store_location(session, near=NEAR, fastest=FASTEST)
+    session.judgement = Judgement(judgement) if judgement else None
+    return session.judgement
+
+
+def location_of(ip: str | None) -> Location | None:
+    """Return where ``ip`` is. None, if the file doesn't know, can't be read, or the address is private or reserved."""
+    if settings.GEOIP_PATH is None or ip is None:
+        return None
+    try:
+        address = ip_address(ip)
+        if not address.is_global:
+            return None
+        file = _current_file(settings.GEOIP_PATH)
+        return _look_up(file, address) if file else None
+    except Exception as error:  # whatever a broken file causes, the log-in goes on
+        logger.warning("GEOIP_PATH: an address can't be looked up: %s", type(error).__name__)
+        return None
+
+
+def open_file(path: Path) -> "GeoIP2":
+    """Open the file at ``path``. In a folder: a file of cities before one of countries, and the newest one of those.
+
+    Raises: GeographyError.
+    """
+    files = sorted(path.glob("*.mmdb")) if path.is_dir() else [path]
+    opened, problem = [], "the folder has no file *.mmdb"
+    for file in files:
+        try:
+            geoip = _open(file)
+            opened.append((geoip.is_city, file.stat().st_mtime_ns, file.name, geoip))
+        except GeographyError as error:
+            problem = str(error)
+    if not opened:
+        raise GeographyError(problem)
+    return max(opened, key=lambda each: each[:3])[3]
+
+
+def _open(file: Path) -> "GeoIP2":
+    """Open one file. Raises: GeographyError."""
+    # Only an installation with GEOIP_PATH pays for this import.
+    from django.contrib.gis.geoip2 import GeoIP2, GeoIP2Exception
+
+    if not file.is_file():
+        raise GeographyError(f"{file} is not there")
+    try:
+        # MODE_FILE takes no memory. With a memory map, a worker would die if somebody overwrote the file in place.
+        return GeoIP2(file, cache=GeoIP2.MODE_FILE)
+    except GeoIP2Exception as error:
+        raise GeographyError(f"{file} has neither cities nor countries ({error})") from error
+    except Exception as error:  # the library raises many kinds for a broken file
+        raise GeographyError(f"{file} can't be read as an MMDB file ({type(error).__name__})") from error
+
+
+def _current_file(path: Path) -> "GeoIP2 | None":
+    """Return the file, opened. It is opened again when it, or a file in its folder, was replaced."""
+    return _opened(path, _version(path))
+
+
+def _version(path: Path) -> tuple[tuple[str, int, int, int], ...]:
+    files = sorted(path.glob("*.mmdb")) if path.is_dir() else [path]
+    stats = [(file.name, file.stat()) for file in files if file.exists()]
+    return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
+@lru_cache(maxsize=1)
+def _opened(path: Path, version: object) -> "GeoIP2 | None":
+    """Open the file once for each version of it. None, if it can't be used; this is logged once."""
+    try:
+        return open_file(path)
+    except GeographyError as error:
+        logger.error("GEOIP_PATH: %s. Log-ins have no location until this is mended.", error)
+        return None
+
+
+def _look_up(file: "GeoIP2", address: Any) -> Location | None:
+    from geoip2.errors import AddressNotFoundError
+
+    try:
+        found = file.city(address) if file.is_city else file.country(address)
+    except AddressNotFoundError:
+        return None
+    country = found["country_code"]
+    if not (isinstance(country, str) and len(country) == 2 and country.isascii() and country.isalpha()):
+        return None
+    latitude, longitude = found.get("latitude"), found.get("longitude")
+    if not (_is_degree(latitude, most=90) and _is_degree(longitude, most=180)):
+        latitude = longitude = None
+    return Location(
+        country=country.upper(),
+        country_name=_plain(found["country_name"]),
+        city=_plain(found.get("city")),
+        latitude=None if latitude is None else round(latitude, 1),
+        longitude=None if longitude is None else round(longitude, 1),
+    )
+
+
+def _is_degree(value: Any, *, most: int) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value) and abs(value) <= most
+
+
+def _plain(name: Any) -> str | None:
+    """Return a name as one line of printable characters: it goes into the database and into mails."""
+    if not isinstance(name, str):
+        return None
+    printable = "".join(letter if letter.isprintable() else " " for letter in name)
+    return " ".join(printable.split())[:LOCATION_LENGTH] or None
