@@ -4,6 +4,7 @@ GEOIP_PATH names the file. Without it nothing here costs anything. A log-in is j
 wrong about an address, and users travel.
 """
 
+import atexit
 import logging
 import math
 from dataclasses import dataclass
@@ -14,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from sessions.models import LOCATION_LENGTH, Judgement, Session
+from sessions.models import LOCATION_LENGTH, Session
 from sessions.sql.geography import store_location
+from users.origin import Origin
+from users.record.events import Event
+from users.record.writing import record
 
 if TYPE_CHECKING:
     from django.contrib.gis.geoip2 import GeoIP2
@@ -47,20 +51,30 @@ class Location:
     longitude: float | None = None
 
 
-def judge_login(session: Session) -> Judgement | None:
+def judge_login(session: Session, *, origin: Origin) -> None:
     """Store where the log-in of ``session`` came from, and what is unusual about that. Sets both on ``session``.
 
-    The session is a new row that is stored, or a stored one that is not renewed yet. One statement; none without
-    GEOIP_PATH.
+    The session is a new row that is stored, or a stored one that is not renewed yet. It takes one statement, and none
+    without GEOIP_PATH. An unusual log-in is recorded, too.
     """
     if settings.GEOIP_PATH is None:
-        return None
+        return
     location = location_of(session.ip)
     for name in ("country", "country_name", "city", "latitude", "longitude"):
         setattr(session, name, getattr(location, name, None))
-    judgement = store_location(session, near=NEAR, fastest=FASTEST)
-    session.judgement = Judgement(judgement) if judgement else None
-    return session.judgement
+    session.judgement = store_location(session, near=NEAR, fastest=FASTEST)
+    if session.judgement:
+        record(
+            Event.LOGIN_JUDGED,
+            user=session.user,
+            actor=session.user,
+            origin=origin,
+            session_id=session.pk,
+            app=session.app,
+            judgement=session.judgement,
+            country=session.country,
+            location=session.location,
+        )
 
 
 def location_of(ip: str | None) -> Location | None:
@@ -131,6 +145,10 @@ def _opened(path: Path, version: object) -> "GeoIP2 | None":
     except GeographyError as error:
         logger.error("GEOIP_PATH: %s. Log-ins have no location until this is mended.", error)
         return None
+
+
+# Otherwise Python destroys the file last, when the modules that close it are gone, and prints an error.
+atexit.register(_opened.cache_clear)
 
 
 def _look_up(file: "GeoIP2", address: Any) -> Location | None:

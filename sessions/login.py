@@ -63,7 +63,7 @@ def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session
         lock_sessions(replaced | _live_in_app(user, app))
     end_sessions(replaced, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
     _make_room(session, origin)
-    _open(session)
+    _open(session, origin)
     return session
 
 
@@ -91,7 +91,7 @@ def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origi
         locked = lock_sessions(_live_in_app(user, app))
         lock_addresses_of(locked, digest=DeviceToken.digest_of(device_token) if device_token else None)
         _make_room(session, origin)
-    opened_at = _open(session, token=device_token)
+    opened_at = _open(session, origin, token=device_token)
     refresh = RefreshToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at)
     refresh["jti"] = session.refresh_jti
     expires_at = opened_at + settings.ACCESS_TOKEN_LIFETIME
@@ -142,11 +142,11 @@ def log_in_on_device(
     in_use = [each for each in on_device if each.pk not in ended and _is_in_use(each)]
     session.device_token_id = _free_address(current, user, in_use)
     if goes_on:
-        opened_at = _go_on(session)
+        opened_at = _go_on(session, origin)
     else:
         if in_use:
             session.opened_from = None  # a new device token of `current` must not become this session's
-        opened_at = _open(session)
+        opened_at = _open(session, origin)
     return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
@@ -207,14 +207,14 @@ def _is_in_use(each: Session) -> bool:
     return each.user_id is not None and each.refusal(each.checked_at) is None
 
 
-def _go_on(session: Session) -> datetime:
+def _go_on(session: Session, origin: Origin) -> datetime:
     """Renew the stored session of the same id, and give its user the device token. If it is judged, mail the user.
 
     Returns: the database's time.
     """
     if session.user_id is not None and session.device_token_id is not None:
         give_address(session.device_token_id, user_id=session.user_id, held_by=session.pk)
-    judge_login(session)  # now: the renewal overwrites the time of the earlier log-in
+    judge_login(session, origin=origin)  # now: the renewal overwrites the time of the earlier log-in
     _mail(session, is_new=False)
     return renew(session, lifetime=session_lifetime(session.app))
 
@@ -256,7 +256,7 @@ def _make_room(session: Session, origin: Origin) -> set[UUID]:
     return end_sessions(over, actor=None, reason=EndReason.OVER_LIMIT, origin=origin)
 
 
-def _open(session: Session, *, token: str | None = None) -> datetime:
+def _open(session: Session, origin: Origin, *, token: str | None = None) -> datetime:
     """Store a user's new session, and give them its device token. If the device or the country is new, mail them.
 
     Args: token: the device token's text, if its row may not exist yet.
@@ -270,7 +270,7 @@ def _open(session: Session, *, token: str | None = None) -> datetime:
         opened_at = open_session_on_address(session, lifetime=lifetime)
     else:
         opened_at = open_session(session, lifetime=lifetime)
-    judge_login(session)
+    judge_login(session, origin=origin)
     _mail(session, is_new=settings.NEW_DEVICE_MAIL and is_new_device(session))
     return opened_at
 

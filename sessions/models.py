@@ -36,8 +36,10 @@ class EndReason(models.TextChoices):
 class Judgement(models.TextChoices):
     """What is unusual about where a log-in came from. Stored and logged: add values, never rename one."""
 
-    NEW_COUNTRY = "new_country", "the first log-in from this country"
-    TOO_FAST = "too_fast", "too far from the previous log-in for the time between them"
+    # The user has logged in before, but never from this country.
+    NEW_COUNTRY = "new_country", "new country"
+    # Nobody travels so far in the time since the previous log-in.
+    TOO_FAST = "too_fast", "too fast"
 
 
 class Refusal(StrEnum):
@@ -269,7 +271,7 @@ class Figure(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     day = models.DateField()
     app_id = models.CharField(max_length=24, blank=True)
-    label = models.CharField(max_length=PLATFORM_LENGTH, blank=True, help_text="The platform, the country or the reason.")
+    label = models.CharField(max_length=PLATFORM_LENGTH, blank=True, help_text="The platform, country or reason.")
     count = models.PositiveBigIntegerField()
     counted_at = models.DateTimeField()
 

@@ -18,7 +18,7 @@ WITH earlier AS (
            ))) AS km,
            greatest(0, extract(epoch FROM clock_timestamp() - authenticated_at)::float8 / 3600) AS hours
       FROM earlier
-     WHERE latitude IS NOT NULL
+     WHERE latitude IS NOT NULL AND %(latitude)s::float8 IS NOT NULL -- `least` would ignore a NULL
      ORDER BY authenticated_at DESC
      LIMIT 1
 )

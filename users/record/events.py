@@ -17,6 +17,7 @@ class Event(models.TextChoices):
     LOGIN_REFUSED = "login_refused", "a log-in was refused"
     LOCKED_OUT = "locked_out", "locked out after too many attempts"
     NEW_DEVICE = "new_device", "logged in on a new device"
+    LOGIN_JUDGED = "login_judged", "logged in from an unusual place"
     REFRESH_REUSED = "refresh_reused", "a refresh token was used twice"
     PASSWORD_REFUSED = "password_refused", "a wrong password before a sensitive act"
     RESET_ASKED = "reset_asked", "a password reset was asked for"
