@@ -6,12 +6,11 @@ wrong about an address, and users travel.
 
 import atexit
 import logging
-import math
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
@@ -151,7 +150,7 @@ def _opened(path: Path, version: object) -> "GeoIP2 | None":
 atexit.register(_opened.cache_clear)
 
 
-def _look_up(file: "GeoIP2", address: Any) -> Location | None:
+def _look_up(file: "GeoIP2", address: IPv4Address | IPv6Address) -> Location | None:
     from geoip2.errors import AddressNotFoundError
 
     try:
@@ -161,23 +160,25 @@ def _look_up(file: "GeoIP2", address: Any) -> Location | None:
     country = found["country_code"]
     if not (isinstance(country, str) and len(country) == 2 and country.isascii() and country.isalpha()):
         return None
-    latitude, longitude = found.get("latitude"), found.get("longitude")
-    if not (_is_degree(latitude, most=90) and _is_degree(longitude, most=180)):
-        latitude = longitude = None
+    latitude, longitude = _degrees(found.get("latitude"), most=90), _degrees(found.get("longitude"), most=180)
+    is_whole = latitude is not None and longitude is not None
     return Location(
         country=country.upper(),
         country_name=_plain(found["country_name"]),
         city=_plain(found.get("city")),
-        latitude=None if latitude is None else round(latitude, 1),
-        longitude=None if longitude is None else round(longitude, 1),
+        latitude=latitude if is_whole else None,
+        longitude=longitude if is_whole else None,
     )
 
 
-def _is_degree(value: Any, *, most: int) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value) and abs(value) <= most
+def _degrees(value: object, *, most: int) -> float | None:
+    """Return ``value``, rounded to a tenth. None, if it is no number from -``most`` to ``most``."""
+    if not isinstance(value, (int, float)) or not abs(value) <= most:  # NaN, too
+        return None
+    return round(float(value), 1)
 
 
-def _plain(name: Any) -> str | None:
+def _plain(name: object) -> str | None:
     """Return a name as one line of printable characters: it goes into the database and into mails."""
     if not isinstance(name, str):
         return None

@@ -44,7 +44,7 @@ def store_location(session: Session, *, near: int, fastest: int) -> str | None:
         near: the distance in km up to which no log-in is too fast.
         fastest: the speed in km/h above which a log-in is too fast.
     """
-    ((judgement,),) = _STORE_LOCATION.fetch_all(
+    (row,) = _STORE_LOCATION.fetch_all(
         id=session.pk,
         user=session.user_id,
         country=session.country,
@@ -57,4 +57,5 @@ def store_location(session: Session, *, near: int, fastest: int) -> str | None:
         too_fast=Judgement.TOO_FAST.value,
         new_country=Judgement.NEW_COUNTRY.value,
     )
+    judgement: str | None = row[0]
     return judgement

@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -117,6 +118,7 @@ def test_a_file_that_is_replaced_is_read_again(tmp_path, geo_file):
         {"country": {"iso_code": 5}},
         {"country": "DE"},
         {"country": {}},
+        {},
         "text",
     ],
 )
@@ -126,11 +128,12 @@ def test_a_record_without_a_country_has_no_location(tmp_path, settings, entry):
     assert location_of(BERLIN) == GERMANY
 
 
-def test_a_name_is_one_short_line_and_a_place_off_the_globe_is_none(tmp_path, settings):
+@pytest.mark.parametrize("latitude", [91.0, float("nan"), float("-inf"), "52"])
+def test_a_name_is_one_short_line_and_a_place_off_the_globe_is_none(tmp_path, settings, latitude):
     odd = {
         "country": {"iso_code": "DE", "names": {"en": "Ger\nmany\0"}},
         "city": {"names": {"en": "B" * 1000}},
-        "location": {"latitude": 91.0, "longitude": 0.0},
+        "location": {"latitude": latitude, "longitude": 0.0},
     }
     settings.GEOIP_PATH = write_geo_file(tmp_path / "odd.mmdb", more={"8.8.8.0/24": odd})
     assert location_of(NOWHERE) == Location(country="DE", country_name="Ger many", city="B" * 100)
@@ -170,6 +173,14 @@ def test_the_check_names_what_is_wrong_with_the_file(geo_file, how):
     assert error.is_serious()
     assert error.msg.startswith("GEOIP_PATH: ")
     assert BROKEN[how] in error.msg
+
+
+def test_a_broken_file_keeps_no_operator_from_ending_sessions(db, geo_file, capsys):
+    break_it(geo_file, "text")
+    with pytest.raises(SystemCheckError, match=r"user_sessions\.E003"):
+        call_command("check")
+    call_command("logout", "--everyone", "--reason", "an incident", skip_checks=False)
+    assert "E003" not in capsys.readouterr().err
 
 
 @pytest.mark.only("zap")
