@@ -3,14 +3,19 @@
 from sessions.models import Judgement, Session
 from users.statement import Statement
 
-# It reads the user's sessions by an index. The location of a session is that of its log-in. Where it was used later is
-# not known: a phone travels with its session. So the time of the earlier location is that of the log-in, too.
+# How many of the user's sessions are compared, the newest first. A program may log in thousands of times a day.
+MOST_COMPARED = 1000
+
+# The location of a session is that of its log-in. Where it was used later is not known: a phone travels with its
+# session. So the time of an earlier location is that of the log-in, too.
 # The distance is that of the haversine formula, on a sphere of the Earth's mean radius, 6371 km.
 _STORE_LOCATION = Statement("""
 WITH earlier AS (
     SELECT country, latitude, longitude, authenticated_at
       FROM user_sessions_session
      WHERE user_id = %(user)s AND country IS NOT NULL
+     ORDER BY created_at DESC -- as in the index
+     LIMIT %(most)s::int
 ), previous AS (
     SELECT 2 * 6371 * asin(sqrt(least(1,
                sind((latitude - %(latitude)s::float8) / 2) ^ 2
@@ -54,6 +59,7 @@ def store_location(session: Session, *, near: int, fastest: int) -> str | None:
         longitude=session.longitude,
         near=near,
         fastest=fastest,
+        most=MOST_COMPARED,
         too_fast=Judgement.TOO_FAST.value,
         new_country=Judgement.NEW_COUNTRY.value,
     )
