@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.db import transaction
 
 from sessions.models import LOCATION_LENGTH, Session
 from sessions.sql.geography import store_location
@@ -61,19 +62,21 @@ def judge_login(session: Session, *, origin: Origin) -> None:
     location = location_of(session.ip)
     for name in ("country", "country_name", "city", "latitude", "longitude"):
         setattr(session, name, getattr(location, name, None))
-    session.judgement = store_location(session, near=NEAR, fastest=FASTEST)
-    if session.judgement:
-        record(
-            Event.LOGIN_JUDGED,
-            user=session.user,
-            actor=session.user,
-            origin=origin,
-            session_id=session.pk,
-            app=session.app,
-            judgement=session.judgement,
-            country=session.country,
-            location=session.location,
-        )
+    # savepoint=False: inside the log-in's transaction this costs no extra round trips.
+    with transaction.atomic(savepoint=False):
+        session.judgement = store_location(session, near=NEAR, fastest=FASTEST)
+        if session.judgement:
+            record(
+                Event.LOGIN_JUDGED,
+                user=session.user,
+                actor=session.user,
+                origin=origin,
+                session_id=session.pk,
+                app=session.app,
+                judgement=session.judgement,
+                country=session.country,
+                location=session.location,
+            )
 
 
 def location_of(ip: str | None) -> Location | None:
