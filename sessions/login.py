@@ -12,9 +12,10 @@ from ua_parser import parse_os
 from sessions.accounts import create_account
 from sessions.background import after_commit
 from sessions.errors import SessionEnded
+from sessions.geography import judge_login
 from sessions.liveness import live_sessions
 from sessions.logout import end_sessions
-from sessions.mail import mail_new_device
+from sessions.mail import mail_login
 from sessions.models import PLATFORM_LENGTH, USER_AGENT_LENGTH, EndReason, Session
 from sessions.policy import session_lifetime, sessions_per_user
 from sessions.sql import opening as sql
@@ -161,7 +162,7 @@ def _log_in_among_others(user: User, current: Session, origin: Origin) -> Grant:
     in_use = [each for each in on_device if each.pk not in ended and _is_in_use(each)]
     session.device_token_id = _free_address(current, user, in_use)
     if goes_on:
-        opened_at = _go_on(session)
+        opened_at = _go_on(session, origin=origin)
     else:
         if in_use:
             session.opened_from = None  # a new device token of `current` must not become this session's
@@ -230,10 +231,15 @@ def _is_in_use(each: Session) -> bool:
     return each.user_id is not None and each.refusal(each.checked_at) is None
 
 
-def _go_on(session: Session) -> datetime:
-    """Renew the stored session of the same id, and give its user the device token. Returns: the database's time."""
+def _go_on(session: Session, *, origin: Origin) -> datetime:
+    """Renew the stored session of the same id, and give its user the device token. If it is judged, mail the user.
+
+    Returns: the database's time.
+    """
     if session.user_id is not None and session.device_token_id is not None:
         give_address(session.device_token_id, user_id=session.user_id, held_by=session.pk)
+    judge_login(session, origin=origin)  # now: the renewal overwrites the time of the earlier log-in
+    _mail(session, is_new=False)
     return renew(session, lifetime=session_lifetime(session.app))
 
 

@@ -64,16 +64,20 @@ def mail_account_changed(address: str | None, *changes: AccountChange, by_staff:
         after_commit(_send_account_changed, address, changes, database_now(), by_staff)
 
 
-def mail_new_device(session: Session) -> None:
-    """Mail a user that they have logged in from a new device. Do nothing if they have no email.
+def mail_login(session: Session, is_new_device: bool) -> None:
+    """Mail a user that they have logged in from a new device or an unusual place. Do nothing if they have no email.
 
-    Args: session: the new session, with `user` and `app` loaded.
+    Args:
+        session: that of the log-in, with `user` and `app` loaded.
+        is_new_device: whether the user has never used the device before.
     """
     user = session.user
     if user is not None and user.email:
         system = session.platform if session.platform in SYSTEMS else None
-        subject = f"New log-in to your {settings.SERVICE_NAME} account"
-        _send(user.email, "new_device", subject, session=session, system=system)
+        # No client has sent the location: it is from the file at GEOIP_PATH.
+        where = f" from {session.location}" if session.location else ""
+        subject = f"New log-in to your {settings.SERVICE_NAME} account{where}"
+        _send(user.email, "login", subject, session=session, system=system, is_new_device=is_new_device)
 
 
 def _send_account_changed(address: str, changes: tuple[AccountChange, ...], at: datetime, by_staff: bool) -> None:

@@ -74,6 +74,10 @@ SERVICE_ROOT = env.str("SERVICE_ROOT", default="")
 # Our own backend signs (sessions.tokens.jwt). Without these values simplejwt's backend would sign with SECRET_KEY.
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "USER_ID_CLAIM": "sub"}
 
+# A file, or a folder of files, that tells where an IP address is. None: log-ins have no location and are not judged.
+_geoip = env.text("GEOIP_PATH")
+GEOIP_PATH = Path(_geoip).resolve() if _geoip else None
+
 # --- attempts -----------------------------------------------------------------------------------
 THROTTLING = env.switch("THROTTLING", default=True)
 # Times and seconds. For logins only failures count, for the others every call. A known place is a device or a network

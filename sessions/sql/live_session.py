@@ -37,10 +37,9 @@ def build(model: type[M], names: list[str], values: Iterator[Any]) -> M:
 
 
 # Columns that only staff's pages or a log-in read.
-_SESSION = columns(
-    Session,
-    without=frozenset({"ip", "user_agent", "ended_by_id", "ended_ip", "ended_request_id", "end_reason", "bulk_run_id"}),
-)
+_LOCATION = {"country", "country_name", "city", "latitude", "longitude", "judgement"}
+_ENDED = {"ended_by_id", "ended_ip", "ended_request_id", "end_reason", "bulk_run_id"}
+_SESSION = columns(Session, without=frozenset({"ip", "user_agent", *_LOCATION, *_ENDED}))
 _APP = columns(App, without=frozenset({"key_hash", "created_at"}))
 _USER = columns(User, without=frozenset({"password", "password_changed_at"}))
 _COLUMNS = ", ".join(

@@ -227,6 +227,11 @@ SESSION = Shape[ListedSession](
             lambda listed: _gets_pushes(listed.session),
         ),
         "iPAddress": Field(TEXT_OR_NULL, lambda listed: listed.session.ip),
+        "country": Field(
+            TEXT_OR_NULL | {"description": "The country of the log-in: its ISO 3166-1 code. Null: unknown."},
+            lambda listed: listed.session.country,
+        ),
+        "city": Field(TEXT_OR_NULL, lambda listed: listed.session.city),
         "userAgent": Field(TEXT, lambda listed: listed.session.user_agent),
         "createdAt": Field(TIME, lambda listed: time_json(listed.session.created_at)),
         "lastSeenAt": Field(

@@ -46,6 +46,8 @@ EXAMPLE_SESSION = {
     "device": None,
     "hasDeviceToken": True,
     "iPAddress": "192.0.2.1",
+    "country": "DE",
+    "city": "Berlin",
     "userAgent": "Zap/4.2 (iPhone; iOS 17.1)",
     "createdAt": "2023-02-27T16:57:05.913Z",
     "lastSeenAt": "2023-02-27T17:02:11.004Z",
