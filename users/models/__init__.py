@@ -7,6 +7,7 @@ from users.models.app import App
 from users.models.attempts import OneTimeCode, RefusedLogin, Throttle
 from users.models.device import CrashReport, Device, DeviceToken
 from users.models.fields import ObjectIdField, SessionEpochField, is_object_id, new_object_id
+from users.models.second_factor import RecoveryCode, SecondFactor
 from users.models.user import User, UserManager
 
 __all__ = [
@@ -16,7 +17,9 @@ __all__ = [
     "DeviceToken",
     "ObjectIdField",
     "OneTimeCode",
+    "RecoveryCode",
     "RefusedLogin",
+    "SecondFactor",
     "SessionEpochField",
     "Throttle",
     "User",

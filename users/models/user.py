@@ -86,6 +86,13 @@ class User(RehashingUser, PermissionsMixin):
     )
     # Set by a trigger when `password` changes, unless the same password is only hashed again.
     password_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Only `users.second_factor` sets it. A trigger keeps an older copy of the row from overwriting it.
+    second_factor_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Since when a log-in needs a second factor. Empty: it needs none.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
