@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='user',
             name='second_factor_since',
-            field=models.DateTimeField(blank=True, editable=False, help_text='Since when a log-in needs a second factor. Empty: it needs none.', null=True),
+            field=models.DateTimeField(blank=True, editable=False, help_text='Since when a log-in needs a second factor.', null=True),
         ),
         migrations.AlterField(
             model_name='refusedlogin',

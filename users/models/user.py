@@ -1,6 +1,6 @@
 """`User`: a person with an account."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.models import BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
@@ -11,6 +11,9 @@ from django.db.models.functions import Upper
 from users.models.fields import ObjectIdField, SessionEpochField
 from users.permissions import is_acting_staff
 from users.rehash import RehashingUser
+
+if TYPE_CHECKING:
+    from users.second_factor.codes import Kind
 
 
 class UserManager(BaseUserManager["User"]):
@@ -91,11 +94,14 @@ class User(RehashingUser, PermissionsMixin):
         null=True,
         blank=True,
         editable=False,
-        help_text="Since when a log-in needs a second factor. Empty: it needs none.",
+        help_text="Since when a log-in needs a second factor.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    # What the user has shown as their second factor in this request. It is not stored.
+    shown_factor: "Kind | None" = None
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"

@@ -86,7 +86,8 @@ def use_totp_code(user: User, typed: str) -> bool:
     facts = {"user": user.pk, "step": step, "sealed": sealed, "created_at": stored.created_at}
     with connection.cursor() as cursor:
         cursor.execute(_USE, facts)
-        return cursor.rowcount == 1
+        is_first: bool = cursor.rowcount == 1
+        return is_first
 
 
 def _find(user: User) -> _Stored | None:
