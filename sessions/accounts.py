@@ -6,7 +6,6 @@ from sessions.background import after_commit
 from sessions.logout import end_sessions
 from sessions.mail import AccountChange, mail_account_changed
 from sessions.models import EndReason, Session
-from sessions.origin import Origin
 from sessions.places import Place
 from sessions.reauthentication import require_recent_password
 from sessions.sql.locks import lock_addresses_of, lock_sessions
@@ -15,6 +14,7 @@ from users.clock import database_now
 from users.directory import admit_user, change_user, columns_to_change, create_user, get_user_to_change
 from users.errors import UserNotFound
 from users.models import DeviceToken, User
+from users.origin import Origin
 from users.permissions import Act
 from users.reset_codes import count_request, forget_code
 from users.staff_changes import record_change, record_deletion

@@ -22,9 +22,9 @@ from sessions.errors import SessionEnded, SessionsError
 from sessions.login import log_in_to_admin
 from sessions.logout import log_out
 from sessions.models import Session
-from sessions.origin import Origin
 from users.clients import get_admin_app
 from users.models import User
+from users.origin import Origin
 
 # The name of the session's id in the cookie. A wire format: never rename it, because cookies outlive a restart.
 _SID = "sid"

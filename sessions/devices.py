@@ -10,7 +10,6 @@ from sessions.errors import DeviceInUse
 from sessions.login import is_in_use, open_app_session, sessions_on_device, still_open
 from sessions.logout import log_out_and_open
 from sessions.models import Session
-from sessions.origin import Origin
 from sessions.sql.locks import lock_sessions
 from sessions.tokens.grant import Grant
 from sessions.tokens.jwt import AppAccessToken
@@ -22,6 +21,7 @@ from users.device_tokens import (
     release_device_token,
 )
 from users.models import App, Device, DeviceToken
+from users.origin import Origin
 from users.transactions import in_transaction
 
 

@@ -16,7 +16,6 @@ from sessions.liveness import live_sessions
 from sessions.logout import end_sessions
 from sessions.mail import mail_new_device
 from sessions.models import PLATFORM_LENGTH, USER_AGENT_LENGTH, EndReason, Session
-from sessions.origin import Origin
 from sessions.policy import session_lifetime, sessions_per_user
 from sessions.sql.apps import find_app
 from sessions.sql.live_session import lock_for_login
@@ -31,6 +30,7 @@ from users.clock import database_now
 from users.directory import admit_user
 from users.errors import BadCredentials
 from users.models import App, DeviceToken, User
+from users.origin import Origin
 from users.transactions import in_transaction, tried_again
 
 

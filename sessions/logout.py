@@ -17,7 +17,6 @@ from django.db.models import Q, QuerySet
 
 from sessions.errors import SessionEnded
 from sessions.models import USER_AGENT_LENGTH, BulkRun, EndReason, Session
-from sessions.origin import Origin
 from sessions.reauthentication import require_recent_password
 from sessions.sql.ending import EndRecord, end_by_rule, end_locked, end_own, end_own_and_open, open_after_logout
 from sessions.sql.locks import lock_addresses_of, lock_sessions
@@ -25,6 +24,7 @@ from users.clock import database_now
 from users.device_tokens import lock_device_tokens
 from users.directory import get_user_to_change
 from users.models import DeviceToken, User
+from users.origin import Origin
 from users.permissions import Act, endable_by, require
 from users.transactions import in_transaction, tried_again
 

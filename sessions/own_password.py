@@ -10,12 +10,12 @@ from django.http import HttpResponse, HttpResponseRedirect
 from unfold.forms import AdminOwnPasswordChangeForm
 
 from sessions.browser import log_in
-from sessions.origin import Origin
 from sessions.passwords import set_own_password
 from sessions.places import Place
 from users.credentials import check_own_password
 from users.errors import TooManyAttempts, WrongPassword
 from users.models import User
+from users.origin import Origin
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):

@@ -12,12 +12,12 @@ from sessions.background import after_answer
 from sessions.logout import end_sessions
 from sessions.mail import AccountChange, mail_account_changed, mail_reset_code
 from sessions.models import EndReason, Session
-from sessions.origin import Origin
 from sessions.places import Place
 from users.credentials import check_own_password, forgive_failures
 from users.errors import EmailMismatch, EmailMissing, NotYours, PasswordRefused, WrongPassword
 from users.identities import find_user_by_identity, find_user_by_username
 from users.models import User
+from users.origin import Origin
 from users.password_policy import check_new_password
 from users.permissions import Act, require
 from users.reset_codes import count_request, forget_code, issue_code, try_code, use_up

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from sessions.models import Session
-from sessions.origin import Origin
 from sessions.sql.places import PlaceFacts, find_for_login, opened_there
 from users.callers import Caller, Found, KnownPlace
 from users.clock import database_now
@@ -17,6 +16,7 @@ from users.credentials import UserBackend
 from users.database_use import serve
 from users.identities import is_phone_number
 from users.models import DeviceToken, User
+from users.origin import Origin
 from users.refused_logins import BUDGETS, LOGINS, wait_for
 from users.throttling import network_of
 

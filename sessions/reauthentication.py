@@ -7,9 +7,9 @@ from django.conf import settings
 
 from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
 from sessions.models import Session
-from sessions.origin import Origin
 from sessions.places import Place
 from users.credentials import check_own_password
+from users.origin import Origin
 
 
 def is_recent(session: Session) -> bool:

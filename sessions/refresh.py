@@ -10,10 +10,10 @@ from sessions.authentication import get_live_session
 from sessions.errors import SessionEnded, TokenInvalid
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
-from sessions.origin import Origin
 from sessions.sql.rotation import note_refresh, rotate
 from sessions.tokens.grant import Grant
 from sessions.tokens.jwt import RefreshToken, UserAccessToken
+from users.origin import Origin
 from users.transactions import tried_again
 
 

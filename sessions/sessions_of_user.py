@@ -8,12 +8,12 @@ from django.db.models import QuerySet
 from sessions.errors import SessionEnded, SessionNotFound
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
-from sessions.origin import Origin
 from sessions.reauthentication import require_recent_password
 from sessions.timeouts import end_timed_out
 from users.clock import database_now
 from users.directory import get_user_to_change, get_user_to_read
 from users.models import User
+from users.origin import Origin
 from users.permissions import Act
 from users.transactions import in_transaction
 

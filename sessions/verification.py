@@ -2,12 +2,12 @@
 
 from sessions.background import after_answer
 from sessions.mail import AccountChange, mail_account_changed, mail_email_code
-from sessions.origin import Origin
 from sessions.places import Place
 from users.directory import adopt_latest_email
 from users.errors import NoSmsGateway
 from users.identities import find_user_by_username, find_users_to_verify
 from users.models import User
+from users.origin import Origin
 from users.reset_codes import Purpose, count_request, forget_code, issue_code, try_code, use_up
 from users.transactions import in_transaction
 

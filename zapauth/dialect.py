@@ -23,8 +23,8 @@ from rest_framework.settings import api_settings
 from rest_framework.viewsets import ViewSet
 
 from sessions.models import Session
-from sessions.origin import Origin
 from users.models import User
+from users.origin import Origin
 from zapauth.unavailable import find_unavailable
 
 

@@ -15,13 +15,13 @@ from sessions.bulk.orders import ReasonMissing, as_far_as_allowed, end_as_staff,
 from sessions.bulk.preview import Preview
 from sessions.bulk.runs import SelectionGrown
 from sessions.models import Session
-from sessions.origin import Origin
 from sessions.selection.errors import SelectionError
 from sessions.selection.listing import PARAMETERS, selection_of
 from sessions.selection.selection import Selection
 from users.admin import ReadOnly
 from users.clock import database_now
 from users.errors import NotYours
+from users.origin import Origin
 from users.permissions import Act, may, may_as_staff, may_end_sessions
 
 LIST = "admin:user_sessions_session_changelist"

@@ -8,12 +8,12 @@ from django.urls import URLPattern, path, reverse
 from sessions.admin.confirm import Question, WhyForm, actor_of, ask, count_of_sessions
 from sessions.bulk.orders import disable_user, end_as_staff
 from sessions.bulk.preview import Preview
-from sessions.origin import Origin
 from sessions.passwords import send_reset_code
 from sessions.selection.selection import Selection
 from users.admin import NoDelete
 from users.errors import EmailMissing, TooManyAttempts
 from users.models import User, is_object_id
+from users.origin import Origin
 from users.permissions import Act, may_as_staff
 
 

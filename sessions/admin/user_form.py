@@ -10,10 +10,10 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from sessions.browser import find_session
 from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
-from sessions.origin import Origin
 from sessions.reauthentication import require_recent_password
 from users.errors import TooManyAttempts
 from users.models import User
+from users.origin import Origin
 
 _UNIQUE = {"username": "username__iexact", "email": "email__iexact", "phone_number": "phone_number"}
 

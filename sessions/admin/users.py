@@ -17,10 +17,10 @@ from sessions.browser import find_session
 from sessions.inspect.user import user_page
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
-from sessions.origin import Origin
 from sessions.reauthentication import is_recent
 from users.admin_forms import SavesChanges, changed_columns
 from users.models import App, User, is_object_id
+from users.origin import Origin
 from users.permissions import Act, closed_fields, may, may_as_staff
 
 

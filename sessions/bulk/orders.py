@@ -11,12 +11,12 @@ from sessions.bulk.preview import Preview
 from sessions.bulk.resume import carry_out
 from sessions.bulk.runs import start_run, sweep_run
 from sessions.models import BulkRun, EndReason
-from sessions.origin import Origin
 from sessions.selection.errors import SelectionError
 from sessions.selection.selection import Selection
 from users.directory import get_user_to_change
 from users.errors import NotYours
 from users.models import User
+from users.origin import Origin
 from users.permissions import Act, may_end_sessions, spares_superusers
 from users.staff_changes import record_act
 from users.transactions import in_transaction

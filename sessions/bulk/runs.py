@@ -21,10 +21,10 @@ from django.db.models import F, Q, QuerySet
 from sessions.bulk.preview import meant_by
 from sessions.logout import end_sessions
 from sessions.models import BulkRun, EndReason, Session
-from sessions.origin import Origin
 from sessions.selection.selection import Selection
 from users.clock import database_now
 from users.models import App, User
+from users.origin import Origin
 from users.permissions import NOT_SUPERUSERS
 from users.transactions import in_transaction
 

@@ -22,7 +22,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sessions.models import EndReason, Session
-from sessions.origin import Origin
+from users.origin import Origin
 from users.statement import Statement
 
 

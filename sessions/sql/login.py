@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sessions.models import USER_AGENT_LENGTH, Session
-from sessions.origin import Origin
 from users.models import User
+from users.origin import Origin
 from users.statement import Statement
 
 # How many IP addresses and user agents are stored for a user.

@@ -25,12 +25,12 @@ from playwright.sync_api import Browser, Page, sync_playwright  # noqa: E402
 from sessions.bulk.orders import end_as_staff  # noqa: E402
 from sessions.management.demo_data import analyze, make_sessions, make_users  # noqa: E402
 from sessions.models import Session  # noqa: E402
-from sessions.origin import Origin  # noqa: E402
 from sessions.selection.selection import Selection  # noqa: E402
 from tests.browser.chromium import launch  # noqa: E402
 from tests.phones import PASSWORD, Live, ZapPhone  # noqa: E402
 from tests.servers import running_server  # noqa: E402
 from users.models import RefusedLogin, User  # noqa: E402
+from users.origin import Origin  # noqa: E402
 from zapauth.local.embedded_postgres import running  # noqa: E402
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -11,11 +11,11 @@ from sessions.errors import SessionEnded
 from sessions.login import log_in_on_device
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
-from sessions.origin import Origin
 from sessions.tokens.jwt import AnyAccessToken
 from tests.bad_input import buddy_error, buddy_success
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name, pushes_of
 from users.models import User
+from users.origin import Origin
 
 pytestmark = pytest.mark.only("buddy")
 INVALID_TOKEN = (401, "AuthAccessTokenInvalid")

@@ -12,7 +12,6 @@ from sessions import accounts, devices, login, logout, passwords, sessions_of_us
 from sessions.authentication import get_live_session
 from sessions.bulk import orders, runs
 from sessions.models import BulkRun, Session
-from sessions.origin import Origin
 from sessions.restore import undo
 from sessions.restore.ended_file import Record
 from sessions.selection.selection import Selection
@@ -21,6 +20,7 @@ from tests.environment import ROOT
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name
 from users.clients import create_app, get_admin_app, get_zap_app
 from users.models import App, User
+from users.origin import Origin
 from users.reset_codes import Purpose, issue_code
 from users.statement import Statement
 

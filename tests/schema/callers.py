@@ -18,12 +18,12 @@ from sessions.devices import open_device_session
 from sessions.login import log_in_on_device, log_in_with_refresh
 from sessions.logout import log_out
 from sessions.models import Session
-from sessions.origin import Origin
 from sessions.tokens.grant import Grant
 from sessions.tokens.jwt import AnyAccessToken
 from tests.phones import PASSWORD
 from users.clients import NewApp, create_app, get_zap_app
 from users.models import User
+from users.origin import Origin
 from users.reset_codes import Purpose, issue_code
 from zapauth.buddy.signatures import request_signature
 

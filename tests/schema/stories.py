@@ -11,13 +11,13 @@ from schemathesis.core.failures import FailureGroup
 
 from sessions.devices import open_device_session
 from sessions.login import log_in_on_device
-from sessions.origin import Origin
 from tests.phones import PASSWORD
 from tests.schema.callers import Caller, dialect_of, session_of, zap_login
 from tests.schema.checks import checks_for
 from tests.schema.document import api
 from users.clients import NewApp
 from users.models import Device, User
+from users.origin import Origin
 
 # If these succeed, the token of the call is refused afterwards.
 LOGOUTS = {"zapLogOut", "zapLogOutOfWeb", "zapDeleteUser", "buddyLogOut", "buddyDeleteUser", "buddyDeleteOwnUser"}

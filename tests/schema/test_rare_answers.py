@@ -6,10 +6,10 @@ from jsonschema import Draft202012Validator
 
 from sessions.devices import open_device_session
 from sessions.models import Session
-from sessions.origin import Origin
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
 from tests.schema.document import document
 from users.models import App, User
+from users.origin import Origin
 
 NEW_PASSWORD = "battery-staple-2"
 

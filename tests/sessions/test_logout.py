@@ -9,13 +9,13 @@ from sessions.devices import log_out_of_device
 from sessions.errors import SessionEnded
 from sessions.logout import log_out
 from sessions.models import EndReason, Session
-from sessions.origin import Origin
 from sessions.refresh import refresh
 from sessions.tokens.jwt import AnyAccessToken, RefreshToken
 from tests.locks import is_waited_for
 from tests.phones import SEED_DEVICE_TOKEN, address_in, pushes_of
 from tests.threads import other_threads
 from tests.waiting import wait_until
+from users.origin import Origin
 
 
 def test_a_logged_out_access_token_is_refused_by_the_next_request(new_phone):

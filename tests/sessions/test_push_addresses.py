@@ -10,7 +10,6 @@ from sessions.errors import SessionEnded
 from sessions.login import log_in_on_device, log_in_with_refresh
 from sessions.logout import end_sessions, end_sessions_as_staff, log_out, log_out_user
 from sessions.models import BulkRun, EndReason, Session
-from sessions.origin import Origin
 from sessions.selection.selection import Selection
 from sessions.sessions_of_user import Scope, log_out_scope
 from sessions.tokens.jwt import AnyAccessToken
@@ -21,6 +20,7 @@ from tests.threads import other_threads
 from tests.waiting import wait_until
 from users.clients import create_app, get_zap_app
 from users.models import DeviceToken, User
+from users.origin import Origin
 
 PHONE = "phone"
 HERE = Origin(ip="192.0.2.1")

@@ -7,12 +7,12 @@ import time_machine
 
 from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
 from sessions.models import Session
-from sessions.origin import Origin
 from sessions.reauthentication import require_recent_password
 from tests.bad_input import buddy_error, zap_error, zap_fields
 from tests.bad_input.genuine import Genuine
 from tests.phones import PASSWORD, InProcess, ZapPhone, promote, reset_code_in
 from users.models import User
+from users.origin import Origin
 
 pytestmark = pytest.mark.usefixtures("commits")
 WINDOW = timedelta(minutes=10)

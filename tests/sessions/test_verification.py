@@ -8,13 +8,13 @@ import pytest
 import time_machine
 from django.db import connection
 
-from sessions.origin import Origin
 from sessions.passwords import reset_password
 from sessions.verification import verify_email
 from tests.bad_input import zap_error, zap_fields, zap_success
 from tests.phones import PASSWORD, InProcess, ZapPhone, new_name, reset_code_in, work_of, wrong_code
 from users.errors import CodeInvalid
 from users.models import OneTimeCode, User
+from users.origin import Origin
 from users.reset_codes import LIFETIME, Purpose, issue_code
 
 pytestmark = pytest.mark.usefixtures("commits")

@@ -8,6 +8,7 @@ from users.models.attempts import OneTimeCode, RefusedLogin, Throttle
 from users.models.device import CrashReport, Device, DeviceToken
 from users.models.fields import ObjectIdField, SessionEpochField, is_object_id, new_object_id
 from users.models.second_factor import RecoveryCode, SecondFactor
+from users.models.security_event import SecurityEvent
 from users.models.user import User, UserManager
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "RecoveryCode",
     "RefusedLogin",
     "SecondFactor",
+    "SecurityEvent",
     "SessionEpochField",
     "Throttle",
     "User",

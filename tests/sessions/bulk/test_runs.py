@@ -21,7 +21,6 @@ from sessions.login import log_in_with_refresh
 from sessions.logout import end_sessions
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Refusal, Session
-from sessions.origin import Origin
 from sessions.selection.errors import SelectionError
 from sessions.selection.selection import Selection
 from tests.bad_input.database import undone
@@ -32,6 +31,7 @@ from tests.threads import other_threads
 from tests.waiting import wait_until
 from users.clients import get_zap_app
 from users.models import App, DeviceToken, User
+from users.origin import Origin
 
 BOUNDED = hypothesis_settings(
     max_examples=60,

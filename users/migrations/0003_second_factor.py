@@ -30,7 +30,7 @@ DROP FUNCTION users_keep_second_factor();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0001_initial'),
+        ('users', '0002_security_event'),
     ]
 
     operations = [

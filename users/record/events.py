@@ -1,0 +1,73 @@
+"""The events that the record tells."""
+
+from django.db import models
+
+
+class Outcome(models.TextChoices):
+    """Whether it was done. Stored and logged: add values, never rename one."""
+
+    DONE = "done", "done"
+    REFUSED = "refused", "refused"
+
+
+class Event(models.TextChoices):
+    """What happened. Stored and logged: add values, never rename one."""
+
+    LOGIN = "login", "logged in"
+    LOGIN_REFUSED = "login_refused", "a log-in was refused"
+    LOCKED_OUT = "locked_out", "locked out after too many attempts"
+    NEW_DEVICE = "new_device", "logged in on a new device"
+    REFRESH_REUSED = "refresh_reused", "a refresh token was used twice"
+    PASSWORD_REFUSED = "password_refused", "a wrong password before a sensitive act"
+    RESET_ASKED = "reset_asked", "a password reset was asked for"
+    RESET_REFUSED = "reset_refused", "a wrong reset code"
+    RESET_USED = "reset_used", "the password was reset by a code"
+
+    EMAIL_CHANGED = "email_changed", "the email was changed"
+    EMAIL_VERIFIED = "email_verified", "the email was verified"
+    PHONE_CHANGED = "phone_changed", "the phone number was changed"
+    USERNAME_CHANGED = "username_changed", "the user name was changed"
+    NAME_CHANGED = "name_changed", "the name was changed"
+    PROFILE_CHANGED = "profile_changed", "the profile was changed"
+    PASSWORD_CHANGED = "password_changed", "the password was changed"
+    ROLE_CHANGED = "role_changed", "the role was changed"
+    RIGHTS_CHANGED = "rights_changed", "staff status or permissions were changed"
+    GROUPS_CHANGED = "groups_changed", "the groups were changed"
+
+    FACTOR_ENABLED = "factor_enabled", "the second factor was enabled"
+    FACTOR_DISABLED = "factor_disabled", "the second factor was disabled"
+    FACTOR_REFUSED = "factor_refused", "a wrong code of the second factor"
+    RECOVERY_CODE_USED = "recovery_code_used", "a recovery code was used"
+
+    USER_CREATED = "user_created", "the account was created"
+    USER_DELETED = "user_deleted", "the account was deleted"
+    USER_DISABLED = "user_disabled", "the account was disabled"
+    USER_ENABLED = "user_enabled", "the account was enabled"
+
+    APP_CREATED = "app_created", "an app was created"
+    APP_CHANGED = "app_changed", "an app was changed"
+    APP_KEY_CHANGED = "app_key_changed", "an app's key was changed"
+    APP_SWITCHED_OFF = "app_switched_off", "an app was switched off"
+    APP_SWITCHED_ON = "app_switched_on", "an app was switched on"
+
+    SESSIONS_ENDED = "sessions_ended", "staff ended sessions"
+    BULK_ORDER = "bulk_order", "a bulk order was given"
+    GROUP_CREATED = "group_created", "a group was created"
+    GROUP_CHANGED = "group_changed", "a group was changed"
+    GROUP_DELETED = "group_deleted", "a group was deleted"
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome.REFUSED if self in _REFUSED else Outcome.DONE
+
+
+_REFUSED = frozenset(
+    {
+        Event.LOGIN_REFUSED,
+        Event.LOCKED_OUT,
+        Event.REFRESH_REUSED,
+        Event.PASSWORD_REFUSED,
+        Event.RESET_REFUSED,
+        Event.FACTOR_REFUSED,
+    }
+)
