@@ -12,6 +12,7 @@ from ua_parser import parse_os
 from sessions.accounts import create_account
 from sessions.background import after_commit
 from sessions.errors import SessionEnded
+from sessions.factor import note_recovery_code
 from sessions.liveness import live_sessions
 from sessions.logout import end_sessions
 from sessions.mail import mail_new_device
@@ -28,9 +29,11 @@ from sessions.tokens.jwt import AppAccessToken, RefreshToken, UserAccessToken
 from users import clients
 from users.clock import database_now
 from users.directory import admit_user
-from users.errors import BadCredentials
+from users.errors import BadCredentials, SecondFactorRequired
 from users.models import App, DeviceToken, User
 from users.origin import Origin
+from users.second_factor.codes import Kind
+from users.second_factor.enabling import has_factor
 from users.transactions import in_transaction, tried_again
 
 
@@ -223,9 +226,16 @@ def _free_address(current: Session, user: User, in_use: list[Session]) -> int | 
 def _note_or_refuse(
     user: User, origin: Origin, *, latitude: float | None = None, longitude: float | None = None
 ) -> None:
-    """Lock ``user`` and store the log-in in their row. Raises: BadCredentials."""
+    """Lock ``user`` and store the log-in in their row. Raises: BadCredentials; SecondFactorRequired.
+
+    Every log-in comes through here. So none opens a session for a user who has a second factor and has not shown it.
+    """
+    if has_factor(user) and user.shown_factor is None:
+        raise SecondFactorRequired
     if not note_login(user, origin=origin, latitude=latitude, longitude=longitude):
         raise BadCredentials
+    if user.shown_factor is Kind.RECOVERY_CODE:
+        note_recovery_code(user, origin=origin)
 
 
 def _live_in_app(user: User, app: App) -> QuerySet[Session]:

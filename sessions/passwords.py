@@ -21,6 +21,7 @@ from users.origin import Origin
 from users.password_policy import check_new_password
 from users.permissions import Act, require
 from users.reset_codes import count_request, forget_code, issue_code, try_code, use_up
+from users.second_factor.enabling import has_factor
 from users.staff_changes import record_act
 from users.throttling import Allowance, count_attempt, take_back
 from users.transactions import in_transaction
@@ -160,8 +161,10 @@ def reset_password(
             # Every function that deletes codes locks the user's row first.
             whose.update(password=new_hash, email_verified=True)
             use_up(user, code)
-        # They forgot their password, so their failed log-ins must not make them wait now.
-        forgive_failures(user, caller=caller)
+        # They forgot their password, so their failed log-ins must not make them wait now. But wrong codes of a second
+        # factor still count. Otherwise a thief of the mailbox could guess on after each reset.
+        if not has_factor(user):
+            forgive_failures(user, caller=caller)
 
     change()
 

@@ -1,5 +1,7 @@
-"""Check the password of a log-in, for both dialects and the admin."""
+"""Check the password of a log-in and the code of a second factor, for both dialects and the admin."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +11,18 @@ from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
 from django.http import HttpRequest
 
 from users.callers import Caller, Found, KnownPlace
-from users.errors import AccountDisabled, BadCredentials, TooManyAttempts
+from users.errors import (
+    AccountDisabled,
+    BadCredentials,
+    SecondFactorInvalid,
+    SecondFactorRequired,
+    TooManyAttempts,
+)
 from users.models import User
 from users.refused_logins import Reason, count_refused
+from users.second_factor.appended import split_off_code
+from users.second_factor.codes import Kind, use_code
+from users.second_factor.enabling import has_factor
 from users.throttling import Allowance, count_attempt, identity_of, take_back
 
 
@@ -26,20 +37,40 @@ class OwaspArgon2(Argon2PasswordHasher):
     parallelism = 1
 
 
-def get_user_by_username(username: str, password: str, *, caller: Caller) -> User:
+def get_user_by_username(username: str, password: str, *, code: str | None = None, caller: Caller) -> User:
     """Return the user with that name (in any case of letters), if ``password`` is theirs.
 
+    Args: code: a code of the second factor, if the client sent one. It is used up if the password is right.
+
+    Raises: BadCredentials, AccountDisabled, TooManyAttempts; SecondFactorRequired and SecondFactorInvalid, only if the
+        password is right and the user has a second factor.
+    """
+    return _checked(caller.find_by_username(username), username, password, code, caller)
+
+
+def get_user_by_appended_code(username: str, typed: str, *, caller: Caller) -> User:
+    """Like `get_user_by_username`, for clients without a field for a code: it is appended to the password.
+
+    If the code is wrong or missing, the error is that of a wrong password, and the attempt counts like one.
+
     Raises: BadCredentials, AccountDisabled, TooManyAttempts.
     """
-    return _checked(caller.find_by_username(username), username, password, caller)
+    found = caller.find_by_username(username)
+    password, code = typed, None
+    if found.user is not None and has_factor(found.user):
+        password, code = split_off_code(found.user, typed)
+    try:
+        return _checked(found, username, password, code, caller)
+    except SecondFactorInvalid:
+        raise BadCredentials from None
 
 
-def get_user_by_identity(identity: str, password: str, *, caller: Caller) -> User:
+def get_user_by_identity(identity: str, password: str, *, code: str | None = None, caller: Caller) -> User:
     """Return the user with that email, phone number or user name, if ``password`` is theirs.
 
-    Raises: BadCredentials, AccountDisabled, TooManyAttempts.
+    Args and errors: see `get_user_by_username`.
     """
-    return _checked(caller.find_by_identity(identity), identity, password, caller)
+    return _checked(caller.find_by_identity(identity), identity, password, code, caller)
 
 
 def check_own_password(user: User, password: str, *, caller: Caller) -> bool:
@@ -51,6 +82,31 @@ def check_own_password(user: User, password: str, *, caller: Caller) -> bool:
         return False
     attempt.take_back()
     return True
+
+
+def use_own_code(user: User, code: str, *, caller: Caller) -> Kind:
+    """Use up a code of the user's second factor, without their password. It counts like a log-in by user name.
+
+    Raises: SecondFactorInvalid, TooManyAttempts.
+    """
+    with counted(user, caller=caller):
+        kind = use_code(user, code)
+        if kind is None:
+            raise SecondFactorInvalid
+    return kind
+
+
+@contextmanager
+def counted(user: User, *, caller: Caller) -> Iterator[None]:
+    """Count the block as an attempt to log in by user name, unless it ends without an error.
+
+    Earlier failures still count: a code alone must not start the allowance anew. Raises: TooManyAttempts.
+    """
+    place = caller.known_place(user) if settings.THROTTLING else None
+    attempt = _attempt(user.username, place, caller)
+    attempt.count()
+    yield
+    attempt.take_back_alone()
 
 
 def forgive_failures(user: User, *, caller: Caller) -> None:
@@ -83,6 +139,10 @@ class _Attempt:
         # The failures of an address still count, even if one of its users knows a password.
         take_back(*self.shared, clear=self.forgiven)
 
+    def take_back_alone(self) -> None:
+        """Take back this attempt, and no earlier one."""
+        take_back(*self.forgiven, *self.shared)
+
 
 def _as_stranger(identity: str, caller: Caller) -> _Attempt:
     who, where = identity_of(identity), caller.network
@@ -110,7 +170,7 @@ def _count(identity: str, found: Found, caller: Caller) -> _Attempt:
     return attempt
 
 
-def _checked(found: Found, identity: str, password: str, caller: Caller) -> User:
+def _checked(found: Found, identity: str, password: str, code: str | None, caller: Caller) -> User:
     user = found.user
     try:
         attempt = _count(identity, found, caller)
@@ -124,6 +184,8 @@ def _checked(found: Found, identity: str, password: str, caller: Caller) -> User
     if not user.check_password(password):
         count_refused(Reason.KNOWN_PLACE if attempt.is_known else Reason.WRONG_PASSWORD)
         raise BadCredentials
+    if has_factor(user) and user.is_active:
+        _show_factor(user, code, attempt)
     attempt.take_back()
     if not user.is_active:
         count_refused(Reason.DISABLED)
@@ -131,17 +193,38 @@ def _checked(found: Found, identity: str, password: str, caller: Caller) -> User
     return user
 
 
+def _show_factor(user: User, code: str | None, attempt: _Attempt) -> None:
+    """Use up the code of a user who has given the right password. Raises: SecondFactorRequired, SecondFactorInvalid."""
+    if code is None:
+        # A client first tries without a code, so this does not count. But earlier wrong codes still do. Otherwise
+        # a thief of the password could guess codes for ever, with a log-in without a code after every few.
+        attempt.take_back_alone()
+        raise SecondFactorRequired
+    user.shown_factor = use_code(user, code)
+    if user.shown_factor is None:
+        count_refused(Reason.KNOWN_PLACE if attempt.is_known else Reason.SECOND_FACTOR)
+        raise SecondFactorInvalid
+
+
 class UserBackend(ModelBackend):
-    """Django's log-in backend for the admin, with the same check. Permissions are Django's own."""
+    """Django's log-in backend for the admin, with the same check. Permissions are Django's own.
+
+    `authenticate(request, username=…, password=…, code=…)` returns no user who has a second factor without its code.
+    """
 
     def authenticate(
-        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        code: str | None = None,
+        **kwargs: Any,
     ) -> User | None:
         if username is None or password is None or "\0" in username:
             return None
         try:
-            return get_user_by_username(username, password, caller=self.caller(request))
-        except (BadCredentials, AccountDisabled, TooManyAttempts):
+            return get_user_by_username(username, password, code=code, caller=self.caller(request))
+        except (BadCredentials, AccountDisabled, TooManyAttempts, SecondFactorRequired, SecondFactorInvalid):
             return None
 
     def caller(self, request: HttpRequest | None) -> Caller:

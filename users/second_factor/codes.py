@@ -39,6 +39,7 @@ class Kind(StrEnum):
 
     TOTP = "totp"
     RECOVERY_CODE = "recovery_code"
+    EARLIER = "earlier"  # at the log-in of a session that goes on under a new id
 
 
 class _Stored(NamedTuple):
