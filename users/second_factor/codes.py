@@ -7,12 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from django.db import connection
 from django_otp.oath import TOTP
 
 from users.models import User
 from users.sealing import CannotUnseal, Purpose, seal, unseal
 from users.second_factor.recovery import use_recovery_code
+from users.statement import Statement
 
 logger = logging.getLogger("zapauth.second_factor")
 
@@ -22,16 +22,17 @@ TOLERANCE = 1  # time steps, before and after the present one
 _BETWEEN = re.compile(r"[\s-]+")
 _TOTP_CODE = re.compile(f"[0-9]{{{DIGITS}}}")
 
-_FIND = """
+_FIND = Statement("""
 SELECT sealed_secret, last_step, created_at, extract(epoch FROM clock_timestamp())::float8
-  FROM users_secondfactor WHERE user_id = %s
-"""
+  FROM users_secondfactor WHERE user_id = %(user)s
+""")
 # Compare and set: of two requests with the same code, the second one finds its step used. The secret is encrypted
 # again, so that it uses a new SECRET_KEY.
-_USE = """
-UPDATE users_secondfactor SET last_step = %(step)s, sealed_secret = %(sealed)s
- WHERE user_id = %(user)s AND created_at = %(created_at)s AND last_step < %(step)s
-"""
+_USE = Statement("""
+   UPDATE users_secondfactor SET last_step = %(step)s::bigint, sealed_secret = %(sealed)s::bytea
+    WHERE user_id = %(user)s AND created_at = %(created_at)s::timestamptz AND last_step < %(step)s::bigint
+RETURNING user_id
+""")
 
 
 class Kind(StrEnum):
@@ -45,7 +46,7 @@ class Kind(StrEnum):
 class _Stored(NamedTuple):
     """A stored secret, and the database's time in seconds since 1970."""
 
-    sealed_secret: bytes | memoryview
+    sealed_secret: bytes
     last_step: int
     created_at: datetime
     now: float
@@ -84,17 +85,11 @@ def use_totp_code(user: User, typed: str) -> bool:
     if step is None:
         return False
     sealed = seal(base32, Purpose.SECOND_FACTOR)
-    facts = {"user": user.pk, "step": step, "sealed": sealed, "created_at": stored.created_at}
-    with connection.cursor() as cursor:
-        cursor.execute(_USE, facts)
-        is_first: bool = cursor.rowcount == 1
-        return is_first
+    return bool(_USE.fetch_all(user=user.pk, step=step, sealed=sealed, created_at=stored.created_at))
 
 
 def _find(user: User) -> _Stored | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_FIND, [user.pk])
-        row = cursor.fetchone()
+    row = _FIND.look_up(user=user.pk)
     return _Stored(*row) if row else None
 
 
