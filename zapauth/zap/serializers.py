@@ -164,8 +164,9 @@ class FactorCode(Text):
         super().__init__(max_length=64, **options)
 
     def run_validation(self, data: Any = serializers.empty) -> str | None:
-        is_code = type(data) is int and 0 <= data < 10**6
-        code: str | None = super().run_validation(f"{data:06d}" if is_code else data)
+        is_whole = type(data) is int or (isinstance(data, float) and data.is_integer())
+        is_code = is_whole and 0 <= data < 10**6
+        code: str | None = super().run_validation(f"{int(data):06d}" if is_code else data)
         return code
 
 
