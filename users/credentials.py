@@ -15,10 +15,13 @@ from users.errors import (
     AccountDisabled,
     BadCredentials,
     SecondFactorInvalid,
+    SecondFactorNotConfirmed,
     SecondFactorRequired,
     TooManyAttempts,
 )
 from users.models import User
+from users.origin import NOWHERE, Origin
+from users.record.events import Event
 from users.refused_logins import Reason, count_refused
 from users.second_factor.appended import split_off_code
 from users.second_factor.codes import Kind, use_code
@@ -75,10 +78,9 @@ def get_user_by_identity(identity: str, password: str, *, code: str | None = Non
 
 def check_own_password(user: User, password: str, *, caller: Caller) -> bool:
     """Return whether ``password`` is the user's. It counts like a log-in by user name. Raises: TooManyAttempts."""
-    place = caller.known_place(user) if settings.THROTTLING else None
-    attempt = _attempt(user.username, place, caller)
-    attempt.count()
+    attempt = _count_own(user, caller)
     if not user.check_password(password):
+        caller.record(Event.PASSWORD_REFUSED, user)
         return False
     attempt.take_back()
     return True
@@ -98,15 +100,30 @@ def use_own_code(user: User, code: str, *, caller: Caller) -> Kind:
 
 @contextmanager
 def counted(user: User, *, caller: Caller) -> Iterator[None]:
-    """Count the block as an attempt to log in by user name, unless it ends without an error.
+    """Count the block, which checks a code, as an attempt to log in by user name, unless it ends without an error.
 
-    Earlier failures still count: a code alone must not start the allowance anew. Raises: TooManyAttempts.
+    Earlier failures still count: a code alone must not start the allowance anew. Do not call it in a transaction: a
+    rollback would also undo the count. Raises: TooManyAttempts.
     """
+    attempt = _count_own(user, caller)
+    try:
+        yield
+    except (SecondFactorInvalid, SecondFactorNotConfirmed):
+        caller.record(Event.FACTOR_REFUSED, user)
+        raise
+    attempt.take_back_alone()
+
+
+def _count_own(user: User, caller: Caller) -> "_Attempt":
+    """Count an attempt of a user who is logged in. Raises: TooManyAttempts."""
     place = caller.known_place(user) if settings.THROTTLING else None
     attempt = _attempt(user.username, place, caller)
-    attempt.count()
-    yield
-    attempt.take_back_alone()
+    try:
+        attempt.count()
+    except TooManyAttempts as error:
+        caller.record_lock_out(error, user)
+        raise
+    return attempt
 
 
 def forgive_failures(user: User, *, caller: Caller) -> None:
@@ -174,26 +191,27 @@ def _checked(found: Found, identity: str, password: str, code: str | None, calle
     user = found.user
     try:
         attempt = _count(identity, found, caller)
-    except TooManyAttempts:
+    except TooManyAttempts as error:
         count_refused(Reason.TOO_MANY)
+        caller.record_lock_out(error, user)
         raise
     if user is None:
         make_password(password)  # an unknown user takes as long as a wrong password
-        count_refused(Reason.UNKNOWN_USER)
+        _refused(Reason.UNKNOWN_USER, None, caller)
         raise BadCredentials
     if not user.check_password(password):
-        count_refused(Reason.KNOWN_PLACE if attempt.is_known else Reason.WRONG_PASSWORD)
+        _refused(Reason.KNOWN_PLACE if attempt.is_known else Reason.WRONG_PASSWORD, user, caller)
         raise BadCredentials
     if has_factor(user) and user.is_active:
-        _show_factor(user, code, attempt)
+        _show_factor(user, code, attempt, caller)
     attempt.take_back()
     if not user.is_active:
-        count_refused(Reason.DISABLED)
+        _refused(Reason.DISABLED, user, caller)
         raise AccountDisabled
     return user
 
 
-def _show_factor(user: User, code: str | None, attempt: _Attempt) -> None:
+def _show_factor(user: User, code: str | None, attempt: _Attempt, caller: Caller) -> None:
     """Use up the code of a user who has given the right password. Raises: SecondFactorRequired, SecondFactorInvalid."""
     if code is None:
         # A client first tries without a code, so this does not count. But earlier wrong codes still do. Otherwise
@@ -202,8 +220,20 @@ def _show_factor(user: User, code: str | None, attempt: _Attempt) -> None:
         raise SecondFactorRequired
     user.shown_factor = use_code(user, code)
     if user.shown_factor is None:
+        caller.record(Event.FACTOR_REFUSED, user)
         count_refused(Reason.KNOWN_PLACE if attempt.is_known else Reason.SECOND_FACTOR)
         raise SecondFactorInvalid
+
+
+def _refused(reason: Reason, user: User | None, caller: Caller) -> None:
+    # The typed name of an unknown user is not stored: people type their password into the wrong field.
+    caller.record(Event.LOGIN_REFUSED, user, reason=reason.value)
+    count_refused(reason)
+
+
+def origin_of(request: HttpRequest | None) -> Origin:
+    """Return where a log-in to the admin comes from. A request that Django's own code made has no address."""
+    return NOWHERE if request is None or not hasattr(request, "client_ip") else Origin.of(request)
 
 
 class UserBackend(ModelBackend):
@@ -228,7 +258,8 @@ class UserBackend(ModelBackend):
             return None
 
     def caller(self, request: HttpRequest | None) -> Caller:
-        return Caller(ip=getattr(request, "client_ip", None))
+        origin = origin_of(request)
+        return Caller(ip=origin.ip, origin=origin)
 
     def user_can_authenticate(self, user: Any) -> bool:
         return super().user_can_authenticate(user) and user.deleted_at is None

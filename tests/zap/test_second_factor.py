@@ -377,6 +377,17 @@ def test_other_sessions_end_with_the_change_if_the_user_wants_that(ann, new_phon
     assert set(ended) == {(EndReason.LOGOUT, ann.user_id)}
 
 
+def test_wrong_codes_are_on_record(secured, new_phone):
+    ann, app, _ = secured
+    log_in_with(ann, PASSWORD)
+    assert "factor_refused" not in events(ann)
+    log_in_with(ann, PASSWORD, app.wrong_code())
+    assert events(ann)[-1] == "factor_refused"
+    other = new_phone().sign_up()
+    post(other, "verify2FA", {"token": "123456"})
+    assert events(other)[-1] == "factor_refused"
+
+
 def test_a_wrong_code_ends_no_other_session(ann, new_phone):
     tablet = new_phone()
     tablet.log_in(ann.username)
