@@ -31,6 +31,9 @@ class AccountChange(StrEnum):
     USERNAME = "The user name was changed."
     PHONE_NUMBER = "The phone number was changed."
     PASSWORD = "The password was changed. All other log-ins have ended."
+    FACTOR_ENABLED = "A second factor was switched on. A log-in now also needs a code from an authenticator app."
+    FACTOR_DISABLED = "The second factor was switched off. A log-in needs only the password now."
+    RECOVERY_CODE = "A recovery code was used for a log-in. It does not work again."
     DELETED = "The account was deleted."
 
 
@@ -84,7 +87,8 @@ def _send_account_changed(address: str, changes: tuple[AccountChange, ...], at: 
     subject = f"Your {settings.SERVICE_NAME} account has changed"
     context = {"changes": [change.value for change in changes], "at": at, "by_staff": by_staff}
     still_works = _ADDRESS_GONE.isdisjoint(changes)
-    _send(address, "account_changed", subject, still_works=still_works, **context)
+    is_locked_out = AccountChange.FACTOR_ENABLED in changes  # a new password alone does not let the user in
+    _send(address, "account_changed", subject, still_works=still_works, is_locked_out=is_locked_out, **context)
 
 
 def _mail_code(user: User, purpose: Purpose, subject: str, code: str) -> None:

@@ -6,12 +6,15 @@ as outstanding in simplejwt's table, without its text, because a stored token co
 """
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sessions.models import Session
 from sessions.sql.login import MOST_KNOWN
 from users.models import DeviceToken, User
+from users.record.events import Event
 from users.sealing import Purpose, seal
 from users.statement import Row, Statement, Value
+from users.throttling import NO_KEYS
 
 _OPEN = Statement("""
 WITH opened AS (
@@ -45,6 +48,7 @@ WITH noted AS (
                ELSE (array_prepend(%(user_agent)s::varchar,
                                    array_remove(user_agents, %(user_agent)s::varchar)))[1:%(most)s::int] END
      WHERE id = %(user)s AND password = %(password)s AND is_active AND deleted_at IS NULL
+       AND second_factor_since IS NOT DISTINCT FROM %(second_factor_since)s::timestamptz
  RETURNING id, session_epoch, last_login, ip_addresses, user_agents
 ), given AS (
     -- One upsert: two phones that send the same token at once can't both insert it. The token moves to this user, even
@@ -75,10 +79,37 @@ WITH noted AS (
 ), recorded AS (
     INSERT INTO token_blacklist_outstandingtoken (jti, user_id, token, created_at, expires_at)
     SELECT refresh_jti, user_id, '', created_at, expires_at FROM opened
+), place AS MATERIALIZED (
+    -- The device is new if the user has logged in before, but never from this place. Most of the newest sessions are
+    -- from the same place. Then this reads only one.
+    SELECT EXISTS (SELECT FROM user_sessions_session WHERE user_id = ready.user_id)
+           AND NOT EXISTS (
+               SELECT FROM (SELECT * FROM user_sessions_session WHERE user_id = ready.user_id
+                             ORDER BY created_at DESC) b
+                WHERE (b.user_agent = %(user_agent)s AND b.ip IS NOT DISTINCT FROM %(ip)s::inet)
+                   OR b.device_token_id = ready.device_token_id) AS is_new
+      FROM ready
+), told AS (
+    INSERT INTO users_securityevent
+           (at, event, outcome, user_id, actor_id, session_id, app_id, ip, user_agent, request_id)
+    SELECT opened.created_at, event, 'done', %(user)s, %(user)s, %(id)s::uuid, %(app)s, %(ip)s::inet, %(user_agent)s,
+           %(request_id)s
+      FROM opened CROSS JOIN place CROSS JOIN (VALUES (%(login)s::varchar), (%(new_device)s::varchar)) e (event)
+     WHERE event = %(login)s::varchar OR place.is_new
+), held AS (
+    -- The attempt was counted before the password was checked. Take it back, as `users.throttling.take_back` does.
+    SELECT key FROM opened CROSS JOIN users_throttle WHERE key = ANY(%(keys)s::text[])
+     ORDER BY key = ANY(%(last_keys)s::text[]), key
+       FOR NO KEY UPDATE OF users_throttle
+), taken_back AS (
+    UPDATE users_throttle t
+       SET count = CASE WHEN t.key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(t.count - 1, 0) END
+      FROM held
+     WHERE t.key = held.key
 )
 SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_token_id,
-       last_login, ip_addresses, user_agents
-  FROM opened CROSS JOIN noted
+       place.is_new, last_login, ip_addresses, user_agents
+  FROM opened CROSS JOIN noted CROSS JOIN place
 """)
 _LOG_IN_ON_DEVICE = Statement("""
 -- As above, from the app-level session `registration`, if nobody is logged in on its device. If the user has logged
@@ -94,6 +125,7 @@ WITH noted AS (
            latitude = COALESCE(%(latitude)s::float8, latitude),
            longitude = COALESCE(%(longitude)s::float8, longitude)
      WHERE id = %(user)s AND password = %(password)s AND is_active AND deleted_at IS NULL
+       AND second_factor_since IS NOT DISTINCT FROM %(second_factor_since)s::timestamptz
        AND last_login IS NOT DISTINCT FROM %(last_login)s::timestamptz
        AND NOT EXISTS (SELECT FROM user_sessions_session
                         WHERE device_id = %(device)s AND ended_at IS NULL AND user_id IS NOT NULL)
@@ -123,9 +155,33 @@ WITH noted AS (
       FROM ready CROSS JOIN users_app a
      WHERE a.id = %(app)s
  RETURNING app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_token_id
+), place AS MATERIALIZED (
+    SELECT EXISTS (SELECT FROM user_sessions_session WHERE user_id = ready.user_id)
+           AND NOT EXISTS (
+               SELECT FROM (SELECT * FROM user_sessions_session WHERE user_id = ready.user_id
+                             ORDER BY created_at DESC) b
+                WHERE (b.user_agent = %(user_agent)s AND b.ip IS NOT DISTINCT FROM %(ip)s::inet)
+                   OR b.device_token_id = ready.device_token_id OR b.device_id = %(device)s) AS is_new
+      FROM ready
+), told AS (
+    INSERT INTO users_securityevent
+           (at, event, outcome, user_id, actor_id, session_id, app_id, ip, user_agent, request_id)
+    SELECT opened.created_at, event, 'done', %(user)s, %(user)s, %(id)s::uuid, %(app)s, %(ip)s::inet, %(user_agent)s,
+           %(request_id)s
+      FROM opened CROSS JOIN place CROSS JOIN (VALUES (%(login)s::varchar), (%(new_device)s::varchar)) e (event)
+     WHERE event = %(login)s::varchar OR place.is_new
+), held AS (
+    SELECT key FROM opened CROSS JOIN users_throttle WHERE key = ANY(%(keys)s::text[])
+     ORDER BY key = ANY(%(last_keys)s::text[]), key
+       FOR NO KEY UPDATE OF users_throttle
+), taken_back AS (
+    UPDATE users_throttle t
+       SET count = CASE WHEN t.key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(t.count - 1, 0) END
+      FROM held
+     WHERE t.key = held.key
 )
-SELECT opened.*, last_login, ip_addresses, user_agents, latitude, longitude
-  FROM opened CROSS JOIN noted
+SELECT opened.*, place.is_new, last_login, ip_addresses, user_agents, latitude, longitude
+  FROM opened CROSS JOIN noted CROSS JOIN place
 """)
 _OPEN_ON_ADDRESS = Statement("""
 -- The token moves to this user, even from another user.
@@ -167,70 +223,92 @@ def open_session(session: Session, *, lifetime: timedelta) -> datetime:
     return _set(session, row)
 
 
-def log_in(session: Session, user: User, *, token: str | None, lifetime: timedelta) -> datetime | None:
-    """Log ``user`` in, with a refresh token: a whole log-in in one statement.
+class Stored(NamedTuple):
+    """A log-in that is stored: the database's time, and whether the device is new to the user."""
 
-    It does what `note_login` and `open_session` do, and gives the device token ``token`` to the user.
+    at: datetime
+    is_on_new_device: bool
+
+
+def log_in(session: Session, user: User, *, token: str | None, lifetime: timedelta, request_id: str) -> Stored | None:
+    """Log ``user`` in, with a refresh token: a whole log-in in one statement, with its entries in the record.
+
+    It gives the device token ``token`` to the user, and takes back `user.attempt`.
+
     If this transaction has to wait for the user's row while all sessions of the app are cut off, the new session is
     refused like them: the app is read before the wait.
 
-    Returns: the database's time when the session was opened. None, when the user may not log in any more, or their
-        password has changed since they were loaded.
+    Returns: None, when the user may not log in any more, or when their password or whether they have a second factor
+        has changed since they were loaded. Then nothing has changed.
     """
     rows = _LOG_IN.fetch_all(
-        id=session.pk,
-        app=session.app_id,
-        user=user.pk,
-        password=user.password,
+        **_login_facts(session, user, lifetime, request_id),
         sealed=seal(token, Purpose.DEVICE_TOKEN) if token else None,
         digest=DeviceToken.digest_of(token) if token else None,
-        ip=session.ip,
-        user_agent=session.user_agent,
-        platform=session.platform,
         refresh_jti=session.refresh_jti,
-        seconds=lifetime.total_seconds(),
-        most=MOST_KNOWN,
     )
     if not rows:
         return None
-    *opened, user.last_login, user.ip_addresses, user.user_agents = rows[0]
-    return _set(session, tuple(opened))
+    *opened, is_new, user.last_login, user.ip_addresses, user.user_agents = rows[0]
+    user.attempt = None
+    return Stored(_set(session, tuple(opened)), is_new)
 
 
 def log_in_on_device(
-    session: Session, user: User, *, lifetime: timedelta, latitude: float | None, longitude: float | None
-) -> datetime | None:
+    session: Session,
+    user: User,
+    *,
+    lifetime: timedelta,
+    request_id: str,
+    latitude: float | None,
+    longitude: float | None,
+) -> Stored | None:
     """Like `log_in`, on the device of an app-level session, `session.opened_from`. There is no refresh token.
 
-    Returns: the database's time when the session was opened. None, when the user may not log in any more, they have
-        logged in elsewhere or changed their password since they were loaded, or a user is logged in on the device.
+    Returns: None also when the user has logged in elsewhere since they were loaded, when a user is logged in on the
+        device, and when the app-level session has ended.
     """
     rows = _LOG_IN_ON_DEVICE.fetch_all(
-        id=session.pk,
-        app=session.app_id,
-        user=user.pk,
-        password=user.password,
+        **_login_facts(session, user, lifetime, request_id),
         last_login=user.last_login,
         device=session.device_id,
         registration=session.opened_from_id,
-        ip=session.ip,
-        user_agent=session.user_agent,
-        platform=session.platform,
         latitude=latitude,
         longitude=longitude,
-        seconds=lifetime.total_seconds(),
-        most=MOST_KNOWN,
     )
     if not rows:
         return None
-    *opened, user.last_login, user.ip_addresses, user.user_agents, user.latitude, user.longitude = rows[0]
-    return _set(session, tuple(opened))
+    *opened, is_new, user.last_login, user.ip_addresses, user.user_agents, user.latitude, user.longitude = rows[0]
+    user.attempt = None
+    return Stored(_set(session, tuple(opened)), is_new)
 
 
 def open_session_on_address(session: Session, *, lifetime: timedelta) -> datetime:
     """Like `open_session`, with the stored `device_token` of ``session``: give it to the session's user."""
     (row,) = _OPEN_ON_ADDRESS.fetch_all(**_facts(session, lifetime))
     return _set(session, row)
+
+
+def _login_facts(session: Session, user: User, lifetime: timedelta, request_id: str) -> dict[str, Value]:
+    keys = user.attempt.keys if user.attempt else NO_KEYS
+    return {
+        "id": session.pk,
+        "app": session.app_id,
+        "user": user.pk,
+        "password": user.password,
+        "second_factor_since": user.second_factor_since,
+        "ip": session.ip,
+        "user_agent": session.user_agent,
+        "platform": session.platform,
+        "seconds": lifetime.total_seconds(),
+        "most": MOST_KNOWN,
+        "login": Event.LOGIN.value,
+        "new_device": Event.NEW_DEVICE.value,
+        "request_id": request_id,
+        "keys": keys.all,
+        "last_keys": keys.last,
+        "cleared": keys.cleared,
+    }
 
 
 def _facts(session: Session, lifetime: timedelta) -> dict[str, Value]:

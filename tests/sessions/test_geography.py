@@ -471,7 +471,7 @@ def test_what_is_no_code_of_a_country_is_refused(db, text):
 
 
 def test_the_migration_reads_no_row(db, capsys):
-    call_command("sqlmigrate", "user_sessions", "0002")
+    call_command("sqlmigrate", "user_sessions", "0003")
     said = capsys.readouterr().out.splitlines()
     statements = [line for line in said if line and not line.startswith("--") and line not in ("BEGIN;", "COMMIT;")]
     assert len(statements) == 6

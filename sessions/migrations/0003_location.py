@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('user_sessions', '0001_initial'),
+        ('user_sessions', '0002_see_record'),
     ]
 
     # Each new column is nullable and has no default, so PostgreSQL changes its catalog only and reads no row. The
