@@ -34,6 +34,7 @@ class RunningServer:
     base_url: str
     process: subprocess.Popen[bytes]
     log: Path
+    text: str = ""  # the whole output, once the server has stopped
 
     def workers(self) -> list[psutil.Process]:
         """Return the worker processes, without the helper process that Python starts beside them."""
@@ -69,7 +70,8 @@ def running_server(*options: str, **environment: str) -> Iterator[RunningServer]
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
-        check_output(server.log.read_text())
+        server.text = server.log.read_text()
+    check_output(server.text)
 
 
 def test_environment() -> dict[str, str]:

@@ -29,6 +29,8 @@ _OF_THE_REQUEST = ("request_id", "ip")
 # Text in which a client could hide a line break, and forge a line of the log (ASVS 5.0, 16.4.1).
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
+_INDENT = " |"  # of the lines of an exception in a group
+
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
@@ -38,12 +40,16 @@ class _Formatter(logging.Formatter):
 
         PostgreSQL quotes values in the other lines: `DETAIL: Key (email)=(ann@example.org) already exists.`
         """
+        further = {
+            line.strip(_INDENT)
+            for error in _chain(ei[1], set())
+            if isinstance(error, DjangoDatabaseError | PsycopgError)
+            for line in str(error).split("\n")[1:]
+        } - {""}
         stack = super().formatException(ei)
-        for error in _chain(ei[1], set()):
-            text = str(error)
-            if isinstance(error, DjangoDatabaseError | PsycopgError) and "\n" in text:
-                stack = stack.replace(text, text.partition("\n")[0])
-        return stack
+        if not further:
+            return stack
+        return "\n".join(line for line in stack.split("\n") if line.strip(_INDENT) not in further)
 
     def exception(self, record: logging.LogRecord) -> str:
         """Return the stack of the record's exception, or an empty text."""

@@ -26,6 +26,6 @@ def failing(
         with mock.patch(place, side_effect=error("the inner secret")), caplog.at_level(logging.ERROR):
             yield logged
         bugs = [record for record in caplog.records if record.exc_info]
-        logged += [(bug.levelname, bug.request_id, str(bug.exc_info[1])) for bug in bugs]
+        logged += [(bug.levelname, getattr(bug, "request_id", "-"), str(bug.exc_info[1])) for bug in bugs]
     finally:
         caplog.handler.removeFilter(_add_request_id)

@@ -4,7 +4,7 @@ import logging
 from functools import partial
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from users.origin import Origin
 
@@ -33,4 +33,8 @@ def log_entry(
         return
     facts: dict[str, object] = {"event": event, "outcome": outcome, "user": user, "actor": actor}
     facts |= {"session": session, "app": app, "ip": origin.ip, "request_id": origin.request_id or None}
-    transaction.on_commit(partial(logger.info, "%s %s", event, outcome, extra=facts))
+    tell = partial(logger.info, "%s %s", event, outcome, extra=facts)
+    if connection.in_atomic_block:
+        transaction.on_commit(tell)
+    else:  # here `on_commit` would borrow a connection
+        tell()
