@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -272,6 +273,55 @@ def test_with_the_level_off_an_entry_asks_for_nothing_at_its_commit(db, monkeypa
     with transaction.atomic():
         log_entry("login", "done", user="u1")
     assert len(asked) == 1
+
+
+# --- the documentation ------------------------------------------------------------------------
+
+
+PAGE = re.search(r"^## Logs\n(.+?)^## ", (ROOT / "docs" / "deploy.md").read_text(), re.DOTALL | re.MULTILINE)[1]
+
+
+def test_the_page_lists_every_logger():
+    code = "".join(
+        file.read_text() for name in ("zapauth", "sessions", "users") for file in (ROOT / name).rglob("*.py")
+    )
+    named = set(re.findall(r'getLogger\("(zapauth[\w.]*)"\)', code))
+    assert named == set(re.findall(r"^\| `(zapauth[\w.]*)` \|", PAGE, re.MULTILINE))
+
+
+def test_the_page_lists_every_field(lines):
+    example = json.loads(re.search(r"^```json\n(.+?)\n```$", PAGE, re.MULTILINE)[1])
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \| (?:all|of |entries)", PAGE, re.MULTILINE)
+    described = {name for row in rows for name in re.findall(r"\w+", row)}
+    log_entry("login", "done", user="u1", actor="a1", session=uuid.uuid4(), app="p1", origin=Origin("::1", "", "r1"))
+    entry = lines.last
+    assert example.keys() == entry.keys()
+    assert described == entry.keys() | {"exception"}
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="needs jq")
+def test_the_examples_for_jq_work(lines, tmp_path):
+    example = json.loads(re.search(r"^```json\n(.+?)\n```$", PAGE, re.MULTILINE)[1])
+    session, origin = uuid.uuid4(), Origin("203.0.113.9", "", example["request_id"])
+    log_entry("login", "done", user=example["user"], session=session, origin=origin)
+    log_entry("login_refused", "refused", origin=Origin("203.0.113.7", "", "r2"))
+    LOGGER.error("it failed", exc_info=ValueError("first\nsecond"))
+    log = tmp_path / "log"
+    log.write_text("\n".join(["a mail\n", lines.jsons[0], "{", "[1]", "7", *lines.jsons[1:]]))
+    block = re.search(r"^```sh\n(.+?)^```$", PAGE, re.DOTALL | re.MULTILINE)[1]
+    commands = [line for line in block.splitlines() if not line.startswith("#")]
+    said = []
+    for command in commands:
+        assert command.startswith("journalctl --unit zapauth --output cat | jq ")
+        line = command.replace("journalctl --unit zapauth --output cat", f"cat {log}")
+        done = subprocess.run(["bash", "-euc", f"set -o pipefail; {line}"], capture_output=True, text=True, timeout=60)
+        said.append(done.stdout)
+        assert done.returncode == 0, done.stderr
+    of_request, of_user, of_addresses, of_bugs = said
+    assert json.loads(of_request)["session"] == str(session)
+    assert of_user.split()[1:] == ["login", "done", "203.0.113.9"]
+    assert of_addresses.split() == ["1", "203.0.113.7"]
+    assert "it failed\nValueError: first\nsecond" in of_bugs
 
 
 # --- a real server ------------------------------------------------------------------------------
