@@ -1,6 +1,7 @@
 """Register, change and delete users. The functions also end sessions, send mails and record changes."""
 
 from typing import Any
+from uuid import UUID
 
 from sessions.background import after_commit
 from sessions.logout import end_sessions
@@ -16,33 +17,36 @@ from users.errors import UserNotFound
 from users.models import DeviceToken, User
 from users.origin import Origin
 from users.permissions import Act
+from users.record.events import Event
+from users.record.writing import By, record
 from users.reset_codes import count_request, forget_code
-from users.staff_changes import record_change, record_deletion
 from users.transactions import in_transaction
 
 # A change of one of these columns needs a recent password, and the user is told by mail.
 IDENTIFYING = {"email", "new_email", "username", "phone_number"}
 
 
-def register(*, ip: str | None, by_staff: bool = False, **fields: Any) -> User:
-    """Create a user for a caller from ``ip``, and mail a code that verifies their email.
+def register(*, origin: Origin, staff: User | None = None, **fields: Any) -> User:
+    """Create a user for a caller, and mail a code that verifies their email.
+
+    Args: staff: the caller, if they may create users for others.
 
     Raises: IdentityTaken, PasswordRefused, RegistrationClosed, TooManyAttempts.
     """
-    admit_user(ip=ip, by_staff=by_staff, **fields)
-    return create_account(ip=None if by_staff else ip, **fields)
+    admit_user(ip=origin.ip, by_staff=staff is not None, **fields)
+    return create_account(by={"actor": staff, "origin": origin}, **fields)
 
 
 @in_transaction
-def create_account(**fields: Any) -> User:
+def create_account(*, by: By, **fields: Any) -> User:
     """Create a user that `admit_user` has admitted, and mail a code to their email. Raises: IdentityTaken."""
-    user = create_user(**fields)
+    user = create_user(by=by, **fields)
     after_commit(send_email_code, user.pk)
     return user
 
 
 def change_account(user: User, *, current: Session, password: str | None = None, origin: Origin, **fields: Any) -> None:
-    """Change those fields of ``user``, if the caller may. A change by staff is recorded.
+    """Change those fields of ``user``, if the caller may. The change is recorded.
 
     A code is mailed to a new email. The user can log in and reset the password with it once it is verified. Until then
     the old email stays. A mail to the old email tells about the change.
@@ -59,31 +63,29 @@ def change_account(user: User, *, current: Session, password: str | None = None,
     address, set_email = user.email, columns.get("new_email") or columns.get("email")
     if set_email:
         count_request(set_email, user=user, caller=Place.of(origin, session=current))
-    changed = [name for name, value in columns.items() if getattr(user, name) != value]
+    by: By = {"actor": current.user, "origin": origin, "session_id": current.pk}
     by_staff = user.pk != current.user_id
 
     @in_transaction
     def store() -> None:
-        change_user(user, **columns)
+        change_user(user, by=by, **columns)
         if set_email:
             after_commit(send_email_code, user.pk)
-        if by_staff and changed and current.user is not None:
-            record_change(user, actor=current.user, fields=changed)
         mail_account_changed(address, *_told(columns), by_staff=by_staff)
 
     store()
 
 
 @in_transaction
-def change_in_admin(user: User, **fields: Any) -> None:
-    """Store what staff changed in the admin, and mail the user at their old email.
+def change_in_admin(user: User, *, by: By, **fields: Any) -> None:
+    """Store and record what staff changed in the admin, and mail the user at their old email.
 
-    The admin's own log records the change. A new email counts once it is verified, as with `change_account`.
+    A new email counts once it is verified, as with `change_account`.
 
     Raises: IdentityTaken, UserNotFound. Then nothing changes.
     """
     columns, address = columns_to_change(user, **fields), user.email
-    change_user(user, **columns)
+    change_user(user, by=by, **columns)
     if columns.get("new_email") or columns.get("email"):
         after_commit(send_email_code, user.pk)
     mail_account_changed(address, *_told(columns), by_staff=True)
@@ -92,7 +94,7 @@ def change_in_admin(user: User, **fields: Any) -> None:
 def delete_user(user_id: str, *, actor: User, current: Session, password: str | None = None, origin: Origin) -> None:
     """Mark the user as deleted. Their name, email and phone number become free, and all their sessions end.
 
-    The row stays, because the record points at it. A deletion by staff is recorded.
+    The row stays, because the record points at it. The deletion is recorded.
 
     Args:
         current: the session of ``actor``.
@@ -102,11 +104,11 @@ def delete_user(user_id: str, *, actor: User, current: Session, password: str | 
     """
     user = get_user_to_change(user_id, actor=actor, act=Act.DELETE_USER)
     require_recent_password(current, password=password, origin=origin)
-    _delete(user, actor=actor, origin=origin)
+    _delete(user, actor=actor, origin=origin, session_id=current.pk)
 
 
 @in_transaction
-def _delete(user: User, *, actor: User, origin: Origin) -> None:
+def _delete(user: User, *, actor: User, origin: Origin, session_id: UUID) -> None:
     now = database_now()
     if not User.objects.filter(pk=user.pk, deleted_at=None).update(deleted_at=now, updated_at=now):
         raise UserNotFound
@@ -115,8 +117,7 @@ def _delete(user: User, *, actor: User, origin: Origin) -> None:
     lock_addresses_of(lock_sessions(sessions.filter(ended_at=None)), user_id=user.pk)
     end_sessions(sessions, actor=actor, reason=EndReason.USER_DELETED, origin=origin)
     DeviceToken.objects.filter(user=user).update(user=None, updated_at=now)
-    if actor.pk != user.pk:
-        record_deletion(user, actor=actor)
+    record(Event.USER_DELETED, user=user, actor=actor, origin=origin, session_id=session_id)
     mail_account_changed(user.email, AccountChange.DELETED, by_staff=user.pk != actor.pk)
 
 

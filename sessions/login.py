@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from ua_parser import parse_os
 
 from sessions.accounts import create_account
@@ -21,6 +21,7 @@ from sessions.sql.apps import find_app
 from sessions.sql.live_session import lock_for_login
 from sessions.sql.locks import lock_addresses_of, lock_sessions
 from sessions.sql.login import give_address, note_login, renew
+from sessions.sql.new_device import note_new_device
 from sessions.sql.opening import open_session, open_session_on_address, open_session_with_token
 from sessions.timeouts import end_timed_out
 from sessions.tokens.grant import Grant
@@ -62,7 +63,7 @@ def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session
         lock_sessions(replaced | _live_in_app(user, app))
     end_sessions(replaced, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
     _make_room(session, origin)
-    _open(session)
+    _open(session, origin=origin)
     return session
 
 
@@ -90,7 +91,7 @@ def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origi
         locked = lock_sessions(_live_in_app(user, app))
         lock_addresses_of(locked, digest=DeviceToken.digest_of(device_token) if device_token else None)
         _make_room(session, origin)
-    opened_at = _open(session, token=device_token)
+    opened_at = _open(session, origin=origin, token=device_token)
     refresh = RefreshToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at)
     refresh["jti"] = session.refresh_jti
     expires_at = opened_at + settings.ACCESS_TOKEN_LIFETIME
@@ -145,7 +146,7 @@ def log_in_on_device(
     else:
         if in_use:
             session.opened_from = None  # a new device token of `current` must not become this session's
-        opened_at = _open(session)
+        opened_at = _open(session, origin=origin)
     return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
@@ -158,7 +159,7 @@ def sign_up_on_device(*, current: Session, origin: Origin, **fields: Any) -> tup
 
     @in_transaction
     def sign_up() -> tuple[User, Grant]:
-        user = create_account(ip=origin.ip, **fields)
+        user = create_account(by={"origin": origin}, **fields)
         return user, log_in_on_device(user, current=current, origin=origin)
 
     return sign_up()
@@ -250,8 +251,10 @@ def _make_room(session: Session, origin: Origin) -> set[UUID]:
     return end_sessions(over, actor=None, reason=EndReason.OVER_LIMIT, origin=origin)
 
 
-def _open(session: Session, *, token: str | None = None) -> datetime:
-    """Store a user's new session, and give them its device token. If the device is new to the user, mail them.
+def _open(session: Session, *, origin: Origin, token: str | None = None) -> datetime:
+    """Store a user's new session, and give them its device token. If the device is new to the user, record it.
+
+    With `NEW_DEVICE_MAIL` the user is mailed, too.
 
     Args: token: the device token's text, if its row may not exist yet.
 
@@ -264,23 +267,9 @@ def _open(session: Session, *, token: str | None = None) -> datetime:
         opened_at = open_session_on_address(session, lifetime=lifetime)
     else:
         opened_at = open_session(session, lifetime=lifetime)
-    if settings.NEW_DEVICE_MAIL and is_new_device(session):
+    if note_new_device(session, request_id=origin.request_id) and settings.NEW_DEVICE_MAIL:
         after_commit(mail_new_device, session)
     return opened_at
-
-
-def is_new_device(session: Session) -> bool:
-    """Return whether the session's user has logged in before, but never from this place.
-
-    The place is the same if the device, the device token, or both user agent and IP address are the same.
-    """
-    there = Q(user_agent=session.user_agent, ip=session.ip)
-    if session.device_id is not None:
-        there |= Q(device=session.device_id)
-    if session.device_token_id is not None:
-        there |= Q(device_token=session.device_token_id)
-    before = Session.objects.filter(user=session.user_id).exclude(pk=session.pk)
-    return before.exists() and not before.filter(there).exists()
 
 
 def _session(app: App, origin: Origin, *, platform: str = "", **fields: Any) -> Session:

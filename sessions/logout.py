@@ -24,8 +24,10 @@ from users.clock import database_now
 from users.device_tokens import lock_device_tokens
 from users.directory import get_user_to_change
 from users.models import DeviceToken, User
-from users.origin import Origin
+from users.origin import NOWHERE, Origin
 from users.permissions import Act, endable_by, require
+from users.record.events import Event
+from users.record.writing import By, record
 from users.transactions import in_transaction, tried_again
 
 logger = logging.getLogger("zapauth.sessions")
@@ -175,15 +177,15 @@ def log_out_user(
     user = get_user_to_change(user_id, actor=actor, act=Act.END_SESSIONS)
     require_recent_password(current, password=password, origin=origin)
     if device_token is None:
-        end_sessions_as_staff(Session.objects.filter(user=user), actor=actor, origin=origin)
+        end_sessions_as_staff(Session.objects.filter(user=user), of=user, current=current, actor=actor, origin=origin)
     else:
-        _end_on_address(user, DeviceToken.digest_of(device_token), actor=actor, origin=origin)
+        _end_on_address(user, DeviceToken.digest_of(device_token), current=current, actor=actor, origin=origin)
 
 
 @in_transaction
-def _end_on_address(user: User, digest: bytes, *, actor: User, origin: Origin) -> None:
+def _end_on_address(user: User, digest: bytes, *, current: Session, actor: User, origin: Origin) -> None:
     on_address = Session.objects.filter(user=user, device_token__digest=digest)
-    end_sessions_as_staff(on_address, actor=actor, origin=origin)
+    end_sessions_as_staff(on_address, of=user, current=current, actor=actor, origin=origin)
     # The device token may still be the user's, with no open session bound to it. Lock it first. Then we see a log-in
     # that is under way, and leave the token to it.
     lock_device_tokens(Q(digest=digest))
@@ -191,10 +193,21 @@ def _end_on_address(user: User, digest: bytes, *, actor: User, origin: Origin) -
         DeviceToken.objects.filter(digest=digest, user=user).update(user=None, updated_at=database_now())
 
 
-def end_sessions_as_staff(sessions: QuerySet[Session], *, actor: User, origin: Origin | None = None) -> set[UUID]:
-    """End the sessions in ``sessions`` that ``actor``, a member of staff, may end.
+@in_transaction
+def end_sessions_as_staff(
+    sessions: QuerySet[Session], *, of: User, current: Session | None = None, actor: User, origin: Origin = NOWHERE
+) -> set[UUID]:
+    """End the sessions in ``sessions`` that ``actor``, a member of staff, may end, and record the order.
+
+    Args:
+        of: the user of ``sessions``.
+        current: the session of ``actor``.
 
     Returns: the ids of the sessions that this call ended. Raises: NotYours.
     """
     require(actor, Act.END_SESSIONS)
-    return end_sessions(sessions.filter(endable_by(actor)), actor=actor, reason=EndReason.STAFF, origin=origin)
+    ended = end_sessions(sessions.filter(endable_by(actor)), actor=actor, reason=EndReason.STAFF, origin=origin)
+    if ended:
+        by: By = {"actor": actor, "origin": origin, "session_id": current.pk if current else None}
+        record(Event.SESSIONS_ENDED, user=of, count=len(ended), **by)
+    return ended

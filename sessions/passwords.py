@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import QuerySet
 
-from sessions.background import after_answer
+from sessions.background import after_answer, after_commit
 from sessions.logout import end_sessions
 from sessions.mail import AccountChange, mail_account_changed, mail_reset_code
 from sessions.models import EndReason, Session
@@ -17,29 +18,43 @@ from users.credentials import check_own_password, forgive_failures
 from users.errors import EmailMismatch, EmailMissing, NotYours, PasswordRefused, WrongPassword
 from users.identities import find_user_by_identity, find_user_by_username
 from users.models import User
-from users.origin import Origin
+from users.origin import NOWHERE, Origin
 from users.password_policy import check_new_password
 from users.permissions import Act, require
+from users.record.events import Event
+from users.record.masking import masked_email
+from users.record.writing import record
 from users.reset_codes import count_request, forget_code, issue_code, try_code, use_up
-from users.staff_changes import record_act
 from users.throttling import Allowance, count_attempt, take_back
 from users.transactions import in_transaction
 
 
 @contextmanager
 def password_change(
-    users: QuerySet[User], *, actor: User | None, origin: Origin | None = None, keep: UUID | None = None
+    users: QuerySet[User],
+    *,
+    actor: User | None,
+    operator: str = "",
+    origin: Origin = NOWHERE,
+    keep: UUID | None = None,
+    event: Event = Event.PASSWORD_CHANGED,
 ) -> Iterator[None]:
     """Wrap a block that may set the passwords of ``users``. If a user's password changes, their sessions end.
 
     Only the session ``keep`` goes on. The codes of these users become invalid, and a mail tells them. A new email that
     is not verified yet is dropped, because a thief may have set it. All of this is one transaction with the block.
+
+    Args: event: what the record tells about each user.
     """
     with transaction.atomic():
         before = dict(users.values_list("pk", "password"))
         yield
-        after = User.objects.filter(pk__in=before).values_list("pk", "password", "email")
-        changed = {pk: email for pk, password, email in after if password != before[pk]}
+        after = User.objects.filter(pk__in=before).only("pk", "password", "email", "new_email")
+        changed = {user.pk: user.email for user in after if user.password != before[user.pk]}
+        for user in after:
+            if user.pk in changed:
+                facts: dict[str, Any] = {"dropped_email": masked_email(user.new_email)} if user.new_email else {}
+                record(event, user=user, actor=actor, operator=operator, origin=origin, session_id=keep, **facts)
         User.objects.filter(pk__in=changed).update(new_email=None)
         for pk in changed:
             forget_code(pk)
@@ -108,10 +123,10 @@ def ask_for_reset_code(
     """
     user = _find_active(identity, by_name_only)
     count_request(identity, user=user, caller=Place.of(origin, session=current))
-    after_answer(_send_reset_code, identity, by_name_only)
+    after_answer(_send_reset_code, identity, by_name_only, origin)
 
 
-def send_reset_code(user: User, *, actor: User, note: str = "") -> None:
+def send_reset_code(user: User, *, actor: User, origin: Origin, note: str = "") -> None:
     """Mail a reset code to ``user`` on behalf of staff, after the answer. It is recorded.
 
     It uses up the allowance of ``actor``, not the one for requests in the name of ``user``.
@@ -122,8 +137,9 @@ def send_reset_code(user: User, *, actor: User, note: str = "") -> None:
     if not user.email:
         raise EmailMissing
     count_attempt(Allowance("reset_staff", actor.pk))
-    record_act(user, actor=actor, text=f"Sent a reset code. {note}".strip())
-    transaction.on_commit(lambda: after_answer(_mail_code, user))
+    with transaction.atomic():
+        record(Event.RESET_ASKED, user=user, actor=actor, origin=origin, note=note)
+        after_commit(_mail_code, user)
 
 
 def reset_password(
@@ -156,7 +172,7 @@ def reset_password(
 
     @in_transaction
     def change() -> None:
-        with password_change(whose, actor=user, origin=origin):
+        with password_change(whose, actor=user, origin=origin, event=Event.RESET_USED):
             # Every function that deletes codes locks the user's row first.
             whose.update(password=new_hash, email_verified=True)
             use_up(user, code)
@@ -171,8 +187,11 @@ def _find_active(identity: str, by_name_only: bool) -> User | None:
     return user if user and user.is_active else None
 
 
-def _send_reset_code(identity: str, by_name_only: bool) -> None:
+def _send_reset_code(identity: str, by_name_only: bool, origin: Origin) -> None:
     user = _find_active(identity, by_name_only)
+    if user:
+        # Here and not before the answer: the time that it takes would reveal whether the user exists.
+        record(Event.RESET_ASKED, user=user, origin=origin, mailed=bool(user.email))
     if user and user.email:
         _mail_code(user)
 

@@ -12,7 +12,7 @@ from sessions.models import Session
 from sessions.sql.places import PlaceFacts, find_for_login, opened_there
 from users.callers import Caller, Found, KnownPlace
 from users.clock import database_now
-from users.credentials import UserBackend
+from users.credentials import UserBackend, origin_of
 from users.database_use import serve
 from users.identities import is_phone_number
 from users.models import DeviceToken, User
@@ -42,6 +42,7 @@ class Place(Caller):
                 registration, logged_out = session.pk, session.opened_from_id
         return cls(
             ip=origin.ip,
+            origin=origin,
             registration=registration,
             logged_out=logged_out,
             device_token=DeviceToken.digest_of(device_token) if device_token else None,
@@ -106,4 +107,4 @@ class PlaceBackend(UserBackend):
     """Django's log-in backend for the admin. It also checks whether the user knows the caller's place."""
 
     def caller(self, request: HttpRequest | None) -> Caller:
-        return Place(ip=getattr(request, "client_ip", None))
+        return Place.of(origin_of(request))

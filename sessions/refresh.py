@@ -14,7 +14,9 @@ from sessions.sql.rotation import note_refresh, rotate
 from sessions.tokens.grant import Grant
 from sessions.tokens.jwt import RefreshToken, UserAccessToken
 from users.origin import Origin
-from users.transactions import tried_again
+from users.record.events import Event
+from users.record.writing import record
+from users.transactions import in_transaction, tried_again
 
 
 @tried_again
@@ -39,9 +41,16 @@ def refresh(raw: str, *, audience: str, origin: Origin) -> Grant:
             raise SessionEnded  # somebody revoked the token through simplejwt's own tables
     if _is_retry(token, session, client):
         return _grant(session, _not_blacklisted(_successor_of(session)))
-    reused = Session.objects.filter(pk=session.pk)
-    end_sessions(reused, actor=None, reason=EndReason.REFRESH_REUSED, origin=origin)
+    _end_reused(session, origin)
     raise SessionEnded
+
+
+@in_transaction
+def _end_reused(session: Session, origin: Origin) -> None:
+    reused = Session.objects.filter(pk=session.pk)
+    if end_sessions(reused, actor=None, reason=EndReason.REFRESH_REUSED, origin=origin):
+        event = Event.REFRESH_REUSED
+        record(event, user=session.user, origin=origin, session_id=session.pk, app=session.app)
 
 
 def _look(token: RefreshToken, audience: str) -> Session:

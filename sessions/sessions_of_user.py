@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from sessions.errors import SessionEnded, SessionNotFound
-from sessions.logout import end_sessions
+from sessions.logout import end_sessions, end_sessions_as_staff
 from sessions.models import EndReason, Session
 from sessions.reauthentication import require_recent_password
 from sessions.timeouts import end_timed_out
@@ -63,9 +63,10 @@ def log_out_scope(
 
     @in_transaction
     def end() -> int:
-        reason = EndReason.LOGOUT if own else EndReason.STAFF
-        ended = end_sessions(sessions, actor=actor, reason=reason, origin=origin)
-        if own and scope is not Scope.OTHERS and current.pk not in ended:
+        if not own:
+            return len(end_sessions_as_staff(sessions, of=user, current=current, actor=actor, origin=origin))
+        ended = end_sessions(sessions, actor=actor, reason=EndReason.LOGOUT, origin=origin)
+        if scope is not Scope.OTHERS and current.pk not in ended:
             raise SessionEnded
         return len(ended)
 
@@ -90,8 +91,12 @@ def log_out_session(
         raise SessionNotFound from None
     if key != current.pk:
         require_recent_password(current, password=password, origin=origin)
-    reason = EndReason.LOGOUT if user.pk == actor.pk else EndReason.STAFF
-    if not end_sessions(_open_sessions_of(user).filter(pk=key), actor=actor, reason=reason, origin=origin):
+    meant = _open_sessions_of(user).filter(pk=key)
+    if user.pk == actor.pk:
+        ended = end_sessions(meant, actor=actor, reason=EndReason.LOGOUT, origin=origin)
+    else:
+        ended = end_sessions_as_staff(meant, of=user, current=current, actor=actor, origin=origin)
+    if not ended:
         raise SessionNotFound
 
 

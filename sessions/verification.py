@@ -48,13 +48,13 @@ def verify_email(identity: str, *, code: str, origin: Origin) -> None:
     users = find_users_to_verify(identity)
     caller = Place.of(origin)
     user, _ = try_code(code, identity=identity, users=users, caller=caller, purpose=Purpose.EMAIL)
-    _verify(user, code)
+    _verify(user, code, origin)
 
 
 @in_transaction
-def _verify(user: User, code: str) -> None:
+def _verify(user: User, code: str, origin: Origin) -> None:
     # Every function that deletes codes locks the user's row first. In another order two of them could deadlock.
-    adopt_latest_email(user)
+    adopt_latest_email(user, by={"actor": user, "origin": origin})
     use_up(user, code, purpose=Purpose.EMAIL)
     if user.new_email:
         forget_code(user.pk)  # the code that resets the password was mailed to the earlier email

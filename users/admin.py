@@ -7,15 +7,17 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, StackedInline
+from unfold.admin import StackedInline
 from unfold.views import ChangeList
 
-from users.admin_forms import SavesChanges
+from users.admin_forms import SavesChanges, changed_columns
 from users.admin_lists import BoundedList, BoundedPaginator
+from users.admin_record import Recorded, ordered_by
 from users.models import App, CrashReport, Device, DeviceToken, RefusedLogin, is_object_id
+from users.record.changes import record_app_changes
 
 
-class NoDelete(ModelAdmin):
+class NoDelete(Recorded):
     """Base class: lists open quickly with a million rows, and nothing can be deleted."""
 
     paginator = BoundedPaginator
@@ -70,6 +72,13 @@ class AppAdmin(SavesChanges, NoDelete):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: App, form: Any, change: bool) -> None:
+        """Save and record in the transaction that the admin has opened."""
+        columns = changed_columns(form)
+        old = App.objects.select_for_update(no_key=True).values(*columns).get(pk=obj.pk) if columns else {}
+        super().save_model(request, obj, form, change)
+        record_app_changes(obj, old, columns, **ordered_by(request))
 
 
 class FoundByKey(ReadOnly):

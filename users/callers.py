@@ -5,12 +5,16 @@ networks. `sessions.places` finds these. This package does not know sessions.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 
 from users.errors import TooManyAttempts
 from users.identities import find_user_by_identity, find_user_by_username
 from users.models import User
+from users.origin import NOWHERE, Origin
+from users.record.events import Event
+from users.record.writing import record
 from users.refused_logins import LOGINS, find_wait
 from users.throttling import Allowance, network_of
 
@@ -42,6 +46,19 @@ class Caller:
     """Where an attempt comes from. In this base class every place is unknown. Subclasses look for known places."""
 
     ip: str | None = None
+    origin: Origin = NOWHERE
+
+    def record(self, event: Event, user: User | None, **details: Any) -> None:
+        """Write an entry about an attempt of this caller on ``user``'s account; None: an unknown one."""
+        record(event, user=user, origin=self.origin, **details)
+
+    def record_lock_out(self, error: TooManyAttempts, user: User | None) -> None:
+        """Write an entry, if ``error`` is the first refusal since an allowance was used up.
+
+        An attack would fill the table if there were one for each attempt.
+        """
+        if error.used_up:
+            self.record(Event.LOCKED_OUT, user, allowance=error.used_up)
 
     @property
     def network(self) -> str:

@@ -5,14 +5,18 @@ import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError
 
 from users.errors import AppInactive, BadAppCredentials
 from users.models import App
+from users.record.events import Event
+from users.record.writing import record
 from users.sealing import Purpose, seal, unseal
 from users.throttling import Allowance, count_attempt, network_of
+from users.transactions import in_transaction
 
 # Names for the admin app. The second is used when a client app already has the first.
 ADMIN_APP_NAMES = ("Admin", "Admin (ZapAuth)")
@@ -27,8 +31,9 @@ class NewApp:
     shared_secret: str | None
 
 
-def create_app(name: str, *, signed: bool = False) -> NewApp:
-    """Create an app with a random key and, if ``signed``, a shared secret.
+@in_transaction
+def create_app(name: str, *, signed: bool = False, operator: str = "") -> NewApp:
+    """Create an app with a random key and, if ``signed``, a shared secret. It is recorded.
 
     Only a hash of the key is stored. The secret is needed to check signatures, so it is stored encrypted with
     SECRET_KEY, which is not in the database.
@@ -39,6 +44,7 @@ def create_app(name: str, *, signed: bool = False) -> NewApp:
     shared_secret = secrets.token_urlsafe(32) if signed else None
     sealed = urlsafe_b64encode(seal(shared_secret, Purpose.APP_SECRET)).decode() if shared_secret else ""
     app = App.objects.create(name=name, key_hash=_key_hash(key), sealed_secret=sealed)
+    record(Event.APP_CREATED, app=app, operator=operator, name=name, signed=signed)
     return NewApp(app, key, shared_secret)
 
 
@@ -57,7 +63,7 @@ def get_zap_app() -> App:
 
     Raises: AppInactive.
     """
-    app, _ = App.objects.get_or_create(name=settings.ZAP_APP)
+    app = App.objects.filter(name=settings.ZAP_APP).first() or _get_or_create(name=settings.ZAP_APP)
     if not app.is_active or app.is_admin:
         raise AppInactive
     return app
@@ -78,9 +84,17 @@ def _make_admin_app() -> App:
     first, second = ADMIN_APP_NAMES
     try:
         # A constraint allows one admin app. If two requests race, the second gets the app of the first.
-        return App.objects.get_or_create(kind=App.Kind.ADMIN, defaults={"name": first})[0]
+        return _get_or_create(kind=App.Kind.ADMIN, defaults={"name": first})
     except IntegrityError:
-        return App.objects.get_or_create(kind=App.Kind.ADMIN, defaults={"name": second})[0]
+        return _get_or_create(kind=App.Kind.ADMIN, defaults={"name": second})
+
+
+@in_transaction
+def _get_or_create(**facts: Any) -> App:
+    app, is_new = App.objects.get_or_create(**facts)
+    if is_new:
+        record(Event.APP_CREATED, app=app, name=app.name, signed=False)
+    return app
 
 
 def shared_secret_of(app: App) -> str | None:

@@ -11,6 +11,8 @@ from django.http import HttpRequest
 from users.callers import Caller, Found, KnownPlace
 from users.errors import AccountDisabled, BadCredentials, TooManyAttempts
 from users.models import User
+from users.origin import NOWHERE, Origin
+from users.record.events import Event
 from users.refused_logins import Reason, count_refused
 from users.throttling import Allowance, count_attempt, identity_of, take_back
 
@@ -46,8 +48,13 @@ def check_own_password(user: User, password: str, *, caller: Caller) -> bool:
     """Return whether ``password`` is the user's. It counts like a log-in by user name. Raises: TooManyAttempts."""
     place = caller.known_place(user) if settings.THROTTLING else None
     attempt = _attempt(user.username, place, caller)
-    attempt.count()
+    try:
+        attempt.count()
+    except TooManyAttempts as error:
+        caller.record_lock_out(error, user)
+        raise
     if not user.check_password(password):
+        caller.record(Event.PASSWORD_REFUSED, user)
         return False
     attempt.take_back()
     return True
@@ -114,21 +121,33 @@ def _checked(found: Found, identity: str, password: str, caller: Caller) -> User
     user = found.user
     try:
         attempt = _count(identity, found, caller)
-    except TooManyAttempts:
+    except TooManyAttempts as error:
         count_refused(Reason.TOO_MANY)
+        caller.record_lock_out(error, user)
         raise
     if user is None:
         make_password(password)  # an unknown user takes as long as a wrong password
-        count_refused(Reason.UNKNOWN_USER)
+        _refused(Reason.UNKNOWN_USER, None, caller)
         raise BadCredentials
     if not user.check_password(password):
-        count_refused(Reason.KNOWN_PLACE if attempt.is_known else Reason.WRONG_PASSWORD)
+        _refused(Reason.KNOWN_PLACE if attempt.is_known else Reason.WRONG_PASSWORD, user, caller)
         raise BadCredentials
     attempt.take_back()
     if not user.is_active:
-        count_refused(Reason.DISABLED)
+        _refused(Reason.DISABLED, user, caller)
         raise AccountDisabled
     return user
+
+
+def _refused(reason: Reason, user: User | None, caller: Caller) -> None:
+    # The typed name of an unknown user is not stored: people type their password into the wrong field.
+    caller.record(Event.LOGIN_REFUSED, user, reason=reason.value)
+    count_refused(reason)
+
+
+def origin_of(request: HttpRequest | None) -> Origin:
+    """Return where a log-in to the admin comes from. A request that Django's own code made has no address."""
+    return NOWHERE if request is None or not hasattr(request, "client_ip") else Origin.of(request)
 
 
 class UserBackend(ModelBackend):
@@ -145,7 +164,8 @@ class UserBackend(ModelBackend):
             return None
 
     def caller(self, request: HttpRequest | None) -> Caller:
-        return Caller(ip=getattr(request, "client_ip", None))
+        origin = origin_of(request)
+        return Caller(ip=origin.ip, origin=origin)
 
     def user_can_authenticate(self, user: Any) -> bool:
         return super().user_can_authenticate(user) and user.deleted_at is None

@@ -14,8 +14,13 @@ from django.utils import timezone
 
 from users.errors import CodeInvalid, IdentityTaken, RegistrationClosed, UserNotFound
 from users.models import User, is_object_id
+from users.origin import NOWHERE, Origin
 from users.password_policy import check_new_password
 from users.permissions import Act, may, require
+from users.record.changes import RECORDED, record_user_changes
+from users.record.events import Event
+from users.record.masking import masked_email
+from users.record.writing import By, record
 from users.throttling import Allowance, count_attempt, network_of
 
 
@@ -25,7 +30,7 @@ def register_user(*, ip: str | None = None, by_staff: bool = False, **fields: An
     Raises: the errors of `admit_user` and `create_user`.
     """
     admit_user(ip=ip, by_staff=by_staff, **fields)
-    return create_user(ip=None if by_staff else ip, **fields)
+    return create_user(by={"origin": Origin(ip=ip)}, **fields)
 
 
 def admit_user(*, password: str, ip: str | None, by_staff: bool = False, **fields: Any) -> None:
@@ -42,13 +47,17 @@ def admit_user(*, password: str, ip: str | None, by_staff: bool = False, **field
         count_attempt(Allowance("register", network_of(ip)))
 
 
-def create_user(*, username: str, password: str, ip: str | None = None, **fields: Any) -> User:
-    """Create a user. ``ip`` is stored as their first IP address.
+def create_user(*, username: str, password: str, by: By, **fields: Any) -> User:
+    """Create a user and record it. If no ``actor`` orders it, the address of ``by`` is stored as the user's first.
 
     Raises: IdentityTaken, when another user has the user name, email or phone number.
     """
+    is_own = by.get("actor") is None
+    ip = by.get("origin", NOWHERE).ip if is_own else None
     with _one_of_each(username=User.normalize_username(username), **fields):
-        return User.objects.create_user(username, password, ip_addresses=[ip] if ip else [], **fields)
+        user = User.objects.create_user(username, password, ip_addresses=[ip] if ip else [], **fields)
+        record(Event.USER_CREATED, user=user, **(by | {"actor": user} if is_own else by))
+    return user
 
 
 def get_user_to_read(user_id: str, *, actor: User, act: Act) -> User:
@@ -113,8 +122,8 @@ def columns_to_change(user: User, **fields: Any) -> dict[str, Any]:
     return fields | {"new_email": None if email == user.email else email}
 
 
-def change_user(user: User, **columns: Any) -> None:
-    """Store new values of these columns.
+def change_user(user: User, *, by: By, **columns: Any) -> None:
+    """Store new values of these columns, and record what has changed.
 
     Raises: IdentityTaken; UserNotFound, when the user was deleted meanwhile. After an error nothing has changed.
     """
@@ -122,14 +131,20 @@ def change_user(user: User, **columns: Any) -> None:
     if (new_email := columns.get("new_email")) and _has_another(user, new_email):
         raise IdentityTaken("email")
     with _one_of_each(besides=user.pk, **columns):
-        if not User.objects.filter(pk=user.pk, deleted_at=None).update(**columns):
+        stored = User.objects.filter(pk=user.pk, deleted_at=None)
+        old = stored.select_for_update(no_key=True).values(*RECORDED).first()
+        if old is None:
             raise UserNotFound
+        stored.update(**columns)
+        record_user_changes(user, old, old | columns, **by)
     for name, value in columns.items():
         setattr(user, name, value)
 
 
-def adopt_latest_email(user: User) -> None:
-    """Make the latest email of ``user`` their verified email. The caller has checked that the user can read its mail.
+def adopt_latest_email(user: User, *, by: By) -> None:
+    """Make the latest email of ``user`` their verified email, and record it.
+
+    The caller has checked that the user can read its mail.
 
     Raises: IdentityTaken, when another user has it now; CodeInvalid, when it is no longer the latest.
     """
@@ -138,6 +153,8 @@ def adopt_latest_email(user: User) -> None:
     with _one_of_each(besides=user.pk, email=columns["email"]):
         if not as_seen.update(**columns):
             raise CodeInvalid
+        replaced = masked_email(user.email if user.new_email else None)
+        record(Event.EMAIL_VERIFIED, user=user, email=masked_email(user.latest_email), replaced=replaced, **by)
 
 
 def _has_another(user: User, email: str) -> bool:

@@ -73,8 +73,12 @@ class CodeInvalid(UsersError):
 
 
 class TooManyAttempts(UsersError):
-    """Too many attempts, right or wrong. `retry_after` is in seconds."""
+    """Too many attempts, right or wrong. `retry_after` is in seconds.
 
-    def __init__(self, retry_after: int) -> None:
+    `used_up` is the name of an allowance, if this attempt is the first one that it refuses.
+    """
+
+    def __init__(self, retry_after: int, *, used_up: str = "") -> None:
         super().__init__(retry_after)
         self.retry_after = retry_after
+        self.used_up = used_up

@@ -23,3 +23,6 @@ class Origin:
             user_agent=request.META.get("HTTP_USER_AGENT", "").replace("\0", ""),
             request_id=request.request_id,  # type: ignore[attr-defined]
         )
+
+
+NOWHERE = Origin()

@@ -14,6 +14,8 @@ from django.db import connection
 from users.clock import database_now
 from users.errors import TooManyAttempts
 from users.models import RefusedLogin
+from users.record.events import Event
+from users.record.writing import record
 from users.throttling import Allowance
 
 logger = logging.getLogger("zapauth.alarm")
@@ -91,6 +93,7 @@ def _raise_alarm(budget: str, hour: datetime) -> None:
         cursor.execute(_FIRST, (allowance.key, hour + timedelta(hours=1)))
         is_first = cursor.fetchone() is not None
     if is_first:
+        record(Event.LOCKED_OUT, allowance=budget)
         logger.error(
             "More than %d attempts have failed since %s (%s). Until the hour ends, only users at known places may try.",
             allowance.most,

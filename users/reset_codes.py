@@ -17,8 +17,9 @@ from django.utils.crypto import salted_hmac
 from users.callers import Caller, KnownPlace
 from users.clock import database_now
 from users.database_use import serve
-from users.errors import CodeInvalid
+from users.errors import CodeInvalid, TooManyAttempts
 from users.models import OneTimeCode, User
+from users.record.events import Event
 from users.refused_logins import RESET_CODES, Reason, count_refused, find_wait
 from users.throttling import Allowance, count_attempt, identity_of
 
@@ -38,7 +39,7 @@ def count_request(identity: str, *, user: User | None, caller: Caller) -> None:
     """Count a request for a code. ``user`` is the user with that identity, or None. Raises: TooManyAttempts."""
     if settings.THROTTLING:
         place = caller.known_place(user)
-        count_attempt(*_allowances("reset", identity, place, caller))
+        _count(_allowances("reset", identity, place, caller), user, caller)
 
 
 def issue_code(user: User, *, purpose: Purpose = Purpose.RESET) -> str:
@@ -67,15 +68,17 @@ def try_code(
 
     Returns: the user, and the limits that the attempt was counted against. Raises: CodeInvalid, TooManyAttempts.
     """
-    place, allowances = None, tuple[Allowance, ...]()
+    place, allowances, whose = None, tuple[Allowance, ...](), users[0] if users else None
     if settings.THROTTLING:
-        place, closed = caller.known_place(users[0] if users else None), find_wait(RESET_CODES)
+        place, closed = caller.known_place(whose), find_wait(RESET_CODES)
         if closed and place is None:
             raise closed
         allowances = _allowances("reset_try", identity, place, caller)
-        count_attempt(*allowances)
+        _count(allowances, whose, caller)
     user = _find_by_code(users, code, purpose)
     if user is None:
+        if purpose == Purpose.RESET:
+            caller.record(Event.RESET_REFUSED, whose)
         count_refused(Reason.KNOWN_PLACE if place else Reason.WRONG_CODE)
         raise CodeInvalid
     serve(user.pk)
@@ -91,6 +94,15 @@ def _find_by_code(users: Sequence[User], code: str, purpose: Purpose) -> User | 
         if user.pk in digests and hmac.compare_digest(digests[user.pk], _digest(user, code, purpose)):
             return user
     return None
+
+
+def _count(allowances: tuple[Allowance, ...], user: User | None, caller: Caller) -> None:
+    """Count an attempt. Raises: TooManyAttempts."""
+    try:
+        count_attempt(*allowances)
+    except TooManyAttempts as error:
+        caller.record_lock_out(error, user)
+        raise
 
 
 def _allowances(name: str, identity: str, place: KnownPlace | None, caller: Caller) -> tuple[Allowance, ...]:

@@ -127,7 +127,8 @@ def count_attempt(*allowances: Allowance) -> None:
     )
     waits = [wait for key, count, wait in rows if count > by_key[key].most]
     if waits:
-        raise TooManyAttempts(max(1, math.ceil(max(waits))))
+        used_up = next((by_key[key].name for key, count, _ in rows if count == by_key[key].most + 1), "")
+        raise TooManyAttempts(max(1, math.ceil(max(waits))), used_up=used_up)
 
 
 @tried_again

@@ -78,7 +78,7 @@ class ActsOnUsers(NoDelete):
 def send_reset(request: HttpRequest, user: User, *, note: str = "") -> None:
     """Mail the user a reset code, and tell the actor whether it was sent."""
     try:
-        send_reset_code(user, actor=actor_of(request), note=note)
+        send_reset_code(user, actor=actor_of(request), origin=Origin.of(request), note=note)
     except EmailMissing:
         messages.warning(request, f"{user.username} has no email. No reset code was sent.")
     except TooManyAttempts as error:

@@ -19,9 +19,13 @@ from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.reauthentication import is_recent
 from users.admin_forms import SavesChanges, changed_columns
+from users.admin_record import ordered_by
 from users.models import App, User, is_object_id
 from users.origin import Origin
 from users.permissions import Act, closed_fields, may, may_as_staff
+from users.record.changes import powers_of, record_powers
+from users.record.events import Event
+from users.record.writing import record
 
 
 @admin.register(User)
@@ -136,18 +140,25 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, ActsOnUsers):  # type: ignore[mis
         if not change:
             obj.set_unusable_password()
             super().save_model(request, obj, form, change)
+            record(Event.USER_CREATED, user=obj, **ordered_by(request))
             send_reset(request, obj)
             return
         actor, fields = actor_of(request), changed_columns(form)
         if fields:
             # Read the user again: a mail goes to the old email.
-            change_in_admin(User.objects.get(pk=obj.pk), **fields)
+            change_in_admin(User.objects.get(pk=obj.pk), by=ordered_by(request), **fields)
         sessions, origin = Session.objects.filter(user=obj), Origin.of(request)
         if fields.get("is_active") is False:
             end_sessions(sessions, actor=actor, reason=EndReason.USER_DISABLED, origin=origin)
         elif fields.get("is_staff") is False:  # otherwise they would be valid again if the user became staff again
             in_admin = sessions.filter(app__kind=App.Kind.ADMIN)
             end_sessions(in_admin, actor=actor, reason=EndReason.STAFF, origin=origin)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save and record groups and permissions."""
+        old = powers_of(form.instance)
+        super().save_related(request, form, formsets, change)
+        record_powers(form.instance, old, **ordered_by(request))
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Answer 404. Staff send a reset code to others, and change their own password on another page."""

@@ -18,7 +18,8 @@ from users.errors import NotYours
 from users.models import User
 from users.origin import Origin
 from users.permissions import Act, may_end_sessions, spares_superusers
-from users.staff_changes import record_act
+from users.record.events import Event
+from users.record.writing import record
 from users.transactions import in_transaction
 
 # A run of up to this many sessions is carried out at once. It takes less than a second.
@@ -89,7 +90,7 @@ def disable_user(user_id: str, *, actor: User, origin: Origin, note: str) -> Bul
     for _ in sweep_run(run, reason=EndReason.USER_DISABLED):
         pass
     run.refresh_from_db()
-    record_act(user, actor=actor, text=f"Disabled; bulk run {run.pk}. {note}".strip())
+    record(Event.USER_DISABLED, user=user, actor=actor, origin=origin, run=str(run.pk), note=note)
     return run
 
 

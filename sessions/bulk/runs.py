@@ -26,6 +26,8 @@ from users.clock import database_now
 from users.models import App, User
 from users.origin import Origin
 from users.permissions import NOT_SUPERUSERS
+from users.record.events import Event
+from users.record.writing import record
 from users.transactions import in_transaction
 
 logger = logging.getLogger("zapauth.sessions")
@@ -102,7 +104,23 @@ def _store(
     run.operator = _with(run.operator, operator, between=", ")[:200]
     run.note = _with(run.note, note, between="\n")
     run.save()
+    _record(run, selection, operator=operator, origin=origin)
     return run
+
+
+def _record(run: BulkRun, selection: Selection, *, operator: str, origin: Origin) -> None:
+    """Write one entry for the order. Each session's row says that this run has ended it."""
+    facts: dict[str, Any] = {"run": str(run.pk), "expected": run.expected, "filters": sorted(selection.given())}
+    record(Event.BULK_ORDER, user=_only_user(selection), actor=run.actor, operator=operator, origin=origin, **facts)
+
+
+def _only_user(selection: Selection) -> User | None:
+    """Return the user whose sessions these are, if the filters name one user or one session."""
+    if selection.users and len(selection.users) == 1:
+        return User(pk=selection.users[0])
+    if selection.sessions and len(selection.sessions) == 1:
+        return User.objects.filter(login_sessions=UUID(selection.sessions[0])).first()
+    return None
 
 
 def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]:

@@ -1,8 +1,6 @@
 """Base class of `logout` and `restored`: show a preview, ask for confirmation, and end the sessions of a bulk run."""
 
-import getpass
 import json
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +20,7 @@ from sessions.models import BulkRun, Session
 from sessions.selection.describe import in_one_line
 from users.clock import database_now
 from users.models import User
+from users.record.operator import operator_name
 
 SAMPLE = 5
 
@@ -123,15 +122,6 @@ class BulkCommand(OperatorCommand):
 
 def counts(found: Preview) -> str:
     return f"{found.count} session{pluralize(found.count)} of {found.users} user{pluralize(found.users)}"
-
-
-def operator_name() -> str:
-    """Return the operating system's user who runs the command, as user@host."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # in a container the user may have no name
-        name = "unknown"
-    return f"{name}@{socket.gethostname()}"[:200]
 
 
 def _is_terminal() -> bool:

@@ -7,6 +7,7 @@ Without a record of endings `manage.py restored` logs everybody out (`sessions.b
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 from uuid import UUID
@@ -22,6 +23,8 @@ from sessions.selection.selection import Selection
 from users.clock import database_now
 from users.device_tokens import lock_device_tokens
 from users.models import App, DeviceToken, User
+from users.record.events import Event
+from users.record.writing import record as security_record
 from users.transactions import in_transaction
 
 T = TypeVar("T", UUID, str)
@@ -106,10 +109,25 @@ def refuse_undone(undone: Undone, record: Record, *, note: str, operator: str) -
         User.objects.filter(pk=pk, deleted_at=None).update(deleted_at=record.deleted[pk], updated_at=now)
     counts = ", ".join(f"{name}: {count}" for name, count in undone.counts().items())
     run = _run(undone, record, now=now, note=f"{note}\n{counts}", operator=operator)
+    _record(undone, run, operator=operator)
     lock_device_tokens(Q(user__in=undone.deleted))
     for batch in _batches(undone.deleted):
         DeviceToken.objects.filter(user__in=batch).update(user=None, updated_at=now)
     return run
+
+
+def _record(undone: Undone, run: BulkRun, *, operator: str) -> None:
+    write = partial(security_record, operator=operator, run=str(run.pk), restored=True)
+    write(Event.BULK_ORDER, expected=run.expected)
+    for event, users in (
+        (Event.USER_DELETED, undone.deleted),
+        (Event.USER_DISABLED, undone.disabled),
+        (Event.PASSWORD_CHANGED, undone.passwords),
+    ):
+        for pk in sorted(users):
+            write(event, user=User(pk=pk))
+    for app in App.objects.filter(pk__in=undone.apps).order_by("pk"):
+        write(Event.APP_SWITCHED_OFF, app=app, name=app.name)
 
 
 def _run(undone: Undone, record: Record, *, now: datetime, note: str, operator: str) -> BulkRun:

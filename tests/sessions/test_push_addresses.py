@@ -64,7 +64,7 @@ ENDS = {
     "a logout": log_out,
     "a logout that names the address": lambda session: log_out(session, device_token=PHONE),
     "staff who end the session": lambda session: end_sessions_as_staff(
-        Session.objects.filter(pk=session.pk), actor=User.objects.create_superuser("boss")
+        Session.objects.filter(pk=session.pk), of=session.user, actor=User.objects.create_superuser("boss")
     ),
     "staff who name the address": by_staff,
     "everything": lambda session: log_out_scope(

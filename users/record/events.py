@@ -10,6 +10,16 @@ class Outcome(models.TextChoices):
     REFUSED = "refused", "refused"
 
 
+class Kind(models.TextChoices):
+    """A group of events, to filter by."""
+
+    LOGINS = "logins", "log-ins"
+    ACCOUNT = "account", "account"
+    FACTOR = "factor", "second factor"
+    APPS = "apps", "apps and groups"
+    ORDERS = "orders", "orders of staff"
+
+
 class Event(models.TextChoices):
     """What happened. Stored and logged: add values, never rename one."""
 
@@ -46,7 +56,6 @@ class Event(models.TextChoices):
 
     APP_CREATED = "app_created", "an app was created"
     APP_CHANGED = "app_changed", "an app was changed"
-    APP_KEY_CHANGED = "app_key_changed", "an app's key was changed"
     APP_SWITCHED_OFF = "app_switched_off", "an app was switched off"
     APP_SWITCHED_ON = "app_switched_on", "an app was switched on"
 
@@ -60,6 +69,14 @@ class Event(models.TextChoices):
     def outcome(self) -> Outcome:
         return Outcome.REFUSED if self in _REFUSED else Outcome.DONE
 
+    @property
+    def kind(self) -> Kind:
+        return next((kind for kind, events in _KINDS.items() if self in events), Kind.ACCOUNT)
+
+
+def events_of(kind: Kind) -> list[Event]:
+    return [event for event in Event if event.kind is kind]
+
 
 _REFUSED = frozenset(
     {
@@ -71,3 +88,25 @@ _REFUSED = frozenset(
         Event.FACTOR_REFUSED,
     }
 )
+# All other events are about the account.
+_KINDS = {
+    Kind.LOGINS: {
+        Event.LOGIN,
+        Event.LOGIN_REFUSED,
+        Event.LOCKED_OUT,
+        Event.NEW_DEVICE,
+        Event.REFRESH_REUSED,
+        Event.PASSWORD_REFUSED,
+    },
+    Kind.FACTOR: {Event.FACTOR_ENABLED, Event.FACTOR_DISABLED, Event.FACTOR_REFUSED, Event.RECOVERY_CODE_USED},
+    Kind.APPS: {
+        Event.APP_CREATED,
+        Event.APP_CHANGED,
+        Event.APP_SWITCHED_OFF,
+        Event.APP_SWITCHED_ON,
+        Event.GROUP_CREATED,
+        Event.GROUP_CHANGED,
+        Event.GROUP_DELETED,
+    },
+    Kind.ORDERS: {Event.SESSIONS_ENDED, Event.BULK_ORDER},
+}

@@ -1,5 +1,10 @@
 """Mask emails and phone numbers, so that the record holds no full address."""
 
+import re
+
+_EMAIL = re.compile(r"[^\s@,;:<>()\"']+@[^\s@,;:<>()\"']+")
+_PHONE = re.compile(r"\+\d[\d ./()-]{3,}\d")
+
 
 def masked_email(text: str | None) -> str:
     """Return the email with the first character of its name and its domain: `a***@example.org`. None: an empty text."""
@@ -15,3 +20,9 @@ def masked_phone(text: str | None) -> str:
     if not text:
         return ""
     return f"***{text[-2:]}" if len(text) > 4 else "***"  # a short text would be given away
+
+
+def masked_text(text: str) -> str:
+    """Mask each email, and each phone number that begins with a plus, in a text that somebody typed."""
+    text = _EMAIL.sub(lambda found: masked_email(found[0]), text)
+    return _PHONE.sub(lambda found: masked_phone(found[0]), text)

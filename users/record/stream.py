@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from users.origin import Origin
+from users.origin import NOWHERE, Origin
 
 logger = logging.getLogger("zapauth.record")
 
@@ -19,7 +19,7 @@ def log_entry(
     actor: str | None = None,
     session: UUID | None = None,
     app: str | None = None,
-    origin: Origin = Origin(),  # noqa: B008  # it can't change
+    origin: Origin = NOWHERE,
 ) -> None:
     """Log one entry when the open transaction commits, or at once if none is open. A rollback logs nothing.
 

@@ -1,6 +1,7 @@
 """Write the record: what happened to an account, an app or a group, who ordered it, and from where."""
 
 import json
+from typing import Any, TypedDict
 from uuid import UUID
 
 from django.db import connection
@@ -8,11 +9,22 @@ from django.db import connection
 from users.models.app import App
 from users.models.security_event import OPERATOR_LENGTH, USER_AGENT_LENGTH
 from users.models.user import User
-from users.origin import Origin
+from users.origin import NOWHERE, Origin
 from users.record.events import Event
+from users.record.masking import masked_text
 from users.record.stream import log_entry
 from users.statement import Statement
 from users.transactions import tried_again
+
+
+class By(TypedDict, total=False):
+    """Who ordered a change, and from where: arguments of `record`."""
+
+    actor: User | None
+    operator: str
+    origin: Origin
+    session_id: UUID | None
+
 
 JSON = str | int | float | bool | None | list["JSON"] | dict[str, "JSON"]
 
@@ -38,10 +50,10 @@ def record(
     user: User | None = None,
     actor: User | None = None,
     operator: str = "",
-    origin: Origin = Origin(),  # noqa: B008  # it can't change
+    origin: Origin = NOWHERE,
     session_id: UUID | None = None,
     app: App | None = None,
-    **details: JSON,
+    **details: Any,
 ) -> None:
     """Write one entry. It commits and rolls back with the open transaction, which must be that of the change itself.
 
@@ -50,7 +62,8 @@ def record(
         actor: who ordered it. None: a stranger, an operator, or the service itself.
         operator: who called the command, as user@host.
         session_id: the session that was used.
-        details: more facts, without secrets. Mask emails and phone numbers by `users.record.masking`.
+        details: more facts, without secrets. Emails and phone numbers in their texts are masked. Each value is
+            a value of JSON.
     """
     _WRITE.fetch_all(
         alone=not connection.in_atomic_block,
@@ -82,9 +95,9 @@ def _text(text: str) -> str:
     return text.replace("\0", "").encode(errors="replace").decode()
 
 
-def _clean(value: JSON) -> JSON:
+def _clean(value: Any) -> JSON:
     if isinstance(value, str):
-        return _text(value)
+        return masked_text(_text(value))
     if isinstance(value, list):
         return [_clean(each) for each in value]
     return {_text(name): _clean(each) for name, each in value.items()} if isinstance(value, dict) else value

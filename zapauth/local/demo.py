@@ -9,6 +9,9 @@ from django.db import transaction
 from sessions.models import Session
 from users.clients import create_app
 from users.models import App, User
+from users.record.events import Event
+from users.record.operator import operator_name
+from users.record.writing import record
 
 APP = "Demo"
 STAFF = "demo"
@@ -38,12 +41,13 @@ def prepare() -> Demo | None:
     app = App.objects.filter(name=APP).first()
     if app is not None:
         return Demo(app)
-    new = create_app(APP)
+    new = create_app(APP, operator=operator_name())
     password = None
     if not User.objects.filter(username__iexact=STAFF, deleted_at=None).exists():
         # Long enough to be safe. The last characters meet ZAP's rules for passwords.
         password = f"{secrets.token_urlsafe(12)}-7"
-        User.objects.create_superuser(STAFF, password, name="Demo staff")
+        user = User.objects.create_superuser(STAFF, password, name="Demo staff")
+        record(Event.USER_CREATED, user=user, operator=operator_name(), superuser=True)
     return Demo(new.app, new.key, password)
 
 

@@ -77,7 +77,7 @@ class UserViewSet(ZapViewSet):
     def create(self, request: Request) -> HttpResponse:
         is_staff = may(request.user, Act.ADD_USER)
         given = self.read(StaffRegistrationInput if is_staff else RegistrationInput)
-        user = register(ip=self.origin.ip, by_staff=is_staff, **given)
+        user = register(origin=self.origin, staff=self.user if is_staff else None, **given)
         return success(USER(user), status=201)
 
     def list(self, request: Request) -> HttpResponse:

@@ -7,6 +7,7 @@ from django.contrib.auth.management.commands import changepassword
 
 from sessions.passwords import password_change
 from users.models import User
+from users.record.operator import operator_name
 
 
 class Command(changepassword.Command):
@@ -16,5 +17,5 @@ class Command(changepassword.Command):
         # By exact name, like Django's own command. Deleted users are left out.
         options["username"] = options["username"] or getpass.getuser()
         users = User.objects.filter(username=options["username"], deleted_at=None)
-        with password_change(users, actor=None):
+        with password_change(users, actor=None, operator=operator_name()):
             return super().handle(*args, **options)

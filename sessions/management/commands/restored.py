@@ -13,13 +13,14 @@ from django.db.migrations.executor import MigrationExecutor
 
 from sessions.bulk.preview import Preview
 from sessions.bulk.runs import find_interrupted, sweep_run
-from sessions.management.bulk_command import BulkCommand, operator_name
+from sessions.management.bulk_command import BulkCommand
 from sessions.management.operators import WRONG
 from sessions.models import BulkRun, EndReason
 from sessions.restore.ended_file import Record, RecordError, read_record
 from sessions.restore.guard import CannotBeServed, Seen, mark, read_file, set_mark_above
 from sessions.restore.undo import Undone, end_undone, find_undone, refuse_undone
 from sessions.selection.selection import Selection
+from users.record.operator import operator_name
 from users.reset_codes import forget_all_codes
 
 NOTE = "restored from a backup"

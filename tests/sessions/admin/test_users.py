@@ -1,14 +1,14 @@
 """A user's page in the admin: their sessions, the credentials that work for them, and how to end both."""
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
 from tests.sessions.staff import LIST, browser_of, new_staff, told, user_url
-from users.models import DeviceToken, User
+from users.models import DeviceToken, SecurityEvent, User
+from users.record.events import Event
 from users.reset_codes import issue_code
 
 
@@ -82,7 +82,12 @@ def test_disabling_ends_everything_and_says_that_nobody_can_act_as_the_user_any_
     assert (phone.me().status, phone.log_in("ann").status) == (401, 403)
     session = Session.objects.get(user=user)
     assert (session.end_reason, session.bulk_run.note) == (EndReason.USER_DISABLED, "Fraud, ticket 12")
-    assert "Fraud, ticket 12" in LogEntry.objects.get().change_message
+    entry = SecurityEvent.objects.get(event=Event.USER_DISABLED)
+    assert (entry.user, entry.actor, entry.details["note"]) == (
+        user,
+        User.objects.get(username="olga"),
+        "Fraud, ticket 12",
+    )
     left = {credential.kind for credential in page.context["of_user"].credentials}
     assert left == {"app token"}  # as the device, not as the user
     assert "Nobody. No password" in page.content.decode()

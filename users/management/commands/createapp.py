@@ -2,10 +2,11 @@ import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from users.clients import create_app
 from users.models import App
+from users.record.operator import operator_name
 
 
 class Command(BaseCommand):
@@ -30,8 +31,7 @@ class Command(BaseCommand):
         if not name or len(name) > longest or not name.isprintable():
             raise CommandError(f"An app's name has 1 to {longest} printable characters.")
         try:
-            with transaction.atomic():
-                new = create_app(name, signed=signed)
+            new = create_app(name, signed=signed, operator=operator_name())
         except IntegrityError as error:
             raise CommandError(f"There is an app called {name!r} already; its key can't be shown again.") from error
         if json:
