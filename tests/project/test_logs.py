@@ -330,6 +330,7 @@ def test_the_examples_for_jq_work(lines, tmp_path):
 def test_every_line_of_a_real_server_is_one_json_object(transactional_db):
     with running_server(LOG_FORMAT="json", LOG_LEVEL="DEBUG") as server:
         phone = ZapPhone(Live(server.base_url)).sign_up()
+        renamed = phone.ask("PUT", f"/v1/users/{phone.user_id}", {"name": "Ann", "password": PASSWORD})
         with psycopg.connect(**_parameters(), autocommit=True) as link:
             link.execute("ALTER TABLE users_user RENAME TO users_away")
             try:
@@ -341,6 +342,9 @@ def test_every_line_of_a_real_server_is_one_json_object(transactional_db):
     told = [json.loads(line) for line in server.text.splitlines()]
     assert any("ZapAuth listens on " in line["message"] for line in told)
     assert any("was killed by SIGKILL" in line["message"] for line in told)
+    (entry,) = (line for line in told if line.get("request_id") == renamed.headers["x-request-id"])
+    assert (entry["logger"], entry["event"]) == ("zapauth.record", Event.NAME_CHANGED.value)
+    assert entry["user"] == entry["actor"] == phone.user_id
     assert broken.status == 500
     (bug,) = (line for line in told if line.get("request_id") == broken.headers["x-request-id"])
     assert bug["exception"].startswith("Traceback")
