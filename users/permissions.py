@@ -1,6 +1,7 @@
 """Who may do what to whom. Both dialects, the admin and the commands use this module.
 
-- Users may read, change and delete their own account, and see and end their own sessions.
+- Users may read, change and delete their own account, and see and end their own sessions, and
+  see the record of it.
 - An act on another user needs `is_staff`, an active account that is not deleted, and the permission. The permissions
   of former staff stay, but have no effect (`is_acting_staff`, which `User.has_perm` calls).
 - Only superusers may change, delete or disable protected users: staff, superusers, and users with any permission.
@@ -43,6 +44,7 @@ class Act(Enum):
     EXPLAIN = auto()
     SEE_RUNS = auto()
     SEE_REFUSED_LOGINS = auto()
+    SEE_RECORD = auto()
     SEE_APPS = auto()
     SEE_DEVICES = auto()
     SEE_DEVICE_TOKENS = auto()
@@ -65,13 +67,14 @@ _PERMISSIONS: dict[Act, tuple[str, ...]] = {
     Act.EXPLAIN: ("user_sessions.view_session",),
     Act.SEE_RUNS: ("user_sessions.view_bulkrun",),
     Act.SEE_REFUSED_LOGINS: ("users.view_refusedlogin",),
+    Act.SEE_RECORD: ("users.view_securityevent",),
     Act.SEE_APPS: ("users.view_app",),
     Act.SEE_DEVICES: ("users.view_device",),
     Act.SEE_DEVICE_TOKENS: ("users.view_devicetoken",),
     Act.SEE_GROUPS: ("auth.view_group",),
 }
 # Acts on one's own account that need no permission.
-_OF_ONESELF = {Act.SEE_USER, Act.CHANGE_USER, Act.DELETE_USER, Act.SEE_SESSIONS, Act.END_SESSIONS}
+_OF_ONESELF = {Act.SEE_USER, Act.CHANGE_USER, Act.DELETE_USER, Act.SEE_SESSIONS, Act.END_SESSIONS, Act.SEE_RECORD}
 _NEVER_OF_ONESELF = {Act.SET_ROLE, Act.CHANGE_POWERS, Act.DISABLE_USER, Act.SEND_RESET}
 _BY_SUPERUSERS_ONLY = {Act.CHANGE_POWERS}
 _CHANGES = {Act.CHANGE_USER, Act.SET_ROLE, Act.CHANGE_POWERS, Act.DISABLE_USER, Act.DELETE_USER, Act.SEND_RESET}

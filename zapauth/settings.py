@@ -103,6 +103,8 @@ THROTTLE_RATES = env.rates(
 BULK_CONFIRM_OVER = env.whole("BULK_CONFIRM_OVER", 1000)
 BULK_MAY_GROW = 1.1  # a bulk run may end this many times the sessions of its preview
 SESSION_RETENTION = env.seconds("SESSION_RETENTION", timedelta(days=90), at_least=24 * 60 * 60)  # of ended sessions
+# A trigger keeps entries of the record for 30 days, whatever the setting says.
+RECORD_RETENTION = env.whole("RECORD_RETENTION", 400, at_least=30)  # in days
 CRASH_REPORT_RETENTION = env.seconds("CRASH_REPORT_RETENTION", timedelta(days=30))
 
 # --- mail ---------------------------------------------------------------------------------------

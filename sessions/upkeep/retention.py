@@ -12,7 +12,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from sessions.models import Session
 from users.clock import database_now
-from users.models import CrashReport, OneTimeCode, Throttle
+from users.models import CrashReport, OneTimeCode, SecurityEvent, Throttle
 
 BATCH = 2000
 # Expired tokens stay this long. If a revoked token left the blacklist earlier, a server whose clock is behind would
@@ -22,17 +22,22 @@ CLOCKS_DIFFER = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Prunable:
-    """Rows of one kind that may be deleted. Rows that are not ``ready`` must wait until other rows are deleted."""
+    """Rows of one kind that may be deleted. Rows that are not ``ready`` must wait until other rows are deleted.
+
+    ``setting`` is a setting of PostgreSQL without which a trigger refuses to delete them.
+    """
 
     kind: str
     rows: QuerySet[Any]
     ready: Any = None  # a condition
+    setting: str = ""
 
 
 def prunable(*, ended_before: datetime) -> list[Prunable]:
     """List the sessions that ended before then, and everything that has expired, in the order in which to delete it."""
     now = database_now()
     expired = now - CLOCKS_DIFFER
+    recorded_before = now - timedelta(days=settings.RECORD_RETENTION)
     reported_before = now - settings.CRASH_REPORT_RETENTION
     # A session stays as long as a session that was opened from it.
     opened = Session.objects.filter(opened_from=OuterRef("pk"))
@@ -45,6 +50,7 @@ def prunable(*, ended_before: datetime) -> list[Prunable]:
             Session.objects.filter(~Exists(opened.filter(stays)), ended_at__lt=ended_before),
             ~Exists(opened),
         ),
+        Prunable("security events", SecurityEvent.objects.filter(at__lt=recorded_before), setting="zapauth.prune"),
         Prunable("crash reports", CrashReport.objects.filter(created_at__lt=reported_before)),
         Prunable("reset codes", OneTimeCode.objects.filter(expires_at__lte=expired)),
         Prunable("throttles", Throttle.objects.filter(resets_at__lte=expired)),
@@ -64,6 +70,8 @@ def prune(what: Prunable) -> Iterator[int]:
                 return
             # The ORM's delete would fetch every row to find rows that refer to it. There are no such rows.
             assert meta.pk is not None  # noqa: S101
+            if what.setting:
+                cursor.execute("SELECT set_config(%s, 'on', true)", (what.setting,))
             statement = f'DELETE FROM "{meta.db_table}" WHERE "{meta.pk.column}" = ANY(%s)'  # noqa: S608
             cursor.execute(statement, (ids,))
         deleted += len(ids)

@@ -15,7 +15,7 @@ from sessions.upkeep import retention
 from tests.commands.records import everything
 from tests.commands.terminal import manage
 from tests.phones import BuddyPhone, InProcess, ZapPhone
-from users.models import CrashReport, OneTimeCode, Throttle, User
+from users.models import CrashReport, OneTimeCode, SecurityEvent, Throttle, User
 from users.reset_codes import issue_code
 
 DAY = timedelta(days=1)
@@ -24,6 +24,7 @@ NOTHING = {
     "blacklistedTokens": 0,
     "refreshTokens": 0,
     "endedSessions": 0,
+    "securityEvents": 0,
     "crashReports": 0,
     "resetCodes": 0,
     "throttles": 0,
@@ -222,3 +223,18 @@ def test_a_row_that_another_prune_holds_is_left_to_it():
         Session.objects.select_for_update().get(pk=held)
         assert list(pool.map(the_others, [None])) == [9]
     assert Session.objects.get().pk == held
+
+
+def test_an_entry_of_the_record_goes_when_its_retention_is_over(ann, settings, monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 1)
+    phone, now = ZapPhone(InProcess()), timezone.now()
+    for _ in range(2):
+        phone.call("POST", "/v1/login", {"identity": "nobody", "password": "wrong-1-word"})
+    count = SecurityEvent.objects.count()
+    assert count >= 3
+    with travel(now + 399 * DAY):
+        assert "securityEvents" not in pruned()
+    with travel(now + 401 * DAY):
+        assert pruned("--dry-run")["securityEvents"] == count
+        assert pruned()["securityEvents"] == count
+    assert not SecurityEvent.objects.exists()

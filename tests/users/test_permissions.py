@@ -24,6 +24,7 @@ TABLE = {
     # act                 anonymous   user        former      support     operator    superuser   disabled
     Act.SEE_USER:        (". .....", "S .....", "S .....", "S upmsd", "S upmsd", "S upmsd", ". ....."),
     Act.SEE_SESSIONS:    (". .....", "S .....", "S .....", "S upmsd", "S upmsd", "S upmsd", ". ....."),
+    Act.SEE_RECORD:      (". .....", "S .....", "S .....", "S upmsd", "S upmsd", "S upmsd", ". ....."),
     Act.END_SESSIONS:    (". .....", "S .....", "S .....", "S upm.d", "S upm.d", "S upmsd", ". ....."),
     Act.CHANGE_USER:     (". .....", "S .....", "S .....", "S .....", "S u....", "S upms.", ". ....."),
     Act.DELETE_USER:     (". .....", "S .....", "S .....", "S .....", "S .....", "S upms.", ". ....."),
@@ -41,6 +42,7 @@ WITHOUT_TARGET = {
     Act.EXPLAIN:              "...+++.",
     Act.SEE_RUNS:             "...+++.",
     Act.SEE_REFUSED_LOGINS:   "...+++.",
+    Act.SEE_RECORD:           "...+++.",
     Act.SEE_APPS:             "...+++.",
     Act.SEE_DEVICES:          "...+++.",
     Act.SEE_DEVICE_TOKENS:    "...+++.",

@@ -21,16 +21,16 @@ class Kind(models.TextChoices):
 
 
 class Event(models.TextChoices):
-    """What happened. Stored and logged: add values, never rename one."""
+    """What happened. Stored and logged: add values, never rename one. Each label is a whole clause."""
 
-    LOGIN = "login", "logged in"
+    LOGIN = "login", "there was a log-in"
     LOGIN_REFUSED = "login_refused", "a log-in was refused"
-    LOCKED_OUT = "locked_out", "locked out after too many attempts"
-    NEW_DEVICE = "new_device", "logged in on a new device"
-    REFRESH_REUSED = "refresh_reused", "a refresh token was used twice"
-    PASSWORD_REFUSED = "password_refused", "a wrong password before a sensitive act"
+    LOCKED_OUT = "locked_out", "too many attempts were made, and more are refused for a while"
+    NEW_DEVICE = "new_device", "there was a log-in on a new device"
+    REFRESH_REUSED = "refresh_reused", "a refresh token was used twice, and its session ended"
+    PASSWORD_REFUSED = "password_refused", "a wrong password was given to confirm an act"
     RESET_ASKED = "reset_asked", "a password reset was asked for"
-    RESET_REFUSED = "reset_refused", "a wrong reset code"
+    RESET_REFUSED = "reset_refused", "a wrong reset code was given"
     RESET_USED = "reset_used", "the password was reset by a code"
 
     EMAIL_CHANGED = "email_changed", "the email was changed"
@@ -46,7 +46,7 @@ class Event(models.TextChoices):
 
     FACTOR_ENABLED = "factor_enabled", "the second factor was enabled"
     FACTOR_DISABLED = "factor_disabled", "the second factor was disabled"
-    FACTOR_REFUSED = "factor_refused", "a wrong code of the second factor"
+    FACTOR_REFUSED = "factor_refused", "a wrong code of the second factor was given"
     RECOVERY_CODE_USED = "recovery_code_used", "a recovery code was used"
 
     USER_CREATED = "user_created", "the account was created"
@@ -59,8 +59,8 @@ class Event(models.TextChoices):
     APP_SWITCHED_OFF = "app_switched_off", "an app was switched off"
     APP_SWITCHED_ON = "app_switched_on", "an app was switched on"
 
-    SESSIONS_ENDED = "sessions_ended", "staff ended sessions"
-    BULK_ORDER = "bulk_order", "a bulk order was given"
+    SESSIONS_ENDED = "sessions_ended", "sessions were ended"
+    BULK_ORDER = "bulk_order", "an order to end sessions was given"
     GROUP_CREATED = "group_created", "a group was created"
     GROUP_CHANGED = "group_changed", "a group was changed"
     GROUP_DELETED = "group_deleted", "a group was deleted"

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 from sessions.models import Session
 from sessions.tokens.grant import Grant
-from users.models import Device, User
+from users.models import Device, SecurityEvent, User
+from users.record.describing import describe
+from users.record.reading import MOST_COUNTED
 from zapauth.shapes import BOOLEAN, OBJECT_ID, TEXT, TOKEN, UUID, Field, Schema, Shape, constant, fields_of, list_of
 
 TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
@@ -98,6 +100,62 @@ USER_LIST = Shape[UserPage](
             {"type": "integer", "minimum": 1, "description": "The number of this page."}, lambda page: page.page
         ),
         "dataCount": Field(COUNT | {"description": "The number of users on all pages."}, lambda page: page.total),
+    },
+)
+
+# --- the security record ------------------------------------------------------------------------
+
+
+class ActivityPage(NamedTuple):
+    """One page of the security record; ``total`` counts the entries on all pages."""
+
+    entries: Sequence[SecurityEvent]
+    per_page: int
+    page: int
+    total: int
+    to_staff: bool
+
+
+class Activity(NamedTuple):
+    """An entry of the security record, and whether staff read it."""
+
+    entry: SecurityEvent
+    to_staff: bool
+
+
+ACTIVITY = Shape[Activity](
+    "ZapActivity",
+    {
+        "description": Field(
+            TEXT | {"description": "One sentence."}, lambda seen: describe(seen.entry, to_staff=seen.to_staff)
+        ),
+        "type": Field(constant("security"), lambda _: "security"),
+        "topic": Field(constant("Security Alert"), lambda _: "Security Alert"),
+        "createdAt": Field(TIME, lambda seen: time_json(seen.entry.at)),
+        "updatedAt": Field(
+            TIME | {"description": "The same as `createdAt`: an entry never changes."},
+            lambda seen: time_json(seen.entry.at),
+        ),
+        "id": Field({"type": "string", "pattern": "^[0-9]+$"}, lambda seen: str(seen.entry.pk)),
+    },
+)
+ACTIVITY_LIST = Shape[ActivityPage](
+    "ZapActivityList",
+    {
+        "activityData": Field(
+            list_of(ACTIVITY.ref), lambda page: [ACTIVITY(Activity(entry, page.to_staff)) for entry in page.entries]
+        ),
+        "bodyLimit": Field(
+            {"type": "integer", "minimum": 1, "maximum": 100, "description": "The number of entries on a page."},
+            lambda page: page.per_page,
+        ),
+        "pageLimit": Field(
+            {"type": "integer", "minimum": 1, "description": "The number of this page."}, lambda page: page.page
+        ),
+        "dataCount": Field(
+            COUNT | {"maximum": MOST_COUNTED, "description": "The number of entries on all pages, 10,000 at most."},
+            lambda page: page.total,
+        ),
     },
 )
 
@@ -196,4 +254,5 @@ def _gets_pushes(session: Session) -> bool:
 
 COMPONENTS: tuple[Shape[Any], ...] = (
     *(USER, OWN_USER, LOGIN, USER_LIST, SESSION, SESSION_DEVICE, SESSION_LIST, TOKENS),
+    *(ACTIVITY, ACTIVITY_LIST),
 )

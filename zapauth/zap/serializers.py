@@ -148,6 +148,13 @@ class UserListInput(serializers.Serializer[Any]):
     endDate = Moment(source="before", required=False, is_end=True)
 
 
+class ActivityInput(serializers.Serializer[Any]):
+    """The query of the security record: `bodyLimit` entries on the page number `pageLimit`."""
+
+    bodyLimit = serializers.IntegerField(source="per_page", default=10, min_value=1, max_value=100)
+    pageLimit = serializers.IntegerField(source="page", default=1, min_value=1, max_value=1_000_000)
+
+
 class LoginInput(serializers.Serializer[Any]):
     identity = Text(required=False, max_length=320)
     email = Text(required=False, max_length=320)

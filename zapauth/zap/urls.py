@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, re_path
 
 from zapauth.zap.viewsets import (
+    ActivityViewSet,
     ForgottenPasswordViewSet,
     LoginViewSet,
     LogoutViewSet,
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^login/?$", LoginViewSet.as_view({"post": "login"})),
     re_path(r"^refresh/?$", LoginViewSet.as_view({"post": "refresh"})),
     re_path(r"^changePassword/?$", PasswordViewSet.as_view({"post": "change"})),
+    re_path(r"^notification/security/?$", ActivityViewSet.as_view({"get": "list"})),
     re_path(r"^otp/?$", VerificationViewSet.as_view({"post": "ask"})),
     re_path(r"^otp/resend/?$", VerificationViewSet.as_view({"post": "ask_again"})),
     re_path(r"^otp/verify/?$", VerificationViewSet.as_view({"post": "verify"})),

@@ -20,9 +20,11 @@ from users.credentials import get_user_by_identity
 from users.directory import find_users, get_user_to_change, get_user_to_read
 from users.models import User
 from users.permissions import Act, may
+from users.record.reading import entries_visible_to, numbered_page
 from zapauth.dialect import DialectViewSet, read_query, validate
 from zapauth.zap import answers, errors
 from zapauth.zap.answers import (
+    ACTIVITY_LIST,
     ENDED,
     LOGIN,
     OWN_USER,
@@ -30,6 +32,7 @@ from zapauth.zap.answers import (
     TOKENS,
     USER,
     USER_LIST,
+    ActivityPage,
     ListedSession,
     LoggedIn,
     UserPage,
@@ -37,6 +40,7 @@ from zapauth.zap.answers import (
 from zapauth.zap.authentication import LogoutAuthentication, OptionalAuthentication, ZapAuthentication
 from zapauth.zap.envelope import success
 from zapauth.zap.serializers import (
+    ActivityInput,
     CodeAgainInput,
     CodeInput,
     ConfirmedInput,
@@ -163,6 +167,18 @@ class SessionViewSet(ZapViewSet):
             raise ValidationError({"scope": ["This session is not one of that user's."]})
         ended = log_out_scope(user_id, scope, current=self.session, actor=self.user, origin=self.origin, **given)
         return success(ENDED(ended))
+
+
+class ActivityViewSet(ZapViewSet):
+    """The security record."""
+
+    authentication_classes: Any = [ZapAuthentication]
+
+    def list(self, request: Request) -> HttpResponse:
+        query = self.read(ActivityInput)
+        entries, count = numbered_page(entries_visible_to(self.user), **query)
+        to_staff = may(self.user, Act.SEE_RECORD)
+        return success(ACTIVITY_LIST(ActivityPage(entries, query["per_page"], query["page"], count, to_staff)))
 
 
 class PasswordViewSet(ZapViewSet):

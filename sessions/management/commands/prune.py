@@ -18,9 +18,9 @@ from users.clock import database_now
 
 class Command(OperatorCommand):
     help = (
-        "Delete ended sessions and crash reports whose retention is over, and refresh tokens, blacklist entries, reset "
-        "codes and throttles that expired more than a day ago. Works in batches. Safe to run from cron, and twice at "
-        "the same time."
+        "Delete ended sessions, security events and crash reports whose retention is over, and refresh tokens, "
+        "blacklist entries, reset codes and throttles that expired more than a day ago. Works in batches. Safe to run "
+        "from cron, and twice at the same time."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from rest_framework.serializers import Serializer
 
 from zapauth.schema.document import DialectSchema
 from zapauth.schema.operations import OBJECT_ID, Operation, link
-from zapauth.schema.zap import passwords, sessions, users
+from zapauth.schema.zap import notifications, passwords, sessions, users
 from zapauth.schema.zap.parameters import NOTES
 from zapauth.shapes import OBJECT_ID as OBJECT_ID_SCHEMA
 from zapauth.shapes import UUID, Schema, Shape
@@ -32,7 +32,7 @@ _ONE_OF: dict[type[Serializer[Any]], tuple[str, ...]] = {
 class ZapSchema(DialectSchema):
     prefix = "Zap"
     content_type = envelope.CONTENT_TYPE
-    operations = users.OPERATIONS | sessions.OPERATIONS | passwords.OPERATIONS
+    operations = users.OPERATIONS | sessions.OPERATIONS | passwords.OPERATIONS | notifications.OPERATIONS
     shapes = (*answers.COMPONENTS, envelope.ERROR, envelope.FIELD_ERROR)
     notes = NOTES
     security = {

@@ -15,7 +15,7 @@ NOTES: dict[str, Schema] = {
     "scope": {
         "description": "`this`: the session of the token. `others`: all sessions except this one. `all`: all sessions."
     },
-    "bodyLimit": {"description": "The number of users on a page."},
+    "bodyLimit": {"description": "The number of users or entries on a page."},
     "pageLimit": {"description": "The number of the page, from 1."},
     "startDate": {"description": "Users created then or later. In UTC if it names no time zone."},
     "endDate": {"description": "Users created then or earlier. A date without a time includes that day."},

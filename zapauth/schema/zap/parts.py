@@ -6,7 +6,7 @@ from zapauth.schema.operations import OBJECT_ID, link
 from zapauth.shapes import Schema
 
 USERS, LOGIN, LOGOUT, PASSWORDS = "ZAP: users", "ZAP: login", "ZAP: logout", "ZAP: passwords"
-EMAILS = "ZAP: emails"
+EMAILS, NOTIFICATIONS = "ZAP: emails", "ZAP: notifications"
 
 TOO_SHORT = "This password is too short. It must contain at least 8 characters."
 TAKEN = (IdentityTaken("username"), IdentityTaken("email"), IdentityTaken("phone_number"))

@@ -1,0 +1,72 @@
+"""Describe an entry of the record in one sentence."""
+
+from typing import Any
+
+from users.models import SecurityEvent
+from users.record.events import Event
+
+_REASONS = {
+    "unknown_user": "unknown user",
+    "wrong_password": "wrong password",
+    "known_place": "wrong password",
+    "disabled": "the account is disabled",
+}
+
+
+def describe(entry: SecurityEvent, *, to_staff: bool) -> str:
+    """Return what happened, in one sentence.
+
+    Args: to_staff: whether staff read it. Users are not told which member of staff acted, nor from where.
+    """
+    what = f"{_label(entry)}{_more(entry)}{_by_whom(entry, to_staff=to_staff)}{_from_where(entry, to_staff=to_staff)}."
+    if to_staff and entry.user is not None:
+        return f"{entry.user.username}: {what}"
+    return what[:1].upper() + what[1:]
+
+
+def is_by_another(entry: SecurityEvent) -> bool:
+    """Return whether staff or an operator ordered it, and not the user of the account."""
+    return bool(entry.operator) or (entry.actor_id is not None and entry.actor_id != entry.user_id)
+
+
+def _label(entry: SecurityEvent) -> str:
+    # A newer version may have written an event that this one doesn't know.
+    return str(Event(entry.event).label) if entry.event in Event else entry.event.replace("_", " ")
+
+
+def _more(entry: SecurityEvent) -> str:
+    details: dict[str, Any] = entry.details
+    if changed := details.get("changed"):
+        return _changes(changed)
+    if reason := _REASONS.get(details.get("reason", "")):
+        return f": {reason}"
+    if entry.event == Event.SESSIONS_ENDED:
+        return f": {details.get('count')}"
+    if entry.event.startswith(("app_", "group_")) and details.get("name"):
+        return f": {details['name']}"
+    return ""
+
+
+def _changes(changed: dict[str, Any]) -> str:
+    if len(changed) > 1:
+        return f": {', '.join(name.replace('_', ' ') for name in changed)}"
+    (change,) = changed.values()
+    if "from" in change:
+        return f" from {_shown(change['from'])} to {_shown(change['to'])}"
+    return ": " + "; ".join(f"{how} {', '.join(names)}" for how, names in change.items())
+
+
+def _shown(value: Any) -> str:
+    return {None: "nothing", "": "nothing", True: "yes", False: "no"}.get(value) or str(value)
+
+
+def _by_whom(entry: SecurityEvent, *, to_staff: bool) -> str:
+    if not is_by_another(entry):
+        return ""
+    if not to_staff:
+        return " by our staff"
+    return f" by {entry.actor.username if entry.actor else entry.operator or 'somebody'}"
+
+
+def _from_where(entry: SecurityEvent, *, to_staff: bool) -> str:
+    return f", from {entry.ip}" if entry.ip and (to_staff or not is_by_another(entry)) else ""
