@@ -139,6 +139,11 @@ ROUTES = [
         within="sessions.authentication.get_live_session",
     ),
     Route(
+        *(ZAP, "security record", "GET", "/v1/notification/security"),
+        token="access_token",
+        within=f"{_ZAP}.numbered_page",
+    ),
+    Route(
         *(ZAP, "users", "GET", "/v1/users"),
         token="access_token",
         permission="users.view_user",

@@ -38,6 +38,7 @@ def answers(new_phone, mailoutbox):
         ask(nobody, "POST", "/v1/refresh", {"refreshToken": tokens["refreshToken"]})
         ask(phone, "GET", "/v1/users/token")
         ask(staff, "GET", "/v1/users")
+        ask(phone, "GET", "/v1/notification/security")
         ask(phone, "GET", "/v1/users/:user_id", **own)
         ask(phone, "PUT", "/v1/users/:user_id", {"name": "Ann Lee"}, **own)
         ask(phone, "PUT", "/v1/users/updatePhone/:user_id", {"phoneNumber": "+49"}, **own)
