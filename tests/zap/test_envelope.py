@@ -9,6 +9,7 @@ import time_machine
 from sessions.models import Session
 from tests.bad_input import failing, zap_error
 from tests.phones import PASSWORD, new_name, promote, reset_code_in
+from tests.second_factor import Authenticator
 from users.models import User
 from zapauth.zap.urls import urlpatterns
 
@@ -56,6 +57,10 @@ def answers(new_phone, mailoutbox):
         ask(nobody, "POST", "/v1/otp/resend", {"username": name})
         verify = {"identity": name, "otp": reset_code_in(mailoutbox[-1])}
         ask(nobody, "POST", "/v1/otp/verify", verify)
+        phone.log_in(name)
+        secret = ask(phone, "POST", "/v1/users/:user_id/enable2fa", **own).json["data"]["base32Secret"]
+        ask(phone, "POST", "/v1/users/:user_id/verify2FA", {"token": Authenticator(secret).code()}, **own)
+        ask(phone, "POST", "/v1/users/:user_id/disable2fa", {"password": PASSWORD}, **own)
         for method, route in [("GET", "/v1/users/logout/:user_id"), ("DELETE", "/v1/users/:user_id")]:
             phone.log_in(name)
             ask(phone, method, route, **own)
