@@ -12,7 +12,7 @@ from sessions.models import EndReason, Session
 from tests.bad_input import zap_error, zap_fields, zap_success
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, promote, reset_code_in, wrong_code
 from tests.second_factor import NO_RECOVERY_CODE, Authenticator, give_factor, log_in_with
-from users.models import SecurityEvent, User
+from users.models import RecoveryCode, SecondFactor, SecurityEvent, User
 from users.second_factor.enabling import has_factor
 
 pytestmark = [pytest.mark.only("zap"), pytest.mark.usefixtures("commits")]
@@ -313,6 +313,14 @@ def test_a_changed_password_keeps_the_factor(secured):
     zap_success(ann.ask("POST", "/v1/changePassword", body))
     assert zap_error(log_in_with(ann, "another-pass-2")) == REQUIRED
     assert log_in_with(ann, "another-pass-2", app.code()).status == 200
+
+
+def test_a_deleted_users_secret_and_recovery_codes_are_forgotten(secured):
+    ann, _, _ = secured
+    zap_success(ann.ask("DELETE", f"/v1/users/{ann.user_id}"))
+    assert not SecondFactor.objects.exists()
+    assert not RecoveryCode.objects.exists()
+    assert "factor_disabled" not in events(ann)
 
 
 # --- switching it off, mails, the record --------------------------------------------------------
