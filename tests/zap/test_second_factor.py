@@ -268,6 +268,22 @@ def test_wrong_passwords_and_wrong_codes_share_the_count(secured, thief):
     assert [guess(thief, ann.username, app) for _ in range(3)] == [INVALID] * 2 + [TOO_MANY]
 
 
+def test_a_thief_of_the_password_gets_twenty_guesses_a_day_and_recovery_codes_still_work(secured, thief, clock):
+    ann, app, codes = secured
+    seen = []
+    for _ in range(6):
+        seen += [guess(thief, ann.username, app) for _ in range(4)]
+        clock.shift(timedelta(minutes=16))  # the allowances of log-ins start anew
+    assert seen == [INVALID] * 20 + [TOO_MANY] * 4
+    assert zap_error(log_in_with(thief, PASSWORD, app.code())) == TOO_MANY
+    assert int(thief.last.headers["retry-after"]) > 20 * 3600
+    assert log_in_with(thief, PASSWORD, codes[0]).status == 200
+    body = {"identity": ann.username, "password": PASSWORD, "deviceToken": "phone", "twoFaToken": app.code()}
+    assert ann.call("POST", "/v1/login", body).status == 200
+    clock.shift(timedelta(days=1))
+    assert log_in_with(thief, PASSWORD, app.code()).status == 200
+
+
 def test_a_right_code_starts_the_count_anew(secured, thief, clock):
     ann, app, _ = secured
     for _ in range(2):
