@@ -36,6 +36,7 @@ from users.errors import BadCredentials, SecondFactorRequired
 from users.models import App, DeviceToken, User
 from users.origin import Origin
 from users.record.events import Event
+from users.record.stream import log_entry
 from users.record.writing import record
 from users.second_factor.codes import Kind
 from users.second_factor.enabling import has_factor
@@ -107,6 +108,7 @@ def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origi
         stored = sql.log_in(session, user, token=device_token, lifetime=lifetime, request_id=origin.request_id)
         if stored is None:
             raise BadCredentials
+        _log(session, user, origin, is_new=stored.is_on_new_device)
         _tell(session, user, origin, is_new=stored.is_on_new_device)
     refresh = RefreshToken.for_session(session, issued_at=stored.at, expires_at=session.expires_at)
     refresh["jti"] = session.refresh_jti
@@ -147,6 +149,7 @@ def log_in_on_device(
         with _transaction(user, current.app):
             stored = sql.log_in_on_device(session, user, lifetime=lifetime, request_id=request_id, **where)
             if stored is not None:
+                _log(session, user, origin, is_new=stored.is_on_new_device)
                 _tell(session, user, origin, is_new=stored.is_on_new_device)
                 return _user_grant(session, stored.at)
     with transaction.atomic():
@@ -321,8 +324,17 @@ def _open(session: Session, user: User, *, origin: Origin) -> datetime:
     """
     open_it = sql.open_session if session.device_token_id is None else sql.open_session_on_address
     opened_at = open_it(session, lifetime=session_lifetime(session.app))
-    _tell(session, user, origin, is_new=record_login(session, request_id=origin.request_id))
+    is_new = record_login(session, request_id=origin.request_id)
+    _log(session, user, origin, is_new=is_new)
+    _tell(session, user, origin, is_new=is_new)
     return opened_at
+
+
+def _log(session: Session, user: User, origin: Origin, *, is_new: bool) -> None:
+    """Log the entries of the record that a statement has written."""
+    for event in (Event.LOGIN, Event.NEW_DEVICE) if is_new else (Event.LOGIN,):
+        facts = {"user": user.pk, "actor": user.pk, "app": session.app_id}
+        log_entry(event.value, event.outcome.value, session=session.pk, origin=origin, **facts)
 
 
 def _tell(session: Session, user: User, origin: Origin, *, is_new: bool) -> None:

@@ -18,13 +18,14 @@ from users.errors import (
     SecondFactorNotConfirmed,
     SecondFactorRequired,
     TooManyAttempts,
+    TooManyCodes,
 )
 from users.models import User
 from users.origin import NOWHERE, Origin
 from users.record.events import Event
 from users.refused_logins import Reason, count_refused
 from users.second_factor.appended import split_off_code
-from users.second_factor.codes import Kind, use_code
+from users.second_factor.codes import Kind, is_totp_code, use_code
 from users.second_factor.enabling import has_factor
 from users.throttling import Allowance, Keys, count_attempt, identity_of, keys_of, take_back
 
@@ -64,7 +65,7 @@ def get_user_by_appended_code(username: str, typed: str, *, caller: Caller) -> U
         password, code = split_off_code(found.user, typed)
     try:
         return _checked(found, username, password, code, caller)
-    except SecondFactorInvalid:
+    except (SecondFactorInvalid, TooManyCodes):
         raise BadCredentials from None
 
 
@@ -91,23 +92,25 @@ def use_own_code(user: User, code: str, *, caller: Caller) -> Kind:
 
     Raises: SecondFactorInvalid, TooManyAttempts.
     """
-    with counted(user, caller=caller):
-        kind = use_code(user, code)
+    with counted(user, caller=caller) as place:
+        kind = _use_up(user, code, place, caller)
         if kind is None:
             raise SecondFactorInvalid
     return kind
 
 
 @contextmanager
-def counted(user: User, *, caller: Caller) -> Iterator[None]:
+def counted(user: User, *, caller: Caller) -> Iterator[KnownPlace | None]:
     """Count the block, which checks a code, as an attempt to log in by user name, unless it ends without an error.
 
     Earlier failures still count: a code alone must not start the allowance anew. Do not call it in a transaction: a
-    rollback would also undo the count. Raises: TooManyAttempts.
+    rollback would also undo the count.
+
+    Yields: the caller's place, if the user knows it. Raises: TooManyAttempts.
     """
     attempt = _count_own(user, caller)
     try:
-        yield
+        yield attempt.place
     except (SecondFactorInvalid, SecondFactorNotConfirmed):
         caller.record(Event.FACTOR_REFUSED, user)
         raise
@@ -146,7 +149,12 @@ class Attempt:
 
     forgiven: tuple[Allowance, ...]
     shared: tuple[Allowance, ...]
-    is_known: bool = False
+    place: KnownPlace | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the user knows the caller's place."""
+        return self.place is not None
 
     def count(self) -> None:
         """Count the attempt before the password is checked. Raises: TooManyAttempts."""
@@ -176,7 +184,7 @@ def _at_known_place(place: KnownPlace, caller: Caller) -> Attempt:
     own = place.allowance("login_known")
     # Others may share the address. They must not try one password on all of its users.
     shared = (Allowance("login_address", caller.network),) if place.is_network else ()
-    return Attempt((own,), shared, is_known=True)
+    return Attempt((own,), shared, place)
 
 
 def _attempt(identity: str, place: KnownPlace | None, caller: Caller) -> Attempt:
@@ -218,17 +226,41 @@ def _checked(found: Found, identity: str, password: str, code: str | None, calle
 
 
 def _show_factor(user: User, code: str | None, attempt: Attempt, caller: Caller) -> None:
-    """Use up the code of a user who has given the right password. Raises: SecondFactorRequired, SecondFactorInvalid."""
+    """Use up the code of a user who has given the right password.
+
+    Raises: SecondFactorRequired, SecondFactorInvalid, TooManyCodes.
+    """
     if code is None:
         # A client first tries without a code, so this does not count. But earlier wrong codes still do. Otherwise
         # a thief of the password could guess codes for ever, with a log-in without a code after every few.
         attempt.take_back_alone()
         raise SecondFactorRequired
-    user.shown_factor = use_code(user, code)
+    user.shown_factor = _use_up(user, code, attempt.place, caller)
     if user.shown_factor is None:
         caller.record(Event.FACTOR_REFUSED, user)
         count_refused(Reason.KNOWN_PLACE if attempt.is_known else Reason.SECOND_FACTOR)
         raise SecondFactorInvalid
+
+
+def _use_up(user: User, code: str, place: KnownPlace | None, caller: Caller) -> Kind | None:
+    """Use up the code, and return its kind; None, if it is wrong. Raises: TooManyCodes.
+
+    A code of the app has six digits, and three are valid at a time. With the allowances of log-ins alone, a thief of
+    the password could try thousands a day, and would hit one within months. A recovery code can't be guessed.
+    """
+    if not is_totp_code(code):
+        return use_code(user, code)
+    allowance = place.allowance("second_factor") if place else Allowance("second_factor", user.pk)
+    try:
+        count_attempt(allowance)
+    except TooManyAttempts as error:
+        caller.record_lock_out(error, user)
+        count_refused(Reason.TOO_MANY)
+        raise TooManyCodes(error.retry_after) from error
+    kind = use_code(user, code)
+    if kind is not None:
+        take_back(keys_of(clear=[allowance]))
+    return kind
 
 
 def _refused(reason: Reason, user: User | None, caller: Caller) -> None:

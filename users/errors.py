@@ -98,3 +98,7 @@ class TooManyAttempts(UsersError):
         super().__init__(retry_after)
         self.retry_after = retry_after
         self.used_up = used_up
+
+
+class TooManyCodes(TooManyAttempts):
+    """The password is right, but too many codes of the user's app were wrong. A recovery code still works."""

@@ -90,6 +90,7 @@ THROTTLE_RATES = env.rates(
         "login_anywhere": (100, 60 * 60),  # for one identity; NIST SP 800-63B §5.2.2 allows a hundred
         "login_address": (300, 15 * 60),  # from one address, which a whole office may share
         "login_everybody": (20_000, 60 * 60),  # for all identities together, in one hour of the clock
+        "second_factor": (20, 24 * 60 * 60),  # wrong codes of one user's app, with the right password
         "reset": (5, 60 * 60),  # codes mailed to one identity, to reset a password or to verify an email
         "reset_known": (5, 60 * 60),  # codes mailed to one user who asks from one known place
         "reset_staff": (30, 60 * 60),  # codes that one member of staff has mailed

@@ -132,6 +132,15 @@ def test_attempts_without_a_code_lock_out_like_wrong_passwords(secured, settings
     assert buddy_error(log_in(ben, PASSWORD + app.code()))[0] == 429
 
 
+def test_too_many_codes_do_not_tell_that_the_password_was_right(secured, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"second_factor": (2, 86400)}
+    ben, app, codes = secured
+    for _ in range(5):
+        assert buddy_error(log_in(ben, PASSWORD + app.wrong_code())) == REFUSED
+    assert buddy_error(log_in(ben, PASSWORD + app.code())) == REFUSED
+    assert log_in(ben, PASSWORD + codes[0]).status == 200
+
+
 def test_each_attempt_hashes_one_password(secured):
     ben, app, codes = secured
     assert work_of(lambda: log_in(ben, PASSWORD)).hashes == 1

@@ -12,7 +12,7 @@ from sessions.models import EndReason, Session
 from tests.bad_input import zap_error, zap_fields, zap_success
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, promote, reset_code_in, wrong_code
 from tests.second_factor import NO_RECOVERY_CODE, Authenticator, give_factor, log_in_with
-from users.models import SecurityEvent, User
+from users.models import RecoveryCode, SecondFactor, SecurityEvent, User
 from users.second_factor.enabling import has_factor
 
 pytestmark = [pytest.mark.only("zap"), pytest.mark.usefixtures("commits")]
@@ -268,6 +268,22 @@ def test_wrong_passwords_and_wrong_codes_share_the_count(secured, thief):
     assert [guess(thief, ann.username, app) for _ in range(3)] == [INVALID] * 2 + [TOO_MANY]
 
 
+def test_a_thief_of_the_password_gets_twenty_guesses_a_day_and_recovery_codes_still_work(secured, thief, clock):
+    ann, app, codes = secured
+    seen = []
+    for _ in range(6):
+        seen += [guess(thief, ann.username, app) for _ in range(4)]
+        clock.shift(timedelta(minutes=16))  # the allowances of log-ins start anew
+    assert seen == [INVALID] * 20 + [TOO_MANY] * 4
+    assert zap_error(log_in_with(thief, PASSWORD, app.code())) == TOO_MANY
+    assert int(thief.last.headers["retry-after"]) > 20 * 3600
+    assert log_in_with(thief, PASSWORD, codes[0]).status == 200
+    body = {"identity": ann.username, "password": PASSWORD, "deviceToken": "phone", "twoFaToken": app.code()}
+    assert ann.call("POST", "/v1/login", body).status == 200
+    clock.shift(timedelta(days=1))
+    assert log_in_with(thief, PASSWORD, app.code()).status == 200
+
+
 def test_a_right_code_starts_the_count_anew(secured, thief, clock):
     ann, app, _ = secured
     for _ in range(2):
@@ -313,6 +329,14 @@ def test_a_changed_password_keeps_the_factor(secured):
     zap_success(ann.ask("POST", "/v1/changePassword", body))
     assert zap_error(log_in_with(ann, "another-pass-2")) == REQUIRED
     assert log_in_with(ann, "another-pass-2", app.code()).status == 200
+
+
+def test_a_deleted_users_secret_and_recovery_codes_are_forgotten(secured):
+    ann, _, _ = secured
+    zap_success(ann.ask("DELETE", f"/v1/users/{ann.user_id}"))
+    assert not SecondFactor.objects.exists()
+    assert not RecoveryCode.objects.exists()
+    assert "factor_disabled" not in events(ann)
 
 
 # --- switching it off, mails, the record --------------------------------------------------------

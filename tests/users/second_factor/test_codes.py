@@ -6,6 +6,9 @@ from threading import Barrier
 import pyotp
 import pytest
 import time_machine
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import RunSQL
 
 from tests.phones import PASSWORD
 from tests.threads import other_threads
@@ -250,3 +253,28 @@ def test_two_confirmations_at_once_make_one_set_of_recovery_codes(transactional_
         made = [future.result() for future in [start(try_to_confirm) for _ in range(4)]]
     assert len([codes for codes in made if codes]) == 1
     assert RecoveryCode.objects.count() == 10
+
+
+def test_the_trigger_can_be_undone_and_made_again(ann):
+    migration = MigrationLoader(connection).get_migration("users", "0003_second_factor")
+    (trigger,) = (operation for operation in migration.operations if isinstance(operation, RunSQL))
+    row = User.objects.filter(pk=ann.pk)
+    with connection.cursor() as cursor:
+        cursor.execute(trigger.reverse_sql)
+        row.update(second_factor_since=NOON)
+        assert row.get().second_factor_since == NOON
+        cursor.execute(trigger.sql)
+    row.update(second_factor_since=None)
+    assert row.get().second_factor_since == NOON
+
+
+@pytest.mark.parametrize("act", ["switch on", "switch off"])
+def test_the_change_commits_for_every_replica(ann, clock, act):
+    app = pyotp.TOTP(begin(ann).base32)
+    if act == "switch off":
+        confirm(ann, app.now())
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")
+        confirm(ann, app.now()) if act == "switch on" else disable(ann)
+        cursor.execute("SHOW synchronous_commit")
+        assert cursor.fetchone() == ("remote_apply",)
