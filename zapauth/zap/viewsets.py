@@ -119,10 +119,10 @@ class UserViewSet(ZapViewSet):
 class LoginViewSet(ZapViewSet):
     def login(self, request: Request) -> HttpResponse:
         given = self.read(LoginInput)
-        device_token = given.get("device_token")
+        app, device_token = get_zap_app(), given.get("device_token")
         caller = Place.of(self.origin, device_token=device_token)
         user = get_user_by_identity(given["identity"], given["password"], code=given["code"], caller=caller)
-        grant = log_in_with_refresh(user, app=get_zap_app(), device_token=device_token, origin=self.origin)
+        grant = log_in_with_refresh(user, app=app, device_token=device_token, origin=self.origin)
         return success(LOGIN(LoggedIn(user, grant)))
 
     def refresh(self, request: Request) -> HttpResponse:
