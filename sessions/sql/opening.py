@@ -250,7 +250,6 @@ def log_in(session: Session, user: User, *, token: str | None, lifetime: timedel
     if not rows:
         return None
     *opened, is_new, user.last_login, user.ip_addresses, user.user_agents = rows[0]
-    user.attempt = None
     return Stored(_set(session, tuple(opened)), is_new)
 
 
@@ -279,7 +278,6 @@ def log_in_on_device(
     if not rows:
         return None
     *opened, is_new, user.last_login, user.ip_addresses, user.user_agents, user.latitude, user.longitude = rows[0]
-    user.attempt = None
     return Stored(_set(session, tuple(opened)), is_new)
 
 
