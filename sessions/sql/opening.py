@@ -97,7 +97,8 @@ WITH noted AS (
       FROM opened CROSS JOIN place CROSS JOIN (VALUES (%(login)s::varchar), (%(new_device)s::varchar)) e (event)
      WHERE event = %(login)s::varchar OR place.is_new
 ), held AS (
-    -- The attempt was counted before the password was checked. Take it back, as `users.throttling.take_back` does.
+    -- The attempt was counted before the password was checked. Take it back, as `users.throttling.take_back` does. This
+    -- comes last: users at one address share a row, which stays locked until the commit.
     SELECT key FROM opened CROSS JOIN users_throttle WHERE key = ANY(%(keys)s::text[])
      ORDER BY key = ANY(%(last_keys)s::text[]), key
        FOR NO KEY UPDATE OF users_throttle
