@@ -191,6 +191,21 @@ def test_a_line_has_the_request_the_user_the_session_and_the_app_of_its_caller(l
     assert f"[{told['request_id']}]" in lines.texts[-1]
 
 
+def test_a_refused_request_is_logged_with_its_route_and_its_caller(new_phone, lines):
+    ann, ben = new_phone().sign_up(), new_phone().sign_up()
+    logger = logging.getLogger("zapauth.requests")
+    logger.addHandler(lines)
+    try:
+        prefix = "/v1" if ann.dialect == "zap" else ""
+        assert ann.call("GET", f"{prefix}/users/{ben.user_id}", token=ann.access_token).status == 403
+    finally:
+        logger.removeHandler(lines)
+    told = lines.last
+    assert told["user"] == ann.user_id
+    assert "GET" in told["message"]
+    assert ben.user_id not in lines.texts[-1]
+
+
 def test_after_a_request_its_facts_are_gone(lines):
     def answer(request):
         LOGGER.info("within")
