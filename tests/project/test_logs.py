@@ -91,7 +91,7 @@ def test_what_else_a_caller_gives_is_left_out(lines):
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\u2028b", "a\x1b[31mb", "a\x85b", 'a"b\\', "a\udc80b"])
 def test_a_message_stays_one_line_in_both_formats(text):
     lines = Lines()
-    # Not through a logger: pytest would capture the half of a surrogate pair, and could not send it to its main process.
+    # Not through a logger: pytest would capture half of a surrogate pair, and could not send it to its main process.
     lines.emit(logging.makeLogRecord({"msg": "%s", "args": (text,)}))
     assert lines.jsons[0].isascii()
     assert len(lines.jsons[0].splitlines()) == len(lines.texts[0].splitlines()) == 1
