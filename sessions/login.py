@@ -232,7 +232,7 @@ def _note_or_refuse(
     Every log-in comes through here. So none opens a session for a user who has a second factor and has not shown it.
     """
     if has_factor(user) and user.shown_factor is None:
-        raise SecondFactorRequired
+        raise SecondFactorRequired(user)
     if not note_login(user, origin=origin, latitude=latitude, longitude=longitude):
         raise BadCredentials
     if user.shown_factor is Kind.RECOVERY_CODE:
