@@ -11,19 +11,31 @@ from tests.phones import PASSWORD
 
 @contextmanager
 def visiting(
-    url: str, *, theme: str = "light", violations: list[str] | None = None, kept: StorageState | None = None
+    url: str,
+    *,
+    theme: str = "light",
+    violations: list[str] | None = None,
+    kept: StorageState | None = None,
+    javascript: bool = True,
 ) -> Iterator[Page]:
     """Yield a browser's empty page. It fails at the end if a page had a problem, such as an error in a script.
 
     Don't use the ORM in the block: see `chromium.visit`.
 
-    Args: kept: the cookies of an earlier visit.
+    Args:
+        kept: the cookies of an earlier visit.
+        javascript: whether the browser runs scripts.
     """
     problems: list[str] = []
     foreign: list[str] = []
     with sync_playwright() as playwright, launch(playwright.chromium) as browser:
-        size = {"width": 1440, "height": 900}
-        page = browser.new_page(base_url=url, color_scheme=theme, viewport=size, storage_state=kept)
+        page = browser.new_page(
+            base_url=url,
+            color_scheme=theme,
+            viewport={"width": 1440, "height": 900},
+            storage_state=kept,
+            java_script_enabled=javascript,
+        )
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: problems.append(error.message))
         page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith(url) else None)

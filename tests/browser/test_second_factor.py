@@ -88,6 +88,25 @@ def test_a_member_of_staff_sets_up_a_factor_and_logs_in_with_a_code_and_with_a_r
     assert User.objects.get(username="olga").second_factor_since
 
 
+def test_set_up_and_log_in_work_without_javascript(admin):
+    new_staff("Operators", name="olga")
+    with visiting(admin, javascript=False) as page:
+        page.goto("/admin/users/user/")
+        type_password(page, "olga")
+        page.get_by_role("button", name="Show the QR code").click()
+        app = pyotp.TOTP((page.locator("#secret").text_content() or "").replace(" ", ""))
+        page.get_by_label("Code that your app shows now").fill(app.now())
+        page.get_by_role("button", name="Switch it on").click()
+        expect(page.locator("#recovery-codes li")).to_have_count(10)
+        expect(page.get_by_role("button", name="Copy")).to_be_hidden()
+        page.context.clear_cookies()
+        page.goto("/admin/users/user/")
+        type_password(page, "olga")
+        page.get_by_label("Code from your authenticator app").fill(app.at(int(time.time()) + 30))
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_url(f"{admin}/admin/users/user/")
+
+
 def test_a_large_order_asks_for_a_code_again_and_keeps_what_was_typed(admin):
     olga = new_staff("Operators", name="olga")
     app, _ = give_factor(olga.pk)
