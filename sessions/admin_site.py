@@ -1,12 +1,11 @@
-"""The admin as a whole: log-in, logout, the first page, and the page where staff change their own password."""
+"""The admin as a whole: log-in, logout, the first page, and the pages of staff's own password and second factor."""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast
 
-from django.contrib.auth import REDIRECT_FIELD_NAME, views
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import AuthenticationForm
 from django.core.paginator import InvalidPage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -15,30 +14,17 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
-from sessions.browser import log_in, log_out_of_browser
+from sessions.admin_login import CodeView, PasswordForm, PasswordView
+from sessions.browser import log_out_of_browser
 from sessions.bulk.resume import state_of
 from sessions.inspect.dashboard import dashboard
 from sessions.models import BulkRun
+from sessions.own_factor import OwnFactorPages
 from sessions.own_password import OwnPasswordView
-from users.errors import UsersError
 from users.models import User
 from users.permissions import Act, may
 
 LAST_RUNS = 6
-
-
-class LoginView(views.LoginView):
-    """Django's log-in page. A log-in opens a session in our session table."""
-
-    template_name = "admin/login.html"
-
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        try:
-            log_in(self.request, form.get_user())
-        except UsersError:  # the password has changed since it was checked, or the admin is switched off
-            form.add_error(None, form.get_invalid_login_error())
-            return self.form_invalid(form)
-        return HttpResponseRedirect(self.get_success_url())
 
 
 class SessionsAdminSite(UnfoldAdminSite):
@@ -46,6 +32,7 @@ class SessionsAdminSite(UnfoldAdminSite):
 
     index_template = "sessions/dashboard.html"
     index_title = "Dashboard"
+    login_form = PasswordForm
 
     def extra_urls(self) -> list[URLPattern]:
         from sessions.admin.explain_token import explain_view  # the admin's modules need this site
@@ -54,6 +41,8 @@ class SessionsAdminSite(UnfoldAdminSite):
         return [
             path("explain/", self.admin_view(explain_view), name="explain"),
             path("find/", self.admin_view(find_view), name="find"),
+            path("login/code/", self.login_code, name="login_code"),
+            *OwnFactorPages(self).urls(),
         ]
 
     def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
@@ -82,7 +71,7 @@ class SessionsAdminSite(UnfoldAdminSite):
     @method_decorator(never_cache)
     @login_not_required
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-        """Log staff in, like Django's own method, but with our `LoginView`."""
+        """Log staff in, like Django's own method, but with our `PasswordView`."""
         index = reverse(f"{self.name}:index")
         if request.method == "GET" and self.has_permission(request):
             return HttpResponseRedirect(index)
@@ -91,8 +80,16 @@ class SessionsAdminSite(UnfoldAdminSite):
         if REDIRECT_FIELD_NAME not in request.GET and REDIRECT_FIELD_NAME not in request.POST:
             context[REDIRECT_FIELD_NAME] = index
         request.current_app = self.name
-        view = LoginView.as_view(authentication_form=self.login_form, extra_context=context | (extra_context or {}))
+        view = PasswordView.as_view(authentication_form=self.login_form, extra_context=context | (extra_context or {}))
         return view(request)
+
+    @method_decorator(never_cache)
+    @login_not_required
+    def login_code(self, request: HttpRequest) -> HttpResponseBase:
+        """Ask for the code of a second factor, after the right password."""
+        request.current_app = self.name
+        context = {**self.each_context(request), "title": "Log in"}
+        return CodeView.as_view(extra_context=context)(request)
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":

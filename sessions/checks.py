@@ -74,6 +74,19 @@ def check_throttling(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 
 
 @register("security", deploy=True)
+def check_staff_second_factor(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.STAFF_SECOND_FACTOR:
+        return []
+    return [
+        checks.Warning(
+            "STAFF_SECOND_FACTOR is off: staff use the admin with a password alone, which can be stolen.",
+            hint="Unset STAFF_SECOND_FACTOR, or set it to on. Staff then set up a second factor at their next log-in.",
+            id="user_sessions.W003",
+        )
+    ]
+
+
+@register("security", deploy=True)
 def check_mail(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     if settings.EMAIL_BACKEND != "django.core.mail.backends.console.EmailBackend":
         return []

@@ -1,20 +1,34 @@
-"""Switch the caller's second factor on and off. The user is told by mail, and it is recorded."""
+"""Switch a second factor on and off: one's own, or another user's. The user is told by mail, and it is recorded."""
 
-from sessions.errors import WrongPasswordGiven
+from datetime import timedelta
+
+from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
 from sessions.logout import end_sessions
 from sessions.mail import AccountChange, mail_account_changed
 from sessions.models import EndReason, Session
 from sessions.places import Place
-from sessions.reauthentication import require_recent_password
+from sessions.reauthentication import is_recent, require_recent_password
 from users.credentials import check_own_password, counted
-from users.errors import NotYours, SecondFactorEnabled
-from users.models import User
-from users.origin import Origin
+from users.errors import NotYours, SecondFactorEnabled, SecondFactorNeeded
+from users.models import App, User
+from users.origin import NOWHERE, Origin
+from users.permissions import Act, must_have_factor, require
 from users.record.events import Event
-from users.record.writing import record
-from users.second_factor.enabling import NewSecret, begin, confirm, disable, has_factor
+from users.record.writing import By, record
+from users.second_factor.enabling import (
+    NewSecret,
+    begin,
+    confirm,
+    disable,
+    find_unconfirmed,
+    has_factor,
+    replace_recovery_codes,
+)
 from users.second_factor.recovery import count_recovery_codes
 from users.transactions import in_transaction
+
+# A user scans the secret and types a code, even if REAUTHENTICATION_WINDOW is shorter than that takes.
+_SET_UP_TIME = timedelta(minutes=10)
 
 
 def begin_factor(
@@ -37,14 +51,25 @@ def begin_factor(
     return begin(actor)
 
 
+def find_new_secret(actor: User, *, current: Session) -> NewSecret | None:
+    """Return the secret that `begin_factor` made, to show it again. None, if there is none that awaits a code.
+
+    Raises: ReauthenticationRequired, CannotUnseal.
+    """
+    if not is_recent(current, at_least=_SET_UP_TIME):
+        raise ReauthenticationRequired
+    return find_unconfirmed(actor)
+
+
 def confirm_factor(
     user_id: str, *, code: str, end_others: bool = False, actor: User, current: Session, origin: Origin
 ) -> list[str]:
     """Switch the caller's second factor on, if ``code`` was made from their new secret.
 
-    A wrong code counts like a failed log-in.
+    A wrong code counts like a failed log-in. With `STAFF_SECOND_FACTOR` a member of staff's other sessions in the admin
+    end: they were opened by the password alone.
 
-    Args: end_others: whether the caller's other sessions end, too.
+    Args: end_others: whether all other sessions of the caller end, too.
 
     Returns: ten recovery codes. Raises: NotYours, SecondFactorEnabled, SecondFactorNotConfirmed, TooManyAttempts.
     """
@@ -55,6 +80,9 @@ def confirm_factor(
     @in_transaction
     def switch_on() -> list[str]:
         codes = confirm(actor, code)
+        if must_have_factor(actor) and not end_others:
+            in_admin = Session.objects.filter(user=actor, app__kind=App.Kind.ADMIN).exclude(pk=current.pk)
+            end_sessions(in_admin, actor=actor, reason=EndReason.SUPERSEDED, origin=origin)
         _note(Event.FACTOR_ENABLED, AccountChange.FACTOR_ENABLED, actor, current, end_others, origin)
         return codes
 
@@ -69,9 +97,11 @@ def disable_factor(
 
     Args: end_others: whether the caller's other sessions end, too.
 
-    Raises: NotYours, WrongPasswordGiven, TooManyAttempts.
+    Raises: NotYours, SecondFactorNeeded, WrongPasswordGiven, TooManyAttempts.
     """
     _require_self(user_id, actor)
+    if must_have_factor(actor):
+        raise SecondFactorNeeded
     if not check_own_password(actor, password, caller=Place.of(origin)):
         raise WrongPasswordGiven
 
@@ -81,6 +111,56 @@ def disable_factor(
             _note(Event.FACTOR_DISABLED, AccountChange.FACTOR_DISABLED, actor, current, end_others, origin)
 
     switch_off()
+
+
+def renew_recovery_codes(actor: User, *, current: Session, origin: Origin) -> list[str]:
+    """Make ten new recovery codes for the caller, and return them. The earlier ones stop working.
+
+    Raises: ReauthenticationRequired, SecondFactorMissing.
+    """
+    if not is_recent(current):
+        raise ReauthenticationRequired
+
+    @in_transaction
+    def replace() -> list[str]:
+        codes = replace_recovery_codes(actor)
+        record(Event.RECOVERY_CODES_MADE, user=actor, actor=actor, origin=origin, session_id=current.pk)
+        mail_account_changed(actor.email, AccountChange.RECOVERY_CODES)
+        return codes
+
+    return replace()
+
+
+@in_transaction
+def switch_off_factor(
+    user: User,
+    *,
+    actor: User | None,
+    operator: str = "",
+    note: str = "",
+    ends_sessions: bool = False,
+    origin: Origin = NOWHERE,
+) -> bool:
+    """Switch the second factor of another user off, for example after they have lost their phone.
+
+    Args:
+        actor: the member of staff who orders it. None: an operator, whose name is ``operator``.
+        note: why.
+        ends_sessions: whether all sessions of the user end, too.
+
+    Returns: whether it was on. If not, nothing changes. Raises: NotYours.
+    """
+    if actor is not None:
+        require(actor, Act.DISABLE_FACTOR, user)
+    if not disable(user):
+        return False
+    if ends_sessions:
+        reason = EndReason.STAFF if actor else EndReason.OPERATOR
+        end_sessions(Session.objects.filter(user=user), actor=actor, reason=reason, origin=origin)
+    by: By = {"actor": actor, "operator": operator, "origin": origin}
+    record(Event.FACTOR_DISABLED, user=user, note=note.strip(), sessions_ended=ends_sessions, **by)
+    mail_account_changed(user.email, AccountChange.FACTOR_DISABLED, by_staff=True)
+    return True
 
 
 def note_recovery_code(user: User, *, origin: Origin) -> None:

@@ -273,7 +273,7 @@ def _require_factor(user: User) -> None:
     Every log-in calls this. So none opens a session by the password alone.
     """
     if has_factor(user) and user.shown_factor is None:
-        raise SecondFactorRequired
+        raise SecondFactorRequired(user)
 
 
 def _note_or_refuse(

@@ -34,6 +34,7 @@ class AccountChange(StrEnum):
     FACTOR_ENABLED = "A second factor was switched on. A log-in now also needs a code from an authenticator app."
     FACTOR_DISABLED = "The second factor was switched off. A log-in needs only the password now."
     RECOVERY_CODE = "A recovery code was used for a log-in. It does not work again."
+    RECOVERY_CODES = "New recovery codes were made. The earlier ones no longer work."
     DELETED = "The account was deleted."
 
 

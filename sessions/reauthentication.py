@@ -1,21 +1,30 @@
-"""Ask for the user's password before some acts, because an access token can be stolen (OWASP ASVS 5.0, 7.5.1).
+"""Ask for the user's password before some acts, because a token or a cookie can be stolen (OWASP ASVS 5.0, 7.5.1).
 
 These acts change what identifies a user, delete an account, or end sessions other than the caller's own.
 """
+
+from datetime import timedelta
 
 from django.conf import settings
 
 from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
 from sessions.models import Session
 from sessions.places import Place
-from users.credentials import check_own_password
+from users.clock import database_now
+from users.credentials import check_own_password, use_own_code
+from users.errors import SecondFactorInvalid
 from users.origin import Origin
+from users.second_factor.codes import is_totp_code
+from users.second_factor.enabling import has_factor
 
 
-def is_recent(session: Session) -> bool:
-    """Return whether the user of ``session`` has given their password recently."""
-    shown_at = session.authenticated_at
-    return shown_at is not None and session.checked_at - shown_at <= settings.REAUTHENTICATION_WINDOW
+def is_recent(session: Session, *, at_least: timedelta = timedelta(0)) -> bool:
+    """Return whether the user of ``session`` has given their password or a code recently.
+
+    Args: at_least: a time that counts as recent even if `REAUTHENTICATION_WINDOW` is shorter.
+    """
+    shown_at, window = session.authenticated_at, max(settings.REAUTHENTICATION_WINDOW, at_least)
+    return shown_at is not None and session.checked_at - shown_at <= window
 
 
 def require_recent_password(session: Session, *, password: str | None, origin: Origin) -> None:
@@ -35,3 +44,28 @@ def require_recent_password(session: Session, *, password: str | None, origin: O
         raise ReauthenticationRequired
     if not check_own_password(session.user, password, caller=Place.of(origin)):
         raise WrongPasswordGiven
+
+
+def prove_again(session: Session, typed: str | None, *, origin: Origin) -> None:
+    """Check the password that the user of ``session`` types, or the code of their app. Then the proof is recent again.
+
+    Unlike the password of `require_recent_password`, a right one counts for later acts of the session, too. A text with
+    the form of a code is only compared with codes, if the user has a second factor. Recovery codes are for log-ins.
+    An attempt counts like a log-in. Do not call this inside a transaction: a rollback would also undo the count.
+
+    Args: session: the caller's session, as authentication found it.
+
+    Raises: ReauthenticationRequired (nothing is typed), WrongPasswordGiven, TooManyAttempts.
+    """
+    user, caller = session.user, Place.of(origin)
+    if user is None or not typed:
+        raise ReauthenticationRequired
+    if has_factor(user) and is_totp_code(typed):
+        try:
+            use_own_code(user, typed, caller=caller)
+        except SecondFactorInvalid:
+            raise WrongPasswordGiven from None
+    elif not check_own_password(user, typed, caller=caller):
+        raise WrongPasswordGiven
+    session.authenticated_at = database_now()
+    Session.objects.filter(pk=session.pk, ended_at=None).update(authenticated_at=session.authenticated_at)

@@ -29,7 +29,7 @@ if os.environ.get("DATABASE_URL"):
     from zapauth.local import secrets
 
     os.environ |= {"SECRET_KEY": secrets.secret_key(DATA), "SIGNING_KEYS": secrets.signing_keys(DATA)}
-    os.environ["HTTPS"] = "off"
+    os.environ["HTTPS"] = os.environ["STAFF_SECOND_FACTOR"] = "off"
 
 
 def pytest_configure(config: pytest.Config) -> None:

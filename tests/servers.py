@@ -81,6 +81,7 @@ def test_environment() -> dict[str, str]:
         "SECRET_KEY": settings.SECRET_KEY,
         "SIGNING_KEYS": settings.SIGNING_KEYS,
         "HTTPS": "off",
+        "STAFF_SECOND_FACTOR": "off",
         "RESTORE_GUARD": "off",  # the tests empty the tables
     }
 

@@ -95,6 +95,7 @@ def use_own_code(user: User, code: str, *, caller: Caller) -> Kind:
     with counted(user, caller=caller) as place:
         kind = _use_up(user, code, place, caller)
         if kind is None:
+            count_refused(Reason.KNOWN_PLACE if place else Reason.SECOND_FACTOR)
             raise SecondFactorInvalid
     return kind
 
@@ -234,7 +235,7 @@ def _show_factor(user: User, code: str | None, attempt: Attempt, caller: Caller)
         # A client first tries without a code, so this does not count. But earlier wrong codes still do. Otherwise
         # a thief of the password could guess codes for ever, with a log-in without a code after every few.
         attempt.take_back_alone()
-        raise SecondFactorRequired
+        raise SecondFactorRequired(user)
     user.shown_factor = _use_up(user, code, attempt.place, caller)
     if user.shown_factor is None:
         caller.record(Event.FACTOR_REFUSED, user)

@@ -1,6 +1,10 @@
 """Errors about users, apps and devices. Each dialect maps them to its own status and message."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from users.models import User
 
 
 class UsersError(Exception):
@@ -73,7 +77,11 @@ class CodeInvalid(UsersError):
 
 
 class SecondFactorRequired(UsersError):
-    """The password is right, but the log-in also needs a code of the user's second factor."""
+    """The password is right, but the log-in also needs a code of the user's second factor. `user` is that user."""
+
+    def __init__(self, user: "User | None" = None) -> None:
+        super().__init__()
+        self.user = user
 
 
 class SecondFactorInvalid(UsersError):
@@ -82,6 +90,14 @@ class SecondFactorInvalid(UsersError):
 
 class SecondFactorEnabled(UsersError):
     """The user's second factor is on already. Its secret is neither shown again nor replaced."""
+
+
+class SecondFactorMissing(UsersError):
+    """The user has no second factor, and the act needs one."""
+
+
+class SecondFactorNeeded(NotYours):
+    """Staff may not switch their own second factor off here (`STAFF_SECOND_FACTOR`)."""
 
 
 class SecondFactorNotConfirmed(UsersError):

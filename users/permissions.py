@@ -6,6 +6,7 @@
   of former staff stay, but have no effect (`is_acting_staff`, which `User.has_perm` calls).
 - Only superusers may change, delete or disable protected users: staff, superusers, and users with any permission.
 - Only superusers may end the sessions of superusers.
+- With `STAFF_SECOND_FACTOR` staff can use the admin only with a second factor (`must_have_factor`).
 - Only superusers may change `is_staff`, `is_superuser`, groups and permissions. Nobody may change their own, nor their
   own role or `is_active`.
 
@@ -15,6 +16,7 @@ This module imports no models, so that the settings can import it.
 from enum import Enum, auto
 from typing import TYPE_CHECKING, TypeAlias
 
+from django.conf import settings
 from django.db.models import Q
 
 from users.errors import NotYours
@@ -38,6 +40,7 @@ class Act(Enum):
     DISABLE_USER = auto()  # also to enable
     DELETE_USER = auto()
     SEND_RESET = auto()
+    DISABLE_FACTOR = auto()  # the second factor, for example after the phone was lost
     SEE_SESSIONS = auto()
     END_SESSIONS = auto()  # of one user
     END_MANY = auto()
@@ -61,6 +64,7 @@ _PERMISSIONS: dict[Act, tuple[str, ...]] = {
     Act.DISABLE_USER: ("users.change_user", "user_sessions.end_session"),  # disabling also ends the user's sessions
     Act.DELETE_USER: ("users.delete_user",),
     Act.SEND_RESET: ("users.change_user",),
+    Act.DISABLE_FACTOR: ("users.change_user",),
     Act.SEE_SESSIONS: ("user_sessions.view_session",),
     Act.END_SESSIONS: ("user_sessions.end_session",),
     Act.END_MANY: ("user_sessions.end_all_sessions",),
@@ -75,9 +79,17 @@ _PERMISSIONS: dict[Act, tuple[str, ...]] = {
 }
 # Acts on one's own account that need no permission.
 _OF_ONESELF = {Act.SEE_USER, Act.CHANGE_USER, Act.DELETE_USER, Act.SEE_SESSIONS, Act.END_SESSIONS, Act.SEE_RECORD}
-_NEVER_OF_ONESELF = {Act.SET_ROLE, Act.CHANGE_POWERS, Act.DISABLE_USER, Act.SEND_RESET}
+_NEVER_OF_ONESELF = {Act.SET_ROLE, Act.CHANGE_POWERS, Act.DISABLE_USER, Act.SEND_RESET, Act.DISABLE_FACTOR}
 _BY_SUPERUSERS_ONLY = {Act.CHANGE_POWERS}
-_CHANGES = {Act.CHANGE_USER, Act.SET_ROLE, Act.CHANGE_POWERS, Act.DISABLE_USER, Act.DELETE_USER, Act.SEND_RESET}
+_CHANGES = {
+    Act.CHANGE_USER,
+    Act.SET_ROLE,
+    Act.CHANGE_POWERS,
+    Act.DISABLE_USER,
+    Act.DELETE_USER,
+    Act.SEND_RESET,
+    Act.DISABLE_FACTOR,
+}
 # Fields of a user that need an act other than CHANGE_USER.
 _ACT_OF_FIELD = {
     "is_staff": Act.CHANGE_POWERS,
@@ -119,6 +131,11 @@ def require(actor: "Actor", act: Act, target: "User | None" = None) -> None:
 def is_acting_staff(user: "User") -> bool:
     """Return whether ``user`` is staff, active and not deleted. Otherwise their permissions have no effect."""
     return user.is_staff and user.is_active and user.deleted_at is None
+
+
+def must_have_factor(user: "User") -> bool:
+    """Return whether ``user`` is staff of an installation in which staff need a second factor."""
+    return bool(settings.STAFF_SECOND_FACTOR) and user.is_staff
 
 
 def is_protected(user: "User") -> bool:

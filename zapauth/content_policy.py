@@ -13,7 +13,7 @@ CONTENT_SECURITY_POLICY = {
         "script-src": [SELF],
         "style-src": [SELF],
         "font-src": [SELF],
-        "img-src": [SELF, "data:"],  # icons in the style sheets of Swagger UI
+        "img-src": [SELF, "data:"],  # icons in the style sheets of Swagger UI, QR codes
         "connect-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],

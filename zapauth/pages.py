@@ -21,6 +21,7 @@ from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
 
 from sessions.browser import recognise
+from sessions.factor_gate import stop_without_factor
 from users.database_use import Use, used_for
 from zapauth.unavailable import find_unavailable
 
@@ -82,10 +83,16 @@ class SessionMiddleware(_OnPages, sessions.SessionMiddleware):
 
 
 class AuthenticationMiddleware(_OnPages, auth.AuthenticationMiddleware):
-    """Sets `request.user` on pages: the user of the session that the browser's cookie names."""
+    """Sets `request.user` on pages: the user of the session that the browser's cookie names.
+
+    Staff who lack the second factor that they need get no page of the admin, except the one that sets it up.
+    """
 
     def process_request(self, request: HttpRequest) -> None:
         recognise(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        return stop_without_factor(request) if request.path.startswith("/admin/") else None
 
 
 class MessageMiddleware(_OnPages, messages.MessageMiddleware):

@@ -65,6 +65,8 @@ APP_SESSION_LIFETIME = env.seconds("APP_SESSION_LIFETIME", timedelta(days=90))
 # For sessions of the admin only.
 STAFF_SESSION_LIFETIME = env.seconds("STAFF_SESSION_LIFETIME", timedelta(hours=12))
 STAFF_IDLE_TIMEOUT = env.seconds("STAFF_IDLE_TIMEOUT", timedelta(hours=1), at_least=0)
+# On: staff without a second factor can only set one up in the admin.
+STAFF_SECOND_FACTOR = env.switch("STAFF_SECOND_FACTOR", default=not IS_LOCAL)
 ROTATE_REFRESH_TOKENS = env.switch("ROTATE_REFRESH_TOKENS", default=False)
 REFRESH_GRACE = env.seconds("REFRESH_GRACE", timedelta(seconds=30), at_least=0)
 ZAP_APP = env.str("ZAP_APP", default="ZAP")

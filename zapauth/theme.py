@@ -20,6 +20,12 @@ UNFOLD = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("sessions/icon.svg")}],
     "STYLES": [lambda _: static("sessions/admin.css")],
     "SCRIPTS": [lambda _: static("sessions/admin.js")],
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+            {"title": "Second factor", "link": reverse_lazy("admin:second_factor")},
+        ],
+    },
     "SIDEBAR": {
         "navigation": [
             {"items": [_item("Dashboard", "monitoring", "index")]},

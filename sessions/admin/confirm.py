@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from sessions.browser import find_session
 from sessions.bulk.preview import Preview
+from sessions.factor_forms import ProvingForm
 from sessions.models import BulkRun
 from sessions.selection.describe import in_words
 from sessions.selection.selection import Selection
@@ -29,7 +30,12 @@ _SALT = "sessions.admin.order"
 _GOOD_FOR = 3600
 
 
-class WhyForm(forms.Form):
+class WhyForm(ProvingForm):
+    """Why staff order an act. For a large or grave one they also give their password or a code, if that is long ago.
+
+    Args: is_grave: whether the act always needs a recent password or code.
+    """
+
     note = forms.CharField(
         label="Reason",
         required=False,
@@ -42,9 +48,19 @@ class WhyForm(forms.Form):
         required=False, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "inputmode": "numeric"})
     )
 
-    def __init__(self, *args: Any, found: Preview | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.found = found
+    field_order = ("note", "typed", "proof")
+
+    def __init__(
+        self,
+        *args: Any,
+        request: HttpRequest,
+        found: Preview | None = None,
+        is_grave: bool = False,
+        needs_reason: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.found, self.needs_reason = found, needs_reason
+        super().__init__(*args, request=request, asks_again=is_grave or self.wants_count, **kwargs)
         if self.wants_reason:
             self.fields["note"].required = True
         if self.wants_count:
@@ -55,7 +71,7 @@ class WhyForm(forms.Form):
 
     @property
     def wants_reason(self) -> bool:
-        return self.found is not None and self.found.is_of_many
+        return self.needs_reason or (self.found is not None and self.found.is_of_many)
 
     @property
     def wants_count(self) -> bool:

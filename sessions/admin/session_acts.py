@@ -74,7 +74,7 @@ class EndsSessions(ReadOnly):
             return None
         token = seal(chosen, everywhere=whole_users, count=found.count, actor=actor)
         question = _question(found, token, back=request.get_full_path(), whole_users=whole_users)
-        return ask(request, self.admin_site, question, WhyForm(found=found))
+        return ask(request, self.admin_site, question, WhyForm(request=request, found=found))
 
     def log_out_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for confirmation of an action of the list; a confirmed POST ends the sessions."""
@@ -87,7 +87,7 @@ class EndsSessions(ReadOnly):
         found = _found(chosen, actor=actor_of(request), whole_users=whole_users)
         if found is None:
             return _nothing_left(request)
-        form = WhyForm(request.POST, found=replace(found, seen=count))
+        form = WhyForm(request.POST, request=request, found=replace(found, seen=count))
         if not form.is_valid():
             question = _question(replace(found, seen=count), token, back=reverse(LIST), whole_users=whole_users)
             return ask(request, self.admin_site, question, form)
@@ -110,7 +110,7 @@ class EndsSessions(ReadOnly):
         if not found.count:
             messages.warning(request, "That session has ended.")
             return HttpResponseRedirect(back)
-        form = WhyForm(request.POST or None, found=found)
+        form = WhyForm(request.POST or None, request=request, found=found)
         if not form.is_confirmed:
             return ask(request, self.admin_site, _question_about_one(session, request.path, back=back), form)
         end_as_staff(found.selection, actor=actor, origin=Origin.of(request), note=form.cleaned_data["note"])

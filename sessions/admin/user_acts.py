@@ -1,4 +1,4 @@
-"""Acts of staff on a user's page: log the user out, disable the account, send a reset code."""
+"""Acts of staff on a user's page: log the user out, disable the account, send a reset code, switch the factor off."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -8,13 +8,15 @@ from django.urls import URLPattern, path, reverse
 from sessions.admin.confirm import Question, WhyForm, actor_of, ask, count_of_sessions
 from sessions.bulk.orders import disable_user, end_as_staff
 from sessions.bulk.preview import Preview
+from sessions.factor import switch_off_factor
 from sessions.passwords import send_reset_code
 from sessions.selection.selection import Selection
 from users.admin import NoDelete
 from users.errors import EmailMissing, TooManyAttempts
 from users.models import User, is_object_id
 from users.origin import Origin
-from users.permissions import Act, may_as_staff
+from users.permissions import Act, may_as_staff, must_have_factor
+from users.second_factor.enabling import has_factor
 
 
 class ActsOnUsers(NoDelete):
@@ -26,6 +28,7 @@ class ActsOnUsers(NoDelete):
             path("<str:user_id>/log-out/", wrap(self.log_out_view), name="users_user_log_out"),
             path("<str:user_id>/disable/", wrap(self.disable_view), name="users_user_disable"),
             path("<str:user_id>/send-reset/", wrap(self.send_reset_view), name="users_user_send_reset"),
+            path("<str:user_id>/factor-off/", wrap(self.factor_off_view), name="users_user_factor_off"),
             *super().get_urls(),
         ]
 
@@ -34,7 +37,7 @@ class ActsOnUsers(NoDelete):
         user = _user(user_id)
         _require(request, Act.END_SESSIONS, user)
         found = Preview(Selection(users=(user.pk,)))
-        form = WhyForm(request.POST or None, found=found)
+        form = WhyForm(request.POST or None, request=request, found=found)
         if not form.is_confirmed:
             return ask(request, self.admin_site, _log_out_question(user, found, request.path), form)
         note, origin = form.cleaned_data["note"], Origin.of(request)
@@ -50,7 +53,7 @@ class ActsOnUsers(NoDelete):
             return _back_to(user)
         _require(request, Act.DISABLE_USER, user)
         found = Preview(Selection(users=(user.pk,)))
-        form = WhyForm(request.POST or None, found=found)
+        form = WhyForm(request.POST or None, request=request, found=found, is_grave=True)
         if not form.is_confirmed:
             return ask(request, self.admin_site, _disable_question(user, found, request.path), form)
         note, origin = form.cleaned_data["note"], Origin.of(request)
@@ -65,13 +68,28 @@ class ActsOnUsers(NoDelete):
         if not user.is_active:
             messages.warning(request, "The account is disabled. A reset code would not work.")
             return _back_to(user)
-        form = WhyForm(request.POST or None)
+        form = WhyForm(request.POST or None, request=request)
         if not user.email:
             send_reset(request, user)  # it tells the actor that there is no email
         elif form.is_confirmed:
             send_reset(request, user, note=form.cleaned_data["note"])
         else:
             return ask(request, self.admin_site, _reset_question(user, request.path), form)
+        return _back_to(user)
+
+    def factor_off_view(self, request: HttpRequest, user_id: str) -> HttpResponse:
+        """Switch the user's second factor off."""
+        user = _user(user_id)
+        _require(request, Act.DISABLE_FACTOR, user)
+        if not has_factor(user):
+            messages.warning(request, f"{user.username} has no second factor.")
+            return _back_to(user)
+        form = WhyForm(request.POST or None, request=request, is_grave=True, needs_reason=True)
+        if not form.is_confirmed:
+            return ask(request, self.admin_site, _factor_off_question(user, request.path), form)
+        note, origin = form.cleaned_data["note"], Origin.of(request)
+        if switch_off_factor(user, actor=actor_of(request), note=note, origin=origin):
+            messages.success(request, f"The second factor of {user.username} is off.")
         return _back_to(user)
 
 
@@ -137,3 +155,15 @@ def _reset_question(user: User, url: str) -> Question:
     ]
     title = f"Send {user.username} a reset code?"
     return Question(title, "Send a reset code", url, _page_of(user), happens, icon="lock_reset", is_harmless=True)
+
+
+def _factor_off_question(user: User, url: str) -> Question:
+    told = f"A mail to {user.email} tells them." if user.email else "They have no email, so nobody is told."
+    then = "They set up a new one at their next log-in to the admin." if must_have_factor(user) else ""
+    happens = [
+        f"{user.username} can log in with the password alone. Their app and their recovery codes stop working.",
+        "Make sure that it is really them who asks: a thief who has the password would ask for the same.",
+        f"Their sessions go on. {told} {then}".strip(),
+    ]
+    title = f"Switch the second factor of {user.username} off?"
+    return Question(title, "Switch it off", url, _page_of(user), happens, icon="lock_open")

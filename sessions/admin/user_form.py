@@ -10,7 +10,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from sessions.browser import find_session
 from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
-from sessions.reauthentication import require_recent_password
+from sessions.reauthentication import is_recent, prove_again
 from users.errors import TooManyAttempts
 from users.models import User
 from users.origin import Origin
@@ -19,7 +19,7 @@ _UNIQUE = {"username": "username__iexact", "email": "email__iexact", "phone_numb
 
 
 # A change of one of these needs the actor's password, unless the actor has logged in recently.
-_GUARDED = {"username", "email", "phone_number", "is_staff", "is_superuser", "groups", "user_permissions"}
+_GUARDED = {"username", "email", "phone_number", "is_active", "is_staff", "is_superuser", "groups", "user_permissions"}
 
 
 class ActorsPassword(forms.CharField):
@@ -31,7 +31,8 @@ class ActorsPassword(forms.CharField):
             required=False,
             strip=False,
             widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "current-password"}),
-            help_text="Needed to change the user name, email, phone number or permissions, long after the log-in.",
+            help_text="Needed to change the user name, email, phone number or permissions, or to disable the account, "
+            "long after the log-in. If you have a second factor, a code from your app will do.",
         )
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -72,8 +73,8 @@ class UserForm(UserChangeForm):  # type: ignore[type-arg]  # generic for mypy on
         if session is None:  # the actor's session has ended since the request arrived
             raise PermissionDenied
         try:
-            typed = self.cleaned_data.get("your_password") or None
-            require_recent_password(session, password=typed, origin=Origin.of(self.request))
+            if not is_recent(session):
+                prove_again(session, self.cleaned_data.get("your_password") or None, origin=Origin.of(self.request))
         except WrongPasswordGiven:
             self.add_error("your_password", "This is not your password.")
         except ReauthenticationRequired:

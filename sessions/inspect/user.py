@@ -9,6 +9,7 @@ from sessions.models import Refusal, Session
 from users.clock import database_now
 from users.models import DeviceToken, User
 from users.permissions import Act, may_as_staff
+from users.second_factor.enabling import has_factor
 
 MOST_SHOWN = 50
 ENDED_PER_PAGE = 20
@@ -36,6 +37,7 @@ class UserPage:
     may_end: bool
     may_disable: bool
     may_send_reset: bool
+    may_disable_factor: bool
 
     @property
     def nobody_can_act(self) -> bool:
@@ -59,4 +61,5 @@ def user_page(user: User, *, actor: User, ended_page: str | None = None) -> User
         may_end=may_as_staff(actor, Act.END_SESSIONS, user),
         may_disable=user.is_active and may_as_staff(actor, Act.DISABLE_USER, user),
         may_send_reset=user.is_active and may_as_staff(actor, Act.SEND_RESET, user),
+        may_disable_factor=has_factor(user) and may_as_staff(actor, Act.DISABLE_FACTOR, user),
     )

@@ -64,6 +64,7 @@ def pages() -> list[str]:
         f"/admin/users/device/{device.pk}/change/",
         "/admin/users/devicetoken/",
         "/admin/auth/group/",
+        "/admin/second-factor/",
     ]
 
 

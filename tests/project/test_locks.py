@@ -268,6 +268,21 @@ def disable_factor(its):
     factor.disable_factor(user.pk, password=PASSWORD, end_others=True, actor=user, current=current, origin=HERE)
 
 
+def renew_recovery_codes(its):
+    user = User.objects.get(pk=its.anna.user_id)
+    its.anna.log_in(its.anna.username)
+    confirm(user, pyotp.TOTP(begin(user).base32).at(timezone.now()))
+    factor.renew_recovery_codes(user, current=authenticated(its.anna), origin=HERE)
+    disable_factor_of(user)
+
+
+def switch_off_factor(its):
+    user = User.objects.get(pk=its.anna.user_id)
+    its.anna.log_in(its.anna.username)
+    confirm(user, pyotp.TOTP(begin(user).base32).at(timezone.now()))
+    factor.switch_off_factor(user, actor=its.boss, ends_sessions=True, origin=HERE)
+
+
 def restore(its):
     phone = ZapPhone(InProcess(), device_token="of dora").sign_up()
     now = timezone.now()
@@ -301,6 +316,8 @@ ACTS = {
     "sessions.factor.begin_factor": begin_factor,
     "sessions.factor.confirm_factor": confirm_factor,
     "sessions.factor.disable_factor": disable_factor,
+    "sessions.factor.renew_recovery_codes": renew_recovery_codes,
+    "sessions.factor.switch_off_factor": switch_off_factor,
     "sessions.restore.undo.refuse_undone": restore,
 }
 

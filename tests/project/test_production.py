@@ -1,6 +1,9 @@
 """Settings that `manage.py check` and the server refuse with DATABASE_URL. Other commands accept them."""
 
+import os
 import re
+import subprocess
+import sys
 from secrets import token_hex, token_urlsafe
 
 import pytest
@@ -117,6 +120,16 @@ def test_a_random_secret_is_taken_whatever_stands_beside_it(value):
 def test_the_log_takes_mail_when_that_is_said(production):
     production.EMAIL_URL = "consolemail://"
     assert refusals() == {}
+
+
+@pytest.mark.parametrize(("database_url", "is_on"), [("postgres://zapauth@127.0.0.1/zapauth", "True"), ("", "False")])
+def test_staff_need_a_second_factor_by_default_with_database_url_and_not_without(tmp_path, database_url, is_on):
+    environment = {name: value for name, value in os.environ.items() if name != "STAFF_SECOND_FACTOR"}
+    environment |= {"DATABASE_URL": database_url, "DATA_DIR": str(tmp_path), "SECRET_KEY": token_hex(32)}
+    environment["SIGNING_KEYS"] = new_private_key_pem()
+    code = "from zapauth import settings; print(settings.STAFF_SECOND_FACTOR)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert done.stdout.decode().strip() == is_on
 
 
 # --- keys in the repository ----------------------------------------------------------------

@@ -142,6 +142,13 @@ def test_the_answers_about_a_second_factor_are_as_documented(zap):
         assert conforms(zap.last, "POST", "/v1/login")
 
 
+def test_staff_who_must_have_a_factor_get_the_documented_answer_when_they_switch_it_off(zap, settings):
+    settings.STAFF_SECOND_FACTOR = True
+    User.objects.filter(pk=zap.user_id).update(is_staff=True)
+    assert zap.ask("POST", f"/v1/users/{zap.user_id}/disable2fa", {"password": PASSWORD}).status == 403
+    assert conforms(zap.last, "POST", "/v1/users/{id}/disable2fa")
+
+
 def test_a_web_logout_of_another_user_long_after_the_log_in_is_answered_as_documented(ask_late):
     assert ask_late("GET /v1/users/logout/{id}", lambda _: None).status == 403
 

@@ -121,7 +121,7 @@ def test_the_admins_form_does_not_let_a_user_with_a_factor_in_by_password(boss):
     give_factor(boss.pk)
     browser = Client()
     form = {"username": "boss", "password": PASSWORD, "next": "/admin/"}
-    assert browser.post("/admin/login/", form).status_code == 200
+    assert browser.post("/admin/login/", form).headers["location"].startswith("/admin/login/code/")
     assert not is_in(browser)
 
 

@@ -31,6 +31,7 @@ TABLE = {
     Act.DISABLE_USER:    (". .....", ". .....", ". .....", ". .....", ". u....", ". upms.", ". ....."),
     Act.SET_ROLE:        (". .....", ". .....", ". .....", ". .....", ". u....", ". upms.", ". ....."),
     Act.SEND_RESET:      (". .....", ". .....", ". .....", ". .....", ". u....", ". upms.", ". ....."),
+    Act.DISABLE_FACTOR:  (". .....", ". .....", ". .....", ". .....", ". u....", ". upms.", ". ....."),
     Act.CHANGE_POWERS:   (". .....", ". .....", ". .....", ". .....", ". .....", ". upms.", ". ....."),
 }  # fmt: skip
 # Acts without a target: "+" if the role may do it.
@@ -51,6 +52,7 @@ WITHOUT_TARGET = {
     Act.DISABLE_USER:         "....++.",
     Act.SET_ROLE:             "....++.",
     Act.SEND_RESET:           "....++.",
+    Act.DISABLE_FACTOR:       "....++.",
     Act.ADD_USER:             ".....+.",
     Act.DELETE_USER:          ".....+.",
     Act.SEE_GROUPS:           ".....+.",

@@ -49,6 +49,7 @@ class Event(models.TextChoices):
     FACTOR_DISABLED = "factor_disabled", "the second factor was disabled"
     FACTOR_REFUSED = "factor_refused", "a wrong code of the second factor was given"
     RECOVERY_CODE_USED = "recovery_code_used", "a recovery code was used"
+    RECOVERY_CODES_MADE = "recovery_codes_made", "new recovery codes were made"
 
     USER_CREATED = "user_created", "the account was created"
     USER_DELETED = "user_deleted", "the account was deleted"
@@ -100,7 +101,13 @@ _KINDS = {
         Event.REFRESH_REUSED,
         Event.PASSWORD_REFUSED,
     },
-    Kind.FACTOR: {Event.FACTOR_ENABLED, Event.FACTOR_DISABLED, Event.FACTOR_REFUSED, Event.RECOVERY_CODE_USED},
+    Kind.FACTOR: {
+        Event.FACTOR_ENABLED,
+        Event.FACTOR_DISABLED,
+        Event.FACTOR_REFUSED,
+        Event.RECOVERY_CODE_USED,
+        Event.RECOVERY_CODES_MADE,
+    },
     Kind.APPS: {
         Event.APP_CREATED,
         Event.APP_CHANGED,

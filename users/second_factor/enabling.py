@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import connection
 
 from users.clock import database_now
-from users.errors import SecondFactorEnabled, SecondFactorNotConfirmed
+from users.errors import SecondFactorEnabled, SecondFactorMissing, SecondFactorNotConfirmed
 from users.models import SecondFactor, User
-from users.sealing import Purpose, seal
+from users.sealing import Purpose, seal, unseal
 from users.second_factor.codes import DIGITS, PERIOD, is_totp_code, use_totp_code
 from users.second_factor.recovery import forget_recovery_codes, make_recovery_codes
 from users.transactions import in_transaction
@@ -65,6 +65,28 @@ def confirm(user: User, code: str) -> list[str]:
     if not (is_totp_code(code) and use_totp_code(user, code)):
         raise SecondFactorNotConfirmed
     _set_since(user, database_now())
+    return make_recovery_codes(user)
+
+
+def find_unconfirmed(user: User) -> NewSecret | None:
+    """Return the secret of ``user`` that does not count yet, to show it again. None, if there is no such secret.
+
+    Raises: CannotUnseal.
+    """
+    if has_factor(user):
+        return None
+    sealed = SecondFactor.objects.filter(user=user).values_list("sealed_secret", flat=True).first()
+    if sealed is None:
+        return None
+    base32 = unseal(sealed, Purpose.SECOND_FACTOR)
+    return NewSecret(base32, _uri(user, base32))
+
+
+@in_transaction
+def replace_recovery_codes(user: User) -> list[str]:
+    """Make ten new recovery codes and return them. The earlier ones stop working. Raises: SecondFactorMissing."""
+    if _lock(user) is None:
+        raise SecondFactorMissing
     return make_recovery_codes(user)
 
 

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import segno
-
 from sessions.models import Session
 from sessions.tokens.grant import Grant
 from users.models import Device, SecurityEvent, User
 from users.record.describing import describe
 from users.record.reading import MOST_COUNTED
 from users.second_factor.enabling import NewSecret, has_factor
+from users.second_factor.qr_code import qr_code_of
 from zapauth.shapes import BOOLEAN, OBJECT_ID, TEXT, TOKEN, UUID, Field, Schema, Shape, constant, fields_of, list_of
 
 TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
@@ -168,11 +167,6 @@ ACTIVITY_LIST = Shape[ActivityPage](
 # --- the second factor --------------------------------------------------------------------------
 
 
-def _qr_code(secret: NewSecret) -> str:
-    # A black and white PNG of some 500 to 1000 bytes. Most screens show the code well at five pixels a square.
-    return segno.make(secret.uri, error="m", micro=False).png_data_uri(scale=5)
-
-
 FACTOR_SECRET = Shape[NewSecret](
     "ZapFactorSecret",
     {
@@ -182,7 +176,7 @@ FACTOR_SECRET = Shape[NewSecret](
                 "pattern": "^data:image/png;base64,",
                 "description": "A picture that authenticator apps read: a PNG as a data URL.",
             },
-            _qr_code,
+            qr_code_of,
         ),
         "base32Secret": Field(
             {"type": "string", "pattern": "^[A-Z2-7]{32}$", "description": "The secret, to type into an app."},

@@ -33,6 +33,7 @@ from users.errors import (
     RegistrationClosed,
     SecondFactorEnabled,
     SecondFactorInvalid,
+    SecondFactorNeeded,
     SecondFactorNotConfirmed,
     SecondFactorRequired,
     TooManyAttempts,
@@ -59,6 +60,7 @@ _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (SecondFactorEnabled, 422, "two_factor_enabled", "The second factor is on already."),
     (AppInactive, 403, "app_inactive", "This app is switched off."),
     (AccountDisabled, 403, "account_disabled", "This account is disabled."),
+    (SecondFactorNeeded, 403, "two_factor_needed", "Staff need a second factor here. It can't be switched off."),
     (NotYours, 403, "permission_denied", "You may not do this for another user."),
     (
         ReauthenticationRequired,

@@ -49,3 +49,25 @@ document.addEventListener("alpine:init", () => {
     }
   });
 });
+
+// The theme hides the page until Alpine has started. Browsers can't focus a hidden field, so focus it afterwards.
+document.addEventListener("alpine:initialized", () => setTimeout(() => {
+  if (document.activeElement === document.body) document.querySelector("[autofocus]")?.focus();
+}));
+
+// Buttons that need JavaScript are hidden without it.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const button of document.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => print());
+  }
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = !navigator.clipboard; // browsers have it over HTTPS and on this machine only
+    button.addEventListener("click", async () => {
+      const lines = [...document.querySelectorAll(button.dataset.copy)].map((line) => line.textContent);
+      await navigator.clipboard.writeText(lines.join("\n"));
+      const told = button.querySelector("[data-done]");
+      told.textContent = told.dataset.done;
+    });
+  }
+});

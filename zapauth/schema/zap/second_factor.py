@@ -1,7 +1,7 @@
 """ZAP's operations on the second factor."""
 
 from sessions.errors import WrongPasswordGiven
-from users.errors import NotYours, SecondFactorEnabled, SecondFactorNotConfirmed, TooManyAttempts
+from users.errors import NotYours, SecondFactorEnabled, SecondFactorNeeded, SecondFactorNotConfirmed, TooManyAttempts
 from zapauth.schema.operations import PASSWORD, Operation, link
 from zapauth.schema.zap.parts import CONFIRMED, SECOND_FACTOR, UNCONFIRMED
 from zapauth.shapes import constant
@@ -53,12 +53,13 @@ OPERATIONS: dict[str, Operation] = {
         summary="Switch the second factor off",
         description=_OWN
         + " It always needs the `password`, which counts as a login attempt. The secret and the recovery codes are"
-        " forgotten. If the second factor is off already, nothing changes." + _OTHERS,
+        " forgotten. If the second factor is off already, nothing changes."
+        " Staff who must have one (`STAFF_SECOND_FACTOR`) can't switch it off: 403." + _OTHERS,
         takes=FactorDisablingInput,
         given={"password": PASSWORD},
         answers=constant(answers.FACTOR_DISABLED),
         example=answers.FACTOR_DISABLED,
-        raises=[NotYours(), WrongPasswordGiven(), TooManyAttempts(300)],
+        raises=[NotYours(), SecondFactorNeeded(), WrongPasswordGiven(), TooManyAttempts(300)],
         links={"enable": link("zapEnableSecondFactor", id="$request.path.id")},
     ),
 }
