@@ -171,6 +171,13 @@ class Session(models.Model):
         indexes = [
             models.Index(fields=["user"], condition=Q(ended_at=None), name="session_live_user"),
             models.Index(F("user"), F("created_at").desc(), name="session_of_user"),
+            # For a user's timeline: it reads only the sessions of one page.
+            models.Index(
+                F("user"),
+                F("ended_at").desc(),
+                condition=Q(ended_at__isnull=False, user__isnull=False),
+                name="session_ended_of_user",
+            ),
             # These three indexes include ended sessions: staff search for a phone or an address among all sessions.
             models.Index(
                 fields=["device_token"], condition=Q(device_token__isnull=False), name="session_of_device_token"

@@ -1,0 +1,71 @@
+"""The lines of a timeline, as staff see them."""
+
+from django.urls import reverse
+
+from sessions.inspect.timeline import Moment, Source
+from sessions.models import EndReason, Session
+from users.models import SecurityEvent
+from users.record.lines import Fact, Line, line_of, page_of_user
+
+_BY_A_THIEF = {EndReason.REFRESH_REUSED}
+
+
+def line_of_moment(moment: Moment) -> Line:
+    """Return the line of an entry, of a session that was opened, or of a session that ended."""
+    if isinstance(moment.row, SecurityEvent):
+        return line_of(moment.row)
+    return _ended(moment.row) if moment.source is Source.ENDED else _opened(moment.row)
+
+
+def who_ended(session: Session) -> str:
+    """Return who ended it: `the user`, a user name, `user@host` of a command, or `the service`."""
+    if session.ended_by_id is not None and session.ended_by_id == session.user_id:
+        return "the user"
+    if session.ended_by is not None:
+        return session.ended_by.username
+    return (session.bulk_run.operator if session.bulk_run else "") or "the service"
+
+
+def place_of(session: Session) -> str:
+    """Return where the log-in came from, such as "Berlin, Germany"; "" if that is not known."""
+    return str(getattr(session, "location", ""))
+
+
+def device_of(session: Session) -> str:
+    return str(session.device or session.platform or "unknown")
+
+
+def _opened(session: Session) -> Line:
+    return Line(
+        at=session.created_at,
+        what="Session opened",
+        who="the user",
+        url=_page_of(session),
+        ip=session.ip,
+        place=place_of(session),
+        facts=_facts(session) if session.ended_at else [*_facts(session), Fact("state", "not ended")],
+    )
+
+
+def _ended(session: Session) -> Line:
+    assert session.ended_at is not None  # noqa: S101  # the timeline reads only ended ones
+    note = session.bulk_run.note if session.bulk_run else ""
+    opened = Fact("opened", f"{session.created_at:%Y-%m-%d %H:%M:%S} UTC")
+    return Line(
+        at=session.ended_at,
+        what=f"Session ended: {session.get_end_reason_display()}",
+        who=who_ended(session),
+        who_url=page_of_user(session.ended_by_id if session.ended_by_id != session.user_id else None),
+        url=_page_of(session),
+        ip=session.ended_ip,
+        facts=[*_facts(session), opened, *([Fact("note", note)] if note else [])],
+        is_refused=session.end_reason in _BY_A_THIEF,
+    )
+
+
+def _facts(session: Session) -> list[Fact]:
+    return [Fact("app", session.app.name), Fact("device", device_of(session))]
+
+
+def _page_of(session: Session) -> str:
+    return reverse("admin:user_sessions_session_change", args=[session.pk])
