@@ -111,7 +111,7 @@ class SecurityEventAdmin(ReadOnly):
         return entry.outcome
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return False  # each filter above reads its own parameter
+        return lookup in {each.parameter_name for each in self.list_filter}
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[SecurityEvent], search_term: str

@@ -23,6 +23,7 @@ from users.record.reading import entries
 
 # The choice that shows sessions and no entries. The others are the values of `Kind`.
 SESSIONS = "sessions"
+BATCH = 1000  # moments that `walk` reads at once
 
 
 class Source(IntEnum):
@@ -165,11 +166,11 @@ def timeline(
     return Timeline(moments, *((onward, back) if is_newer else (back, onward)))
 
 
-def walk(streams: list[Stream], *, batch: int = 1000) -> Iterator[Moment]:
+def walk(streams: list[Stream]) -> Iterator[Moment]:
     """Yield all moments, newest first. Each batch has its own short statements, so no transaction stays open."""
     after: Position | None = None
     while True:
-        page = timeline(streams, limit=batch, older_than=after, with_doubles=True)
+        page = timeline(streams, limit=BATCH, older_than=after, with_doubles=True)
         yield from page.moments
         if page.older is None:
             return
