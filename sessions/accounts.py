@@ -20,6 +20,7 @@ from users.permissions import Act
 from users.record.events import Event
 from users.record.writing import By, record
 from users.reset_codes import count_request, forget_code
+from users.second_factor.enabling import disable
 from users.transactions import in_transaction
 
 # A change of one of these columns needs a recent password, and the user is told by mail.
@@ -113,6 +114,7 @@ def _delete(user: User, *, actor: User, origin: Origin, session_id: UUID) -> Non
     if not User.objects.filter(pk=user.pk, deleted_at=None).update(deleted_at=now, updated_at=now):
         raise UserNotFound
     forget_code(user.pk)
+    disable(user)
     sessions = Session.objects.filter(user=user)
     lock_addresses_of(lock_sessions(sessions.filter(ended_at=None)), user_id=user.pk)
     end_sessions(sessions, actor=actor, reason=EndReason.USER_DELETED, origin=origin)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 
+from sessions.geography import GeographyError, open_file
 from sessions.tokens.keys import BadSigningKeys, key_ring
 from users.clients import ADMIN_APP_NAMES
 
@@ -38,6 +39,25 @@ def check_zap_app(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
             id="user_sessions.E002",
         )
     ]
+
+
+# The operators' commands run the checks of "security" only. So a broken file keeps nobody from ending sessions.
+@register("geography")
+def check_geography(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.GEOIP_PATH is None:
+        return []
+    try:
+        open_file(settings.GEOIP_PATH)
+    except GeographyError as error:
+        return [
+            Error(
+                f"GEOIP_PATH: {error}.",
+                hint="Name a file of DB-IP Lite or GeoLite2 (City or Country, .mmdb), or a folder with such files. "
+                "Or unset GEOIP_PATH.",
+                id="user_sessions.E003",
+            )
+        ]
+    return []
 
 
 @register("security")

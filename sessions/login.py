@@ -1,5 +1,6 @@
 """How a session begins: an app registers on a device, or a user logs in."""
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,26 +13,33 @@ from ua_parser import parse_os
 from sessions.accounts import create_account
 from sessions.background import after_commit
 from sessions.errors import SessionEnded
+from sessions.factor import note_recovery_code
+from sessions.geography import judge_login
 from sessions.liveness import live_sessions
 from sessions.logout import end_sessions
-from sessions.mail import mail_new_device
+from sessions.mail import mail_login
 from sessions.models import PLATFORM_LENGTH, USER_AGENT_LENGTH, EndReason, Session
 from sessions.policy import session_lifetime, sessions_per_user
+from sessions.sql import opening as sql
 from sessions.sql.apps import find_app
-from sessions.sql.live_session import lock_for_login
+from sessions.sql.live_session import lock_on_device, lock_on_device_and_in_app
 from sessions.sql.locks import lock_addresses_of, lock_sessions
 from sessions.sql.login import give_address, note_login, renew
-from sessions.sql.new_device import note_new_device
-from sessions.sql.opening import open_session, open_session_on_address, open_session_with_token
+from sessions.sql.login_record import record_login
 from sessions.timeouts import end_timed_out
 from sessions.tokens.grant import Grant
 from sessions.tokens.jwt import AppAccessToken, RefreshToken, UserAccessToken
 from users import clients
 from users.clock import database_now
 from users.directory import admit_user
-from users.errors import BadCredentials
+from users.errors import BadCredentials, SecondFactorRequired
 from users.models import App, DeviceToken, User
 from users.origin import Origin
+from users.record.events import Event
+from users.record.stream import log_entry
+from users.record.writing import record
+from users.second_factor.codes import Kind
+from users.second_factor.enabling import has_factor
 from users.transactions import in_transaction, tried_again
 
 
@@ -44,7 +52,7 @@ def open_app_session(app: App, *, origin: Origin, **on_device: Any) -> Grant:
     Args: on_device: fields of the session.
     """
     session = _session(app, origin, **on_device)
-    opened_at = open_session(session, lifetime=settings.APP_SESSION_LIFETIME)
+    opened_at = sql.open_session(session, lifetime=settings.APP_SESSION_LIFETIME)
     return Grant.of(AppAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
@@ -54,8 +62,10 @@ def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session
 
     Args: instead_of: the session that the same browser had before; it ends.
 
-    Raises: BadCredentials, when the password that ``user`` was loaded with has changed since.
+    Raises: SecondFactorRequired, when ``user`` has a second factor and has not shown it; BadCredentials, when the
+        password or the factor that ``user`` was loaded with has changed since.
     """
+    _require_factor(user)
     _note_or_refuse(user, origin)
     session = _session(app, origin, user=user)
     replaced = Session.objects.filter(pk=instead_of.pk, ended_at=None) if instead_of else Session.objects.none()
@@ -63,7 +73,7 @@ def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session
         lock_sessions(replaced | _live_in_app(user, app))
     end_sessions(replaced, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
     _make_room(session, origin)
-    _open(session, origin=origin)
+    _open(session, user, origin=origin)
     return session
 
 
@@ -77,28 +87,36 @@ def get_zap_app() -> App:
     return app if app is not None and app.is_active and not app.is_admin else clients.get_zap_app()
 
 
-@in_transaction
+@tried_again
 def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origin: Origin) -> Grant:
     """Log ``user`` in, with a short-lived access token and a refresh token (RFC 6749 §1.5).
 
     The device token becomes this user's, even if it was another user's before.
 
-    Raises: BadCredentials, when the password that ``user`` was loaded with has changed since.
+    Raises: SecondFactorRequired, when ``user`` has a second factor and has not shown it; BadCredentials, when the
+        password or the factor that ``user`` was loaded with has changed since.
     """
-    _note_or_refuse(user, origin)
+    _require_factor(user)
     session = _session(app, origin, user=user, refresh_jti=uuid4().hex)
-    if sessions_per_user(app):
-        locked = lock_sessions(_live_in_app(user, app))
-        lock_addresses_of(locked, digest=DeviceToken.digest_of(device_token) if device_token else None)
-        _make_room(session, origin)
-    opened_at = _open(session, origin=origin, token=device_token)
-    refresh = RefreshToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at)
+    with _transaction(user, app):
+        if sessions_per_user(app):
+            User.objects.select_for_update(no_key=True).get(pk=user.pk)
+            locked = lock_sessions(_live_in_app(user, app))
+            lock_addresses_of(locked, digest=DeviceToken.digest_of(device_token) if device_token else None)
+            _make_room(session, origin)
+        lifetime = session_lifetime(app)
+        stored = sql.log_in(session, user, token=device_token, lifetime=lifetime, request_id=origin.request_id)
+        if stored is None:
+            raise BadCredentials
+        _log(session, user, origin, is_new=stored.is_on_new_device)
+        _tell(session, user, origin, is_new=stored.is_on_new_device)
+    refresh = RefreshToken.for_session(session, issued_at=stored.at, expires_at=session.expires_at)
     refresh["jti"] = session.refresh_jti
-    expires_at = opened_at + settings.ACCESS_TOKEN_LIFETIME
-    return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=expires_at), refresh)
+    expires_at = stored.at + settings.ACCESS_TOKEN_LIFETIME
+    return Grant.of(UserAccessToken.for_session(session, issued_at=stored.at, expires_at=expires_at), refresh)
 
 
-@in_transaction
+@tried_again
 def log_in_on_device(
     user: User,
     *,
@@ -119,12 +137,35 @@ def log_in_on_device(
     - If ``current`` is app-level, its device token becomes this user's. But if another user who is logged in on the
       device holds the token, they keep it: an app-level token does not say who is logged in now.
 
-    Raises: BadCredentials, when the password that ``user`` was loaded with has changed since;
-        SessionEnded, when ``current`` has ended since authentication.
+    Raises: SecondFactorRequired, when ``user`` has a second factor and has not shown it; BadCredentials, when the
+        password or the factor that ``user`` was loaded with has changed since; SessionEnded, when ``current`` has ended
+        since authentication.
     """
-    _note_or_refuse(user, origin, latitude=latitude, longitude=longitude)
+    _require_factor(user)
+    if current.is_app_level and not sessions_per_user(current.app):
+        session = _session(current.app, origin, user=user, **_same_device(current))
+        where = {"latitude": latitude, "longitude": longitude}
+        lifetime, request_id = session_lifetime(current.app), origin.request_id
+        with _transaction(user, current.app):
+            stored = sql.log_in_on_device(session, user, lifetime=lifetime, request_id=request_id, **where)
+            if stored is not None:
+                _log(session, user, origin, is_new=stored.is_on_new_device)
+                _tell(session, user, origin, is_new=stored.is_on_new_device)
+                return _user_grant(session, stored.at)
+    with transaction.atomic():
+        _note_or_refuse(user, origin, latitude=latitude, longitude=longitude)
+        grant = _log_in_among_others(user, current, origin)
+        _take_back(user)
+        return grant
+
+
+def _log_in_among_others(user: User, current: Session, origin: Origin) -> Grant:
+    """Log ``user``, whose row is locked, in on a device where other sessions may be open. Raises: SessionEnded."""
     app, has_limit = current.app, bool(sessions_per_user(current.app))
-    locked = lock_for_login(device_id=current.device_id, user_id=user.pk if has_limit else None, app_id=app.pk)
+    if has_limit:
+        locked = lock_on_device_and_in_app(current.device_id, user_id=user.pk, app_id=app.pk)
+    else:
+        locked = lock_on_device(current.device_id)
     current = still_open(current, locked)
     goes_on = current.user_id == user.pk
     session = _session(app, origin, user=user, **_same_device(current))
@@ -142,11 +183,15 @@ def log_in_on_device(
     in_use = [each for each in on_device if each.pk not in ended and _is_in_use(each)]
     session.device_token_id = _free_address(current, user, in_use)
     if goes_on:
-        opened_at = _go_on(session)
+        opened_at = _go_on(session, user, origin)
     else:
         if in_use:
             session.opened_from = None  # a new device token of `current` must not become this session's
-        opened_at = _open(session, origin=origin)
+        opened_at = _open(session, user, origin=origin)
+    return _user_grant(session, opened_at)
+
+
+def _user_grant(session: Session, opened_at: datetime) -> Grant:
     return Grant.of(UserAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
@@ -207,11 +252,14 @@ def _is_in_use(each: Session) -> bool:
     return each.user_id is not None and each.refusal(each.checked_at) is None
 
 
-def _go_on(session: Session) -> datetime:
+def _go_on(session: Session, user: User, origin: Origin) -> datetime:
     """Renew the stored session of the same id, and give its user the device token. Returns: the database's time."""
-    if session.user_id is not None and session.device_token_id is not None:
-        give_address(session.device_token_id, user_id=session.user_id, held_by=session.pk)
-    return renew(session, lifetime=session_lifetime(session.app))
+    if session.device_token_id is not None:
+        give_address(session.device_token_id, user_id=user.pk, held_by=session.pk)
+    _tell(session, user, origin, is_new=False)  # now: the renewal overwrites the time of the earlier log-in
+    opened_at = renew(session, lifetime=session_lifetime(session.app))
+    record(Event.LOGIN, user=user, actor=user, origin=origin, session_id=session.pk, app=session.app)
+    return opened_at
 
 
 def _free_address(current: Session, user: User, in_use: list[Session]) -> int | None:
@@ -219,6 +267,15 @@ def _free_address(current: Session, user: User, in_use: list[Session]) -> int | 
     address = current.device_token_id
     is_taken = any(each.user_id != user.pk and each.device_token_id == address for each in in_use)
     return None if is_taken else address
+
+
+def _require_factor(user: User) -> None:
+    """Check that ``user`` has shown their second factor, if they have one. Raises: SecondFactorRequired.
+
+    Every log-in calls this. So none opens a session by the password alone.
+    """
+    if has_factor(user) and user.shown_factor is None:
+        raise SecondFactorRequired
 
 
 def _note_or_refuse(
@@ -251,25 +308,52 @@ def _make_room(session: Session, origin: Origin) -> set[UUID]:
     return end_sessions(over, actor=None, reason=EndReason.OVER_LIMIT, origin=origin)
 
 
-def _open(session: Session, *, origin: Origin, token: str | None = None) -> datetime:
-    """Store a user's new session, and give them its device token. If the device is new to the user, record it.
+def _transaction(user: User, app: App) -> AbstractContextManager[None]:
+    """Return a transaction for a log-in, if one statement is not enough for it."""
+    is_one_statement = not (
+        sessions_per_user(app) or settings.GEOIP_PATH is not None or user.shown_factor is Kind.RECOVERY_CODE
+    )
+    # savepoint=False: inside a caller's transaction this costs no extra round trips.
+    return nullcontext() if is_one_statement else transaction.atomic(savepoint=False)
 
-    With `NEW_DEVICE_MAIL` the user is mailed, too.
 
-    Args: token: the device token's text, if its row may not exist yet.
+def _open(session: Session, user: User, *, origin: Origin) -> datetime:
+    """Store a user's new session, give them its stored device token, and record the log-in.
 
     Returns: the database's time when the session was opened.
     """
-    lifetime = session_lifetime(session.app)
-    if token:
-        opened_at = open_session_with_token(session, token, lifetime=lifetime)
-    elif session.device_token_id is not None:
-        opened_at = open_session_on_address(session, lifetime=lifetime)
-    else:
-        opened_at = open_session(session, lifetime=lifetime)
-    if note_new_device(session, request_id=origin.request_id) and settings.NEW_DEVICE_MAIL:
-        after_commit(mail_new_device, session)
+    open_it = sql.open_session if session.device_token_id is None else sql.open_session_on_address
+    opened_at = open_it(session, lifetime=session_lifetime(session.app))
+    is_new = record_login(session, request_id=origin.request_id)
+    _log(session, user, origin, is_new=is_new)
+    _tell(session, user, origin, is_new=is_new)
     return opened_at
+
+
+def _log(session: Session, user: User, origin: Origin, *, is_new: bool) -> None:
+    """Log the entries of the record that a statement has written."""
+    for event in (Event.LOGIN, Event.NEW_DEVICE) if is_new else (Event.LOGIN,):
+        facts = {"user": user.pk, "actor": user.pk, "app": session.app_id}
+        log_entry(event.value, event.outcome.value, session=session.pk, origin=origin, **facts)
+
+
+def _tell(session: Session, user: User, origin: Origin, *, is_new: bool) -> None:
+    """Record and mail what is unusual about a log-in: its location, a recovery code, a new device.
+
+    Args: is_new: whether the device is new to the user. This is on record already.
+    """
+    judge_login(session, origin=origin)
+    if user.shown_factor is Kind.RECOVERY_CODE:
+        note_recovery_code(user, origin=origin)
+    if settings.NEW_DEVICE_MAIL and (is_new or session.judgement):
+        after_commit(mail_login, session, is_new)
+
+
+def _take_back(user: User) -> None:
+    """Take back the attempt that was counted before the user's password was checked."""
+    if user.attempt is not None:
+        user.attempt.take_back()
+        user.attempt = None
 
 
 def _session(app: App, origin: Origin, *, platform: str = "", **fields: Any) -> Session:

@@ -31,6 +31,9 @@ class AccountChange(StrEnum):
     USERNAME = "The user name was changed."
     PHONE_NUMBER = "The phone number was changed."
     PASSWORD = "The password was changed. All other log-ins have ended."
+    FACTOR_ENABLED = "A second factor was switched on. A log-in now also needs a code from an authenticator app."
+    FACTOR_DISABLED = "The second factor was switched off. A log-in needs only the password now."
+    RECOVERY_CODE = "A recovery code was used for a log-in. It does not work again."
     DELETED = "The account was deleted."
 
 
@@ -64,23 +67,28 @@ def mail_account_changed(address: str | None, *changes: AccountChange, by_staff:
         after_commit(_send_account_changed, address, changes, database_now(), by_staff)
 
 
-def mail_new_device(session: Session) -> None:
-    """Mail a user that they have logged in from a new device. Do nothing if they have no email.
+def mail_login(session: Session, is_new_device: bool) -> None:
+    """Mail a user that they have logged in from a new device or an unusual place. Do nothing if they have no email.
 
-    Args: session: the new session, with `user` and `app` loaded.
+    Args:
+        session: that of the log-in, with `user` and `app` loaded.
+        is_new_device: whether the user has never used the device before.
     """
     user = session.user
     if user is not None and user.email:
         system = session.platform if session.platform in SYSTEMS else None
-        subject = f"New log-in to your {settings.SERVICE_NAME} account"
-        _send(user.email, "new_device", subject, session=session, system=system)
+        # No client has sent the location: it is from the file at GEOIP_PATH.
+        where = f" from {session.location}" if session.location else ""
+        subject = f"New log-in to your {settings.SERVICE_NAME} account{where}"
+        _send(user.email, "login", subject, session=session, system=system, is_new_device=is_new_device)
 
 
 def _send_account_changed(address: str, changes: tuple[AccountChange, ...], at: datetime, by_staff: bool) -> None:
     subject = f"Your {settings.SERVICE_NAME} account has changed"
     context = {"changes": [change.value for change in changes], "at": at, "by_staff": by_staff}
     still_works = _ADDRESS_GONE.isdisjoint(changes)
-    _send(address, "account_changed", subject, still_works=still_works, **context)
+    is_locked_out = AccountChange.FACTOR_ENABLED in changes  # a new password alone does not let the user in
+    _send(address, "account_changed", subject, still_works=still_works, is_locked_out=is_locked_out, **context)
 
 
 def _mail_code(user: User, purpose: Purpose, subject: str, code: str) -> None:

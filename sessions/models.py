@@ -13,6 +13,7 @@ from users.models import App, Device, DeviceToken, User
 
 USER_AGENT_LENGTH = 512
 PLATFORM_LENGTH = 100
+LOCATION_LENGTH = 100
 
 
 class EndReason(models.TextChoices):
@@ -30,6 +31,15 @@ class EndReason(models.TextChoices):
     OVER_LIMIT = "over_limit", "the user had more sessions than the app allows"
     REFRESH_REUSED = "refresh_reused", "a refresh token was used twice"
     RESTORED = "restored", "a backup was restored"
+
+
+class Judgement(models.TextChoices):
+    """What is unusual about where a log-in came from. Stored and logged: add values, never rename one."""
+
+    # The user has logged in before, but never from this country.
+    NEW_COUNTRY = "new_country", "new country"
+    # Nobody travels so far in the time since the previous log-in.
+    TOO_FAST = "too_fast", "too fast"
 
 
 class Refusal(StrEnum):
@@ -115,6 +125,22 @@ class Session(models.Model):
         blank=True,
         help_text="The device's platform. Without a device, what the user agent says.",
     )
+    # Where `ip` is, according to the file at GEOIP_PATH: `sessions.geography`. NULL means unknown, and takes no space.
+    country = models.CharField(
+        max_length=2, null=True, blank=True, help_text="The country of the log-in: its ISO 3166-1 code."
+    )
+    country_name = models.CharField(max_length=LOCATION_LENGTH, null=True, blank=True)
+    city = models.CharField(max_length=LOCATION_LENGTH, null=True, blank=True)
+    # In degrees, rounded to a tenth, which is 11 km. They tell how far apart two log-ins are.
+    latitude = models.FloatField(null=True, blank=True)
+    longitude = models.FloatField(null=True, blank=True)
+    judgement = models.CharField(
+        max_length=20,
+        choices=Judgement.choices,
+        null=True,
+        blank=True,
+        help_text="What is unusual about where the log-in came from.",
+    )
     created_at = models.DateTimeField()
     last_seen_at = models.DateTimeField(help_text="When it was last used. Written every few minutes at most.")
     expires_at = models.DateTimeField()
@@ -198,6 +224,11 @@ class Session(models.Model):
     def is_app_level(self) -> bool:
         return self.user_id is None
 
+    @property
+    def location(self) -> str:
+        """Where the log-in came from, such as "Berlin, Germany"; "" if that is not known."""
+        return ", ".join(filter(None, (self.city, self.country_name or self.country)))
+
     def refusal(self, now: datetime) -> Refusal | None:
         """Return the first rule that refuses this session's tokens at ``now``, or None if it is live.
 
@@ -240,13 +271,14 @@ class Figure(models.Model):
 
     class Kind(models.TextChoices):
         LIVE = "live", "live sessions of an app on a platform, at the moment of the count"
+        COUNTRY = "country", "live sessions from a country, at the moment of the count"
         OPENED = "opened", "sessions opened that day"
         ENDED = "ended", "sessions ended that day for a reason"
 
     kind = models.CharField(max_length=10, choices=Kind.choices)
     day = models.DateField()
     app_id = models.CharField(max_length=24, blank=True)
-    label = models.CharField(max_length=PLATFORM_LENGTH, blank=True, help_text="The platform or the reason.")
+    label = models.CharField(max_length=PLATFORM_LENGTH, blank=True, help_text="The platform, country or reason.")
     count = models.PositiveBigIntegerField()
     counted_at = models.DateTimeField()
 

@@ -16,6 +16,7 @@ from users.credentials import check_own_password
 from users.errors import TooManyAttempts, WrongPassword
 from users.models import User
 from users.origin import Origin
+from users.second_factor.codes import Kind
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
@@ -49,6 +50,7 @@ class OwnPasswordView(PasswordChangeView):
             with transaction.atomic():
                 set_own_password(user, form.cleaned_data["new_password1"], origin=Origin.of(self.request))
                 user.refresh_from_db(fields=["password"])
+                user.shown_factor = Kind.EARLIER
                 # All sessions of the user have ended. This browser gets a new one; a copy of its old cookie is refused.
                 log_in(self.request, user)
         except WrongPassword:

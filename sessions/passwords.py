@@ -25,7 +25,8 @@ from users.record.events import Event
 from users.record.masking import masked_email
 from users.record.writing import record
 from users.reset_codes import count_request, forget_code, issue_code, try_code, use_up
-from users.throttling import Allowance, count_attempt, take_back
+from users.second_factor.enabling import has_factor
+from users.throttling import Allowance, count_attempt, keys_of, take_back
 from users.transactions import in_transaction
 
 
@@ -166,7 +167,7 @@ def reset_password(
     try:
         check_new_password(new_password, user=user, field="new_password")
     except PasswordRefused:
-        take_back(*attempt)
+        take_back(keys_of(*attempt))
         raise
     whose, new_hash = User.objects.filter(pk=user.pk), make_password(new_password)
 
@@ -176,8 +177,10 @@ def reset_password(
             # Every function that deletes codes locks the user's row first.
             whose.update(password=new_hash, email_verified=True)
             use_up(user, code)
-        # They forgot their password, so their failed log-ins must not make them wait now.
-        forgive_failures(user, caller=caller)
+        # They forgot their password, so their failed log-ins must not make them wait now. But wrong codes of a second
+        # factor still count. Otherwise a thief of the mailbox could guess on after each reset.
+        if not has_factor(user):
+            forgive_failures(user, caller=caller)
 
     change()
 

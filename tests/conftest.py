@@ -45,10 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
     django.setup()
 
-    from tests import database_clock, emptying
+    from tests import database_clock, emptying, log_secrets
 
     database_clock.install()
     emptying.install()
+    log_secrets.install()
 
     # A test holds its connection while it runs. On a busy machine, the pool could conclude that the server is silent.
     from zapauth.postgresql import pool
@@ -153,9 +154,22 @@ def _server(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def server(_server: Any, transactional_db: None) -> Any:
+def server(_server: Any, transactional_db: None) -> Iterator[Any]:
     """A real server with two workers on the test database. The database is emptied after each test."""
-    return _server
+    from tests import log_secrets
+
+    told_before = _server.log.stat().st_size
+    yield _server
+    log_secrets.check_output(_server.log.read_bytes()[told_before:].decode())
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_in_the_log() -> Iterator[None]:
+    """Fail the test if the project logs a secret meanwhile."""
+    from tests.log_secrets import WATCH
+
+    yield
+    WATCH.check()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from sessions import background
+from tests.log_secrets import WATCH
 from users.clients import create_app
 from users.credentials import OwaspArgon2
 from users.device_tokens import push_addresses_of
@@ -64,6 +65,7 @@ class InProcess:
         self, method: str, path: str, *, headers: dict[str, str] | None = None, content: bytes | str | None = None
     ) -> Reply:
         headers = {name.lower(): value for name, value in (headers or {}).items()}
+        WATCH.remember_request(headers, content)
         kind = headers.pop("content-type", "")
         response = self.client.generic(method, path, content or b"", content_type=kind, headers=headers)
         names = {name.lower(): value for name, value in response.headers.items()}
@@ -79,6 +81,7 @@ class Live:
     def __call__(
         self, method: str, path: str, *, headers: dict[str, str] | None = None, content: bytes | str | None = None
     ) -> Reply:
+        WATCH.remember_request(headers or {}, content)
         with closing(HTTPConnection(self.address, timeout=30)) as connection:
             connection.request(method, path, body=content, headers=headers or {})
             return _reply(connection.getresponse())

@@ -19,9 +19,11 @@ from django.conf import settings
 from django.db import connection
 
 from tests.environment import ROOT
+from tests.log_secrets import check_output
 
-# Settings that a server with DATABASE_URL needs to start. Commands need none of them.
-MAY_SERVE = {"ALLOWED_HOSTS": "127.0.0.1", "EMAIL_URL": "consolemail://"}
+# Settings that a server with DATABASE_URL needs to start. Commands need none of them. Mails would be in the output,
+# which is searched for secrets.
+MAY_SERVE = {"ALLOWED_HOSTS": "127.0.0.1", "EMAIL_URL": "dummymail://"}
 
 # Ports below the range from which the kernel takes ports of connections: a connection could take the port first.
 _PORTS = range(10_000, 32_768)
@@ -32,6 +34,7 @@ class RunningServer:
     base_url: str
     process: subprocess.Popen[bytes]
     log: Path
+    text: str = ""  # the whole output, once the server has stopped
 
     def workers(self) -> list[psutil.Process]:
         """Return the worker processes, without the helper process that Python starts beside them."""
@@ -67,6 +70,8 @@ def running_server(*options: str, **environment: str) -> Iterator[RunningServer]
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)
+        server.text = server.log.read_text()
+    check_output(server.text)
 
 
 def test_environment() -> dict[str, str]:

@@ -72,6 +72,22 @@ class CodeInvalid(UsersError):
     """The code is wrong, used, expired or unknown. The answer is the same for all four."""
 
 
+class SecondFactorRequired(UsersError):
+    """The password is right, but the log-in also needs a code of the user's second factor."""
+
+
+class SecondFactorInvalid(UsersError):
+    """The password is right, but the code of the second factor is wrong, used or expired."""
+
+
+class SecondFactorEnabled(UsersError):
+    """The user's second factor is on already. Its secret is neither shown again nor replaced."""
+
+
+class SecondFactorNotConfirmed(UsersError):
+    """The code does not fit the secret that is to be confirmed, or there is no such secret."""
+
+
 class TooManyAttempts(UsersError):
     """Too many attempts, right or wrong. `retry_after` is in seconds.
 
@@ -82,3 +98,7 @@ class TooManyAttempts(UsersError):
         super().__init__(retry_after)
         self.retry_after = retry_after
         self.used_up = used_up
+
+
+class TooManyCodes(TooManyAttempts):
+    """The password is right, but too many codes of the user's app were wrong. A recovery code still works."""

@@ -25,7 +25,10 @@ Reason = RefusedLogin.Reason
 # How many attempts of strangers may fail in an hour, for all identities together. Each budget has the name of its
 # allowance and the reasons that count.
 LOGINS, RESET_CODES = "login_everybody", "reset_try_everybody"
-BUDGETS = {LOGINS: (Reason.WRONG_PASSWORD, Reason.UNKNOWN_USER), RESET_CODES: (Reason.WRONG_CODE,)}
+BUDGETS = {
+    LOGINS: (Reason.WRONG_PASSWORD, Reason.UNKNOWN_USER, Reason.SECOND_FACTOR),
+    RESET_CODES: (Reason.WRONG_CODE,),
+}
 
 # One statement, on one row that all failures of the hour share. The commit does not wait for the disk, so that the
 # row is locked for a short time only. After a crash, the counts of the last moment may be lost, and nothing else.

@@ -1,4 +1,4 @@
-"""Encrypt secrets that have to be read again: app secrets and device tokens.
+"""Encrypt secrets that have to be read again: app secrets, device tokens and the secrets of second factors.
 
 The keys are derived from SECRET_KEY, which is not in the database. A dump of the database alone reveals nothing.
 """
@@ -18,6 +18,7 @@ class Purpose(StrEnum):
 
     APP_SECRET = "app shared secret"
     DEVICE_TOKEN = "device token"
+    SECOND_FACTOR = "second factor"
 
 
 class CannotUnseal(Exception):

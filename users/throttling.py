@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import ip_address, ip_network
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection
@@ -131,19 +132,36 @@ def count_attempt(*allowances: Allowance) -> None:
         raise TooManyAttempts(max(1, math.ceil(max(waits))), used_up=used_up)
 
 
-@tried_again
-def take_back(*allowances: Allowance, clear: Iterable[Allowance] = ()) -> None:
-    """Take back the attempt that was just counted, because it succeeded. The allowances ``clear`` start anew."""
+class Keys(NamedTuple):
+    """The keys of allowances from which an attempt is taken back. The statement locks the rows ``last`` last.
+
+    The rows ``cleared`` start anew.
+    """
+
+    all: list[str]
+    last: list[str]
+    cleared: list[str]
+
+
+NO_KEYS = Keys([], [], [])
+
+
+def keys_of(*allowances: Allowance, clear: Iterable[Allowance] = ()) -> Keys:
+    """Return the keys of ``allowances``, from which one attempt is taken back, and of ``clear``, which start anew."""
     if not settings.THROTTLING:
-        return
+        return NO_KEYS
     cleared = list(clear)
     given = [*allowances, *cleared]
-    _TAKE_BACK.fetch_all(
-        keys=[each.key for each in given],
-        last_keys=[each.key for each in given if each.is_counted_last],
-        cleared=[each.key for each in cleared],
-        alone=not connection.in_atomic_block,
-    )
+    last = [each.key for each in given if each.is_counted_last]
+    return Keys([each.key for each in given], last, [each.key for each in cleared])
+
+
+@tried_again
+def take_back(keys: Keys) -> None:
+    """Take back the attempt that was just counted, because it succeeded."""
+    if keys.all:
+        alone = not connection.in_atomic_block
+        _TAKE_BACK.fetch_all(keys=keys.all, last_keys=keys.last, cleared=keys.cleared, alone=alone)
 
 
 def forget_past() -> None:

@@ -1,6 +1,7 @@
 """Read values from the environment, and explain malformed ones. `zapauth.settings` uses it."""
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 
 import environ
@@ -32,6 +33,14 @@ class Environment(environ.Env):
         if not text.isascii() or not text.isdigit() or int(text) < at_least:
             raise ImproperlyConfigured(f"{name} is a whole number, {at_least} or more; it can't be {text!r}.")
         return int(text)
+
+    def choice(self, name: str, default: str, among: Sequence[str]) -> str:
+        """One of the words in ``among``, in small or capital letters."""
+        words = {word.lower(): word for word in among}
+        text = self.text(name, default)
+        if text.lower() not in words:
+            raise ImproperlyConfigured(f"{name} is one of {', '.join(among)}; it can't be {text!r}.")
+        return words[text.lower()]
 
     def switch(self, name: str, *, default: bool) -> bool:
         words = {"": default} | dict.fromkeys(_ON, True) | dict.fromkeys(_OFF, False)

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from io import StringIO
@@ -23,9 +24,13 @@ import django
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
 
+from zapauth import logs
+
 if TYPE_CHECKING:
     from sessions.restore.guard import RestoreGuard
     from zapauth.server.supervisor import RestartingServer
+
+logger = logging.getLogger("zapauth.server")
 
 
 def main() -> int:
@@ -42,14 +47,26 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         django.setup()
+        logs.log_uncaught()
         with running(), watched():
             _serve(demo=options.demo, reload=options.reload)
     except (EmbeddedPostgresError, ImproperlyConfigured, _CannotServe) as error:
-        print(f"zapauth: {error}", file=sys.stderr)
+        _tell(logging.CRITICAL, f"zapauth: {error}")
         return 1
     except KeyboardInterrupt:
         pass
     return 0
+
+
+def _tell(level: int, text: str) -> None:
+    """Tell the operator something about the start: in the log with LOG_FORMAT=json, otherwise in plain lines."""
+    from django.conf import settings
+
+    # Without readable settings it is not known that somebody wants JSON.
+    if settings.configured and settings.LOG_FORMAT == logs.JSON:
+        logger.log(level, "%s", text.strip())
+    else:
+        print(text, file=sys.stderr if level > logging.INFO else sys.stdout, flush=True)
 
 
 class _CannotServe(Exception):
@@ -83,18 +100,23 @@ def _serve(*, demo: bool, reload: bool) -> None:
     prepared = demonstration.prepare() if demo else None
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
     text = demonstration.banner(prepared, url=f"http://{host}:{settings.PORT}", asked=demo)
+    # A demo's text has its secrets in it, and commands to paste. It is for the terminal, and not for the log.
+    tell = partial(print, text, flush=True) if demo else partial(_tell, logging.INFO, text)
     _close_connections()
 
-    _serve_with_jobs(_make_server(reload=reload), guard, banner=text)
+    _serve_with_jobs(_make_server(reload=reload), guard, tell=tell)
 
 
 def _check_settings() -> None:
     from django.core.management import CommandError, call_command
 
+    said = StringIO()
     try:
-        call_command("check", stdout=StringIO())
+        call_command("check", stdout=StringIO(), stderr=said)
     except CommandError as error:
         raise _CannotServe(str(error)) from error
+    if warnings := said.getvalue().strip():
+        _tell(logging.WARNING, warnings)
 
 
 def _check_database_answers() -> None:
@@ -153,12 +175,13 @@ def _make_server(*, reload: bool) -> "RestartingServer":
         workers=settings.WORKERS,
         workers_kill_timeout=10,
         log_level=LogLevels.warning,
+        log_dictconfig=logs.settings_of_granian(settings.LOG_FORMAT),
         reload=reload,
         reload_paths=[settings.BASE_DIR / name for name in ("zapauth", "sessions", "users")] if reload else None,
     )
 
 
-def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, banner: str) -> None:
+def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, tell: Callable[[], None]) -> None:
     """Serve, and run the background jobs meanwhile. Raises: _CannotServe, if they detect a restored backup."""
     from sessions.bulk.resume import LeftRuns
     from sessions.restore.guard import Watcher
@@ -167,7 +190,7 @@ def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, banne
 
     # Not an event: a worker that is killed while it sets an event may leave it locked, and block the next worker.
     ready = multiprocessing.Semaphore(0)
-    threading.Thread(target=_print_when, args=[ready, banner], daemon=True).start()
+    threading.Thread(target=_tell_when, args=[ready, tell], daemon=True).start()
     sweeper, left_runs, watcher = Sweeper(), LeftRuns(), Watcher(guard)
     for thread in (sweeper, left_runs, watcher):
         thread.start()
@@ -181,10 +204,10 @@ def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, banne
             raise _CannotServe(str(watcher.restored))
 
 
-def _print_when(ready: Semaphore, text: str) -> None:
-    """Print ``text`` when the first worker accepts connections."""
+def _tell_when(ready: Semaphore, tell: Callable[[], None]) -> None:
+    """Call ``tell`` when the first worker accepts connections."""
     ready.acquire()
-    print(text, flush=True)
+    tell()
 
 
 def _check_address_is_free(host: str, port: int) -> None:

@@ -74,6 +74,10 @@ SERVICE_ROOT = env.str("SERVICE_ROOT", default="")
 # Our own backend signs (sessions.tokens.jwt). Without these values simplejwt's backend would sign with SECRET_KEY.
 SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "USER_ID_CLAIM": "sub"}
 
+# A file, or a folder of files, that tells where an IP address is. None: log-ins have no location and are not judged.
+_geoip = env.text("GEOIP_PATH")
+GEOIP_PATH = Path(_geoip).resolve() if _geoip else None
+
 # --- attempts -----------------------------------------------------------------------------------
 THROTTLING = env.switch("THROTTLING", default=True)
 # Times and seconds. For logins only failures count, for the others every call. A known place is a device or a network
@@ -86,6 +90,7 @@ THROTTLE_RATES = env.rates(
         "login_anywhere": (100, 60 * 60),  # for one identity; NIST SP 800-63B §5.2.2 allows a hundred
         "login_address": (300, 15 * 60),  # from one address, which a whole office may share
         "login_everybody": (20_000, 60 * 60),  # for all identities together, in one hour of the clock
+        "second_factor": (20, 24 * 60 * 60),  # wrong codes of one user's app, with the right password
         "reset": (5, 60 * 60),  # codes mailed to one identity, to reset a password or to verify an email
         "reset_known": (5, 60 * 60),  # codes mailed to one user who asks from one known place
         "reset_staff": (30, 60 * 60),  # codes that one member of staff has mailed
@@ -265,13 +270,17 @@ if HTTPS:
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", ["text", "json"])
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "zapauth.request_facts.RequestIdFilter"}},
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} [{request_id}] {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "formatters": {
+        "text": {"()": "zapauth.logs.TextFormatter"},
+        "json": {"()": "zapauth.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         # A 4xx is an error of the client, and the answer says what is wrong.

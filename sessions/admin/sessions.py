@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from unfold.decorators import display
 
 from sessions.admin.list_filters import LIST_FILTERS
@@ -20,7 +22,7 @@ from users.clock import DatabaseNow
 @admin.register(Session)
 class SessionAdmin(EndsSessions):
     when_empty = "Sessions appear when users log in. To see some, run: manage.py demo"
-    list_display = ["who", "state", "app", "on", "address", "created", "last_seen", "ended"]
+    list_display = ["who", "state", "app", "on", "address", "location", "created", "last_seen", "ended"]
     list_filter = LIST_FILTERS
     list_select_related = ["user", "app", "device"]
     list_per_page = 100
@@ -46,6 +48,10 @@ class SessionAdmin(EndsSessions):
     def address(self, session: Session) -> str | None:
         return session.ip
 
+    @admin.display(description="location")
+    def location(self, session: Session) -> str | None:
+        return render_to_string("sessions/_location.html", {"session": session}) if session.location else None
+
     @admin.display(description="created (UTC)")
     def created(self, session: Session) -> datetime:
         return session.created_at
@@ -57,6 +63,10 @@ class SessionAdmin(EndsSessions):
     @admin.display(description="ended (UTC)")
     def ended(self, session: Session) -> datetime | None:
         return session.ended_at
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        hidden = {"location"} if settings.GEOIP_PATH is None else set()
+        return [name for name in super().get_list_display(request) if name not in hidden]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         # `state_of` needs the time. As an annotation it costs no extra query per row.

@@ -9,6 +9,8 @@ from sessions.liveness import live_sessions
 from sessions.models import Session
 from users.clock import database_now
 from users.models import DeviceToken, OneTimeCode, User
+from users.second_factor.enabling import has_factor
+from users.second_factor.recovery import count_recovery_codes
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,12 @@ def credentials_of(user: User) -> list[Credential]:
 
 def _passwords(user: User) -> list[Credential]:
     active = user.is_active and user.deleted_at is None
-    return [Credential("password", "opens new sessions")] if active and user.has_usable_password() else []
+    if not (active and user.has_usable_password()):
+        return []
+    opens = "opens new sessions"
+    if has_factor(user):
+        opens += f", with a code of the second factor or one of {count_recovery_codes(user)} recovery codes"
+    return [Credential("password", opens)]
 
 
 def _sessions(user: User) -> list[Credential]:

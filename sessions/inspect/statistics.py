@@ -9,11 +9,12 @@ since the last count, with an index.
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Max
 
 from sessions.ids import first_id, start_of
-from sessions.models import Figure, Session
+from sessions.models import PLATFORM_LENGTH, Figure, Session
 from users.clock import database_now
 from users.models import App
 
@@ -45,8 +46,10 @@ def count_figures(*, anew: bool = False) -> None:
             _keep(day, now, list(_of_day(day)))
     live = Session.objects.filter(ended_at=None).values_list("app_id", "platform").annotate(n=Count("pk"))
     rows = [(Figure.Kind.LIVE, app, platform, n) for app, platform, n in live.order_by()]
+    if settings.GEOIP_PATH is not None:
+        rows += _countries()
     with transaction.atomic():
-        Figure.objects.filter(kind=Figure.Kind.LIVE).delete()
+        Figure.objects.filter(kind__in=(Figure.Kind.LIVE, Figure.Kind.COUNTRY)).delete()
         _keep(now.date(), now, rows)
 
 
@@ -95,6 +98,12 @@ def ended_by_day() -> dict[date, dict[str, int]]:
 
 def _active_apps() -> list[str]:
     return list(App.objects.filter(is_active=True).values_list("pk", flat=True))
+
+
+def _countries() -> Iterator[tuple[Figure.Kind, str, str, int]]:
+    live = Session.objects.filter(ended_at=None, country__isnull=False).values_list("country")
+    for code, name, count in live.annotate(name=Max("country_name"), n=Count("pk")).order_by():
+        yield Figure.Kind.COUNTRY, "", f"{code} {name or code}"[:PLATFORM_LENGTH], count
 
 
 def _of_day(day: date) -> Iterator[tuple[Figure.Kind, str, str, int]]:

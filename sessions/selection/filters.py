@@ -121,6 +121,24 @@ class Filters:
             ),
         )
     )
+    # ISO 3166-1 codes.
+    countries: tuple[str, ...] | None = _declare(
+        AnyOf(
+            label="Country",
+            plural="Countries",
+            condition=lambda codes: Q(country__in=codes),
+            check=values.check_countries,
+            options=[
+                Values(
+                    "--country",
+                    "CODE",
+                    "the country of the log-in: its ISO 3166-1 code, such as DE (needs GEOIP_PATH)",
+                    read=values.country_codes,
+                )
+            ],
+            in_list=ListParameter(name="country", title="country", choices=parameters.countries),
+        )
+    )
     # In CIDR form.
     networks: tuple[str, ...] | None = _declare(
         AnyOf(

@@ -153,6 +153,14 @@ def platforms() -> list[tuple[str, str]]:
     return [(platform, platform) for platform in found[:MOST_CHOICES]]
 
 
+def countries() -> list[tuple[str, str]]:
+    """Return code and name of the countries of live sessions, the most frequent ones first."""
+    rows = Figure.objects.filter(kind=Figure.Kind.COUNTRY).order_by("-count", "label")
+    # `sessions.inspect.statistics` writes the label: code and name.
+    found = [label.split(" ", 1) for label in rows.values_list("label", flat=True)[:MOST_CHOICES]]
+    return [(each[0], each[-1]) for each in found]
+
+
 def reasons() -> list[tuple[str, str]]:
     return [(reason.value, reason.label) for reason in EndReason]
 

@@ -128,6 +128,12 @@ def networks_in_cidr(texts: list[str]) -> list[str]:
         raise SelectionError(f"{error}.") from error
 
 
+def country_codes(texts: list[str]) -> list[str]:
+    codes = [text.strip().upper() for text in texts]
+    check_countries(tuple(codes))
+    return codes
+
+
 def role_ids(texts: list[str]) -> list[str]:
     longest = User._meta.get_field("role_id").max_length or 0
     for text in texts:
@@ -174,6 +180,12 @@ def check_networks(networks: tuple[str, ...]) -> None:
             plain_network(network)
         except ValueError as error:
             raise SelectionError(f"No address and no network: {error}.") from error
+
+
+def check_countries(codes: tuple[str, ...]) -> None:
+    for code in codes:
+        if not re.fullmatch("[A-Z]{2}", code):
+            raise SelectionError(f"{code[:80]!r} is not the code of a country, such as DE.")
 
 
 def check_idle_time(time: timedelta) -> None:

@@ -37,10 +37,9 @@ def build(model: type[M], names: list[str], values: Iterator[Any]) -> M:
 
 
 # Columns that only staff's pages or a log-in read.
-_SESSION = columns(
-    Session,
-    without=frozenset({"ip", "user_agent", "ended_by_id", "ended_ip", "ended_request_id", "end_reason", "bulk_run_id"}),
-)
+_LOCATION = {"country", "country_name", "city", "latitude", "longitude", "judgement"}
+_ENDED = {"ended_by_id", "ended_ip", "ended_request_id", "end_reason", "bulk_run_id"}
+_SESSION = columns(Session, without=frozenset({"ip", "user_agent", *_LOCATION, *_ENDED}))
 _APP = columns(App, without=frozenset({"key_hash", "created_at"}))
 _USER = columns(User, without=frozenset({"password", "password_changed_at"}))
 _COLUMNS = ", ".join(
@@ -54,7 +53,16 @@ FIND_SESSION = Statement(f"""
 LEFT JOIN users_user u ON u.id = s.user_id
     WHERE s.id = %(id)s
 """)  # noqa: S608  # names of columns
-_LOCK_FOR_LOGIN = Statement(f"""
+_LOCK_ON_DEVICE = Statement(f"""
+   SELECT clock_timestamp(), {_COLUMNS}
+     FROM user_sessions_session s
+     JOIN users_app a ON a.id = s.app_id
+LEFT JOIN users_user u ON u.id = s.user_id
+    WHERE s.device_id = %(device)s AND s.ended_at IS NULL
+    ORDER BY s.id
+      FOR NO KEY UPDATE OF s
+""")  # noqa: S608  # names of columns
+_LOCK_ON_DEVICE_AND_IN_APP = Statement(f"""
    SELECT clock_timestamp(), {_COLUMNS}
      FROM user_sessions_session s
      JOIN users_app a ON a.id = s.app_id
@@ -76,12 +84,20 @@ def find_session(session_id: UUID) -> Session | None:
     return _session(row) if row else None
 
 
-def lock_for_login(*, device_id: str | None, user_id: str | None, app_id: str) -> dict[UUID, Session]:
-    """Lock the open sessions on that device, and those of that user in that app. None means no device or no user.
+def lock_on_device(device_id: str | None) -> dict[UUID, Session]:
+    """Lock the open sessions on that device.
 
     Returns: the sessions by id, each with its `app`, its `user` and `checked_at`, the database's time.
     """
-    rows = _LOCK_FOR_LOGIN.fetch_all(device=device_id, user=user_id, app=app_id)
+    return _by_id(_LOCK_ON_DEVICE.fetch_all(device=device_id))
+
+
+def lock_on_device_and_in_app(device_id: str | None, *, user_id: str, app_id: str) -> dict[UUID, Session]:
+    """Lock the open sessions on that device, and those of that user in that app. Returns: like `lock_on_device`."""
+    return _by_id(_LOCK_ON_DEVICE_AND_IN_APP.fetch_all(device=device_id, user=user_id, app=app_id))
+
+
+def _by_id(rows: list[Row]) -> dict[UUID, Session]:
     return {session.pk: session for session in map(_session, rows)}
 
 

@@ -28,6 +28,7 @@ _NOTE_LOGIN = Statement("""
           latitude = COALESCE(%(latitude)s::float8, latitude),
           longitude = COALESCE(%(longitude)s::float8, longitude)
     WHERE id = %(user)s AND password = %(password)s AND is_active AND deleted_at IS NULL
+      AND second_factor_since IS NOT DISTINCT FROM %(second_factor_since)s::timestamptz
 RETURNING last_login, ip_addresses, user_agents, latitude, longitude
 """)
 _GIVE_ADDRESS = Statement("""
@@ -51,11 +52,13 @@ RETURNING last_seen_at, expires_at, authenticated_at
 def note_login(user: User, *, origin: Origin, latitude: float | None = None, longitude: float | None = None) -> bool:
     """Lock ``user`` and store the time, IP address, user agent and location of their log-in.
 
-    Returns: False, when they may not log in any more, or their password has changed since they were loaded.
+    Returns: False, when they may not log in any more, or when their password or whether they have a second factor has
+        changed since they were loaded.
     """
     noted = _NOTE_LOGIN.fetch_all(
         user=user.pk,
         password=user.password,
+        second_factor_since=user.second_factor_since,
         ip=origin.ip,
         user_agent=origin.user_agent[:USER_AGENT_LENGTH],
         latitude=latitude,

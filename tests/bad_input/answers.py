@@ -29,6 +29,9 @@ BUDDY_ERRORS = {
 }
 
 
+WITHOUT_TOKEN = {"token_missing", "invalid_credentials", "two_factor_required", "two_factor_invalid"}
+
+
 def zap_error(reply: "Reply") -> tuple[int, str]:
     """Return status and code of a ZAP error. Fails if it is incomplete."""
     body = reply.json
@@ -49,7 +52,7 @@ def zap_error(reply: "Reply") -> tuple[int, str]:
     challenge = reply.headers.get("www-authenticate", "")
     assert challenge.startswith('Bearer realm="zapauth"') == (reply.status == 401), reply
     # RFC 6750 §3.1: a request without a token gets no error code.
-    bad_token = reply.status == 401 and body["code"] not in ("token_missing", "invalid_credentials")
+    bad_token = reply.status == 401 and body["code"] not in WITHOUT_TOKEN
     assert ('error="invalid_token"' in challenge) == bad_token, reply
     return reply.status, body["code"]
 

@@ -7,7 +7,12 @@ from unittest import mock
 
 import pytest
 
-from zapauth.request_facts import RequestIdFilter
+from zapauth.request_facts import facts_of_request
+
+
+def _add_request_id(record: logging.LogRecord) -> bool:
+    record.request_id = facts_of_request().get("request_id", "-")
+    return True
 
 
 @contextmanager
@@ -16,12 +21,11 @@ def failing(
 ) -> Iterator[list[tuple[str, str, str]]]:
     """Make that function raise ``error``. Yields the list of log records, each as level, request id and exception."""
     logged: list[tuple[str, str, str]] = []
-    add_id = RequestIdFilter()
-    caplog.handler.addFilter(add_id)
+    caplog.handler.addFilter(_add_request_id)
     try:
         with mock.patch(place, side_effect=error("the inner secret")), caplog.at_level(logging.ERROR):
             yield logged
         bugs = [record for record in caplog.records if record.exc_info]
-        logged += [(bug.levelname, bug.request_id, str(bug.exc_info[1])) for bug in bugs]
+        logged += [(bug.levelname, getattr(bug, "request_id", "-"), str(bug.exc_info[1])) for bug in bugs]
     finally:
-        caplog.handler.removeFilter(add_id)
+        caplog.handler.removeFilter(_add_request_id)

@@ -3,11 +3,15 @@
 from collections.abc import Iterable
 from typing import Any
 
+import pyotp
 import pytest
 
 from tests.bad_input.calls import Route
 from tests.bad_input.dialects import BUDDY, ZAP, Dialect
 from tests.phones import PASSWORD, new_name
+from users.clock import database_now
+from users.models import User
+from users.second_factor.enabling import begin
 
 NEW_PASSWORD = "another-horse-2"
 _ZAP = "zapauth.zap.viewsets"
@@ -33,6 +37,13 @@ def _zap_login(phone: Any) -> dict[str, Any]:
 def _zap_password(phone: Any) -> dict[str, Any]:
     given = {"userId": phone.user_id, "email": f"{phone.username}@example.org"}
     return given | {"oldPassword": PASSWORD, "newPassword": NEW_PASSWORD}
+
+
+def _zap_factor(phone: Any) -> dict[str, Any]:
+    """Make a secret for the phone's user and return the body that confirms it."""
+    user = User.objects.get(pk=phone.user_id)
+    code = pyotp.TOTP(begin(user).base32).at(database_now())
+    return {"token": code, "endOthers": False}
 
 
 def _description(phone: Any) -> dict[str, Any]:
@@ -86,7 +97,7 @@ ROUTES = [
     Route(
         *(ZAP, "login", "POST", "/v1/login", _zap_login),
         required=("identity", "password"),
-        optional=("deviceToken",),
+        optional=("deviceToken", "twoFaToken"),
         within=f"{_ZAP}.log_in_with_refresh",
     ),
     Route(
@@ -94,6 +105,27 @@ ROUTES = [
         lambda phone: {"email": f"{phone.username}@example.org", "password": PASSWORD},
         required=("email", "password"),
         within=f"{_ZAP}.get_user_by_identity",
+    ),
+    Route(
+        *(ZAP, "enable 2fa", "POST", "/v1/users/{own}/enable2fa", _confirmed),
+        optional=("password",),
+        token="access_token",
+        within=f"{_ZAP}.begin_factor",
+    ),
+    Route(
+        *(ZAP, "verify 2fa", "POST", "/v1/users/{own}/verify2FA", _zap_factor),
+        required=("token",),
+        optional=("endOthers",),
+        token="access_token",
+        within=f"{_ZAP}.confirm_factor",
+    ),
+    Route(
+        *(ZAP, "disable 2fa", "POST", "/v1/users/{own}/disable2fa"),
+        lambda _: {"password": PASSWORD, "endOthers": True},
+        required=("password",),
+        optional=("endOthers",),
+        token="access_token",
+        within=f"{_ZAP}.disable_factor",
     ),
     Route(
         *(ZAP, "refresh", "POST", "/v1/refresh"),
@@ -105,6 +137,11 @@ ROUTES = [
         *(ZAP, "own user", "GET", "/v1/users/token"),
         token="access_token",
         within="sessions.authentication.get_live_session",
+    ),
+    Route(
+        *(ZAP, "security record", "GET", "/v1/notification/security"),
+        token="access_token",
+        within=f"{_ZAP}.numbered_page",
     ),
     Route(
         *(ZAP, "users", "GET", "/v1/users"),

@@ -19,11 +19,16 @@ def dialect():
     return ZAP
 
 
+# Fields that are not only texts. The values are constants, so `is` tells 0 from False.
+NO_TEXTS = [0, 7, -1.5]
+MAY_BE = {"otp": NO_TEXTS, "token": NO_TEXTS[:2], "twoFaToken": NO_TEXTS[:2], "endOthers": [True, False]}
+
+
 @each(ROUTES)
 def test_a_field_that_is_no_text_or_cannot_be_stored_is_named(call, route, untouched, subtests):
-    no_texts = [0, 7, -1.5, 10**4000, *NO_TEXT, DEEP, *UNSTORABLE, "x" * 100_000, "\0" * 10_000, "é" * 5000]
+    no_texts = [*NO_TEXTS, 10**4000, *NO_TEXT, DEEP, *UNSTORABLE, "x" * 100_000, "\0" * 10_000, "é" * 5000]
     for field, value in itertools.product(route.required + route.optional, no_texts):
-        if field == "otp" and value in (0, 7, -1.5):  # may be a number
+        if any(value is each for each in MAY_BE.get(field, ())):
             continue
         with subtests.test(field=field, value=repr(value)[:30]):
             assert zap_fields(call.with_fields(**{field: value}).send()) == (400, "invalid_request", [field])
@@ -73,6 +78,9 @@ OUT_OF_BOUNDS = {
     "refreshToken": ["x" * 4097],
     "userId": ["x" * 25],
     "otp": ["x" * 65, 10**64],
+    "token": ["x" * 65, 10**6, -1],
+    "twoFaToken": ["x" * 65, 10**6, -1],
+    "endOthers": [None, "", "true", 1],
     "scope": ["THIS", "this ", "this,others", "global", "Scope.ALL"],
 }
 
@@ -112,7 +120,8 @@ HARMLESS = {
         *[{"roleId": value, "referralCode": value} for value in (None, [], {}, "\ud800", 10**4000)],
     ],
     "login": [
-        *[{"isApp": value, "twoFaToken": value} for value in (True, None, 7, [], {}, "\0")],
+        *[{"isApp": value} for value in (True, None, 7, [], {}, "\0")],
+        *[{"twoFaToken": value} for value in (None, 7, "", "123456")],
         {"deviceToken": None},
         {"deviceToken": ""},
     ],

@@ -15,7 +15,8 @@ from tests.commands.terminal import manage
 from tests.commands.test_logout import digest_in
 from tests.phones import BuddyPhone, InProcess, ZapPhone
 from users.clock import database_now
-from users.models import App, DeviceToken, OneTimeCode, User
+from users.models import App, DeviceToken, OneTimeCode, SecurityEvent, User
+from users.record.events import Event
 from users.reset_codes import issue_code
 
 HOUR = timedelta(hours=1)
@@ -89,6 +90,20 @@ def test_users_are_deleted_and_disabled_again_and_a_changed_password_is_gone(pho
     assert not User.objects.get(pk=phones["changed"].user_id).has_usable_password()
     for name in ("deleted", "disabled", "changed"):
         assert ZapPhone(InProcess()).log_in(name).status in (400, 401, 403)
+
+
+def test_the_correction_is_in_the_security_record(phones, record):
+    before = SecurityEvent.objects.count()
+    assert manage("restored --ended", str(record)).code == 0
+    entries = SecurityEvent.objects.order_by("pk")[before:]
+    run = str(BulkRun.objects.get().pk)
+    assert [(entry.event, entry.user_id, entry.details["run"]) for entry in entries] == [
+        (Event.BULK_ORDER, None, run),
+        (Event.USER_DELETED, phones["deleted"].user_id, run),
+        (Event.USER_DISABLED, phones["disabled"].user_id, run),
+        (Event.PASSWORD_CHANGED, phones["changed"].user_id, run),
+    ]
+    assert all("@" in entry.operator for entry in entries)
 
 
 def test_an_app_that_was_switched_off_is_off_again(phones, tmp_path):

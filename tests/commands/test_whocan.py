@@ -11,9 +11,11 @@ from sessions.inspect.credentials import credentials_of
 from sessions.models import Session
 from tests.commands.terminal import manage, shell
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, promote
+from tests.second_factor import give_factor
 from tests.sessions.staff import browser_of, is_in
 from users.models import App, DeviceToken, User
 from users.reset_codes import issue_code
+from users.second_factor.codes import use_code
 
 OF_A_PHONE = {"password", "access tokens", "refresh token", "device token"}
 
@@ -283,3 +285,10 @@ def test_an_identity_that_nobody_verified_does_not_hide_a_user_of_that_name(ann,
     assert "access tokens" in manage(f"whocan {name}").out
     User.objects.filter(username="thief").update(email_verified=True)
     assert ("access tokens" in manage(f"whocan {name}").out) is ("email" not in claim)
+
+
+def test_it_says_that_a_password_needs_a_code(ann):
+    _, codes = give_factor(ann.user_id)
+    use_code(User.objects.get(pk=ann.user_id), codes[0])
+    password = next(each for each in manage(f"whocan {ann.user_id} --json").json if each["kind"] == "password")
+    assert password["detail"] == "opens new sessions, with a code of the second factor or one of 9 recovery codes"

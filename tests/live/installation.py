@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.environment import ROOT, SETTINGS_NAMES
+from tests.log_secrets import check_output
 from tests.phones import BuddyPhone, Live, ZapPhone
 from tests.servers import RunningServer, free_port, wait_until_it_listens
 from zapauth.local.embedded_postgres import _Server, socket_folder
@@ -28,7 +29,8 @@ class Installation:
     def environment(self, **more: str) -> dict[str, str]:
         ours = SETTINGS_NAMES | {"DJANGO_SETTINGS_MODULE"}
         kept = {name: value for name, value in os.environ.items() if name not in ours}
-        return kept | {"DATA_DIR": str(self.data), "PORT": str(self.port)} | more
+        ours_now = {"DATA_DIR": str(self.data), "PORT": str(self.port), "EMAIL_URL": "dummymail://"}
+        return kept | ours_now | more
 
     def manage(self, *words: str, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
         return self._python("manage.py", *words, stdin=stdin, **environment)
@@ -68,6 +70,7 @@ class Installation:
         finally:
             process.terminate()
             process.wait(60)
+        check_output(log.read_text())
 
     def postgres(self, program: str, *words: str | Path) -> str:
         """Run one of PostgreSQL's own client programs, of the same version as the server."""

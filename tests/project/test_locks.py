@@ -4,11 +4,12 @@ import re
 from contextlib import contextmanager
 from types import SimpleNamespace
 
+import pyotp
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from sessions import accounts, devices, login, logout, passwords, sessions_of_user, timeouts, verification
+from sessions import accounts, devices, factor, login, logout, passwords, sessions_of_user, timeouts, verification
 from sessions.authentication import get_live_session
 from sessions.bulk import orders, runs
 from sessions.models import BulkRun, Session
@@ -19,22 +20,28 @@ from sessions.tokens.jwt import AnyAccessToken
 from tests.environment import ROOT
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name
 from users.clients import create_app, get_admin_app, get_zap_app
+from users.credentials import Attempt
 from users.models import App, User
 from users.origin import Origin
 from users.reset_codes import Purpose, issue_code
+from users.second_factor.enabling import begin, confirm
+from users.second_factor.enabling import disable as disable_factor_of
 from users.statement import Statement
+from users.throttling import Allowance
 
 TABLES = {
     "users_app": "app",
     "users_user": "user",
     "users_onetimecode": "code",
+    "users_secondfactor": "factor",
+    "users_recoverycode": "factor",
     "user_sessions_bulkrun": "run",
     "user_sessions_session": "session",
     "users_device": "device",
     "users_devicetoken": "address",
     "users_throttle": "throttle",
 }
-ORDER = list(TABLES.values())
+ORDER = list(dict.fromkeys(TABLES.values()))
 HERE = Origin(ip="192.0.2.1")
 HELD = """
 SELECT c.relname, bool_or(l.mode = 'RowExclusiveLock')
@@ -73,7 +80,9 @@ class Locks:
         """Return whether a statement locks existing rows. An INSERT and a foreign key don't count."""
         if writes and re.search(rf'(UPDATE|DELETE FROM) "?{table}\b|INTO "?{table}\b.*DO UPDATE', sql, re.DOTALL):
             return True
-        return table in sql and bool(re.search("FOR (NO KEY )?UPDATE", sql))
+        # After OF stands a table's name or an alias. With an alias, each table of the statement counts.
+        locked = re.findall(r"FOR (?:NO KEY )?UPDATE(?: OF (\w+))?", sql)
+        return table in sql and any(name == table or name not in TABLES for name in locked)
 
 
 @contextmanager
@@ -120,7 +129,8 @@ def people(transactional_db, settings):
 
 
 def zap_log_in(its):
-    login.log_in_with_refresh(its.anna_user, app=get_zap_app(), device_token="of anna", origin=HERE)
+    with transaction.atomic():  # by itself it is one statement, and commits at once
+        login.log_in_with_refresh(its.anna_user, app=get_zap_app(), device_token="of anna", origin=HERE)
 
 
 def zap_log_in_over_the_limit(its):
@@ -130,6 +140,7 @@ def zap_log_in_over_the_limit(its):
 
 
 def buddy_log_in(its):
+    its.ben_user.attempt = Attempt((Allowance("login", "ben"),), ())
     login.log_in_on_device(its.ben_user, current=authenticated(its.ben), origin=HERE)
 
 
@@ -234,6 +245,29 @@ def delete(its):
     accounts.delete_user(user.pk, actor=user, current=authenticated(phone), origin=HERE)
 
 
+def begin_factor(its):
+    its.anna.log_in(its.anna.username)
+    factor.begin_factor(its.anna.user_id, actor=its.anna_user, current=authenticated(its.anna), origin=HERE)
+
+
+def confirm_factor(its):
+    user = User.objects.get(pk=its.anna.user_id)
+    code = pyotp.TOTP(begin(user).base32).at(timezone.now())
+    phone, current = ZapPhone(InProcess(), device_token="of both"), authenticated(its.anna)
+    phone.log_in(its.anna.username)
+    factor.confirm_factor(user.pk, code=code, end_others=True, actor=user, current=current, origin=HERE)
+    disable_factor_of(user)
+
+
+def disable_factor(its):
+    user = User.objects.get(pk=its.anna.user_id)
+    its.anna.log_in(its.anna.username)
+    phone, current = ZapPhone(InProcess(), device_token="of both"), authenticated(its.anna)
+    phone.log_in(its.anna.username)
+    confirm(user, pyotp.TOTP(begin(user).base32).at(timezone.now()))
+    factor.disable_factor(user.pk, password=PASSWORD, end_others=True, actor=user, current=current, origin=HERE)
+
+
 def restore(its):
     phone = ZapPhone(InProcess(), device_token="of dora").sign_up()
     now = timezone.now()
@@ -264,6 +298,9 @@ ACTS = {
     "sessions.passwords.reset_password": reset_password,
     "sessions.verification.verify_email": verify,
     "sessions.accounts.delete_user": delete,
+    "sessions.factor.begin_factor": begin_factor,
+    "sessions.factor.confirm_factor": confirm_factor,
+    "sessions.factor.disable_factor": disable_factor,
     "sessions.restore.undo.refuse_undone": restore,
 }
 

@@ -16,6 +16,10 @@ def test_every_test_that_the_page_names_exists():
 
 
 def test_every_row_names_a_test():
-    rows = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith(("| ---", "| attack"))]
+    rows = [
+        line
+        for line in TEXT.splitlines()
+        if line.startswith("| ") and not line.startswith(("| ---", "| attack", "| ASVS"))
+    ]
     for row in rows:
         assert ".py" in row.rsplit("|", 2)[-2], row

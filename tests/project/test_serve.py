@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.environment import ROOT, SETTINGS_NAMES
+from tests.log_secrets import check_output
 from tests.servers import MAY_SERVE, RunningServer, free_port, ping, wait_until_it_listens
 from tests.waiting import wait_until
 from zapauth.local.embedded_postgres import EmbeddedPostgresError, _only_one, _Server
@@ -79,6 +80,8 @@ def serving(data, tmp_path, **more):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
         process.wait(60)
+    # The text for the operator has the demo's secrets in it. The log has none.
+    check_output("\n".join(line for line in log.read_text().splitlines() if re.match(r"\d{4}-\d\d-\d\d ", line)))
 
 
 def processes_of(data):

@@ -8,6 +8,7 @@ from sessions.devices import open_device_session
 from sessions.models import Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
 from tests.schema.document import document
+from tests.second_factor import Authenticator, log_in_with
 from users.models import App, User
 from users.origin import Origin
 
@@ -54,6 +55,9 @@ ATTEMPTS = {
     "DELETE /v1/users/{id}": lambda _: {"password": PASSWORD},
     "POST /v1/users/{id}/sessions/logout": lambda _: {"scope": "others", "password": PASSWORD},
     "DELETE /v1/users/{id}/sessions/{sid}": lambda _: {"password": PASSWORD},
+    "POST /v1/users/{id}/enable2fa": lambda _: {"password": PASSWORD},
+    "POST /v1/users/{id}/verify2FA": lambda _: {"token": "123456"},
+    "POST /v1/users/{id}/disable2fa": lambda _: {"password": PASSWORD},
     "PATCH /users/{id}": lambda _: {"username": "another", "password": PASSWORD},
     "PATCH /users/me": lambda _: {"username": "another", "password": PASSWORD},
     "DELETE /users/{id}": lambda _: {"password": PASSWORD},
@@ -80,14 +84,18 @@ def test_the_operations_that_count_attempts_are_those_that_have_a_429():
 
 @pytest.fixture
 def ask_late(zap, buddy):
-    """Make a call that checks the password: the login is too long ago, and the call is about another user."""
+    """Make a call that checks the password: the login is too long ago, and the call is about another user.
+
+    The calls about a second factor are about one's own.
+    """
 
     def ask(operation, body):
         method, path = operation.split()
         phone, other = (zap, buddy) if path.startswith("/v1/") else (buddy, zap)
         User.objects.filter(pk=phone.user_id).update(is_staff=True, is_superuser=True)
         Session.objects.update(authenticated_at=None)
-        ids = {"id": other.user_id, "sid": Session.objects.get(user=other.user_id).pk}
+        target = phone if "2fa" in path.lower() else other
+        ids = {"id": target.user_id, "sid": Session.objects.get(user=other.user_id).pk}
         token = None if operation == "POST /v1/users" else phone.access_token  # staff may register any number of users
         reply = phone.call(method, path.format(**ids), body(phone), token=token)
         assert conforms(reply, method, path)
@@ -103,6 +111,7 @@ def test_too_many_attempts_are_answered_as_documented(operation, ask_late, setti
 
 
 CONFIRMED = [operation for operation in ATTEMPTS if "/users/" in operation and "word" not in operation]
+CONFIRMED = [each for each in CONFIRMED if not each.endswith(("verify2FA", "disable2fa"))]
 
 
 @pytest.mark.parametrize("operation", [each for each in CONFIRMED if not each.endswith("/login")])
@@ -110,6 +119,27 @@ def test_a_missing_and_a_wrong_password_are_answered_as_documented(operation, as
     missing = ask_late(operation, lambda phone: ATTEMPTS[operation](phone) | {"password": None})
     wrong = ask_late(operation, lambda phone: ATTEMPTS[operation](phone) | {"password": "wrong"})
     assert (missing.status, wrong.status) == ((403, 422) if "/v1/" in operation else (403, 403))
+
+
+def test_the_answers_about_a_second_factor_are_as_documented(zap):
+    path = f"/v1/users/{zap.user_id}"
+    for action, body, status in (
+        ("enable2fa", None, 200),
+        ("verify2FA", {"token": "x"}, 422),
+        ("disable2fa", {"password": "wrong"}, 422),
+        ("disable2fa", {"password": PASSWORD}, 200),
+    ):
+        assert zap.ask("POST", f"{path}/{action}", body).status == status
+        assert conforms(zap.last, "POST", f"/v1/users/{{id}}/{action}")
+    app = Authenticator(zap.ask("POST", f"{path}/enable2fa").json["data"]["base32Secret"])
+    assert zap.ask("POST", f"{path}/verify2FA", {"token": app.code(step=-1)}).status == 200
+    assert conforms(zap.last, "POST", "/v1/users/{id}/verify2FA")
+    for action, body in (("enable2fa", None), ("verify2FA", {"token": app.code()})):
+        assert zap.ask("POST", f"{path}/{action}", body).status == 422
+        assert conforms(zap.last, "POST", f"/v1/users/{{id}}/{action}")
+    for code, status in ((None, 401), (app.wrong_code(), 401), (app.code(), 200)):
+        assert log_in_with(zap, PASSWORD, code).status == status
+        assert conforms(zap.last, "POST", "/v1/login")
 
 
 def test_a_web_logout_of_another_user_long_after_the_log_in_is_answered_as_documented(ask_late):

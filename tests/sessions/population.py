@@ -20,6 +20,7 @@ TICK = timedelta(microseconds=1)
 SIZE = 150
 ROLES = (None, "7", "07", "63fc98989ffb63cf5cdd0587")
 PLATFORMS = ("iOS", "IOS", "Android", "android 14", "Mac OS X", "")
+COUNTRIES = ("DE", "FR", None)
 ADDRESSES = (
     *("192.0.2.0", "192.0.2.1", "192.0.2.255", "192.0.3.0", "10.0.0.1", "255.255.255.255"),
     *("2001:db8::", "2001:db8::1", "2001:db8:0:1::", "::1", "::ffff:192.0.2.1", None),
@@ -42,6 +43,7 @@ class Row:
     app: str
     platform: str
     device_token: str | None
+    country: str | None
     ip: str | None
     created_at: datetime
     last_seen_at: datetime
@@ -81,6 +83,7 @@ def make_population() -> list[Row]:
             user=user,
             platform=choose(PLATFORMS),
             device_token=choose([None, *tokens]),
+            country=choose(COUNTRIES),
             ip=choose(ADDRESSES),
             created_at=created_at,
             last_seen_at=choose([created_at, created_at + (NOW - created_at) / 2, NOW]),
@@ -109,6 +112,7 @@ def _row(session: Session) -> Row:
         app=session.app.pk,
         platform=session.platform,
         device_token=token and token.digest.hex(),
+        country=session.country,
         ip=session.ip,
         created_at=session.created_at,
         last_seen_at=session.last_seen_at,
@@ -132,6 +136,7 @@ _FULFILS: dict[str, Any] = {
     "apps": lambda row, wanted: row.app in wanted,
     "platforms": lambda row, wanted: row.platform.lower() in [platform.lower() for platform in wanted],
     "device_tokens": lambda row, wanted: row.device_token in wanted,
+    "countries": lambda row, wanted: row.country in wanted,
     "networks": _is_within,
     "roles": lambda row, wanted: row.role in wanted,
     "reasons": lambda row, wanted: row.end_reason in wanted,
@@ -164,6 +169,7 @@ def filters(rows: list[Row]) -> st.SearchStrategy[dict[str, Any]]:
         "apps": several("app", "0" * 24),
         "platforms": several("platform", "Windows", "ANDROID", "ios"),
         "device_tokens": several("device_token", "00" * 32),
+        "countries": several("country", "JP"),
         "networks": st.lists(st.sampled_from(NETWORKS), max_size=3).map(tuple),
         "roles": several("role", "9"),
         "reasons": several("end_reason", "idle"),

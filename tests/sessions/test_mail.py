@@ -92,7 +92,7 @@ def test_a_mail_that_cannot_be_sent_is_logged_and_the_login_stands(ann, new_phon
     settings.EMAIL_BACKEND = "no.such.Backend"
     with caplog.at_level(logging.ERROR):
         log_in(another(ann, new_phone, device_token="thief"), ann.username, User_Agent=AGENT)
-    assert "mail_new_device failed" in caplog.text
+    assert "mail_login failed" in caplog.text
 
 
 def test_when_too_much_waits_more_is_left_out_and_logged(monkeypatch, caplog):

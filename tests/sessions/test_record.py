@@ -9,6 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.management.commands import changepassword
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
+from django.test import Client
 from time_machine import travel
 
 from sessions.models import EndReason, Session
@@ -16,6 +17,7 @@ from sessions.verification import verify_email
 from tests.commands.terminal import manage
 from tests.phones import PASSWORD, InProcess, ZapPhone, promote, reset_code_in
 from tests.sessions.staff import browser_of, confirm, new_staff, open_form, tick, user_url
+from users.clients import get_admin_app, get_zap_app
 from users.directory import change_user
 from users.errors import IdentityTaken
 from users.models import App, SecurityEvent, User
@@ -122,10 +124,12 @@ def test_values_that_stay_and_refused_changes_leave_no_entry(new_phone):
 
 
 @pytest.mark.only("buddy")
-def test_a_location_is_recorded_without_its_value(new_phone):
-    phone = new_phone().sign_up()
-    assert change(phone, phone.user_id, location="48.2,16.3", tag="t").status == 200
-    assert sorted(only(Event.PROFILE_CHANGED).details["fields"]) == ["latitude", "longitude", "tag"]
+def test_a_location_that_staff_change_is_recorded_without_its_value_and_ones_own_is_not(new_phone):
+    phone, staff = new_phone().sign_up(), promote(new_phone().sign_up(), "users.change_user")
+    for who, location in ((phone, "48.2,16.3"), (staff, "47.1,15.4")):
+        assert change(who, phone.user_id, location=location, tag="t").status == 200
+    entry = only(Event.PROFILE_CHANGED)
+    assert (entry.actor_id, entry.details) == (staff.user_id, {"fields": ["latitude", "longitude"]})
 
 
 # A value that each recorded column can change to. A new column of `RECORDED` needs one.
@@ -304,6 +308,13 @@ def test_a_refresh_token_that_is_used_twice_is_recorded_once(new_phone, settings
     assert Session.objects.get().end_reason == EndReason.REFRESH_REUSED
 
 
+def test_a_wrong_password_in_the_admin_is_recorded_with_its_address(boss):
+    form = {"username": "boss", "password": "wrong-1-word"}
+    assert Client().post("/admin/login/", form, headers={"user-agent": "Odd/1"}).status_code == 200
+    entry = only(Event.LOGIN_REFUSED)
+    assert (entry.user.username, entry.ip, entry.user_agent) == ("boss", "127.0.0.1", "Odd/1")
+
+
 # --- Staff in the admin --------------------------------------------------------------------------
 
 
@@ -351,6 +362,16 @@ def test_apps_are_recorded_when_they_are_made_changed_and_switched(boss):
     entries = SecurityEvent.objects.filter(app=app, actor__username="boss").order_by("pk")
     assert [entry.event for entry in entries] == [Event.APP_SWITCHED_OFF, Event.APP_CHANGED, Event.APP_SWITCHED_ON]
     assert entries[1].details["changed"] == {"sessions_per_user": {"from": None, "to": 3}}
+
+
+def test_apps_that_are_made_on_first_use_are_recorded_once(db):
+    for _ in range(2):
+        assert {get_zap_app().pk, get_admin_app().pk} == set(App.objects.values_list("pk", flat=True))
+    assert set(SecurityEvent.objects.values_list("event", "app__name")) == {
+        (Event.APP_CREATED, "ZAP"),
+        (Event.APP_CREATED, "Admin"),
+    }
+    assert SecurityEvent.objects.count() == 2
 
 
 def test_groups_are_recorded_when_they_are_made_changed_and_deleted(boss):

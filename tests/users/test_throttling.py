@@ -14,7 +14,7 @@ from tests.phones import PASSWORD, new_name, promote, reset_code_in, work_of
 from tests.threads import other_threads
 from tests.waiting import wait_until
 from users.models import Throttle, User
-from users.throttling import Allowance, count_attempt, forget_past, identity_of, network_of, take_back
+from users.throttling import Allowance, count_attempt, forget_past, identity_of, keys_of, network_of, take_back
 
 WRONG = "wrong-pass-1"
 SECOND = timedelta(seconds=1)
@@ -280,7 +280,7 @@ def test_the_stored_attempts_name_nobody_and_are_deleted(new_phone, clock):
     assert not Throttle.objects.exists()
 
 
-@pytest.mark.parametrize("step", [count_attempt, lambda *allowances: take_back(clear=allowances)])
+@pytest.mark.parametrize("step", [count_attempt, lambda *allowances: take_back(keys_of(clear=allowances))])
 @pytest.mark.django_db(transaction=True)
 def test_to_count_an_attempt_and_to_take_it_back_lock_the_counts_in_one_order(step):
     shared = Allowance("login_address", "192.0.2.1")

@@ -9,6 +9,7 @@ import time_machine
 from sessions.models import Session
 from tests.bad_input import failing, zap_error
 from tests.phones import PASSWORD, new_name, promote, reset_code_in
+from tests.second_factor import Authenticator
 from users.models import User
 from zapauth.zap.urls import urlpatterns
 
@@ -38,6 +39,7 @@ def answers(new_phone, mailoutbox):
         ask(nobody, "POST", "/v1/refresh", {"refreshToken": tokens["refreshToken"]})
         ask(phone, "GET", "/v1/users/token")
         ask(staff, "GET", "/v1/users")
+        ask(phone, "GET", "/v1/notification/security")
         ask(phone, "GET", "/v1/users/:user_id", **own)
         ask(phone, "PUT", "/v1/users/:user_id", {"name": "Ann Lee"}, **own)
         ask(phone, "PUT", "/v1/users/updatePhone/:user_id", {"phoneNumber": "+49"}, **own)
@@ -56,6 +58,10 @@ def answers(new_phone, mailoutbox):
         ask(nobody, "POST", "/v1/otp/resend", {"username": name})
         verify = {"identity": name, "otp": reset_code_in(mailoutbox[-1])}
         ask(nobody, "POST", "/v1/otp/verify", verify)
+        phone.log_in(name)
+        secret = ask(phone, "POST", "/v1/users/:user_id/enable2fa", **own)["data"]["base32Secret"]
+        ask(phone, "POST", "/v1/users/:user_id/verify2FA", {"token": Authenticator(secret).code()}, **own)
+        ask(phone, "POST", "/v1/users/:user_id/disable2fa", {"password": PASSWORD}, **own)
         for method, route in [("GET", "/v1/users/logout/:user_id"), ("DELETE", "/v1/users/:user_id")]:
             phone.log_in(name)
             ask(phone, method, route, **own)
@@ -79,7 +85,8 @@ def test_every_route_is_among_the_answers_that_these_tests_look_at(answers):
 
 def test_a_success_is_success_true_and_data_on_every_route(answers):
     for route, reply in answers().items():
-        assert list(reply.json) == ["success", "data"], route
+        beside = ["recoveryCodes"] if route[1].endswith("verify2FA") else []
+        assert list(reply.json) == ["success", "data", *beside], route
         assert reply.json["success"] is True, route
 
 

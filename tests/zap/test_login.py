@@ -117,6 +117,16 @@ def test_an_app_that_is_switched_off_logs_nobody_in(new_phone):
     assert zap_error(phone.log_in(phone.username)) == (403, "app_inactive")
 
 
+def test_attempts_at_an_app_that_is_switched_off_do_not_count(new_phone, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (2, 900), "login_known": (2, 900)}
+    phone = new_phone().sign_up()
+    App.objects.update(is_active=False)
+    for _ in range(3):
+        assert zap_error(phone.log_in(phone.username)) == (403, "app_inactive")
+    App.objects.update(is_active=True)
+    zap_success(phone.log_in(phone.username))
+
+
 def test_post_refresh_answers_a_token_that_is_good(new_phone):
     phone = new_phone().sign_up()
     data = zap_success(phone.refresh())

@@ -82,6 +82,8 @@ def test_a_session_has_the_documented_fields(new_phone):
         "device": None,
         "hasDeviceToken": False,
         "iPAddress": "127.0.0.1",
+        "country": None,
+        "city": None,
         "userAgent": IPHONE,
         "createdAt": "2026-03-01T12:00:00.250Z",
         "lastSeenAt": "2026-03-01T12:00:00.250Z",

@@ -58,6 +58,7 @@ class RefusedLogin(models.Model):
         # Probably not an attack: a user mistyped their password at a known place.
         KNOWN_PLACE = "known_place", "wrong password or code, known place"
         WRONG_CODE = "wrong_code", "wrong reset code"
+        SECOND_FACTOR = "second_factor", "wrong second factor"
         DISABLED = "disabled", "account disabled"
         TOO_MANY = "too_many", "too many attempts"
 

@@ -1,6 +1,6 @@
 """`User`: a person with an account."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.models import BaseUserManager, PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
@@ -11,6 +11,10 @@ from django.db.models.functions import Upper
 from users.models.fields import ObjectIdField, SessionEpochField
 from users.permissions import is_acting_staff
 from users.rehash import RehashingUser
+
+if TYPE_CHECKING:
+    from users.credentials import Attempt
+    from users.second_factor.codes import Kind
 
 
 class UserManager(BaseUserManager["User"]):
@@ -86,9 +90,21 @@ class User(RehashingUser, PermissionsMixin):
     )
     # Set by a trigger when `password` changes, unless the same password is only hashed again.
     password_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Only `users.second_factor` sets it. A trigger keeps an older copy of the row from overwriting it.
+    second_factor_since = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Since when a log-in needs a second factor.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    # What the user has shown as their second factor in this request. It is not stored.
+    shown_factor: "Kind | None" = None
+    # The attempt that `users.credentials` has counted. The log-in takes it back. It is not stored.
+    attempt: "Attempt | None" = None
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"

@@ -36,7 +36,9 @@ def record_user_changes(user: User, old: Mapping[str, Any], new: Mapping[str, An
             record(event, user=user, changed=found, **by)
     if "is_active" in changed:
         record(Event.USER_ENABLED if new["is_active"] else Event.USER_DISABLED, user=user, **by)
-    if fields := [name for name in _WITHOUT_VALUES if name in changed]:
+    # Apps change these for their own user all the time, such as the location. So only changes by others are recorded.
+    fields = [name for name in _WITHOUT_VALUES if name in changed]
+    if fields and by.get("actor") != user:
         record(Event.PROFILE_CHANGED, user=user, fields=fields, **by)
 
 

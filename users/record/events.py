@@ -27,6 +27,7 @@ class Event(models.TextChoices):
     LOGIN_REFUSED = "login_refused", "a log-in was refused"
     LOCKED_OUT = "locked_out", "too many attempts were made, and more are refused for a while"
     NEW_DEVICE = "new_device", "there was a log-in on a new device"
+    LOGIN_JUDGED = "login_judged", "there was a log-in from an unusual place"
     REFRESH_REUSED = "refresh_reused", "a refresh token was used twice, and its session ended"
     PASSWORD_REFUSED = "password_refused", "a wrong password was given to confirm an act"
     RESET_ASKED = "reset_asked", "a password reset was asked for"
@@ -96,6 +97,7 @@ _KINDS = {
         Event.LOGIN_REFUSED,
         Event.LOCKED_OUT,
         Event.NEW_DEVICE,
+        Event.LOGIN_JUDGED,
         Event.REFRESH_REUSED,
         Event.PASSWORD_REFUSED,
     },

@@ -12,6 +12,7 @@ from users.models.user import User
 from users.origin import NOWHERE, Origin
 from users.record.events import Event
 from users.record.masking import masked_text
+from users.record.stream import log_entry
 from users.statement import Statement
 from users.transactions import tried_again
 
@@ -77,6 +78,15 @@ def record(
         user_agent=_text(origin.user_agent)[:USER_AGENT_LENGTH],
         request_id=origin.request_id,
         details=json.dumps(_clean(details), ensure_ascii=False),
+    )
+    log_entry(
+        event.value,
+        event.outcome.value,
+        user=user.pk if user else None,
+        actor=actor.pk if actor else None,
+        session=session_id,
+        app=app.pk if app else None,
+        origin=origin,
     )
 
 

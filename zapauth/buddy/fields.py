@@ -15,6 +15,8 @@ _ANDROID_DATE = re.compile(r"(\w+ \d+, \d+),? ([\d:]+)[ ?](\w+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBERED_GENDERS = {"0": "", "1": User.Gender.MALE, "2": User.Gender.FEMALE}  # the .NET client's enumeration
 
+PASSWORD_LENGTH = 128
+
 
 class Text(serializers.CharField):
     """A string. A number is converted to one."""
@@ -44,7 +46,7 @@ class Username(Text):
 
 class Password(Text):
     def __init__(self, **options: Any) -> None:
-        super().__init__(trim_whitespace=False, max_length=128, **options)
+        super().__init__(**{"trim_whitespace": False, "max_length": PASSWORD_LENGTH, **options})
 
 
 class NewPassword(Password):

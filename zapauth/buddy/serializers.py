@@ -6,9 +6,21 @@ from typing import Any
 from rest_framework import serializers
 
 from users.models import DeviceToken
-from zapauth.buddy.fields import Date, Description, Gender, Location, NewPassword, Password, Text, Username
+from zapauth.buddy.fields import (
+    PASSWORD_LENGTH,
+    Date,
+    Description,
+    Gender,
+    Location,
+    NewPassword,
+    Password,
+    Text,
+    Username,
+)
 from zapauth.buddy.paging import MOST_PER_PAGE
 from zapauth.dialect import field_errors, made_once, validate
+
+CODE_LENGTH = 64  # a recovery code of the second factor, with blanks
 
 
 class BuddyInput(serializers.Serializer[Any]):
@@ -89,7 +101,8 @@ class ConfirmedInput(BuddyInput):
 
 class LoginInput(BuddyInput):
     username = Username(max_length=150)
-    password = Password()
+    # The code of a second factor may be appended.
+    password = Password(max_length=PASSWORD_LENGTH + CODE_LENGTH)
 
 
 class ProfileInput(BuddyInput):

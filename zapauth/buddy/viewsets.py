@@ -15,7 +15,7 @@ from sessions.passwords import ask_for_reset_code, reset_password
 from sessions.places import Place
 from users.clients import get_app_by_key, shared_secret_of
 from users.crash_reports import keep_crash_report
-from users.credentials import get_user_by_username
+from users.credentials import get_user_by_appended_code
 from users.directory import get_user_to_change, get_user_to_read, users_visible_to
 from users.models import is_object_id
 from users.permissions import Act
@@ -138,7 +138,7 @@ class UserViewSet(BuddyViewSet):
     def login(self, request: Request) -> HttpResponse:
         given = self.read(LoginInput)
         caller = Place.of(self.origin, session=self.session)
-        user = get_user_by_username(given.pop("username"), given.pop("password"), caller=caller)
+        user = get_user_by_appended_code(given.pop("username"), given.pop("password"), caller=caller)
         grant = log_in_on_device(user, current=self.session, origin=self.origin, **given)
         return self.success(LOGGED_IN_USER(LoggedIn(user, grant)))
 

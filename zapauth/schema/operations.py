@@ -22,6 +22,7 @@ class Operation:
     Args:
         takes: the parameters, in the body or in the query of a GET. ``given`` is an example of them.
         answers: the schema of the contents of the envelope. ``example`` is an example of them.
+        beside: schemas of fields beside the contents. ``example_beside`` is an example of them.
         raises: the errors that only this operation and a few others raise.
         links: the calls that can follow. ``links_after``: the calls that can follow an error, by status.
     """
@@ -35,6 +36,8 @@ class Operation:
     status: int = 200
     answers: Schema
     example: Any
+    beside: Mapping[str, Schema] = field(default_factory=dict)
+    example_beside: Mapping[str, Any] = field(default_factory=dict)
     raises: Sequence[Exception] = ()
     links: Mapping[str, Schema] = field(default_factory=dict)
     links_after: Mapping[int, Mapping[str, Schema]] = field(default_factory=dict)

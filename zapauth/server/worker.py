@@ -24,6 +24,7 @@ from granian.http import HTTP1Settings
 from granian.server.mp import WorkerProcess
 
 from sessions import background
+from zapauth.logs import log_uncaught
 from zapauth.server import bodies
 from zapauth.server.rsgi import answer, environ_of
 
@@ -52,6 +53,7 @@ def run(
 
     `granian.server.Server.serve` calls this. granian's own options are not used.
     """
+    log_uncaught()
     _leave_with_parent()
     worker = _rust.RSGIWorker(
         worker_id,

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import segno
+
 from sessions.models import Session
 from sessions.tokens.grant import Grant
 from users.models import Device, SecurityEvent, User
 from users.record.describing import describe
 from users.record.reading import MOST_COUNTED
+from users.second_factor.enabling import NewSecret, has_factor
 from zapauth.shapes import BOOLEAN, OBJECT_ID, TEXT, TOKEN, UUID, Field, Schema, Shape, constant, fields_of, list_of
 
 TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
@@ -24,6 +27,9 @@ RESET_CODE_SENT = "Reset Email sent"
 EMAIL_CODE_SENT = "OTP Generated"
 EMAIL_CODE_SENT_AGAIN = "OTP ReSent"
 EMAIL_VERIFIED = "OTP verified"
+FACTOR_BEGUN = "2FA Successfully enabled"
+FACTOR_VERIFIED = "Token verified successfully"
+FACTOR_DISABLED = "2FA disabled Successfully"
 
 
 def time_json(moment: datetime | None) -> str | None:
@@ -58,12 +64,11 @@ USER = Shape[User](
         ),
     },
 )
-# No user can enable a second factor yet.
 _TWO_FACTOR = Shape[User](
     "",
     {
         "secret": Field({"type": "string", "const": "", "description": "Always empty."}, lambda _: ""),
-        "enabled": Field(BOOLEAN, lambda _: False),
+        "enabled": Field(BOOLEAN, has_factor),
     },
 )
 OWN_USER = Shape[User](
@@ -159,6 +164,40 @@ ACTIVITY_LIST = Shape[ActivityPage](
     },
 )
 
+
+# --- the second factor --------------------------------------------------------------------------
+
+
+def _qr_code(secret: NewSecret) -> str:
+    # A black and white PNG of some 500 to 1000 bytes. Most screens show the code well at five pixels a square.
+    return segno.make(secret.uri, error="m", micro=False).png_data_uri(scale=5)
+
+
+FACTOR_SECRET = Shape[NewSecret](
+    "ZapFactorSecret",
+    {
+        "qrCodeUrl": Field(
+            {
+                "type": "string",
+                "pattern": "^data:image/png;base64,",
+                "description": "A picture that authenticator apps read: a PNG as a data URL.",
+            },
+            _qr_code,
+        ),
+        "base32Secret": Field(
+            {"type": "string", "pattern": "^[A-Z2-7]{32}$", "description": "The secret, to type into an app."},
+            lambda secret: secret.base32,
+        ),
+        "message": Field(constant(FACTOR_BEGUN), lambda _: FACTOR_BEGUN),
+    },
+)
+_RECOVERY_CODE: Schema = {"type": "string", "pattern": "^[0-9a-hjkmnp-tv-z]{4}(-[0-9a-hjkmnp-tv-z]{4}){5}$"}
+RECOVERY_CODES: Schema = list_of(_RECOVERY_CODE) | {
+    "description": "Each works once in place of a code of the app. They are shown only here.",
+    "minItems": 10,
+    "maxItems": 10,
+}
+
 # --- login and logout ---------------------------------------------------------------------------
 
 
@@ -227,6 +266,11 @@ SESSION = Shape[ListedSession](
             lambda listed: _gets_pushes(listed.session),
         ),
         "iPAddress": Field(TEXT_OR_NULL, lambda listed: listed.session.ip),
+        "country": Field(
+            TEXT_OR_NULL | {"description": "The country of the log-in: its ISO 3166-1 code. Null: unknown."},
+            lambda listed: listed.session.country,
+        ),
+        "city": Field(TEXT_OR_NULL, lambda listed: listed.session.city),
         "userAgent": Field(TEXT, lambda listed: listed.session.user_agent),
         "createdAt": Field(TIME, lambda listed: time_json(listed.session.created_at)),
         "lastSeenAt": Field(
@@ -254,5 +298,5 @@ def _gets_pushes(session: Session) -> bool:
 
 COMPONENTS: tuple[Shape[Any], ...] = (
     *(USER, OWN_USER, LOGIN, USER_LIST, SESSION, SESSION_DEVICE, SESSION_LIST, TOKENS),
-    *(ACTIVITY, ACTIVITY_LIST),
+    *(ACTIVITY, ACTIVITY_LIST, FACTOR_SECRET),
 )

@@ -45,8 +45,9 @@ FIELD_ERROR = Shape[Problem](
 )
 
 
-def success(data: Any, *, status: int = 200) -> HttpResponse:
-    return json_response(SUCCESS(data), status=status, content_type=CONTENT_TYPE)
+def success(data: Any, *, status: int = 200, **beside: Any) -> HttpResponse:
+    """Make the answer. ``beside`` are fields beside `data`, where ZAP's documentation has a plain text as `data`."""
+    return json_response(SUCCESS(data) | beside, status=status, content_type=CONTENT_TYPE)
 
 
 def failure(

@@ -31,6 +31,10 @@ from users.errors import (
     NotYours,
     PasswordRefused,
     RegistrationClosed,
+    SecondFactorEnabled,
+    SecondFactorInvalid,
+    SecondFactorNotConfirmed,
+    SecondFactorRequired,
     TooManyAttempts,
     UserNotFound,
     WrongPassword,
@@ -50,6 +54,9 @@ _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (TokenInvalid, 401, "token_invalid", "The token is not valid."),
     (SessionEnded, 401, "session_ended", "The session of this token has ended."),
     (BadCredentials, 401, "invalid_credentials", "No user has this identity and password."),
+    (SecondFactorRequired, 401, "two_factor_required", "This log-in also needs a code: send it as twoFaToken."),
+    (SecondFactorInvalid, 401, "two_factor_invalid", "The code of the second factor is wrong, used or expired."),
+    (SecondFactorEnabled, 422, "two_factor_enabled", "The second factor is on already."),
     (AppInactive, 403, "app_inactive", "This app is switched off."),
     (AccountDisabled, 403, "account_disabled", "This account is disabled."),
     (NotYours, 403, "permission_denied", "You may not do this for another user."),
@@ -84,6 +91,7 @@ _RULES: dict[type[Exception], tuple[str, str, str]] = {
         "no_sms_gateway",
         "A code can't be sent to a phone number, for there is no SMS gateway. It can be mailed to an email.",
     ),
+    SecondFactorNotConfirmed: ("token", "two_factor_invalid", "The code does not fit the new secret."),
     CodeInvalid: ("otp", "invalid_code", "The code is wrong, used or expired."),
 }
 

@@ -155,6 +155,38 @@ class ActivityInput(serializers.Serializer[Any]):
     pageLimit = serializers.IntegerField(source="page", default=1, min_value=1, max_value=1_000_000)
 
 
+class Flag(serializers.BooleanField):
+    """A JSON boolean. DRF's own field would also accept texts and numbers."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class FactorCode(Text):
+    """A code of the second factor, or a recovery code. A whole number counts as six digits."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=64, **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> str | None:
+        is_whole = type(data) is int or (isinstance(data, float) and data.is_integer())
+        is_code = is_whole and 0 <= data < 10**6
+        code: str | None = super().run_validation(f"{int(data):06d}" if is_code else data)
+        return code
+
+
+class FactorVerificationInput(serializers.Serializer[Any]):
+    token = FactorCode(source="code")
+    endOthers = Flag(source="end_others", required=False)
+
+
+class FactorDisablingInput(serializers.Serializer[Any]):
+    password = Password()
+    endOthers = Flag(source="end_others", required=False)
+
+
 class LoginInput(serializers.Serializer[Any]):
     identity = Text(required=False, max_length=320)
     email = Text(required=False, max_length=320)
@@ -162,12 +194,13 @@ class LoginInput(serializers.Serializer[Any]):
     deviceToken = Text(
         source="device_token", required=False, allow_null=True, allow_blank=True, max_length=DeviceToken.MAX_LENGTH
     )
+    twoFaToken = FactorCode(source="code", required=False, allow_null=True, allow_blank=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         identity = attrs.get("identity") or attrs.get("email")
         if not identity:
             raise serializers.ValidationError({"identity": ["This field is required."]})
-        return attrs | {"identity": identity}
+        return attrs | {"identity": identity, "code": attrs.get("code") or None}
 
 
 class RefreshInput(serializers.Serializer[Any]):

@@ -9,6 +9,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from sessions.accounts import change_account, delete_user, register
+from sessions.factor import begin_factor, confirm_factor, disable_factor
 from sessions.login import get_zap_app, log_in_with_refresh
 from sessions.logout import log_out, log_out_user
 from sessions.passwords import ask_for_reset_code, change_own_password, reset_password
@@ -26,6 +27,7 @@ from zapauth.zap import answers, errors
 from zapauth.zap.answers import (
     ACTIVITY_LIST,
     ENDED,
+    FACTOR_SECRET,
     LOGIN,
     OWN_USER,
     SESSION_LIST,
@@ -44,6 +46,8 @@ from zapauth.zap.serializers import (
     CodeAgainInput,
     CodeInput,
     ConfirmedInput,
+    FactorDisablingInput,
+    FactorVerificationInput,
     LoginInput,
     LogoutInput,
     PasswordChangeInput,
@@ -115,10 +119,10 @@ class UserViewSet(ZapViewSet):
 class LoginViewSet(ZapViewSet):
     def login(self, request: Request) -> HttpResponse:
         given = self.read(LoginInput)
-        device_token = given.get("device_token")
+        app, device_token = get_zap_app(), given.get("device_token")
         caller = Place.of(self.origin, device_token=device_token)
-        user = get_user_by_identity(given["identity"], given["password"], caller=caller)
-        grant = log_in_with_refresh(user, app=get_zap_app(), device_token=device_token, origin=self.origin)
+        user = get_user_by_identity(given["identity"], given["password"], code=given["code"], caller=caller)
+        grant = log_in_with_refresh(user, app=app, device_token=device_token, origin=self.origin)
         return success(LOGIN(LoggedIn(user, grant)))
 
     def refresh(self, request: Request) -> HttpResponse:
@@ -188,6 +192,27 @@ class PasswordViewSet(ZapViewSet):
         given = self.read(PasswordChangeInput)
         change_own_password(**given, current=self.session, actor=self.user, origin=self.origin)
         return success(answers.PASSWORD_CHANGED)
+
+
+class SecondFactorViewSet(ZapViewSet):
+    """The second factor of the caller."""
+
+    authentication_classes: Any = [ZapAuthentication]
+
+    def enable(self, request: Request, user_id: str) -> HttpResponse:
+        given = self.read(ConfirmedInput)
+        secret = begin_factor(user_id, actor=self.user, current=self.session, origin=self.origin, **given)
+        return success(FACTOR_SECRET(secret))
+
+    def verify(self, request: Request, user_id: str) -> HttpResponse:
+        given = self.read(FactorVerificationInput)
+        codes = confirm_factor(user_id, actor=self.user, current=self.session, origin=self.origin, **given)
+        return success(answers.FACTOR_VERIFIED, recoveryCodes=codes)
+
+    def disable(self, request: Request, user_id: str) -> HttpResponse:
+        given = self.read(FactorDisablingInput)
+        disable_factor(user_id, actor=self.user, current=self.session, origin=self.origin, **given)
+        return success(answers.FACTOR_DISABLED)
 
 
 class ForgottenPasswordViewSet(ZapViewSet):

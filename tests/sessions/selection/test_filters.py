@@ -29,6 +29,7 @@ EXAMPLES = {
     "apps": ((ID,),) * 2,
     "device_tokens": (("00" * 32,),) * 2,
     "platforms": (("iOS", "Android", "iOS"), ("Android", "iOS")),
+    "countries": (("FR", "DE", "FR"), ("DE", "FR")),
     "networks": (("192.0.2.0/24",),) * 2,
     "roles": (("7",),) * 2,
     "seen_after": (NOW, "2026-03-01T12:00:00+00:00"),
@@ -42,7 +43,7 @@ EXAMPLES = {
     "spare_superusers": (True, True),
 }
 # A value for each parameter of the admin's list that sets a filter.
-IN_LIST = {"user": ID, "app": ID, "platform": "iOS", "seen": "7d", "created": "7d-", "reason": "idle"}
+IN_LIST = {"user": ID, "app": ID, "platform": "iOS", "country": "DE", "seen": "7d", "created": "7d-", "reason": "idle"}
 
 
 def selection_with(name):
@@ -109,6 +110,7 @@ def texts(db, tmp_path):
         "--device-token": "push",
         "--device-token-file": str(tmp_path / "tokens.txt"),
         "--platform": "iOS",
+        "--country": "de",
         "--ip": "192.0.2.0/24",
         "--role": "7",
         "--created-before": "2026-03-01",

@@ -73,6 +73,7 @@ def test_the_population_has_somebody_for_and_against_each_filter(rows):
         "apps": (rows[0].app,),
         "platforms": ("ios",),
         "device_tokens": tuple(row.device_token for row in rows[:10]),
+        "countries": ("DE",),
         "networks": ("192.0.2.0/24",),
         "roles": ("7",),
         "reasons": ("expired",),

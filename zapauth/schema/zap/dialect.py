@@ -12,7 +12,7 @@ from rest_framework.serializers import Serializer
 
 from zapauth.schema.document import DialectSchema
 from zapauth.schema.operations import OBJECT_ID, Operation, link
-from zapauth.schema.zap import notifications, passwords, sessions, users
+from zapauth.schema.zap import notifications, passwords, second_factor, sessions, users
 from zapauth.schema.zap.parameters import NOTES
 from zapauth.shapes import OBJECT_ID as OBJECT_ID_SCHEMA
 from zapauth.shapes import UUID, Schema, Shape
@@ -32,7 +32,13 @@ _ONE_OF: dict[type[Serializer[Any]], tuple[str, ...]] = {
 class ZapSchema(DialectSchema):
     prefix = "Zap"
     content_type = envelope.CONTENT_TYPE
-    operations = users.OPERATIONS | sessions.OPERATIONS | passwords.OPERATIONS | notifications.OPERATIONS
+    operations = (
+        users.OPERATIONS
+        | sessions.OPERATIONS
+        | passwords.OPERATIONS
+        | second_factor.OPERATIONS
+        | notifications.OPERATIONS
+    )
     shapes = (*answers.COMPONENTS, envelope.ERROR, envelope.FIELD_ERROR)
     notes = NOTES
     security = {
@@ -67,10 +73,10 @@ class ZapSchema(DialectSchema):
         return schema
 
     def success(self, operation: Operation, request: HttpRequest) -> HttpResponse:
-        return envelope.success(operation.example, status=operation.status)
+        return envelope.success(operation.example, status=operation.status, **operation.example_beside)
 
     def success_schema(self, operation: Operation) -> Schema:
-        return envelope.SUCCESS.schema_with(data=operation.answers)
+        return envelope.SUCCESS.schema_with(data=operation.answers, **operation.beside)
 
     def failure_schema(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
         plain = [body["code"] for body in bodies if "errors" not in body]
@@ -153,6 +159,16 @@ class CodeField(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
         return {"type": "string", "pattern": "[^ ]"}
+
+
+class FactorCodeField(OpenApiSerializerFieldExtension):
+    target_class = "zapauth.zap.serializers.FactorCode"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
+        text: Schema = {"type": "string", "maxLength": self.target.max_length}
+        if not self.target.allow_blank:
+            text["pattern"] = "[^ ]"
+        return {"anyOf": [text, {"type": "integer", "minimum": 0, "maximum": 999_999}]}
 
 
 # Set here, so that the dialect itself does not import OpenAPI code.

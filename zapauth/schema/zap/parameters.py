@@ -12,6 +12,9 @@ NOTES: dict[str, Schema] = {
     "otp": {
         "description": "The code from the mail: 12 hexadecimal digits in any case. Blanks and hyphens are ignored."
     },
+    "token": {"description": "A code of the authenticator app: six digits, as a text or a number."},
+    "twoFaToken": {"description": "Six digits, as a text or a number, or a recovery code."},
+    "endOthers": {"description": "Whether all other sessions of the user end, too."},
     "scope": {
         "description": "`this`: the session of the token. `others`: all sessions except this one. `all`: all sessions."
     },

@@ -6,7 +6,7 @@ from zapauth.schema.operations import OBJECT_ID, link
 from zapauth.shapes import Schema
 
 USERS, LOGIN, LOGOUT, PASSWORDS = "ZAP: users", "ZAP: login", "ZAP: logout", "ZAP: passwords"
-EMAILS, NOTIFICATIONS = "ZAP: emails", "ZAP: notifications"
+EMAILS, SECOND_FACTOR, NOTIFICATIONS = "ZAP: emails", "ZAP: second factor", "ZAP: notifications"
 
 TOO_SHORT = "This password is too short. It must contain at least 8 characters."
 TAKEN = (IdentityTaken("username"), IdentityTaken("email"), IdentityTaken("phone_number"))
@@ -46,6 +46,8 @@ EXAMPLE_SESSION = {
     "device": None,
     "hasDeviceToken": True,
     "iPAddress": "192.0.2.1",
+    "country": "DE",
+    "city": "Berlin",
     "userAgent": "Zap/4.2 (iPhone; iOS 17.1)",
     "createdAt": "2023-02-27T16:57:05.913Z",
     "lastSeenAt": "2023-02-27T17:02:11.004Z",

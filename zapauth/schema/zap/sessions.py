@@ -3,7 +3,14 @@
 from typing import Any
 
 from sessions.errors import ReauthenticationRequired, SessionEnded, SessionNotFound, TokenExpired, TokenInvalid
-from users.errors import AccountDisabled, AppInactive, BadCredentials, TooManyAttempts
+from users.errors import (
+    AccountDisabled,
+    AppInactive,
+    BadCredentials,
+    SecondFactorInvalid,
+    SecondFactorRequired,
+    TooManyAttempts,
+)
 from zapauth.schema.operations import PASSWORD, TOKEN, Operation, link
 from zapauth.schema.zap.parts import (
     CONFIRMED,
@@ -34,7 +41,9 @@ OPERATIONS: dict[str, Operation] = {
         tag=LOGIN,
         summary="Log in",
         description="Takes an `identity` or an `email`. With a `deviceToken`, that device gets the pushes of this user"
-        " from now on. `isApp` and `twoFaToken` are ignored.",
+        " from now on. `isApp` is ignored. `twoFaToken` is a code of the user's second factor, from their app, or a"
+        " recovery code. A user without a second factor needs none. So send the first call without it. If the password"
+        " is right and a code is needed, the answer is `two_factor_required`, and the call is not a failed login.",
         takes=LoginInput,
         given={"identity": "ann", "password": PASSWORD, "deviceToken": EXAMPLE_DEVICE_TOKEN},
         answers=answers.LOGIN.ref,
@@ -45,7 +54,14 @@ OPERATIONS: dict[str, Operation] = {
             "refreshToken": TOKEN,
             **{name: EXAMPLE_USER[name] for name in ("id", "name", "email", "createdAt", "updatedAt")},
         },
-        raises=[BadCredentials(), AccountDisabled(), AppInactive(), TooManyAttempts(300)],
+        raises=[
+            BadCredentials(),
+            SecondFactorRequired(),
+            SecondFactorInvalid(),
+            AccountDisabled(),
+            AppInactive(),
+            TooManyAttempts(300),
+        ],
         links_after={401: {"register": link("zapRegister")}},
         links=links_of(_LOGGED_IN)
         | {
