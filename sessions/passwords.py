@@ -176,6 +176,8 @@ def reset_password(
         with password_change(whose, actor=user, origin=origin, event=Event.RESET_USED):
             # Every function that deletes codes locks the user's row first.
             whose.update(password=new_hash, email_verified=True)
+            if not user.email_verified:
+                record(Event.EMAIL_VERIFIED, user=user, actor=user, origin=origin, email=masked_email(user.email))
             use_up(user, code)
         # They forgot their password, so their failed log-ins must not make them wait now. But wrong codes of a second
         # factor still count. Otherwise a thief of the mailbox could guess on after each reset.

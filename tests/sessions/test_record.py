@@ -189,7 +189,7 @@ def test_verifying_an_email_is_recorded(db):
 
 def test_a_reset_is_recorded_when_it_is_asked_and_when_it_is_used(new_phone, mailoutbox):
     phone = new_phone().sign_up("ann")
-    User.objects.update(email="ann@example.org", email_verified=True)
+    User.objects.update(email="ann@example.org", email_verified=False)
     mailoutbox.clear()
     ask = {"zap": ("/v1/otp/forgotPassword", "identity"), "buddy": ("/users/password", "username")}
     path, name = ask[phone.dialect]
@@ -203,7 +203,7 @@ def test_a_reset_is_recorded_when_it_is_asked_and_when_it_is_used(new_phone, mai
     else:
         body = {"username": "ann", "resetCode": code, "newPassword": NEW}
         assert phone.call("PATCH", "/users/password", body, token=phone.app_token).status == 200
-    assert events_of(phone.user_id) == [Event.RESET_ASKED, Event.RESET_USED]
+    assert events_of(phone.user_id) == [Event.RESET_ASKED, Event.EMAIL_VERIFIED, Event.RESET_USED]
     assert SecurityEvent.objects.filter(event=Event.RESET_ASKED).count() == 1
     assert only(Event.RESET_USED).details == {"dropped_email": "n***@example.com"}
 

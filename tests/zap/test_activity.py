@@ -38,7 +38,7 @@ def test_users_see_their_own_entries_newest_first(ann, new_phone):
     newest = SecurityEvent.objects.filter(user=ann.user_id).latest("pk")
     page = listed(ann)
     assert page["activityData"][0] == {
-        "description": "A log-in was refused: wrong password, from 127.0.0.1.",
+        "description": "A log-in was refused, from 127.0.0.1: wrong password.",
         "type": "security",
         "topic": "Security Alert",
         "createdAt": time_json(newest.at),

@@ -11,6 +11,13 @@ _REASONS = {
     "known_place": "wrong password",
     "disabled": "the account is disabled",
 }
+_OF_ONE_COLUMN = {
+    Event.EMAIL_CHANGED,
+    Event.PHONE_CHANGED,
+    Event.USERNAME_CHANGED,
+    Event.NAME_CHANGED,
+    Event.ROLE_CHANGED,
+}
 
 
 def describe(entry: SecurityEvent, *, to_staff: bool) -> str:
@@ -18,7 +25,8 @@ def describe(entry: SecurityEvent, *, to_staff: bool) -> str:
 
     Args: to_staff: whether staff read it. Users are not told which member of staff acted, nor from where.
     """
-    what = f"{_label(entry)}{_more(entry)}{_by_whom(entry, to_staff=to_staff)}{_from_where(entry, to_staff=to_staff)}."
+    who_and_where = _by_whom(entry, to_staff=to_staff) + _from_where(entry, to_staff=to_staff)
+    what = f"{_label(entry)}{_from_to(entry)}{who_and_where}{_more(entry)}."
     if to_staff and entry.user is not None:
         return f"{entry.user.username}: {what}"
     return what[:1].upper() + what[1:]
@@ -30,30 +38,33 @@ def is_by_another(entry: SecurityEvent) -> bool:
 
 
 def _label(entry: SecurityEvent) -> str:
+    if entry.event == Event.SESSIONS_ENDED:
+        count = entry.details.get("count")
+        return "1 session was ended" if count == 1 else f"{count} sessions were ended"
     # A newer version may have written an event that this one doesn't know.
     return str(Event(entry.event).label) if entry.event in Event else entry.event.replace("_", " ")
 
 
+def _from_to(entry: SecurityEvent) -> str:
+    """Return the old and the new value, if the event is about one column only."""
+    changed = entry.details.get("changed", {})
+    return _values(*changed.values()) if entry.event in _OF_ONE_COLUMN and len(changed) == 1 else ""
+
+
 def _more(entry: SecurityEvent) -> str:
     details: dict[str, Any] = entry.details
-    if changed := details.get("changed"):
-        return _changes(changed)
     if reason := _REASONS.get(details.get("reason", "")):
         return f": {reason}"
-    if entry.event == Event.SESSIONS_ENDED:
-        return f": {details.get('count')}"
-    if entry.event.startswith(("app_", "group_")) and details.get("name"):
-        return f": {details['name']}"
-    return ""
+    parts = [details["name"]] if details.get("name") else []
+    if not _from_to(entry):
+        parts += [f"{name.replace('_', ' ')}{_values(change)}" for name, change in details.get("changed", {}).items()]
+    return f": {'; '.join(parts)}" if parts else ""
 
 
-def _changes(changed: dict[str, Any]) -> str:
-    if len(changed) > 1:
-        return f": {', '.join(name.replace('_', ' ') for name in changed)}"
-    (change,) = changed.values()
+def _values(change: dict[str, Any]) -> str:
     if "from" in change:
         return f" from {_shown(change['from'])} to {_shown(change['to'])}"
-    return ": " + "; ".join(f"{how} {', '.join(names)}" for how, names in change.items())
+    return " and".join(f" {how} {', '.join(names)}" for how, names in change.items())
 
 
 def _shown(value: Any) -> str:

@@ -124,11 +124,15 @@ def test_a_user_is_not_told_which_staff_acted_nor_from_where(anna):
         ("email_changed", {"changed": {"email": {"from": "a***@x.org", "to": ""}}},
          "The email was changed from a***@x.org to nothing."),
         ("groups_changed", {"changed": {"groups": {"added": ["A", "B"], "removed": ["C"]}}},
-         "The groups were changed: added A, B; removed C."),
-        ("name_changed", {"changed": {"name": {}, "first_name": {}}}, "The name was changed: name, first name."),
+         "The groups were changed: groups added A, B and removed C."),
+        (
+            "name_changed",
+            {"changed": {"name": {"from": "", "to": "A"}, "first_name": {"from": "B", "to": ""}}},
+            "The name was changed: name from nothing to A; first name from B to nothing.",
+        ),
         ("rights_changed", {"changed": {"is_staff": {"from": False, "to": True}}},
-         "Staff status or permissions were changed from no to yes."),
-        ("sessions_ended", {"count": 2}, "Sessions were ended: 2."),
+         "Staff status or permissions were changed: is staff from no to yes."),
+        ("sessions_ended", {"count": 2}, "2 sessions were ended."),
         ("app_created", {"name": "Shop"}, "An app was created: Shop."),
         ("of_the_future", {}, "Of the future."),
     ],
@@ -141,4 +145,4 @@ def test_every_event_has_a_sentence(anna):
     for event in Event:
         record(event, user=anna, origin=Origin(ip="192.0.2.1"))
     for entry in entries():
-        assert describe(entry, to_staff=False).endswith(", from 192.0.2.1.")
+        assert ", from 192.0.2.1" in describe(entry, to_staff=False)
