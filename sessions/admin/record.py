@@ -80,10 +80,10 @@ class ByActor(admin.SimpleListFilter):
 class SecurityEventAdmin(ReadOnly):
     when_empty = "Log-ins, changes of accounts and orders of staff are recorded here."
     paginator = UncountedPaginator
-    list_display = ["time", "what", "whose", "who", "ip", "app", "result"]
+    list_display = ["time", "what", "whose", "who", "address", "result"]
     list_display_links = ["time"]
     list_filter = [OfKind, OfEvent, ByActor]
-    list_select_related = ["user", "actor", "app"]
+    list_select_related = ["user", "actor"]
     search_fields = ["id"]  # the value only shows the search box; `get_search_results` searches
     search_help_text = "The user it is about: user name, email, phone number or id"
     ordering = ["-at", "-pk"]
@@ -105,6 +105,10 @@ class SecurityEventAdmin(ReadOnly):
     @admin.display(description="by")
     def who(self, entry: SecurityEvent) -> str:
         return who_ordered(entry)
+
+    @admin.display(description="from")
+    def address(self, entry: SecurityEvent) -> str | None:
+        return entry.ip
 
     @display(description="outcome", label={"done": "", "refused": "warning"})
     def result(self, entry: SecurityEvent) -> str:

@@ -123,6 +123,7 @@ class TimelinePages(ActsOnUsers):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
+            "original": user,  # for the links above the page
             "whose": user,
             "kind": kind,
             "prefix": _prefix(kind),

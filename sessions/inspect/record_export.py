@@ -11,7 +11,7 @@ from io import StringIO
 from typing import Any
 
 from sessions.inspect.timeline import Moment, Source, streams_about, walk
-from sessions.inspect.timeline_lines import device_of, place_of
+from sessions.inspect.timeline_lines import device_of
 from sessions.models import Session
 from users.models import SecurityEvent, User
 from users.record.describing import is_by_another
@@ -71,7 +71,12 @@ def _by(entry: SecurityEvent) -> str | None:
 
 
 def _of_session(session: Session, source: Source) -> dict[str, Any]:
-    facts = {"session": str(session.pk), "app": session.app.name, "device": device_of(session), "outcome": "done"}
+    facts = {
+        "session": str(session.pk),
+        "app": session.app.name,
+        "device": device_of(session) or None,
+        "outcome": "done",
+    }
     if source is Source.OPENED:
         times = {"lastSeenAt": _time(session.last_seen_at), "expiresAt": _time(session.expires_at)}
         return facts | {
@@ -79,7 +84,7 @@ def _of_session(session: Session, source: Source) -> dict[str, Any]:
             "what": "Session opened",
             "by": "user",
             "ip": session.ip,
-            "place": place_of(session) or None,
+            "place": session.location or None,
             "userAgent": session.user_agent or None,
             "details": times,
         }

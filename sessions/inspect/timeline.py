@@ -23,7 +23,7 @@ from users.record.reading import entries
 
 # The choice that shows sessions and no entries. The others are the values of `Kind`.
 SESSIONS = "sessions"
-BATCH = 1000  # moments that `walk` reads at once
+BATCH = 1000  # rows that a statement of `walk` reads
 
 
 class Source(IntEnum):
@@ -101,6 +101,13 @@ class Stream:
         order = (column, "pk") if is_newer else (f"-{column}", "-pk")
         return [self._moment(row) for row in rows.order_by(*order)[:count]]
 
+    def walk(self) -> Iterator[Moment]:
+        """Yield all of its moments, newest first."""
+        after: Position | None = None
+        while batch := self.read(BATCH, after=after, is_newer=False):
+            yield from batch
+            after = batch[-1].position
+
     def _beyond(self, after: Position, *, is_newer: bool) -> Q:
         column, way = _COLUMN[self.source], "gt" if is_newer else "lt"
         if self.source == after.source:
@@ -143,16 +150,14 @@ def timeline(
     limit: int,
     older_than: Position | None = None,
     newer_than: Position | None = None,
-    with_doubles: bool = False,
 ) -> Timeline:
     """Return at most ``limit`` moments: the newest ones, or those next to a position, on either side of it.
 
     A log-in is in the record, and opened a session: two moments. Only the session is returned, as long as it exists.
-    ``with_doubles``: both.
     """
     is_newer = newer_than is not None
     after = newer_than if is_newer else older_than
-    hides = len(streams) > 1 and not with_doubles
+    hides = len(streams) > 1
     count = 2 * limit if hides else limit  # half of the moments may be hidden
     read = [stream.read(count + 1, after=after, is_newer=is_newer) for stream in streams]
     merged = list(islice(merge(*read, key=_order, reverse=not is_newer), count + 1))
@@ -167,14 +172,8 @@ def timeline(
 
 
 def walk(streams: list[Stream]) -> Iterator[Moment]:
-    """Yield all moments, newest first. Each batch has its own short statements, so no transaction stays open."""
-    after: Position | None = None
-    while True:
-        page = timeline(streams, limit=BATCH, older_than=after, with_doubles=True)
-        yield from page.moments
-        if page.older is None:
-            return
-        after = page.older
+    """Yield all moments, newest first. Each batch has its own short statement, so no transaction stays open."""
+    return merge(*(stream.walk() for stream in streams), key=_order, reverse=True)
 
 
 def _order(moment: Moment) -> tuple[Any, ...]:

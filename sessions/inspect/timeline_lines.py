@@ -26,13 +26,9 @@ def who_ended(session: Session) -> str:
     return (session.bulk_run.operator if session.bulk_run else "") or "the service"
 
 
-def place_of(session: Session) -> str:
-    """Return where the log-in came from, such as "Berlin, Germany"; "" if that is not known."""
-    return str(getattr(session, "location", ""))
-
-
 def device_of(session: Session) -> str:
-    return str(session.device or session.platform or "unknown")
+    """Return the device or its platform; "" if neither is known."""
+    return str(session.device or session.platform)
 
 
 def _opened(session: Session) -> Line:
@@ -42,8 +38,8 @@ def _opened(session: Session) -> Line:
         who="the user",
         url=_page_of(session),
         ip=session.ip,
-        place=place_of(session),
-        facts=_facts(session) if session.ended_at else [*_facts(session), Fact("state", "not ended")],
+        place=session.location,
+        facts=[*_facts(session), *_unusual(session), *([] if session.ended_at else [Fact("state", "not ended")])],
     )
 
 
@@ -64,7 +60,12 @@ def _ended(session: Session) -> Line:
 
 
 def _facts(session: Session) -> list[Fact]:
-    return [Fact("app", session.app.name), Fact("device", device_of(session))]
+    device = device_of(session)
+    return [Fact("app", session.app.name), *([Fact("device", device)] if device else [])]
+
+
+def _unusual(session: Session) -> list[Fact]:
+    return [Fact("unusual", session.get_judgement_display())] if session.judgement else []
 
 
 def _page_of(session: Session) -> str:

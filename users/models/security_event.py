@@ -51,6 +51,8 @@ class SecurityEvent(models.Model):
     details = models.JSONField(db_default={}, help_text="No secrets. Emails and phone numbers are masked.")
 
     class Meta:
+        verbose_name = "entry"
+        verbose_name_plural = "entries"
         default_permissions = ("view",)
         # Entries are read newest first, and pruned oldest first.
         indexes = [
@@ -68,4 +70,4 @@ class SecurityEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event}, {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.event.replace('_', ' ')}, {self.at:%Y-%m-%d %H:%M} UTC"

@@ -11,6 +11,17 @@ from users.record.events import Event, Outcome
 
 # What a line says about an entry without an actor: these events need no log-in.
 _BY_A_STRANGER = {Event.RESET_ASKED}
+# Details whose values are names in the code, such as `wrong_password`.
+_CODES = ("reason", "judgement", "allowance", "format")
+_NAMES = {
+    "allowance": "limit used up",
+    "judgement": "unusual",
+    "mailed": "code mailed",
+    "expected": "sessions",
+    "count": "sessions",
+}
+# Details that a line leaves out. The page of the entry shows them.
+_ON_ITS_PAGE = ("run", "filters", "group")
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ def line_of(entry: SecurityEvent) -> Line:
         who_url=page_of_user(entry.actor_id) if entry.actor and entry.actor_id != entry.user_id else "",
         url=reverse("admin:users_securityevent_change", args=[entry.pk]),
         ip=entry.ip,
-        facts=[*facts, *facts_of(entry.details)],
+        facts=[*facts, *facts_of({name: entry.details[name] for name in entry.details if name not in _ON_ITS_PAGE})],
         is_refused=entry.outcome == Outcome.REFUSED,
     )
 
@@ -86,7 +97,7 @@ def facts_of(details: dict[str, Any]) -> list[Fact]:
         if name == "changed" and isinstance(value, dict):
             facts += [fact for each, change in value.items() for fact in _changes(each, change)]
         elif value not in (None, "", [], {}):
-            facts.append(Fact(_name(name), _reason(value) if name == "reason" else _text(value)))
+            facts.append(Fact(_name(name), _words(value) if name in _CODES else _text(value)))
     return facts
 
 
@@ -99,10 +110,10 @@ def _changes(name: str, change: Any) -> list[Fact]:
 
 
 def _name(name: str) -> str:
-    return name.removesuffix("_id").replace("_", " ")
+    return _NAMES.get(name) or name.removesuffix("_id").replace("_", " ")
 
 
-def _reason(value: Any) -> str:
+def _words(value: Any) -> str:
     known = value in RefusedLogin.Reason.values
     return str(RefusedLogin.Reason(value).label) if known else _text(value).replace("_", " ")
 

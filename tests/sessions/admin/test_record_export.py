@@ -55,7 +55,6 @@ def test_it_has_every_entry_and_every_session_with_times_app_and_place(supporter
     phone = ZapPhone(InProcess(), device_token="push-address").sign_up("ann")
     ann = User.objects.get(username="ann")
     session = Session.objects.get(user=ann)
-    record(Event.LOGIN, user=ann, actor=ann, session_id=session.pk)
     phone.log_out()
     changed = {"email": {"from": "a***@example.org", "to": "a***@example.com"}}
     record(Event.EMAIL_CHANGED, user=ann, actor=sven, origin=OFFICE, changed=changed)

@@ -5,11 +5,15 @@ from django.db.models import F, Q
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0002_security_event'),
+        ('users', '0003_second_factor'),
     ]
 
     # The table is as new as this index, so it is small.
     operations = [
+        migrations.AlterModelOptions(
+            name='securityevent',
+            options={'default_permissions': ('view',), 'verbose_name': 'entry', 'verbose_name_plural': 'entries'},
+        ),
         migrations.AddIndex(
             model_name='securityevent',
             index=models.Index(

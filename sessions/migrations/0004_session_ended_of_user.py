@@ -5,7 +5,7 @@ from django.db.models import F, Q
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('user_sessions', '0002_see_record'),
+        ('user_sessions', '0003_location'),
     ]
 
     # Log-ins and logouts wait while PostgreSQL makes the index: about a second for a million ended sessions.
