@@ -38,10 +38,12 @@ def ann(server):
 def test_filters_and_pages_work_without_javascript(server, ann):
     with sync_playwright() as playwright, launch(playwright.chromium) as browser:
         page = browser.new_page(base_url=server.base_url, java_script_enabled=False)
+        page.set_default_timeout(10_000)
         page.goto("/admin/")
         page.locator("[name=username]").fill("sven")
         page.locator("[name=password]").fill(PASSWORD)
         page.get_by_role("button", name="Log in").click()
+        page.wait_for_url("**/admin/")
         page.goto(f"/admin/users/user/{ann.pk}/timeline/")
         lines = page.get_by_role("table", name="Timeline of ann").locator("tbody tr")
         expect(lines).to_have_count(50)
