@@ -66,7 +66,7 @@ def test_it_mixes_entries_and_sessions_newest_first_with_who_and_from_where(supp
     ]
     assert [line.at for line in lines] == sorted((line.at for line in lines), reverse=True)
     text = page.content.decode()
-    for shown in ("192.0.2.17", "127.0.0.1", "a***@1.example.org", "wrong password", "Time (UTC)", "app: ZAP"):
+    for shown in ("192.0.2.17", "127.0.0.1", "a***@1.example.org", "wrong password", "Time (UTC)", "ZAP"):
         assert shown in text, shown
     assert lines[0].is_refused
     assert not lines[1].is_refused
@@ -103,7 +103,7 @@ def test_a_log_in_and_the_session_that_it_opened_are_one_line_until_the_session_
     phone = ZapPhone(InProcess())
     phone.log_in("ann")
     session = Session.objects.get(user=ann)
-    assert SecurityEvent.objects.get(event=Event.LOGIN).session_id == session.pk
+    assert SecurityEvent.objects.get(user=ann, event=Event.LOGIN).session_id == session.pk
     record(Event.LOGIN, user=ann, actor=ann, session_id=uuid4(), origin=FROM_OFFICE)
     assert [what for what, _ in lines_of(supporter, ann)] == ["There was a log-in", "Session opened"]
     logins = lines_of(supporter, ann, "?kind=logins")
