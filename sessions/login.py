@@ -108,7 +108,6 @@ def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origi
         stored = sql.log_in(session, user, token=device_token, lifetime=lifetime, request_id=origin.request_id)
         if stored is None:
             raise BadCredentials
-        _log(session, user, origin, is_new=stored.is_on_new_device)
         _tell(session, user, origin, is_new=stored.is_on_new_device)
     refresh = RefreshToken.for_session(session, issued_at=stored.at, expires_at=session.expires_at)
     refresh["jti"] = session.refresh_jti
@@ -149,7 +148,6 @@ def log_in_on_device(
         with _transaction(user, current.app):
             stored = sql.log_in_on_device(session, user, lifetime=lifetime, request_id=request_id, **where)
             if stored is not None:
-                _log(session, user, origin, is_new=stored.is_on_new_device)
                 _tell(session, user, origin, is_new=stored.is_on_new_device)
                 return _user_grant(session, stored.at)
     with transaction.atomic():
@@ -256,7 +254,7 @@ def _go_on(session: Session, user: User, origin: Origin) -> datetime:
     """Renew the stored session of the same id, and give its user the device token. Returns: the database's time."""
     if session.device_token_id is not None:
         give_address(session.device_token_id, user_id=user.pk, held_by=session.pk)
-    _tell(session, user, origin, is_new=False)  # now: the renewal overwrites the time of the earlier log-in
+    _tell_unusual(session, user, origin, is_new=False)  # now: the renewal overwrites the time of the earlier log-in
     opened_at = renew(session, lifetime=session_lifetime(session.app))
     record(Event.LOGIN, user=user, actor=user, origin=origin, session_id=session.pk, app=session.app)
     return opened_at
@@ -324,24 +322,23 @@ def _open(session: Session, user: User, *, origin: Origin) -> datetime:
     """
     open_it = sql.open_session if session.device_token_id is None else sql.open_session_on_address
     opened_at = open_it(session, lifetime=session_lifetime(session.app))
-    is_new = record_login(session, request_id=origin.request_id)
-    _log(session, user, origin, is_new=is_new)
-    _tell(session, user, origin, is_new=is_new)
+    _tell(session, user, origin, is_new=record_login(session, request_id=origin.request_id))
     return opened_at
 
 
-def _log(session: Session, user: User, origin: Origin, *, is_new: bool) -> None:
-    """Log the entries of the record that a statement has written."""
+def _tell(session: Session, user: User, origin: Origin, *, is_new: bool) -> None:
+    """Log the entries of the record that a log-in's statement has written, and tell what is unusual about it.
+
+    Args: is_new: whether the device is new to the user.
+    """
     for event in (Event.LOGIN, Event.NEW_DEVICE) if is_new else (Event.LOGIN,):
         facts = {"user": user.pk, "actor": user.pk, "app": session.app_id}
         log_entry(event.value, event.outcome.value, session=session.pk, origin=origin, **facts)
+    _tell_unusual(session, user, origin, is_new=is_new)
 
 
-def _tell(session: Session, user: User, origin: Origin, *, is_new: bool) -> None:
-    """Record and mail what is unusual about a log-in: its location, a recovery code, a new device.
-
-    Args: is_new: whether the device is new to the user. This is on record already.
-    """
+def _tell_unusual(session: Session, user: User, origin: Origin, *, is_new: bool) -> None:
+    """Record and mail what is unusual about a log-in: its location, a recovery code, a new device."""
     judge_login(session, origin=origin)
     if user.shown_factor is Kind.RECOVERY_CODE:
         note_recovery_code(user, origin=origin)
@@ -353,7 +350,6 @@ def _take_back(user: User) -> None:
     """Take back the attempt that was counted before the user's password was checked."""
     if user.attempt is not None:
         user.attempt.take_back()
-        user.attempt = None
 
 
 def _session(app: App, origin: Origin, *, platform: str = "", **fields: Any) -> Session:

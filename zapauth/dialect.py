@@ -4,6 +4,7 @@ A dialect subclasses `DialectViewSet` and defines its errors in `failure`.
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NoReturn, cast
@@ -26,6 +27,8 @@ from sessions.models import Session
 from users.models import User
 from users.origin import Origin
 from zapauth.unavailable import find_unavailable
+
+logger = logging.getLogger("zapauth.requests")
 
 
 class BodyTooLarge(ParseError):
@@ -197,6 +200,10 @@ class DialectViewSet(ViewSet):
         if answer is not None:
             if isinstance(exc, MethodNotAllowed):
                 answer["Allow"] = ", ".join(self.allowed_methods)
+            if answer.status_code == 403:
+                # The route and not the path, because a client may have typed anything into a path.
+                route = request.resolver_match.route if request.resolver_match else ""
+                logger.info("refused: the caller may not %s %s", request.method, route)
             return answer
         response = self.server_error(request)
         log_response("Internal Server Error: %s", request.path, response=response, request=request, exception=exc)

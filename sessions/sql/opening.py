@@ -97,7 +97,8 @@ WITH noted AS (
       FROM opened CROSS JOIN place CROSS JOIN (VALUES (%(login)s::varchar), (%(new_device)s::varchar)) e (event)
      WHERE event = %(login)s::varchar OR place.is_new
 ), held AS (
-    -- The attempt was counted before the password was checked. Take it back, as `users.throttling.take_back` does.
+    -- The attempt was counted before the password was checked. Take it back, as `users.throttling.take_back` does. This
+    -- comes last: users at one address share a row, which stays locked until the commit.
     SELECT key FROM opened CROSS JOIN users_throttle WHERE key = ANY(%(keys)s::text[])
      ORDER BY key = ANY(%(last_keys)s::text[]), key
        FOR NO KEY UPDATE OF users_throttle
@@ -250,7 +251,6 @@ def log_in(session: Session, user: User, *, token: str | None, lifetime: timedel
     if not rows:
         return None
     *opened, is_new, user.last_login, user.ip_addresses, user.user_agents = rows[0]
-    user.attempt = None
     return Stored(_set(session, tuple(opened)), is_new)
 
 
@@ -279,7 +279,6 @@ def log_in_on_device(
     if not rows:
         return None
     *opened, is_new, user.last_login, user.ip_addresses, user.user_agents, user.latitude, user.longitude = rows[0]
-    user.attempt = None
     return Stored(_set(session, tuple(opened)), is_new)
 
 

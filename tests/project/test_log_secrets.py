@@ -19,6 +19,7 @@ KINDS = {
     "a signed cookie": f"eyJzaWQ:1vABCD:{'x' * 43}",
     "a private key": "-----BEGIN EC PRIVATE KEY-----",
     "a secret of a second factor": "otpauth://totp/ZapAuth:ann?secret=JBSWY3DPEHPK3PXP",
+    "a recovery code": "4f6k-9m2x-0000-abcd-hjkm-wxyz",
 }
 
 

@@ -89,8 +89,10 @@ def test_what_else_a_caller_gives_is_left_out(lines):
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\u2028b", "a\x1b[31mb", "a\x85b", 'a"b\\', "a\udc80b"])
-def test_a_message_stays_one_line_in_both_formats(lines, text):
-    LOGGER.error("%s", text)
+def test_a_message_stays_one_line_in_both_formats(text):
+    lines = Lines()
+    # Not through a logger: pytest would capture the half of a surrogate pair, and could not send it to its main process.
+    lines.emit(logging.makeLogRecord({"msg": "%s", "args": (text,)}))
     assert lines.jsons[0].isascii()
     assert len(lines.jsons[0].splitlines()) == len(lines.texts[0].splitlines()) == 1
     assert "\x1b" not in lines.texts[0]
@@ -189,6 +191,21 @@ def test_a_line_has_the_request_the_user_the_session_and_the_app_of_its_caller(l
     assert (told["user"], told["session"]) == (phone.user_id, str(session.pk))
     assert (told["app"], told["ip"]) == (session.app_id, "127.0.0.1")
     assert f"[{told['request_id']}]" in lines.texts[-1]
+
+
+def test_a_refused_request_is_logged_with_its_route_and_its_caller(new_phone, lines):
+    ann, ben = new_phone().sign_up(), new_phone().sign_up()
+    logger = logging.getLogger("zapauth.requests")
+    logger.addHandler(lines)
+    try:
+        prefix = "/v1" if ann.dialect == "zap" else ""
+        assert ann.call("GET", f"{prefix}/users/{ben.user_id}", token=ann.access_token).status == 403
+    finally:
+        logger.removeHandler(lines)
+    told = lines.last
+    assert told["user"] == ann.user_id
+    assert "GET" in told["message"]
+    assert ben.user_id not in lines.texts[-1]
 
 
 def test_after_a_request_its_facts_are_gone(lines):

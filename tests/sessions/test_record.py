@@ -149,7 +149,7 @@ OTHER = dict.fromkeys(RECORDED, "x") | {
 # Columns of a user whose changes need no entry: they are set by log-ins, orders and triggers, which have their own.
 UNRECORDED = {
     *("id", "password", "last_login", "ip_addresses", "user_agents", "session_epoch", "sessions_valid_after"),
-    *("password_changed_at", "created_at", "updated_at", "deleted_at"),
+    *("password_changed_at", "created_at", "updated_at", "deleted_at", "second_factor_since"),
 }
 
 
