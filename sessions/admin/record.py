@@ -21,8 +21,10 @@ from users.record.lines import facts_of, line_of, page_of_user, what_happened, w
 MOST_COUNTED = 10_000
 
 
-class UncountedPaginator(BoundedPaginator):
+class CappedPaginator(BoundedPaginator):
     """Count at most 10,000 entries. Later pages are not offered: filters lead to older entries."""
+
+    is_more = False  # whether there are more entries
 
     @cached_property
     def count(self) -> int:
@@ -79,7 +81,7 @@ class ByActor(admin.SimpleListFilter):
 @admin.register(SecurityEvent)
 class SecurityEventAdmin(ReadOnly):
     when_empty = "Log-ins, changes of accounts and orders of staff are recorded here."
-    paginator = UncountedPaginator
+    paginator = CappedPaginator
     list_display = ["time", "what", "whose", "who", "address", "result"]
     list_display_links = ["time"]
     list_filter = [OfKind, OfEvent, ByActor]
