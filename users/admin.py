@@ -13,8 +13,9 @@ from unfold.views import ChangeList
 from users.admin_forms import SavesChanges, changed_columns
 from users.admin_lists import BoundedList, BoundedPaginator
 from users.admin_record import Recorded, ordered_by
-from users.models import App, CrashReport, Device, DeviceToken, RefusedLogin, is_object_id
+from users.models import App, CrashReport, Device, DeviceToken, RefusedLogin, SecurityEvent, is_object_id
 from users.record.changes import record_app_changes
+from users.record.reading import history_of_app
 
 
 class NoDelete(Recorded):
@@ -69,6 +70,9 @@ class AppAdmin(SavesChanges, NoDelete):
     def get_readonly_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
         """Make `is_active` of the admin app read-only: once off, nobody could log in to switch it on."""
         return [*self.readonly_fields, "is_active"] if obj and obj.is_admin else self.readonly_fields
+
+    def history_of(self, obj: App) -> QuerySet[SecurityEvent]:
+        return history_of_app(obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -13,9 +13,11 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 from unfold.admin import ModelAdmin
 
 from users.admin_record import Recorded, ordered_by
+from users.models import SecurityEvent
 from users.permissions import Act, may
 from users.record.changes import added_and_removed
 from users.record.events import Event
+from users.record.reading import history_of_group
 from users.record.writing import record
 
 admin.site.unregister([Group, OutstandingToken, BlacklistedToken])
@@ -53,6 +55,9 @@ class GroupAdmin(Recorded, DjangoGroupAdmin, ModelAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
         for group in queryset:
             self.delete_model(request, group)
+
+    def history_of(self, obj: Group) -> QuerySet[SecurityEvent]:
+        return history_of_group(obj.pk)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return may(request.user, Act.CHANGE_POWERS)

@@ -7,11 +7,13 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from unfold.decorators import display
 
 from sessions.accounts import change_in_admin
 from sessions.admin.confirm import actor_of
-from sessions.admin.user_acts import ActsOnUsers, send_reset
+from sessions.admin.timeline import TimelinePages, newest_lines
+from sessions.admin.user_acts import send_reset
 from sessions.admin.user_form import UserForm
 from sessions.browser import find_session
 from sessions.inspect.user import user_page
@@ -20,16 +22,17 @@ from sessions.models import EndReason, Session
 from sessions.reauthentication import is_recent
 from users.admin_forms import SavesChanges, changed_columns
 from users.admin_record import ordered_by
-from users.models import App, User, is_object_id
+from users.models import App, SecurityEvent, User, is_object_id
 from users.origin import Origin
 from users.permissions import Act, closed_fields, may, may_as_staff
 from users.record.changes import powers_of, record_powers
-from users.record.events import Event
+from users.record.events import Event, Kind
+from users.record.reading import entries
 from users.record.writing import record
 
 
 @admin.register(User)
-class UserAdmin(SavesChanges, DjangoUserAdmin, ActsOnUsers):  # type: ignore[misc, type-arg]
+class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[misc, type-arg]
     when_empty = "Users appear when they register; staff can add some here."
     list_display = ["username", "email", "name", "role", "state", "registered"]
     list_filter = ["is_staff", "is_active"]
@@ -171,4 +174,12 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, ActsOnUsers):  # type: ignore[mis
         extra: dict[str, Any] = {}
         if user is not None and may(actor_of(request), Act.SEE_SESSIONS):
             extra["of_user"] = user_page(user, actor=actor_of(request), ended_page=request.GET.get("ended_page"))
+        if user is not None:
+            extra["lines"] = newest_lines(user, actor=actor_of(request))
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **extra})
+
+    def history_of(self, obj: User) -> QuerySet[SecurityEvent]:
+        return entries(user=obj, kinds=[Kind.ACCOUNT, Kind.FACTOR, Kind.ORDERS])
+
+    def timeline_of(self, obj: User) -> str:
+        return reverse("admin:users_user_timeline", args=[obj.pk])

@@ -31,6 +31,9 @@ from tests.phones import PASSWORD, Live, ZapPhone  # noqa: E402
 from tests.servers import running_server  # noqa: E402
 from users.models import RefusedLogin, User  # noqa: E402
 from users.origin import Origin  # noqa: E402
+from users.record.events import Event  # noqa: E402
+from users.record.masking import masked_email  # noqa: E402
+from users.record.writing import record  # noqa: E402
 from zapauth.local.embedded_postgres import running  # noqa: E402
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -61,7 +64,19 @@ def seed() -> str:
         (Selection(sessions=(str(stolen.pk),)), "Phone stolen, ticket 4711"),
     ):
         end_as_staff(selection, actor=staff, origin=origin, note=note)
+    record_changes(hero, staff, origin)
     return hero.pk
+
+
+def record_changes(user: User, staff: User, origin: Origin) -> None:
+    """Write some entries about the user, for the timeline."""
+    email = {"from": masked_email(user.email), "to": "a***@example.com"}
+    record(Event.EMAIL_CHANGED, user=user, actor=staff, origin=origin, changed={"email": email}, verified=False)
+    at_home = Origin(ip="198.51.100.4", user_agent="Demo/3.2")
+    record(Event.LOGIN_REFUSED, user=user, origin=at_home, reason="wrong_password")
+    record(Event.RESET_ASKED, user=user, actor=staff, origin=origin, note="On the phone, ticket 4711")
+    record(Event.RESET_USED, user=user, actor=user, origin=at_home)
+    record(Event.FACTOR_ENABLED, user=user, actor=user, origin=at_home)
 
 
 def main() -> None:
@@ -84,7 +99,7 @@ def shoot(browser: Browser, url: str, theme: str, size: dict, *, user_id: str, t
     suffix = theme if size is WIDE else "narrow"
 
     def keep(name: str) -> None:
-        if size is NARROW and name not in ("dashboard", "user"):
+        if size is NARROW and name not in ("dashboard", "user", "timeline"):
             return
         page.evaluate("document.fonts.ready")
         page.wait_for_timeout(400)
@@ -98,6 +113,8 @@ def shoot(browser: Browser, url: str, theme: str, size: dict, *, user_id: str, t
     keep("sessions")
     page.goto(f"{url}/admin/users/user/{user_id}/change/")
     keep("user")
+    page.goto(f"{url}/admin/users/user/{user_id}/timeline/")
+    keep("timeline")
     page.goto(f"{url}/admin/user_sessions/session/?platform=Android&created=7d-")
     page.locator("#action-toggle").check()
     page.get_by_title("Click here to select the objects across all pages").click()

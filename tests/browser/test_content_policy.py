@@ -12,7 +12,7 @@ from tests.browser.chromium import CHROMIUM
 from tests.environment import ROOT
 from tests.phones import BuddyPhone, Live, ZapPhone
 from tests.sessions.staff import new_staff
-from users.models import App, Device, RefusedLogin, User
+from users.models import App, Device, RefusedLogin, SecurityEvent, User
 
 pytestmark = [
     pytest.mark.browser,
@@ -57,6 +57,10 @@ def pages() -> list[str]:
         f"/admin/users/user/{ann.pk}/log-out/",
         f"/admin/users/user/{ann.pk}/send-reset/",
         f"/admin/users/user/{ann.pk}/history/",
+        f"/admin/users/user/{ann.pk}/timeline/?kind=sessions",
+        f"/admin/users/user/{ann.pk}/acts/",
+        "/admin/users/securityevent/?kind=account",
+        f"/admin/users/securityevent/{SecurityEvent.objects.filter(user=ann)[0].pk}/change/",
         "/admin/user_sessions/bulkrun/",
         "/admin/users/refusedlogin/?reason__exact=wrong_password",
         "/admin/users/app/",

@@ -63,6 +63,7 @@ class Event(models.TextChoices):
 
     SESSIONS_ENDED = "sessions_ended", "sessions were ended"
     BULK_ORDER = "bulk_order", "an order to end sessions was given"
+    RECORD_EXPORTED = "record_exported", "the record was exported"
     GROUP_CREATED = "group_created", "a group was created"
     GROUP_CHANGED = "group_changed", "a group was changed"
     GROUP_DELETED = "group_deleted", "a group was deleted"
@@ -117,5 +118,5 @@ _KINDS = {
         Event.GROUP_CHANGED,
         Event.GROUP_DELETED,
     },
-    Kind.ORDERS: {Event.SESSIONS_ENDED, Event.BULK_ORDER},
+    Kind.ORDERS: {Event.SESSIONS_ENDED, Event.BULK_ORDER, Event.RECORD_EXPORTED},
 }

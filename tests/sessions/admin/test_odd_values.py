@@ -22,6 +22,7 @@ NARROWED_BY = {
     "users_app": "id created_at__year",
     "users_device": "app__id__exact",
     "users_devicetoken": "user",
+    "users_securityevent": "kind event by user__id__exact at__year p",
     "auth_group": "name id permissions__id__exact",
 }
 CASES = [(name, parameter) for name in LISTS for parameter in ("q", *NARROWED_BY[name.removeprefix("admin:")].split())]
@@ -62,6 +63,20 @@ def test_a_search_for_an_odd_value_is_no_error(browser, value):
         f"/admin/search/?{urlencode({'s': 'sess', 'page': value})}",
     ):
         assert browser.get(url, follow=True).status_code < 500, url
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_a_timeline_at_an_odd_place_is_no_error(browser, value):
+    user = User.objects.get()
+    for what, parameter in (("timeline", "kind"), ("timeline", "older"), ("acts", "newer"), ("history", "after")):
+        for text in (value, f"{value}_RECORDED_1", f"2026-01-01T00:00Z_RECORDED_{value}", f"{value}_1"):
+            answer = browser.get(user_url(user.pk, what), {parameter: text})
+            assert answer.status_code < 500, (what, text)
+    for moment in ("0001-01-01T00:00Z", "0001-01-01T00:00+14:00", "9999-12-31T23:59:59.999999-12:00"):
+        for text in (f"{moment}_RECORDED_1", f"{moment}_{'9' * 30}"):
+            for what, parameter in (("timeline", "older"), ("timeline", "newer"), ("history", "after")):
+                answer = browser.get(user_url(user.pk, what), {parameter: text})
+                assert answer.status_code < 500, (what, text)
 
 
 def test_an_address_with_a_zone_is_looked_for_as_a_name(browser):
