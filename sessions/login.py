@@ -21,7 +21,6 @@ from sessions.mail import mail_login
 from sessions.models import PLATFORM_LENGTH, USER_AGENT_LENGTH, EndReason, Session
 from sessions.policy import session_lifetime, sessions_per_user
 from sessions.sql import opening as sql
-from sessions.sql.apps import find_app
 from sessions.sql.live_session import lock_on_device, lock_on_device_and_in_app
 from sessions.sql.locks import lock_addresses_of, lock_sessions
 from sessions.sql.login import give_address, note_login, renew
@@ -29,10 +28,10 @@ from sessions.sql.login_record import record_login
 from sessions.timeouts import end_timed_out
 from sessions.tokens.grant import Grant
 from sessions.tokens.jwt import AppAccessToken, RefreshToken, UserAccessToken
-from users import clients
+from users.clients import get_zap_app
 from users.clock import database_now
 from users.directory import admit_user
-from users.errors import BadCredentials, SecondFactorRequired
+from users.errors import AppInactive, BadCredentials, SecondFactorRequired
 from users.models import App, DeviceToken, User
 from users.origin import Origin
 from users.record.events import Event
@@ -77,38 +76,32 @@ def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session
     return session
 
 
-def get_zap_app() -> App:
-    """Return the app of ZAP's clients, like `users.clients.get_zap_app`, but with a prepared statement.
-
-    Raises: AppInactive.
-    """
-    app = find_app(settings.ZAP_APP)
-    # The function in `users.clients` creates the app, or says why it can't be used.
-    return app if app is not None and app.is_active and not app.is_admin else clients.get_zap_app()
-
-
 @tried_again
-def log_in_with_refresh(user: User, *, app: App, device_token: str | None, origin: Origin) -> Grant:
-    """Log ``user`` in, with a short-lived access token and a refresh token (RFC 6749 §1.5).
+def log_in_with_refresh(user: User, *, device_token: str | None, origin: Origin) -> Grant:
+    """Log ``user`` in to ZAP's app, with a short-lived access token and a refresh token (RFC 6749 §1.5).
 
     The device token becomes this user's, even if it was another user's before.
 
     Raises: SecondFactorRequired, when ``user`` has a second factor and has not shown it; BadCredentials, when the
-        password or the factor that ``user`` was loaded with has changed since.
+        password or the factor that ``user`` was loaded with has changed since; AppInactive.
     """
     _require_factor(user)
-    session = _session(app, origin, user=user, refresh_jti=uuid4().hex)
-    with _transaction(user, app):
-        if sessions_per_user(app):
-            User.objects.select_for_update(no_key=True).get(pk=user.pk)
-            locked = lock_sessions(_live_in_app(user, app))
-            lock_addresses_of(locked, digest=DeviceToken.digest_of(device_token) if device_token else None)
-            _make_room(session, origin)
-        lifetime = session_lifetime(app)
-        stored = sql.log_in(session, user, token=device_token, lifetime=lifetime, request_id=origin.request_id)
-        if stored is None:
-            raise BadCredentials
-        _tell(session, user, origin, is_new=stored.is_on_new_device)
+    session = _session(None, origin, user=user, refresh_jti=uuid4().hex)
+    facts: dict[str, Any] = {"app_name": settings.ZAP_APP, "token": device_token, "request_id": origin.request_id}
+    with _transaction(user):
+        stored = sql.log_in(session, user, has_room=False, **facts)
+        if stored is not None:
+            _tell(session, user, origin, is_new=stored.is_on_new_device)
+    if stored is None:
+        app = _get_zap_app(user)  # it may not exist yet
+        with transaction.atomic():
+            if sessions_per_user(app):
+                session.app = app
+                _make_room_for(session, user, device_token, origin)
+            stored = sql.log_in(session, user, has_room=True, **facts)
+            if stored is None:
+                raise BadCredentials
+            _tell(session, user, origin, is_new=stored.is_on_new_device)
     refresh = RefreshToken.for_session(session, issued_at=stored.at, expires_at=session.expires_at)
     refresh["jti"] = session.refresh_jti
     expires_at = stored.at + settings.ACCESS_TOKEN_LIFETIME
@@ -145,7 +138,7 @@ def log_in_on_device(
         session = _session(current.app, origin, user=user, **_same_device(current))
         where = {"latitude": latitude, "longitude": longitude}
         lifetime, request_id = session_lifetime(current.app), origin.request_id
-        with _transaction(user, current.app):
+        with _transaction(user):
             stored = sql.log_in_on_device(session, user, lifetime=lifetime, request_id=request_id, **where)
             if stored is not None:
                 _tell(session, user, origin, is_new=stored.is_on_new_device)
@@ -306,11 +299,9 @@ def _make_room(session: Session, origin: Origin) -> set[UUID]:
     return end_sessions(over, actor=None, reason=EndReason.OVER_LIMIT, origin=origin)
 
 
-def _transaction(user: User, app: App) -> AbstractContextManager[None]:
+def _transaction(user: User) -> AbstractContextManager[None]:
     """Return a transaction for a log-in, if one statement is not enough for it."""
-    is_one_statement = not (
-        sessions_per_user(app) or settings.GEOIP_PATH is not None or user.shown_factor is Kind.RECOVERY_CODE
-    )
+    is_one_statement = settings.GEOIP_PATH is None and user.shown_factor is not Kind.RECOVERY_CODE
     # savepoint=False: inside a caller's transaction this costs no extra round trips.
     return nullcontext() if is_one_statement else transaction.atomic(savepoint=False)
 
@@ -346,17 +337,34 @@ def _tell_unusual(session: Session, user: User, origin: Origin, *, is_new: bool)
         after_commit(mail_login, session, is_new)
 
 
+def _get_zap_app(user: User) -> App:
+    """Return ZAP's app. An attempt at an app that is switched off does not count. Raises: AppInactive."""
+    try:
+        return get_zap_app()
+    except AppInactive:
+        _take_back(user)
+        raise
+
+
+def _make_room_for(session: Session, user: User, device_token: str | None, origin: Origin) -> None:
+    """Lock what a log-in within a limit needs, in the one order, and end the user's oldest sessions."""
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    locked = lock_sessions(_live_in_app(user, session.app))
+    lock_addresses_of(locked, digest=DeviceToken.digest_of(device_token) if device_token else None)
+    _make_room(session, origin)
+
+
 def _take_back(user: User) -> None:
     """Take back the attempt that was counted before the user's password was checked."""
     if user.attempt is not None:
         user.attempt.take_back()
 
 
-def _session(app: App, origin: Origin, *, platform: str = "", **fields: Any) -> Session:
+def _session(app: App | None, origin: Origin, *, platform: str = "", **fields: Any) -> Session:
     """Make a session of ``app`` that is not stored yet. `open_session` sets its times."""
     user_agent = origin.user_agent[:USER_AGENT_LENGTH]
     return Session(
-        app=app,
+        **{"app": app} if app else {},
         ip=origin.ip,
         user_agent=user_agent,
         platform=platform or _platform_of(user_agent),

@@ -1,7 +1,7 @@
 """The timeline of a user: the record's entries about them, mixed with their sessions opened and ended, newest first.
 
-It opens quickly however long the history is. Entries and opened sessions are read from a position on, in the order of an
-index, and only as far as the page needs. Nothing is counted and nothing is skipped over. For the sessions that ended,
+It opens quickly however long the history is. Entries and opened sessions are read from a position on, in the order of
+an index, and only as far as the page needs. Nothing is counted or skipped over. For the sessions that ended,
 PostgreSQL reads and sorts all sessions of the user: an index in the order of their ends would cost each logout a tenth
 to a quarter more.
 """

@@ -8,6 +8,8 @@ as outstanding in simplejwt's table, without its text, because a stored token co
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from django.conf import settings
+
 from sessions.models import Session
 from sessions.sql.login import MOST_KNOWN
 from users.models import DeviceToken, User
@@ -37,8 +39,13 @@ WITH opened AS (
 SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_token_id FROM opened
 """)
 _LOG_IN = Statement("""
+WITH app AS MATERIALIZED (
+    SELECT id, session_epoch, COALESCE(session_lifetime, make_interval(secs => %(seconds)s::float8)) AS lifetime
+      FROM users_app
+     WHERE name = %(app)s AND is_active AND kind = 'client'
+       AND (%(has_room)s::bool OR COALESCE(sessions_per_user, %(most_sessions)s::int) = 0)
 -- The row lock makes this log-in and a change of the password or the end of the account run one after the other.
-WITH noted AS (
+), noted AS (
     UPDATE users_user
        SET last_login = clock_timestamp(),
            -- The newest first, each one once.
@@ -49,6 +56,7 @@ WITH noted AS (
                                    array_remove(user_agents, %(user_agent)s::varchar)))[1:%(most)s::int] END
      WHERE id = %(user)s AND password = %(password)s AND is_active AND deleted_at IS NULL
        AND second_factor_since IS NOT DISTINCT FROM %(second_factor_since)s::timestamptz
+       AND EXISTS (SELECT FROM app)
  RETURNING id, session_epoch, last_login, ip_addresses, user_agents
 ), given AS (
     -- One upsert: two phones that send the same token at once can't both insert it. The token moves to this user, even
@@ -70,12 +78,12 @@ WITH noted AS (
            id, app_id, user_id, device_token_id, ip, user_agent, platform,
            refresh_jti, refresh_used_by, end_reason, ended_request_id, app_epoch, user_epoch,
            created_at, last_seen_at, expires_at, authenticated_at)
-    SELECT %(id)s::uuid, a.id, ready.user_id, ready.device_token_id, %(ip)s::inet, %(user_agent)s, %(platform)s,
-           %(refresh_jti)s, '', '', '', a.session_epoch, ready.session_epoch,
-           ready.now, ready.now, ready.now + make_interval(secs => %(seconds)s::float8), ready.now
-      FROM ready CROSS JOIN users_app a
-     WHERE a.id = %(app)s
- RETURNING user_id, device_token_id, refresh_jti, app_epoch, user_epoch, created_at, expires_at, authenticated_at
+    SELECT %(id)s::uuid, app.id, ready.user_id, ready.device_token_id, %(ip)s::inet, %(user_agent)s, %(platform)s,
+           %(refresh_jti)s, '', '', '', app.session_epoch, ready.session_epoch,
+           ready.now, ready.now, ready.now + app.lifetime, ready.now
+      FROM ready CROSS JOIN app
+ RETURNING app_id, user_id, device_token_id, refresh_jti, app_epoch, user_epoch, created_at, expires_at,
+           authenticated_at
 ), recorded AS (
     INSERT INTO token_blacklist_outstandingtoken (jti, user_id, token, created_at, expires_at)
     SELECT refresh_jti, user_id, '', created_at, expires_at FROM opened
@@ -92,8 +100,8 @@ WITH noted AS (
 ), told AS (
     INSERT INTO users_securityevent
            (at, event, outcome, user_id, actor_id, session_id, app_id, ip, user_agent, request_id)
-    SELECT opened.created_at, event, 'done', %(user)s, %(user)s, %(id)s::uuid, %(app)s, %(ip)s::inet, %(user_agent)s,
-           %(request_id)s
+    SELECT opened.created_at, event, 'done', %(user)s, %(user)s, %(id)s::uuid, opened.app_id, %(ip)s::inet,
+           %(user_agent)s, %(request_id)s
       FROM opened CROSS JOIN place CROSS JOIN (VALUES (%(login)s::varchar), (%(new_device)s::varchar)) e (event)
      WHERE event = %(login)s::varchar OR place.is_new
 ), held AS (
@@ -109,7 +117,7 @@ WITH noted AS (
      WHERE t.key = held.key
 )
 SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_token_id,
-       place.is_new, last_login, ip_addresses, user_agents
+       app_id, place.is_new, last_login, ip_addresses, user_agents
   FROM opened CROSS JOIN noted CROSS JOIN place
 """)
 _LOG_IN_ON_DEVICE = Statement("""
@@ -231,26 +239,33 @@ class Stored(NamedTuple):
     is_on_new_device: bool
 
 
-def log_in(session: Session, user: User, *, token: str | None, lifetime: timedelta, request_id: str) -> Stored | None:
-    """Log ``user`` in, with a refresh token: a whole log-in in one statement, with its entries in the record.
+def log_in(
+    session: Session, user: User, *, app_name: str, token: str | None, has_room: bool, request_id: str
+) -> Stored | None:
+    """Log ``user`` in to that app, with a refresh token: a whole log-in in one statement, with its record.
 
-    It gives the device token ``token`` to the user, and takes back `user.attempt`.
+    It gives the device token ``token`` to the user, and takes back `user.attempt`. It sets the session's `app_id`.
 
     If this transaction has to wait for the user's row while all sessions of the app are cut off, the new session is
     refused like them: the app is read before the wait.
 
-    Returns: None, when the user may not log in any more, or when their password or whether they have a second factor
-        has changed since they were loaded. Then nothing has changed.
+    Args: has_room: the caller has made room for one more session, if the app limits them.
+
+    Returns: None, when the user may not log in any more, when their password or whether they have a second factor
+        has changed since they were loaded, when no active app has the name, or when it limits its users' sessions and
+        ``has_room`` is not set. Then nothing has changed.
     """
     rows = _LOG_IN.fetch_all(
-        **_login_facts(session, user, lifetime, request_id),
+        **_login_facts(session, user, settings.SESSION_LIFETIME, request_id) | {"app": app_name},
+        has_room=has_room,
+        most_sessions=settings.SESSIONS_PER_USER,
         sealed=seal(token, Purpose.DEVICE_TOKEN) if token else None,
         digest=DeviceToken.digest_of(token) if token else None,
         refresh_jti=session.refresh_jti,
     )
     if not rows:
         return None
-    *opened, is_new, user.last_login, user.ip_addresses, user.user_agents = rows[0]
+    *opened, session.app_id, is_new, user.last_login, user.ip_addresses, user.user_agents = rows[0]
     return Stored(_set(session, tuple(opened)), is_new)
 
 

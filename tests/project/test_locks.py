@@ -130,7 +130,7 @@ def people(transactional_db, settings):
 
 def zap_log_in(its):
     with transaction.atomic():  # by itself it is one statement, and commits at once
-        login.log_in_with_refresh(its.anna_user, app=get_zap_app(), device_token="of anna", origin=HERE)
+        login.log_in_with_refresh(its.anna_user, device_token="of anna", origin=HERE)
 
 
 def zap_log_in_over_the_limit(its):

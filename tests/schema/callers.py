@@ -21,7 +21,7 @@ from sessions.models import Session
 from sessions.tokens.grant import Grant
 from sessions.tokens.jwt import AnyAccessToken
 from tests.phones import PASSWORD
-from users.clients import NewApp, create_app, get_zap_app
+from users.clients import NewApp, create_app
 from users.models import User
 from users.origin import Origin
 from users.reset_codes import Purpose, issue_code
@@ -139,7 +139,7 @@ def dialect_of(case: Case) -> str:
 
 
 def zap_login(user: User) -> Grant:
-    return log_in_with_refresh(user, app=get_zap_app(), device_token=f"push of {user.pk}", origin=Origin())
+    return log_in_with_refresh(user, device_token=f"push of {user.pk}", origin=Origin())
 
 
 def aim(case: Case, caller: Caller, world: World) -> None:

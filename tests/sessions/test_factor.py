@@ -19,7 +19,7 @@ from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, work_of
 from tests.second_factor import give_factor, log_in_with
 from tests.sessions.staff import browser_of, is_in
 from users.callers import Caller
-from users.clients import get_admin_app, get_zap_app
+from users.clients import get_admin_app
 from users.credentials import get_user_by_username, use_own_code
 from users.errors import BadCredentials, SecondFactorInvalid, SecondFactorRequired, TooManyAttempts
 from users.models import User
@@ -46,7 +46,7 @@ def boss(clock):
 
 
 def log_in_with_refresh(user):
-    login.log_in_with_refresh(user, app=get_zap_app(), device_token=None, origin=HERE)
+    login.log_in_with_refresh(user, device_token=None, origin=HERE)
 
 
 def log_in_on_device(user):

@@ -32,7 +32,7 @@ def authenticated(phone, token=None):
 
 def log_in(user, device_token=PHONE):
     """Log in as a ZAP phone does, up to the commit. Returns the opened session."""
-    log_in_with_refresh(user, app=get_zap_app(), device_token=device_token, origin=HERE)
+    log_in_with_refresh(user, device_token=device_token, origin=HERE)
     return get_live_session_by_id(Session.objects.filter(user=user).latest("created_at").pk)
 
 

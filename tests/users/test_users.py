@@ -9,7 +9,6 @@ from django.db import connection
 from sessions.login import log_in_with_refresh
 from sessions.models import Session
 from users.callers import Caller
-from users.clients import get_zap_app
 from users.credentials import OwaspArgon2, get_user_by_username
 from users.directory import register_user
 from users.errors import BadCredentials, IdentityTaken
@@ -60,7 +59,7 @@ def test_a_login_whose_password_was_changed_meanwhile_opens_no_session(db, chang
     user = get_user_by_username("ann", PASSWORD, caller=Caller())
     User.objects.filter(pk=user.pk).update(**change)
     with pytest.raises(BadCredentials):
-        log_in_with_refresh(user, app=get_zap_app(), device_token="phone", origin=Origin())
+        log_in_with_refresh(user, device_token="phone", origin=Origin())
     assert not Session.objects.exists()
 
 
@@ -68,6 +67,6 @@ def test_a_users_addresses_are_kept_newest_first_and_not_for_ever(db):
     register_user(username="ann", password=PASSWORD)
     for number in [*range(12), 5]:
         user = get_user_by_username("ann", PASSWORD, caller=Caller())
-        log_in_with_refresh(user, app=get_zap_app(), device_token=None, origin=Origin(ip=f"10.0.0.{number}"))
+        log_in_with_refresh(user, device_token=None, origin=Origin(ip=f"10.0.0.{number}"))
     kept = User.objects.get().ip_addresses
     assert kept == [f"10.0.0.{number}" for number in (5, 11, 10, 9, 8, 7, 6, 4, 3, 2)]

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from sessions.accounts import change_account, delete_user, register
 from sessions.factor import begin_factor, confirm_factor, disable_factor
-from sessions.login import get_zap_app, log_in_with_refresh
+from sessions.login import log_in_with_refresh
 from sessions.logout import log_out, log_out_user
 from sessions.passwords import ask_for_reset_code, change_own_password, reset_password
 from sessions.places import Place
@@ -119,10 +119,10 @@ class UserViewSet(ZapViewSet):
 class LoginViewSet(ZapViewSet):
     def login(self, request: Request) -> HttpResponse:
         given = self.read(LoginInput)
-        app, device_token = get_zap_app(), given.get("device_token")
+        device_token = given.get("device_token")
         caller = Place.of(self.origin, device_token=device_token)
         user = get_user_by_identity(given["identity"], given["password"], code=given["code"], caller=caller)
-        grant = log_in_with_refresh(user, app=app, device_token=device_token, origin=self.origin)
+        grant = log_in_with_refresh(user, device_token=device_token, origin=self.origin)
         return success(LOGIN(LoggedIn(user, grant)))
 
     def refresh(self, request: Request) -> HttpResponse:

@@ -563,7 +563,8 @@ def test_a_login_does_not_wait_for_a_run_that_is_at_work(transactional_db):
 @pytest.mark.parametrize("filters", [{"everyone": True}, {"networks": ("192.0.2.0/24",)}], ids=["epoch", "no epoch"])
 def test_a_log_in_that_is_under_way_at_the_order_is_ended_by_its_sweep(transactional_db, filters):
     """The log-in may commit after the sweep has seen all other sessions."""
-    ann, app, looked = User.objects.create_user("ann"), get_zap_app(), threading.Event()
+    get_zap_app()
+    ann, looked = User.objects.create_user("ann"), threading.Event()
 
     def sweep(order):
         for _ in sweep_run(order):
@@ -571,7 +572,7 @@ def test_a_log_in_that_is_under_way_at_the_order_is_ended_by_its_sweep(transacti
 
     with other_threads() as do:
         with transaction.atomic():
-            log_in_with_refresh(ann, app=app, device_token="phone", origin=Origin(ip="192.0.2.1"))
+            log_in_with_refresh(ann, device_token="phone", origin=Origin(ip="192.0.2.1"))
             order = do(start, Selection(**filters), expected=9).result(20)
             swept = do(sweep, order)
             wait_until(lambda: looked.is_set() or swept.done())
