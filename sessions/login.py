@@ -88,10 +88,12 @@ def log_in_with_refresh(user: User, *, device_token: str | None, origin: Origin)
     _require_factor(user)
     session = _session(None, origin, user=user, refresh_jti=uuid4().hex)
     facts: dict[str, Any] = {"app_name": settings.ZAP_APP, "token": device_token, "request_id": origin.request_id}
-    with _transaction(user):
-        stored = sql.log_in(session, user, has_room=False, **facts)
-        if stored is not None:
-            _tell(session, user, origin, is_new=stored.is_on_new_device)
+    stored = None
+    if not settings.SESSIONS_PER_USER:
+        with _transaction(user):
+            stored = sql.log_in(session, user, has_room=False, **facts)
+            if stored is not None:
+                _tell(session, user, origin, is_new=stored.is_on_new_device)
     if stored is None:
         app = _get_zap_app(user)  # it may not exist yet
         with transaction.atomic():

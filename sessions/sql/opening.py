@@ -43,7 +43,7 @@ WITH app AS MATERIALIZED (
     SELECT id, session_epoch, COALESCE(session_lifetime, make_interval(secs => %(seconds)s::float8)) AS lifetime
       FROM users_app
      WHERE name = %(app)s AND is_active AND kind = 'client'
-       AND (%(has_room)s::bool OR COALESCE(sessions_per_user, %(most_sessions)s::int) = 0)
+       AND (%(has_room)s::bool OR COALESCE(sessions_per_user, 0) = 0)
 -- The row lock makes this log-in and a change of the password or the end of the account run one after the other.
 ), noted AS (
     UPDATE users_user
@@ -258,7 +258,6 @@ def log_in(
     rows = _LOG_IN.fetch_all(
         **_login_facts(session, user, settings.SESSION_LIFETIME, request_id) | {"app": app_name},
         has_room=has_room,
-        most_sessions=settings.SESSIONS_PER_USER,
         sealed=seal(token, Purpose.DEVICE_TOKEN) if token else None,
         digest=DeviceToken.digest_of(token) if token else None,
         refresh_jti=session.refresh_jti,
