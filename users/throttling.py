@@ -142,6 +142,11 @@ class Keys(NamedTuple):
     last: list[str]
     cleared: list[str]
 
+    @property
+    def in_order(self) -> list[str]:
+        """All keys, in the order in which statements lock their rows."""
+        return sorted(self.all, key=lambda key: (key in self.last, key))
+
 
 NO_KEYS = Keys([], [], [])
 

@@ -104,17 +104,23 @@ WITH app AS MATERIALIZED (
            %(user_agent)s, %(request_id)s
       FROM opened CROSS JOIN place CROSS JOIN (VALUES (%(login)s::varchar), (%(new_device)s::varchar)) e (event)
      WHERE event = %(login)s::varchar OR place.is_new
-), held AS (
-    -- The attempt was counted before the password was checked. Take it back, as `users.throttling.take_back` does. This
-    -- comes last: users at one address share a row, which stays locked until the commit.
-    SELECT key FROM opened CROSS JOIN users_throttle WHERE key = ANY(%(keys)s::text[])
-     ORDER BY key = ANY(%(last_keys)s::text[]), key
-       FOR NO KEY UPDATE OF users_throttle
-), taken_back AS (
-    UPDATE users_throttle t
-       SET count = CASE WHEN t.key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(t.count - 1, 0) END
-      FROM held
-     WHERE t.key = held.key
+), taken_back_1 AS (
+    -- The attempt was counted before the password was checked. Take it back. This comes last, because users at one
+    -- address share a row, which stays locked until the commit. One key at a time, in the order of the locks: this
+    -- finds a row by the index even if the statement was planned while the table was empty.
+    UPDATE users_throttle
+       SET count = CASE WHEN key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(count - 1, 0) END
+     WHERE key = %(key_1)s AND EXISTS (SELECT FROM opened)
+ RETURNING key
+), taken_back_2 AS (
+    UPDATE users_throttle
+       SET count = CASE WHEN key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(count - 1, 0) END
+     WHERE key = %(key_2)s AND (SELECT count(*) FROM taken_back_1) >= 0 AND EXISTS (SELECT FROM opened)
+ RETURNING key
+), taken_back_3 AS (
+    UPDATE users_throttle
+       SET count = CASE WHEN key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(count - 1, 0) END
+     WHERE key = %(key_3)s AND (SELECT count(*) FROM taken_back_2) >= 0 AND EXISTS (SELECT FROM opened)
 )
 SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_token_id,
        app_id, place.is_new, last_login, ip_addresses, user_agents
@@ -179,15 +185,20 @@ WITH noted AS (
            %(request_id)s
       FROM opened CROSS JOIN place CROSS JOIN (VALUES (%(login)s::varchar), (%(new_device)s::varchar)) e (event)
      WHERE event = %(login)s::varchar OR place.is_new
-), held AS (
-    SELECT key FROM opened CROSS JOIN users_throttle WHERE key = ANY(%(keys)s::text[])
-     ORDER BY key = ANY(%(last_keys)s::text[]), key
-       FOR NO KEY UPDATE OF users_throttle
-), taken_back AS (
-    UPDATE users_throttle t
-       SET count = CASE WHEN t.key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(t.count - 1, 0) END
-      FROM held
-     WHERE t.key = held.key
+), taken_back_1 AS (
+    UPDATE users_throttle
+       SET count = CASE WHEN key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(count - 1, 0) END
+     WHERE key = %(key_1)s AND EXISTS (SELECT FROM opened)
+ RETURNING key
+), taken_back_2 AS (
+    UPDATE users_throttle
+       SET count = CASE WHEN key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(count - 1, 0) END
+     WHERE key = %(key_2)s AND (SELECT count(*) FROM taken_back_1) >= 0 AND EXISTS (SELECT FROM opened)
+ RETURNING key
+), taken_back_3 AS (
+    UPDATE users_throttle
+       SET count = CASE WHEN key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(count - 1, 0) END
+     WHERE key = %(key_3)s AND (SELECT count(*) FROM taken_back_2) >= 0 AND EXISTS (SELECT FROM opened)
 )
 SELECT opened.*, place.is_new, last_login, ip_addresses, user_agents, latitude, longitude
   FROM opened CROSS JOIN noted CROSS JOIN place
@@ -304,6 +315,7 @@ def open_session_on_address(session: Session, *, lifetime: timedelta) -> datetim
 
 def _login_facts(session: Session, user: User, lifetime: timedelta, request_id: str) -> dict[str, Value]:
     keys = user.attempt.keys if user.attempt else NO_KEYS
+    key_1, key_2, key_3 = (*keys.in_order, None, None, None)[:3]
     return {
         "id": session.pk,
         "app": session.app_id,
@@ -318,8 +330,9 @@ def _login_facts(session: Session, user: User, lifetime: timedelta, request_id: 
         "login": Event.LOGIN.value,
         "new_device": Event.NEW_DEVICE.value,
         "request_id": request_id,
-        "keys": keys.all,
-        "last_keys": keys.last,
+        "key_1": key_1,
+        "key_2": key_2,
+        "key_3": key_3,
         "cleared": keys.cleared,
     }
 
