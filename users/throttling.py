@@ -64,18 +64,19 @@ WITH clock AS MATERIALIZED (
 SELECT key, count, extract(epoch FROM resets_at - now)::float8
   FROM (SELECT * FROM counted UNION ALL SELECT * FROM counted_last) all_counted, clock
 """)
+# An upsert, because it finds a row by the index even if it was planned while the table was empty. An UPDATE would then
+# read the whole table, until PostgreSQL analyses it. A row that was deleted meanwhile comes back, with nothing counted.
 _TAKE_BACK = Statement("""
 WITH quick AS MATERIALIZED (
     SELECT CASE WHEN %(alone)s::bool THEN set_config('synchronous_commit', 'off', true) END AS setting
-), held AS (
-    SELECT key FROM users_throttle WHERE key = ANY(%(keys)s::text[])
-     ORDER BY key = ANY(%(last_keys)s::text[]), key
-       FOR NO KEY UPDATE
 )
-UPDATE users_throttle t
-   SET count = CASE WHEN t.key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(t.count - 1, 0) END
-  FROM held, quick
- WHERE t.key = held.key AND quick.setting IS DISTINCT FROM ''
+INSERT INTO users_throttle AS t (key, count, resets_at)
+     SELECT given.key, 0, clock_timestamp()
+       FROM quick CROSS JOIN unnest(%(keys)s::text[]) WITH ORDINALITY AS given (key, place)
+      WHERE quick.setting IS DISTINCT FROM ''
+      ORDER BY place
+ON CONFLICT (key) DO UPDATE
+        SET count = CASE WHEN t.key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(t.count - 1, 0) END
 """)
 _FORGET = """
 DELETE FROM users_throttle
@@ -133,22 +134,16 @@ def count_attempt(*allowances: Allowance) -> None:
 
 
 class Keys(NamedTuple):
-    """The keys of allowances from which an attempt is taken back. The statement locks the rows ``last`` last.
+    """The keys of allowances from which an attempt is taken back, in the order in which statements lock their rows.
 
-    The rows ``cleared`` start anew.
+    Those in ``cleared`` start anew.
     """
 
-    all: list[str]
-    last: list[str]
+    in_order: list[str]
     cleared: list[str]
 
-    @property
-    def in_order(self) -> list[str]:
-        """All keys, in the order in which statements lock their rows."""
-        return sorted(self.all, key=lambda key: (key in self.last, key))
 
-
-NO_KEYS = Keys([], [], [])
+NO_KEYS = Keys([], [])
 
 
 def keys_of(*allowances: Allowance, clear: Iterable[Allowance] = ()) -> Keys:
@@ -156,17 +151,17 @@ def keys_of(*allowances: Allowance, clear: Iterable[Allowance] = ()) -> Keys:
     if not settings.THROTTLING:
         return NO_KEYS
     cleared = list(clear)
-    given = [*allowances, *cleared]
-    last = [each.key for each in given if each.is_counted_last]
-    return Keys([each.key for each in given], last, [each.key for each in cleared])
+    given = {each.key: each for each in (*allowances, *cleared)}.values()
+    in_order = sorted(given, key=lambda each: (each.is_counted_last, each.key))
+    return Keys([each.key for each in in_order], [each.key for each in cleared])
 
 
 @tried_again
 def take_back(keys: Keys) -> None:
     """Take back the attempt that was just counted, because it succeeded."""
-    if keys.all:
+    if keys.in_order:
         alone = not connection.in_atomic_block
-        _TAKE_BACK.fetch_all(keys=keys.all, last_keys=keys.last, cleared=keys.cleared, alone=alone)
+        _TAKE_BACK.fetch_all(keys=keys.in_order, cleared=keys.cleared, alone=alone)
 
 
 def forget_past() -> None:

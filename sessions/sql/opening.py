@@ -104,23 +104,15 @@ WITH app AS MATERIALIZED (
            %(user_agent)s, %(request_id)s
       FROM opened CROSS JOIN place CROSS JOIN (VALUES (%(login)s::varchar), (%(new_device)s::varchar)) e (event)
      WHERE event = %(login)s::varchar OR place.is_new
-), taken_back_1 AS (
-    -- The attempt was counted before the password was checked. Take it back. This comes last, because users at one
-    -- address share a row, which stays locked until the commit. One key at a time, in the order of the locks: this
-    -- finds a row by the index even if the statement was planned while the table was empty.
-    UPDATE users_throttle
-       SET count = CASE WHEN key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(count - 1, 0) END
-     WHERE key = %(key_1)s AND EXISTS (SELECT FROM opened)
- RETURNING key
-), taken_back_2 AS (
-    UPDATE users_throttle
-       SET count = CASE WHEN key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(count - 1, 0) END
-     WHERE key = %(key_2)s AND (SELECT count(*) FROM taken_back_1) >= 0 AND EXISTS (SELECT FROM opened)
- RETURNING key
-), taken_back_3 AS (
-    UPDATE users_throttle
-       SET count = CASE WHEN key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(count - 1, 0) END
-     WHERE key = %(key_3)s AND (SELECT count(*) FROM taken_back_2) >= 0 AND EXISTS (SELECT FROM opened)
+), taken_back AS (
+    -- The attempt was counted before the password was checked. Take it back, as `users.throttling.take_back` does. This
+    -- comes last, because users at one address share a row, which stays locked until the commit.
+    INSERT INTO users_throttle AS t (key, count, resets_at)
+    SELECT given.key, 0, opened.created_at
+      FROM opened CROSS JOIN unnest(%(keys)s::text[]) WITH ORDINALITY AS given (key, place)
+     ORDER BY place
+        ON CONFLICT (key) DO UPDATE
+       SET count = CASE WHEN t.key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(t.count - 1, 0) END
 )
 SELECT app_epoch, user_epoch, created_at, expires_at, authenticated_at, device_token_id,
        app_id, place.is_new, last_login, ip_addresses, user_agents
@@ -185,20 +177,13 @@ WITH noted AS (
            %(request_id)s
       FROM opened CROSS JOIN place CROSS JOIN (VALUES (%(login)s::varchar), (%(new_device)s::varchar)) e (event)
      WHERE event = %(login)s::varchar OR place.is_new
-), taken_back_1 AS (
-    UPDATE users_throttle
-       SET count = CASE WHEN key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(count - 1, 0) END
-     WHERE key = %(key_1)s AND EXISTS (SELECT FROM opened)
- RETURNING key
-), taken_back_2 AS (
-    UPDATE users_throttle
-       SET count = CASE WHEN key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(count - 1, 0) END
-     WHERE key = %(key_2)s AND (SELECT count(*) FROM taken_back_1) >= 0 AND EXISTS (SELECT FROM opened)
- RETURNING key
-), taken_back_3 AS (
-    UPDATE users_throttle
-       SET count = CASE WHEN key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(count - 1, 0) END
-     WHERE key = %(key_3)s AND (SELECT count(*) FROM taken_back_2) >= 0 AND EXISTS (SELECT FROM opened)
+), taken_back AS (
+    INSERT INTO users_throttle AS t (key, count, resets_at)
+    SELECT given.key, 0, opened.created_at
+      FROM opened CROSS JOIN unnest(%(keys)s::text[]) WITH ORDINALITY AS given (key, place)
+     ORDER BY place
+        ON CONFLICT (key) DO UPDATE
+       SET count = CASE WHEN t.key = ANY(%(cleared)s::text[]) THEN 0 ELSE GREATEST(t.count - 1, 0) END
 )
 SELECT opened.*, place.is_new, last_login, ip_addresses, user_agents, latitude, longitude
   FROM opened CROSS JOIN noted CROSS JOIN place
@@ -315,7 +300,6 @@ def open_session_on_address(session: Session, *, lifetime: timedelta) -> datetim
 
 def _login_facts(session: Session, user: User, lifetime: timedelta, request_id: str) -> dict[str, Value]:
     keys = user.attempt.keys if user.attempt else NO_KEYS
-    key_1, key_2, key_3 = (*keys.in_order, None, None, None)[:3]
     return {
         "id": session.pk,
         "app": session.app_id,
@@ -330,9 +314,7 @@ def _login_facts(session: Session, user: User, lifetime: timedelta, request_id: 
         "login": Event.LOGIN.value,
         "new_device": Event.NEW_DEVICE.value,
         "request_id": request_id,
-        "key_1": key_1,
-        "key_2": key_2,
-        "key_3": key_3,
+        "keys": keys.in_order,
         "cleared": keys.cleared,
     }
 

@@ -78,7 +78,9 @@ class Locks:
     @staticmethod
     def _locks(sql, table, *, writes):
         """Return whether a statement locks existing rows. An INSERT and a foreign key don't count."""
-        if writes and re.search(rf'(UPDATE|DELETE FROM) "?{table}\b|INTO "?{table}\b.*DO UPDATE', sql, re.DOTALL):
+        if writes and re.search(
+            rf'(UPDATE|DELETE FROM) "?{table}\b|INTO "?{table}\b(?:(?!INSERT INTO).)*DO UPDATE', sql, re.DOTALL
+        ):
             return True
         # After OF stands a table's name or an alias. With an alias, each table of the statement counts.
         locked = re.findall(r"FOR (?:NO KEY )?UPDATE(?: OF (\w+))?", sql)
