@@ -201,7 +201,11 @@ def test_a_cookie_of_a_session_is_not_taken_between_the_steps(secured, settings)
     assert thief.get(CODE).headers["location"].startswith(LOG_IN)
 
 
-@pytest.mark.parametrize("value", ["", "x", signing.dumps(["0" * 24, 0.0, []]), signing.dumps({})])
+@pytest.mark.parametrize(
+    "value",
+    ["", "x", signing.dumps(["0" * 24, 0.0, []]), signing.dumps({})],
+    ids=["nothing", "a text", "signed for another purpose", "signed, and empty"],
+)
 def test_without_the_cookie_that_we_signed_for_it_the_log_in_starts_again(secured, value):
     browser = Client()
     browser.cookies[COOKIE] = value
