@@ -19,12 +19,14 @@ from sessions.browser import log_in
 from sessions.factor_forms import CodeField, when_again
 from sessions.places import Place
 from sessions.second_step import find_user, forget, remember
-from users.credentials import get_user_by_username, use_own_code
+from users.credentials import allowances_here, get_user_by_username, use_own_code
 from users.errors import SecondFactorInvalid, SecondFactorRequired, TooManyAttempts, TooManyCodes, UsersError
 from users.models import User
 from users.origin import Origin
+from users.record.events import Event
 from users.second_factor.codes import Kind
 from users.second_factor.recovery import count_recovery_codes
+from users.throttling import keys_of, take_back
 
 
 class PasswordForm(AuthenticationForm):  # type: ignore[misc]  # the theme has no types
@@ -49,7 +51,11 @@ class PasswordForm(AuthenticationForm):  # type: ignore[misc]  # the theme has n
             user = None
         if user is None:
             raise self.get_invalid_login_error()
-        self.confirm_login_allowed(user)
+        try:
+            self.confirm_login_allowed(user)
+        except forms.ValidationError:
+            Place.of(Origin.of(self.request)).record(Event.LOGIN_REFUSED, user, reason="not_staff")
+            raise
 
 
 class PasswordView(views.LoginView):
@@ -123,9 +129,10 @@ class CodeView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]  # g
         return super().get_context_data(urls=urls, by_recovery_code=self._is_by_recovery_code, **kwargs)
 
     def form_valid(self, form: CodeForm) -> HttpResponse:
-        user, origin = self.user, Origin.of(self.request)
+        user, caller = self.user, Place.of(Origin.of(self.request))
+        self.own_allowances = allowances_here(user, caller=caller)  # now: the log-in makes this place a known one
         try:
-            user.shown_factor = use_own_code(user, form.cleaned_data["code"], caller=Place.of(origin))
+            user.shown_factor = use_own_code(user, form.cleaned_data["code"], caller=caller)
         except SecondFactorInvalid:
             form.add_error("code", "This code is wrong, used or too old. Type the one that your app shows now.")
             return self.form_invalid(form)
@@ -140,6 +147,7 @@ class CodeView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]  # g
             log_in(self.request, user)
         except UsersError:  # the password has changed meanwhile, or the admin is switched off
             return self._start_again("That did not work. Log in again.")
+        take_back(keys_of(clear=self.own_allowances))
         if user.shown_factor is Kind.RECOVERY_CODE:
             self._tell_how_many_are_left(user)
         response = HttpResponseRedirect(self.get_success_url())

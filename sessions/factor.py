@@ -80,7 +80,8 @@ def confirm_factor(
     @in_transaction
     def switch_on() -> list[str]:
         codes = confirm(actor, code)
-        if must_have_factor(actor) and not end_others:
+        if not end_others:
+            # Somebody who knows the password may be logged in to the admin, without the factor.
             in_admin = Session.objects.filter(user=actor, app__kind=App.Kind.ADMIN).exclude(pk=current.pk)
             end_sessions(in_admin, actor=actor, reason=EndReason.SUPERSEDED, origin=origin)
         _note(Event.FACTOR_ENABLED, AccountChange.FACTOR_ENABLED, actor, current, end_others, origin)

@@ -73,6 +73,7 @@ def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session
     end_sessions(replaced, actor=user, reason=EndReason.SUPERSEDED, origin=origin)
     _make_room(session, origin)
     _open(session, user, origin=origin)
+    _take_back(user)
     return session
 
 

@@ -13,7 +13,7 @@ from sessions.browser import log_in
 from sessions.passwords import set_own_password
 from sessions.places import Place
 from users.credentials import check_own_password
-from users.errors import TooManyAttempts, WrongPassword
+from users.errors import TooManyAttempts, UsersError, WrongPassword
 from users.models import User
 from users.origin import Origin
 from users.second_factor.codes import Kind
@@ -55,5 +55,8 @@ class OwnPasswordView(PasswordChangeView):
                 log_in(self.request, user)
         except WrongPassword:
             form.add_error("old_password", form.error_messages["password_incorrect"])
+            return self.form_invalid(form)
+        except UsersError:  # the second factor was switched on or off meanwhile, or the account was disabled
+            form.add_error(None, "Your account has changed meanwhile. Log in again.")
             return self.form_invalid(form)
         return HttpResponseRedirect(self.get_success_url())

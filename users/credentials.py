@@ -118,6 +118,12 @@ def counted(user: User, *, caller: Caller) -> Iterator[KnownPlace | None]:
     attempt.take_back_alone()
 
 
+def allowances_here(user: User, *, caller: Caller) -> tuple[Allowance, ...]:
+    """Return the user's own allowances at the caller's place. After a right password and code they start anew."""
+    place = caller.known_place(user) if settings.THROTTLING else None
+    return _attempt(user.username, place, caller).forgiven
+
+
 def _count_own(user: User, caller: Caller) -> "Attempt":
     """Count an attempt of a user who is logged in. Raises: TooManyAttempts."""
     place = caller.known_place(user) if settings.THROTTLING else None
@@ -235,6 +241,8 @@ def _show_factor(user: User, code: str | None, attempt: Attempt, caller: Caller)
         # A client first tries without a code, so this does not count. But earlier wrong codes still do. Otherwise
         # a thief of the password could guess codes for ever, with a log-in without a code after every few.
         attempt.take_back_alone()
+        if not attempt.is_known:
+            caller.record(Event.LOGIN_REFUSED, user, reason="code_missing")
         raise SecondFactorRequired(user)
     user.shown_factor = _use_up(user, code, attempt.place, caller)
     if user.shown_factor is None:

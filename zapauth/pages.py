@@ -66,12 +66,15 @@ class DatabaseMiddleware:
             return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        unavailable = find_unavailable(exception) if is_page(request) else None
-        if unavailable is None:
-            return None
-        return HttpResponse(
-            render_to_string("503.html"), status=503, headers={"Retry-After": str(unavailable.retry_after)}
-        )
+        return _unavailable(exception) if is_page(request) else None
+
+
+def _unavailable(exception: Exception) -> HttpResponse | None:
+    """Return the page of a 503 if ``exception`` means that the database can't answer now."""
+    unavailable = find_unavailable(exception)
+    if unavailable is None:
+        return None
+    return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": str(unavailable.retry_after)})
 
 
 class ContentSecurityPolicyMiddleware(_OnPages, csp.CSPMiddleware):
@@ -92,7 +95,15 @@ class AuthenticationMiddleware(_OnPages, auth.AuthenticationMiddleware):
         recognise(request)
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
-        return stop_without_factor(request) if request.path.startswith("/admin/") else None
+        if not request.path.startswith("/admin/"):
+            return None
+        try:
+            return stop_without_factor(request)
+        except Exception as error:  # Django calls `process_exception` for views only
+            answer = _unavailable(error)
+            if answer is None:
+                raise
+            return answer
 
 
 class MessageMiddleware(_OnPages, messages.MessageMiddleware):

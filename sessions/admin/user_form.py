@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from sessions.browser import find_session
-from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
+from sessions.errors import WrongPasswordGiven
 from sessions.reauthentication import is_recent, prove_again
 from users.errors import TooManyAttempts
 from users.models import User
@@ -72,13 +72,26 @@ class UserForm(UserChangeForm):  # type: ignore[type-arg]  # generic for mypy on
         session = find_session(self.request)
         if session is None:  # the actor's session has ended since the request arrived
             raise PermissionDenied
-        try:
-            if not is_recent(session):
-                prove_again(session, self.cleaned_data.get("your_password") or None, origin=Origin.of(self.request))
-        except WrongPasswordGiven:
-            self.add_error("your_password", "This is not your password.")
-        except ReauthenticationRequired:
+        wrong = getattr(self.request, "wrong_proof", "")  # set by `prove_before_saving`
+        if wrong:
+            self.add_error("your_password", wrong)
+        elif not is_recent(session):
             self.add_error("your_password", "Type your password to change this: you logged in some time ago.")
-        except TooManyAttempts as error:
-            minutes = -(-error.retry_after // 60)
-            self.add_error("your_password", f"Too many attempts. Try again in {minutes} min.")
+
+
+def prove_before_saving(request: HttpRequest) -> None:
+    """Check the password or code that the actor has typed into the form, if their log-in is not recent.
+
+    Call it before the transaction that saves the form: a rollback would undo the count of the attempt, and a used code
+    would be valid again. `UserForm` reports what is wrong.
+    """
+    session, typed = find_session(request), request.POST.get("your_password")
+    if session is None or not typed or is_recent(session):
+        return
+    try:
+        prove_again(session, typed, origin=Origin.of(request))
+    except WrongPasswordGiven:
+        request.wrong_proof = "This is not your password."  # type: ignore[attr-defined]
+    except TooManyAttempts as error:
+        minutes = -(-error.retry_after // 60)
+        request.wrong_proof = f"Too many attempts. Try again in {minutes} min."  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from sessions.accounts import change_in_admin
 from sessions.admin.confirm import actor_of
 from sessions.admin.timeline import TimelinePages, newest_lines
 from sessions.admin.user_acts import send_reset
-from sessions.admin.user_form import UserForm
+from sessions.admin.user_form import UserForm, prove_before_saving
 from sessions.browser import find_session
 from sessions.inspect.user import user_page
 from sessions.logout import end_sessions
@@ -90,6 +90,11 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
     ]
 
     @admin.display(description="role")
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        if request.method == "POST" and object_id is not None:
+            prove_before_saving(request)
+        return super().changeform_view(request, object_id, *args, **kwargs)
+
     def role(self, user: User) -> str | None:
         return "superuser" if user.is_superuser else "staff" if user.is_staff else None
 

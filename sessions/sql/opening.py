@@ -134,6 +134,7 @@ WITH noted AS (
      WHERE id = %(user)s AND password = %(password)s AND is_active AND deleted_at IS NULL
        AND second_factor_since IS NOT DISTINCT FROM %(second_factor_since)s::timestamptz
        AND last_login IS NOT DISTINCT FROM %(last_login)s::timestamptz
+       AND EXISTS (SELECT FROM user_sessions_session WHERE id = %(registration)s::uuid AND ended_at IS NULL)
        AND NOT EXISTS (SELECT FROM user_sessions_session
                         WHERE device_id = %(device)s AND ended_at IS NULL AND user_id IS NOT NULL)
  RETURNING id, session_epoch, last_login, ip_addresses, user_agents, latitude, longitude

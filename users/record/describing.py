@@ -10,6 +10,8 @@ _REASONS = {
     "wrong_password": "wrong password",
     "known_place": "wrong password",
     "disabled": "the account is disabled",
+    "code_missing": "the code of the second factor was missing",
+    "not_staff": "the user is not staff",
 }
 _OF_ONE_COLUMN = {
     Event.EMAIL_CHANGED,

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db import connection
 
 from sessions.factor import switch_off_factor
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import Session
+from sessions.reauthentication import prove_again
 from tests.phones import PASSWORD, InProcess, ZapPhone
 from tests.second_factor import give_factor
 from tests.sessions.staff import browser_of, confirm, new_staff, open_form, tick, told, user_url
@@ -238,3 +240,19 @@ def test_who_may_switch_whose_factor_off(secured, olga):
         with pytest.raises(NotYours):
             switch_off_factor(users[whose], actor=User.objects.get(username=who))
     assert all(has_factor(User.objects.get(pk=user.pk)) for user in users.values())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_password_in_a_users_form_is_checked_before_the_transaction_that_saves(later, ann, monkeypatch):
+    """A rollback would undo the count of the attempt, and make a used code valid again."""
+    seen = []
+
+    def check(session, typed, *, origin):
+        seen.append(connection.in_atomic_block)
+        prove_again(session, typed, origin=origin)
+
+    monkeypatch.setattr("sessions.admin.user_form.prove_again", check)
+    fields = open_form(later, user_url(ann.user_id, "change")) | {"username": "anna", "your_password": PASSWORD}
+    later.post(user_url(ann.user_id, "change"), fields)
+    assert User.objects.get(pk=ann.user_id).username == "anna"
+    assert seen == [False]

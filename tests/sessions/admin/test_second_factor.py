@@ -331,12 +331,12 @@ def test_other_devices_are_logged_out_with_the_set_up_if_they_want_that(olga):
 
 
 @pytest.mark.parametrize("needed", [True, False])
-def test_sessions_that_a_password_alone_opened_end_with_the_set_up_if_staff_need_a_factor(olga, settings, needed):
+def test_sessions_of_the_admin_that_a_password_alone_opened_end_with_the_set_up(olga, settings, needed):
     browser, thief, phone = browser_of(olga), browser_of(olga), ZapPhone(InProcess())
     phone.log_in("olga")
     settings.STAFF_SECOND_FACTOR = needed
     browser.post(CONFIRM, {"code": begin(browser).code()})
-    assert (is_in(browser), is_in(thief), phone.me().status) == (True, not needed, 200)
+    assert (is_in(browser), is_in(thief), phone.me().status) == (True, False, 200)
 
 
 def test_new_recovery_codes_take_the_place_of_the_old_ones(secured, clock, settings):
@@ -481,3 +481,30 @@ def test_without_the_setting_staff_choose_for_themselves(olga):
     browser = browser_of(olga)
     assert browser.get("/admin/users/user/").status_code == 200
     assert Session.objects.get().end_reason != EndReason.SUPERSEDED
+
+
+# --- log-ins that work never add up ---------------------------------------------------------------
+
+
+def test_log_ins_without_a_factor_never_add_up(olga, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (3, 900), "login_known": (3, 900)}
+    for _ in range(8):
+        browser, _ = type_password()
+        assert is_in(browser)
+
+
+def test_a_log_in_with_a_code_forgets_earlier_typing_errors(secured, clock, settings):
+    settings.THROTTLE_RATES = settings.THROTTLE_RATES | {"login": (5, 900), "login_known": (5, 900)}
+    _, app, _ = secured
+    for _ in range(5):
+        type_password(password="wrong-pass-1")
+        browser, _ = type_password()
+        assert type_code(browser, app.code()).status_code == 302
+        assert is_in(browser)
+        clock.shift(timedelta(seconds=31))
+
+
+def test_the_right_password_of_a_user_who_is_not_staff_is_recorded(clock):
+    user = User.objects.create_user("ben", PASSWORD)
+    type_password("ben")
+    assert events(user)[-1] == "login_refused"
