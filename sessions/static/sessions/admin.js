@@ -55,6 +55,13 @@ document.addEventListener("alpine:initialized", () => setTimeout(() => {
   if (document.activeElement === document.body) document.querySelector("[autofocus]")?.focus();
 }));
 
+// Screen readers would read the name of an icon, such as "dock_to_right".
+function hideIcons(root) {
+  for (const icon of root.querySelectorAll(".material-symbols-outlined:not([aria-hidden])")) icon.setAttribute("aria-hidden", "true");
+}
+document.addEventListener("DOMContentLoaded", () => hideIcons(document));
+document.addEventListener("htmx:afterSwap", (event) => hideIcons(event.target));
+
 // Buttons that need JavaScript are hidden without it.
 document.addEventListener("DOMContentLoaded", () => {
   for (const button of document.querySelectorAll("[data-print]")) {
