@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from tests.browser.admin import browsing
 from tests.browser.chromium import CHROMIUM
@@ -32,8 +32,7 @@ def test_no_page_of_the_admin_has_a_finding(admin):  # noqa: F811
     with browsing(admin, "boss") as page:
         for address in addresses:
             page.goto(address)
-            for theme in ("light", "dark"):
-                page.emulate_media(color_scheme=theme)
-                expect(page.locator("html.dark")).to_have_count(int(theme == "dark"))
-                found += [f"{address} ({theme}): {text}" for text in findings(page)]
+            found += [f"{address}: {text}" for text in findings(page)]
+            page.evaluate("document.documentElement.classList.add('dark')")  # what the theme's switch does
+            found += [f"{address} (dark): {text}" for text in findings(page)]
     assert not found, "\n".join(found)
