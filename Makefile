@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run help dev test coverage lint format hooks schema lock screenshots bench clean
+.PHONY: run help dev test coverage lint format hooks schema lock screenshots bench desk clean
 
 run: .venv/local  ## Start the service with demo data (the default target)
 	@exec $(BIN)/python -m zapauth.serve --demo
@@ -53,6 +53,9 @@ screenshots: .venv/dev  ## Take the pictures in docs/ again
 
 bench: .venv/bench  ## Measure speed (docs/performance.md); a part of it: BENCH_ARGS="--only read,logout"
 	@exec $(BIN)/python -m bench $(BENCH_ARGS)
+
+desk: .venv/bench  ## Time the pages of staff and of people with 1.25 million sessions (docs/admin.md)
+	@exec $(BIN)/python -m bench.desk $(DESK_ARGS)
 
 clean:  ## Remove all that make installed
 	rm -rf .venv tests/browser/node_modules

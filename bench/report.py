@@ -17,8 +17,13 @@ def write_report(results: Results) -> None:
 
 def with_tables(text: str, made: str, *, over: str = "TCP") -> str:
     """Put ``made`` into ``text``, in the place for that connection. Raises: ValueError, if there is no such place."""
-    before, begin, rest = text.partition(BEGIN.format(over=over))
+    return put_after(BEGIN.format(over=over), text, made)
+
+
+def put_after(marker: str, text: str, made: str) -> str:
+    """Replace the part of ``text`` from ``marker`` to the next `END` by ``made``. Raises: ValueError without them."""
+    before, begin, rest = text.partition(marker)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{DOCUMENT.name} has no place for the tables: {BEGIN.format(over=over)} … {END}")
+        raise ValueError(f"the page has no place for the tables: {marker} … {END}")
     return f"{before}{begin}\n\n{made}\n\n{end}{after}"
