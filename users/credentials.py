@@ -20,6 +20,7 @@ from users.errors import (
     TooManyAttempts,
     TooManyCodes,
 )
+from users.identities import is_phone_number
 from users.models import User
 from users.origin import NOWHERE, Origin
 from users.record.events import Event
@@ -49,7 +50,7 @@ def get_user_by_username(username: str, password: str, *, code: str | None = Non
     Raises: BadCredentials, AccountDisabled, TooManyAttempts; SecondFactorRequired and SecondFactorInvalid, only if the
         password is right and the user has a second factor.
     """
-    return _checked(caller.find_by_username(username), username, password, code, caller)
+    return _checked(caller.find_by_username(username), _as_name(username), password, code, caller)
 
 
 def get_user_by_appended_code(username: str, typed: str, *, caller: Caller) -> User:
@@ -64,7 +65,7 @@ def get_user_by_appended_code(username: str, typed: str, *, caller: Caller) -> U
     if found.user is not None and has_factor(found.user):
         password, code = split_off_code(found.user, typed)
     try:
-        return _checked(found, username, password, code, caller)
+        return _checked(found, _as_name(username), password, code, caller)
     except (SecondFactorInvalid, TooManyCodes):
         raise BadCredentials from None
 
@@ -121,13 +122,13 @@ def counted(user: User, *, caller: Caller) -> Iterator[KnownPlace | None]:
 def allowances_here(user: User, *, caller: Caller) -> tuple[Allowance, ...]:
     """Return the user's own allowances at the caller's place. After a right password and code they start anew."""
     place = caller.known_place(user) if settings.THROTTLING else None
-    return _attempt(user.username, place, caller).forgiven
+    return _attempt(_as_name(user.username), place, caller).forgiven
 
 
 def _count_own(user: User, caller: Caller) -> "Attempt":
     """Count an attempt of a user who is logged in. Raises: TooManyAttempts."""
     place = caller.known_place(user) if settings.THROTTLING else None
-    attempt = _attempt(user.username, place, caller)
+    attempt = _attempt(_as_name(user.username), place, caller)
     try:
         attempt.count()
     except TooManyAttempts as error:
@@ -141,8 +142,8 @@ def forgive_failures(user: User, *, caller: Caller) -> None:
 
     Call this when the user has proved their identity in another way.
     """
-    identities = [identity for identity in (user.username, user.email, user.phone_number) if identity]
-    strangers = [each for identity in identities for each in _as_stranger(identity, caller).forgiven]
+    identities = {user.username, _as_name(user.username), user.email, user.phone_number}
+    strangers = [each for identity in identities if identity for each in _as_stranger(identity, caller).forgiven]
     places = [place.allowance("login_known") for place in caller.all_places(user)]
     take_back(keys_of(clear=[*strangers, *places]))
 
@@ -179,6 +180,15 @@ class Attempt:
     def take_back_alone(self) -> None:
         """Take back this attempt, and no earlier one."""
         take_back(keys_of(*self.forgiven, *self.shared))
+
+
+def _as_name(username: str) -> str:
+    """Return the text by which attempts to log in with a user name are counted: the name itself, for most.
+
+    A user name may look like somebody else's email or phone number. Then its log-ins must not start the count of that
+    email or number anew.
+    """
+    return f"name\0{username}" if "@" in username or is_phone_number(username) else username
 
 
 def _as_stranger(identity: str, caller: Caller) -> Attempt:

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import transaction
 
 from tests.locks import is_waited_for
-from tests.phones import PASSWORD, new_name, promote, reset_code_in, work_of
+from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name, promote, reset_code_in, work_of
 from tests.threads import other_threads
 from tests.waiting import wait_until
 from users.models import Throttle, User
@@ -107,6 +107,18 @@ def test_a_login_that_works_forgives_the_failures_before_it(new_phone, clock):
     for _ in range(4):
         assert [log_in(phone, phone.username, WRONG).status for _ in range(2)] == [401] * 2
         assert log_in(phone, phone.username, PASSWORD).status == 200
+
+
+def test_a_user_named_like_somebodys_email_does_not_clear_the_failures_of_that_email(db, clock):
+    victim, email = ZapPhone(InProcess()).sign_up("victim"), "victim@example.org"
+    User.objects.filter(pk=victim.user_id).update(email_verified=True)
+    BuddyPhone(InProcess()).sign_up(email)
+    answers = []
+    for number in range(3):
+        where = {"ip": f"192.0.2.{number}"}
+        answers += [log_in(victim, email, WRONG, **where).status for _ in range(3)]
+        assert log_in(BuddyPhone(InProcess()), email, PASSWORD, **where).status == 200
+    assert answers == [401] * 5 + [429] * 4
 
 
 def test_logins_that_work_never_add_up(new_phone, clock):
