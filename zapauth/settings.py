@@ -110,6 +110,7 @@ THROTTLE_RATES = env.rates(
 
 # --- operators ----------------------------------------------------------------------------------
 BULK_CONFIRM_OVER = env.whole("BULK_CONFIRM_OVER", 1000)
+EXPORT_MOST_ROWS = env.whole("EXPORT_MOST_ROWS", 100_000, at_least=1)
 BULK_MAY_GROW = 1.1  # a bulk run may end this many times the sessions of its preview
 SESSION_RETENTION = env.seconds("SESSION_RETENTION", timedelta(days=90), at_least=24 * 60 * 60)  # of ended sessions
 # A trigger keeps entries of the record for 30 days, whatever the setting says.

@@ -14,16 +14,16 @@ from django.views.decorators.http import require_GET, require_POST
 
 from sessions.admin.confirm import actor_of
 from sessions.admin.user_acts import ActsOnUsers
-from sessions.inspect.record_export import FORMATS, export
+from sessions.inspect.record_export import export
 from sessions.inspect.timeline import SESSIONS, Position, Stream, Timeline, streams_about, streams_by, timeline
 from sessions.inspect.timeline_lines import line_of_moment
 from users.admin_record import ordered_by
-from users.clock import database_now
 from users.models import User
 from users.permissions import Act, may_as_staff
 from users.record.events import Event, Kind
 from users.record.lines import Line
 from users.record.writing import record
+from users.table_files import FORMATS, download_headers
 
 PER_PAGE = 50
 ON_USERS_PAGE = 15
@@ -93,11 +93,8 @@ class TimelinePages(ActsOnUsers):
             raise Http404
         with transaction.atomic():
             record(Event.RECORD_EXPORTED, user=user, format=wanted, **ordered_by(request))
-        response = StreamingHttpResponse(export(user, wanted), content_type=FORMATS[wanted])
-        name = f"record-{user.pk}-{database_now():%Y-%m-%d}.{wanted}"
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
-        response["Cache-Control"] = "no-store"
-        return response
+        headers = download_headers(f"record-{user.pk}", wanted)
+        return StreamingHttpResponse(export(user, wanted), content_type=FORMATS[wanted], headers=headers)
 
     def _seen(self, request: HttpRequest, user_id: str) -> User:
         """Return the user whose record the actor may see. Raises: Http404, PermissionDenied."""

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from sessions.inspect import timeline
-from sessions.inspect.record_export import COLUMNS, safe_cell
+from sessions.inspect.record_export import COLUMNS
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
@@ -17,6 +17,7 @@ from users.models import SecurityEvent, User
 from users.origin import Origin
 from users.record.events import Event
 from users.record.writing import record
+from users.table_files import safe_cell
 
 OFFICE = Origin(ip="198.51.100.7", user_agent="Staff's Firefox")
 
