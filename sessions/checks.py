@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, register
 
 from sessions.geography import GeographyError, open_file
 from sessions.tokens.keys import BadSigningKeys, key_ring
-from users.clients import ADMIN_APP_NAMES
+from users.clients import ACCOUNT_APP_NAMES, ADMIN_APP_NAMES
 
 
 @register("security")
@@ -30,11 +30,11 @@ def check_signing_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
 
 @register("security")
 def check_zap_app(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    if settings.ZAP_APP not in ADMIN_APP_NAMES:
+    if settings.ZAP_APP not in (*ADMIN_APP_NAMES, *ACCOUNT_APP_NAMES):
         return []
     return [
         Error(
-            f"ZAP_APP is {settings.ZAP_APP!r}, which is the name of the admin's app.",
+            f"ZAP_APP is {settings.ZAP_APP!r}, which is a name of the app of the admin or of the account page.",
             hint="Give the app of ZAP's clients another name.",
             id="user_sessions.E002",
         )

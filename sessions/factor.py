@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from django.db.models import Q
+
 from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
 from sessions.logout import end_sessions
 from sessions.mail import AccountChange, mail_account_changed
@@ -66,8 +68,8 @@ def confirm_factor(
 ) -> list[str]:
     """Switch the caller's second factor on, if ``code`` was made from their new secret.
 
-    A wrong code counts like a failed log-in. With `STAFF_SECOND_FACTOR` a member of staff's other sessions in the admin
-    end: they were opened by the password alone.
+    A wrong code counts like a failed log-in. The caller's other sessions in the admin and on the account page end: they
+    were opened by the password alone.
 
     Args: end_others: whether all other sessions of the caller end, too.
 
@@ -81,9 +83,9 @@ def confirm_factor(
     def switch_on() -> list[str]:
         codes = confirm(actor, code)
         if not end_others:
-            # Somebody who knows the password may be logged in to the admin, without the factor.
-            in_admin = Session.objects.filter(user=actor, app__kind=App.Kind.ADMIN).exclude(pk=current.pk)
-            end_sessions(in_admin, actor=actor, reason=EndReason.SUPERSEDED, origin=origin)
+            # Somebody who knows the password may be logged in to our pages, without the factor.
+            on_pages = Session.objects.filter(user=actor).exclude(Q(app__kind=App.Kind.CLIENT) | Q(pk=current.pk))
+            end_sessions(on_pages, actor=actor, reason=EndReason.SUPERSEDED, origin=origin)
         _note(Event.FACTOR_ENABLED, AccountChange.FACTOR_ENABLED, actor, current, end_others, origin)
         return codes
 

@@ -63,9 +63,9 @@ class AppAdmin(SavesChanges, NoDelete):
     ]
 
     def get_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
-        """Hide the time-outs of the admin app. They are settings: a form in the admin must not lengthen them."""
+        """Hide the time-outs of our pages' apps. They are settings: a form in the admin must not lengthen them."""
         limits = ("session_lifetime", "idle_timeout", "sessions_per_user")
-        return [name for name in self.fields if name not in limits] if obj and obj.is_admin else self.fields
+        return [name for name in self.fields if name not in limits] if obj and obj.uses_cookies else self.fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
         """Make `is_active` of the admin app read-only: once off, nobody could log in to switch it on."""

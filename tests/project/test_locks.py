@@ -155,8 +155,8 @@ def buddy_sign_up(its):
 
 def admin_log_in(its):
     app = get_admin_app()
-    first = login.log_in_to_admin(its.boss, app=app, origin=HERE)
-    login.log_in_to_admin(its.boss, app=app, origin=HERE, instead_of=first)
+    first = login.log_in_by_cookie(its.boss, app=app, origin=HERE)
+    login.log_in_by_cookie(its.boss, app=app, origin=HERE, instead_of=first)
 
 
 def register(its):
@@ -186,7 +186,7 @@ def log_out_in_buddy(its):
 
 def log_out_by_staff(its):
     its.anna.log_in(its.anna.username)
-    current = Session.objects.get(pk=login.log_in_to_admin(its.boss, app=get_admin_app(), origin=HERE).pk)
+    current = Session.objects.get(pk=login.log_in_by_cookie(its.boss, app=get_admin_app(), origin=HERE).pk)
     current.checked_at = timezone.now()
     logout.log_out_user(its.anna.user_id, actor=its.boss, current=current, device_token="of anna", origin=HERE)
 
@@ -298,7 +298,7 @@ ACTS = {
     "sessions.login.log_in_with_refresh with a limit": zap_log_in_over_the_limit,
     "sessions.login.log_in_on_device": buddy_log_in,
     "sessions.login.sign_up_on_device": buddy_sign_up,
-    "sessions.login.log_in_to_admin": admin_log_in,
+    "sessions.login.log_in_by_cookie": admin_log_in,
     "sessions.devices.open_device_session": register,
     "sessions.devices.change_device": change_device,
     "sessions.logout.log_out": log_out,

@@ -1,0 +1,63 @@
+"""What each page of the account has in common: headers, and who may open it."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from csp.constants import NONE
+from csp.decorators import csp_update
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+
+from sessions.account.browser import find_session
+from sessions.cookies import ACCOUNT_PATH
+from sessions.models import Session
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+OwnView = Callable[Concatenate[HttpRequest, Session, P], HttpResponseBase]
+
+_NO_SCRIPTS = {"script-src": [NONE], "connect-src": [NONE], "font-src": [NONE]}
+
+
+def open_page(view: View[P]) -> View[P]:
+    """Wrap a page that everybody may open. No cache keeps it, and no script runs on it."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        # PostgreSQL can't store a NUL in a text.
+        values = [text for key, texts in request.GET.lists() for text in (key, *texts)]
+        if any("\0" in text for text in (request.path_info, *values)):
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return csp_update(_NO_SCRIPTS)(never_cache(sensitive_post_parameters()(checked)))  # type: ignore[no-any-return]
+
+
+def own_page(view: OwnView[P]) -> View[P]:
+    """Wrap a page of a user who is logged in. It gets their live session. Others are sent to the log-in."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        session = find_session(request)
+        if session is None or session.user is None:
+            return _to_log_in(request)
+        return view(request, session, *args, **kwargs)
+
+    return open_page(checked)
+
+
+def safe_target(request: HttpRequest, wanted: str) -> str:
+    """Return ``wanted`` if it is the address of a page of the account, and otherwise the first page."""
+    is_ours = url_has_allowed_host_and_scheme(wanted, allowed_hosts=None, require_https=request.is_secure())
+    return wanted if is_ours and wanted.startswith(ACCOUNT_PATH) else reverse("account:home")
+
+
+def _to_log_in(request: HttpRequest) -> HttpResponseRedirect:
+    login = reverse("account:login")
+    if request.method not in ("GET", "HEAD"):
+        return HttpResponseRedirect(login)  # the change was not made, and its address may take no GET
+    return HttpResponseRedirect(f"{login}?{urlencode({'next': request.get_full_path()})}")
