@@ -38,6 +38,7 @@ class SessionsAdminSite(UnfoldAdminSite):
         from sessions.admin.explain_token import explain_view  # the admin's modules need this site
         from sessions.admin.export import export_view
         from sessions.admin.find import find_view
+        from sessions.admin.staff import StaffPages
 
         return [
             path("explain/", self.admin_view(explain_view), name="explain"),
@@ -45,13 +46,14 @@ class SessionsAdminSite(UnfoldAdminSite):
             path("export/<str:app_label>/<str:model_name>/", self.admin_view(export_view), name="export_list"),
             path("login/code/", self.login_code, name="login_code"),
             *OwnFactorPages(self).urls(),
+            *StaffPages(self).urls(),
         ]
 
-    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+    def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Callable[..., HttpResponse]:
         """Wrap a page of the admin. A URL with a NUL is not found, because PostgreSQL can't store a NUL in a text."""
 
         @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             texts = [request.path_info, *request.GET, *(value for values in request.GET.lists() for value in values[1])]
             if any("\0" in text for text in texts):
                 raise Http404

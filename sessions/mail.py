@@ -11,11 +11,14 @@ from enum import StrEnum
 from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from sessions.background import after_commit
+from sessions.links import link_url
 from sessions.models import Session
 from users.clock import database_now
 from users.models import User
+from users.one_use_links import LIFETIME as LINK_LIFETIME
 from users.reset_codes import LIFETIME, Purpose, address_for
 
 # Names of systems that ua-parser and Buddy's clients use. A mail shows no other name: a client may have made it up.
@@ -90,6 +93,18 @@ def _send_account_changed(address: str, changes: tuple[AccountChange, ...], at: 
     still_works = _ADDRESS_GONE.isdisjoint(changes)
     is_locked_out = AccountChange.FACTOR_ENABLED in changes  # a new password alone does not let the user in
     _send(address, "account_changed", subject, still_works=still_works, is_locked_out=is_locked_out, **context)
+
+
+def mail_invitation(address: str, token: str) -> None:
+    """Mail an invitation to the staff, with the link that ``token`` opens."""
+    subject = f"You are invited to the staff of {settings.SERVICE_NAME}"
+    _send(address, "invitation", subject, link=link_url("account:invitation", token), days=LINK_LIFETIME.days)
+
+
+def mail_new_staff(address: str) -> None:
+    """Tell a user that they belong to the staff now."""
+    link = f"{settings.PUBLIC_URL}{reverse('admin:index')}" if settings.PUBLIC_URL else None
+    _send(address, "new_staff", f"You belong to the staff of {settings.SERVICE_NAME} now", link=link)
 
 
 def _mail_code(user: User, purpose: Purpose, subject: str, code: str) -> None:

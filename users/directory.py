@@ -47,8 +47,10 @@ def admit_user(*, password: str, ip: str | None, by_staff: bool = False, **field
         count_attempt(Allowance("register", network_of(ip)))
 
 
-def create_user(*, username: str, password: str, by: By, **fields: Any) -> User:
+def create_user(*, username: str, password: str | None, by: By, **fields: Any) -> User:
     """Create a user and record it. If no ``actor`` orders it, the address of ``by`` is stored as the user's first.
+
+    Args: password: None for a user who has none yet, so that nobody can log in.
 
     Raises: IdentityTaken, when another user has the user name, email or phone number.
     """

@@ -48,7 +48,7 @@ def time_text(at: datetime) -> str:
 
 
 def download_headers(name: str, format: str) -> dict[str, str]:
-    """Return the headers of a file that a browser saves, and that no cache keeps. ``name``: ASCII, without an ending."""
+    """Return the headers of a file that a browser saves and no cache keeps. ``name``: ASCII, without an ending."""
     filename = f"{name}-{database_now():%Y-%m-%d}.{format}"
     return {"Content-Disposition": f'attachment; filename="{filename}"', "Cache-Control": "no-store"}
 

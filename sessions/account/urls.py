@@ -3,6 +3,7 @@
 from django.urls import path
 
 from sessions.account import color, history, home, login
+from sessions.account.invitation import invitation_page
 
 app_name = "account"
 
@@ -15,6 +16,7 @@ urlpatterns = [
     path("sessions/end-others/", home.end_others, name="end_others"),
     path("sessions/<uuid:session_id>/end/", home.end_one, name="end_one"),
     path("history/", history.history, name="history"),
+    path("invitation/<str:token>/", invitation_page, name="invitation"),
     path("password/", home.home, name="password"),
     path("email/", home.home, name="email"),
     path("second-factor/", home.home, name="second_factor"),

@@ -16,13 +16,14 @@ from django import forms
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.exceptions import NotRegistered
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.sites import NotRegistered
 from django.contrib.admin.utils import label_for_field
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import ForeignKey, Model, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import strip_tags
@@ -59,7 +60,7 @@ class ExportForm(ProvingForm):
     )
 
 
-def export_view(request: HttpRequest, app_label: str, model_name: str) -> HttpResponse:
+def export_view(request: HttpRequest, app_label: str, model_name: str) -> HttpResponseBase:
     """Ask for the format and the reason. A POST answers with the file, and records the export."""
     listed = _listed(request, app_label, model_name)
     try:
@@ -94,12 +95,13 @@ def _matching(request: HttpRequest, listed: "admin.ModelAdmin[Any]") -> QuerySet
 
 def _file(
     request: HttpRequest, listed: "admin.ModelAdmin[Any]", rows: QuerySet[Any], format: str, note: str
-) -> HttpResponse:
+) -> FileResponse:
     columns = _Columns(request, listed)
     file: IO[bytes] = TemporaryFile()  # noqa: SIM115  # the answer closes it; it has no name, so nothing is left behind
     try:
         count = _write(file, columns, rows, format)
-        facts = {"list": _name(listed), "rows": count, "format": format, "filters": _filters(request), "note": note}
+        facts: dict[str, Any] = {"list": _name(listed), "rows": count, "format": format, "note": note}
+        facts["filters"] = _filters(request)
         with transaction.atomic():
             record(Event.LIST_EXPORTED, **facts, **ordered_by(request))
     except BaseException:
@@ -156,7 +158,7 @@ class _Columns:
 def _reader(name: str, listed: "admin.ModelAdmin[Any]") -> Callable[[Any], Any]:
     """Return what reads a column of the list: a method of its admin, a method of its model, or a field."""
     if callable(method := getattr(listed, name, None)):
-        return method  # type: ignore[no-any-return]
+        return method
     return methodcaller(name) if callable(getattr(listed.model, name, None)) else attrgetter(name)
 
 

@@ -24,6 +24,13 @@ class Protocol:
             self.sent.append(("file", status, headers, file.read()))
 
 
+def file_of(content: bytes) -> Any:
+    file = TemporaryFile()  # noqa: SIM115  # the answer closes it
+    file.write(content)
+    file.seek(0)
+    return file
+
+
 def sent(file: Any, **options: Any) -> tuple[Any, ...]:
     def app(environ, start_response):
         start_response("200 OK", [("X-Kind", "test")])
@@ -54,9 +61,7 @@ def at_once(monkeypatch):
 
 def test_a_large_file_is_read_by_granian_and_every_descriptor_is_closed(at_once):
     content = os.urandom(2**20)
-    file = TemporaryFile()
-    file.write(content)
-    file.seek(0)
+    file = file_of(content)
     before = len(os.listdir("/dev/fd"))
     kind, status, headers, got = sent(file)
     assert (kind, status, headers, got) == ("file", 200, [("X-Kind", "test")], content)
@@ -66,9 +71,7 @@ def test_a_large_file_is_read_by_granian_and_every_descriptor_is_closed(at_once)
 
 
 def test_a_small_file_is_sent_at_once(at_once):
-    file = TemporaryFile()
-    file.write(b"ab" * 6000)
-    file.seek(0)
+    file = file_of(b"ab" * 6000)
     assert sent(file) == ("bytes", 200, [("X-Kind", "test")], b"ab" * 6000)
     assert file.closed
     assert not at_once
@@ -79,7 +82,4 @@ def test_a_part_of_a_file_in_memory_is_sent_as_it_is(at_once):
 
 
 def test_the_last_answer_of_a_connection_says_so_for_files_too(at_once):
-    file = TemporaryFile()
-    file.write(b"x" * 2**20)
-    file.seek(0)
-    assert ("Connection", "close") in sent(file, last=True)[2]
+    assert ("Connection", "close") in sent(file_of(b"x" * 2**20), last=True)[2]

@@ -97,8 +97,8 @@ def test_every_list_can_be_exported_and_has_no_secrets(db):
     assert len(hidden) >= 5
     for model in django_admin.site._registry:
         url = reverse("admin:export_list", args=[model._meta.app_label, model._meta.model_name])
-        for format in ("csv", "jsonl"):
-            text = export_of(boss, url, format)[1].decode()
+        for name in ("csv", "jsonl"):
+            text = export_of(boss, url, name)[1].decode()
             assert not [secret for secret in hidden if secret in text], url
         assert boss.get(url).status_code == 200
 
