@@ -32,16 +32,16 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from sessions.admin.confirm import actor_of
 from sessions.factor_forms import ProvingForm
+from users.admin_lists import AFTER, AT, BEFORE, FURTHER, PANEL, KeysetAdmin
 from users.admin_record import ordered_by
 from users.permissions import Act, may_as_staff
 from users.record.events import Event
 from users.record.writing import record
 from users.table_files import FORMATS, download_headers, lines_of, time_text
 
-BATCH = 2_000  # rows that a statement reads
 _LONGEST = 80  # characters of a filter's value in the record
 # Parameters of a list that select no rows.
-_NO_FILTERS = {"o", "p", "e", "all", "_popup", "_to_field", "_changelist_filters"}
+_NO_FILTERS = {*("o", "p", "e", "all", "_popup", "_to_field", "_changelist_filters"), AFTER, BEFORE, AT, FURTHER, PANEL}
 
 
 class TooManyRows(Exception):
@@ -68,11 +68,11 @@ def export_view(request: HttpRequest, app_label: str, model_name: str) -> HttpRe
     except IncorrectLookupParameters as error:
         raise Http404 from error
     form = ExportForm(request.POST if request.method == "POST" else None, request=request)
-    count = rows.order_by()[: settings.EXPORT_MOST_ROWS + 1].count()
+    count = rows.order_by().values("pk")[: settings.EXPORT_MOST_ROWS + 1].count()
     if count > settings.EXPORT_MOST_ROWS or not form.is_bound or not form.is_valid():
         return _page(request, listed, form, count)
     try:
-        return _file(request, listed, rows, form.cleaned_data["format"], form.cleaned_data["note"])
+        return _file(request, listed, form.cleaned_data["format"], form.cleaned_data["note"])
     except TooManyRows:  # rows were added meanwhile
         return _page(request, listed, form, settings.EXPORT_MOST_ROWS + 1)
 
@@ -88,18 +88,23 @@ def _listed(request: HttpRequest, app_label: str, model_name: str) -> "admin.Mod
 
 
 def _matching(request: HttpRequest, listed: "admin.ModelAdmin[Any]") -> QuerySet[Any]:
-    """Return the rows of all pages of the list, in any order."""
+    """Return the rows of all pages of the list, in any order. Raises: IncorrectLookupParameters."""
+    if isinstance(listed, KeysetAdmin):
+        return listed.matching(request)
     rows: QuerySet[Any] = listed.get_changelist_instance(request).get_queryset(request)
     return rows
 
 
-def _file(
-    request: HttpRequest, listed: "admin.ModelAdmin[Any]", rows: QuerySet[Any], format: str, note: str
-) -> FileResponse:
+def rows_of(request: HttpRequest, listed: "admin.ModelAdmin[Any]") -> Iterator[Any]:
+    """Iterate over the rows of all pages, in the order of the list. Each batch is a statement of its own."""
+    return listed.iterate_matching(request) if isinstance(listed, KeysetAdmin) else iter(_matching(request, listed))
+
+
+def _file(request: HttpRequest, listed: "admin.ModelAdmin[Any]", format: str, note: str) -> FileResponse:
     columns = _Columns(request, listed)
     file: IO[bytes] = TemporaryFile()  # noqa: SIM115  # the answer closes it; it has no name, so nothing is left behind
     try:
-        count = _write(file, columns, rows, format)
+        count = _write(file, columns, rows_of(request, listed), format)
         facts: dict[str, Any] = {"list": _name(listed), "rows": count, "format": format, "note": note}
         facts["filters"] = _filters(request)
         with transaction.atomic():
@@ -111,13 +116,13 @@ def _file(
     return FileResponse(file, content_type=FORMATS[format], headers=download_headers(name, format))
 
 
-def _write(file: IO[bytes], columns: "_Columns", rows: QuerySet[Any], format: str) -> int:
+def _write(file: IO[bytes], columns: "_Columns", rows: Iterator[Any], format: str) -> int:
     """Write the rows and return their number. Raises: TooManyRows."""
     written = 0
 
     def counted() -> Iterator[dict[str, Any]]:
         nonlocal written
-        for row in newest_first(rows):
+        for row in rows:
             written += 1
             if written > settings.EXPORT_MOST_ROWS:
                 raise TooManyRows
@@ -126,15 +131,6 @@ def _write(file: IO[bytes], columns: "_Columns", rows: QuerySet[Any], format: st
     file.writelines(lines_of(counted(), columns=columns.names, format=format))
     file.seek(0)
     return written
-
-
-def newest_first(rows: QuerySet[Any]) -> Iterator[Any]:
-    """Yield all rows, newest first. Each batch is a statement of its own that begins where the last one ended."""
-    rows = rows.order_by("-pk")
-    batch = list(rows[:BATCH])
-    while batch:
-        yield from batch
-        batch = list(rows.filter(pk__lt=batch[-1].pk)[:BATCH]) if len(batch) == BATCH else []
 
 
 class _Columns:
@@ -156,7 +152,11 @@ class _Columns:
 
 
 def _reader(name: str, listed: "admin.ModelAdmin[Any]") -> Callable[[Any], Any]:
-    """Return what reads a column of the list: a method of its admin, a method of its model, or a field."""
+    """Return what reads a column of the list, as Django finds it: a field, a method of the admin, or of the model."""
+    if name == "__str__":
+        return str
+    if name in {field.name for field in listed.model._meta.concrete_fields}:
+        return attrgetter(name)
     if callable(method := getattr(listed, name, None)):
         return method
     return methodcaller(name) if callable(getattr(listed.model, name, None)) else attrgetter(name)

@@ -21,7 +21,7 @@ def may_export_lists(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('user_sessions', '0003_location'),
+        ('user_sessions', '0004_lists'),
         ('users', '0010_export_lists'),
     ]
 

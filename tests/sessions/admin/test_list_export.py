@@ -16,6 +16,7 @@ from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess
 from tests.sessions.staff import browser_of, new_staff
+from users import admin_lists
 from users.models import SecurityEvent, User
 from users.record.events import Event
 
@@ -66,7 +67,7 @@ def test_the_list_of_users_has_its_columns_the_ids_and_times_in_utc(operator):
 
 
 def test_it_has_the_rows_of_all_pages_that_the_filters_match_and_no_other(operator, monkeypatch):
-    monkeypatch.setattr(export, "BATCH", 7)
+    monkeypatch.setattr(admin_lists, "EXPORT_BATCH", 7)
     for batch in (make_users(20), make_sessions(250, users=20), make_sessions(30, users=20, ended=True)):
         list(batch)
     platform = Session.objects.exclude(platform="").values_list("platform", flat=True).first()
@@ -176,26 +177,26 @@ def test_a_list_with_too_many_rows_is_refused_as_a_whole(operator, settings):
 
 def test_rows_that_are_added_while_it_is_written_make_it_fail_as_a_whole(operator, settings, monkeypatch):
     settings.EXPORT_MOST_ROWS = User.objects.count()
-    written = export.newest_first
+    written = export.rows_of
 
-    def more(rows):
-        yield from written(rows)
+    def more(*args):
+        yield from written(*args)
         yield User.objects.create_user("late")
 
-    monkeypatch.setattr(export, "newest_first", more)
+    monkeypatch.setattr(export, "rows_of", more)
     page = operator.post(USERS, {"format": "csv"})
     assert "Content-Disposition" not in page.headers
     assert not entries().exists()
 
 
 def test_a_statement_that_takes_too_long_gives_no_file_instead_of_half_a_file(operator, monkeypatch):
-    written = export.newest_first
+    written = export.rows_of
 
-    def slow(rows):
-        yield next(written(rows))
+    def slow(*args):
+        yield next(written(*args))
         raise OperationalError("canceling statement due to statement timeout")
 
-    monkeypatch.setattr(export, "newest_first", slow)
+    monkeypatch.setattr(export, "rows_of", slow)
     answer = operator.post(USERS, {"format": "csv"})
     assert answer.status_code == 503
     assert "Content-Disposition" not in answer.headers
@@ -221,11 +222,11 @@ def test_it_is_a_download_that_no_cache_keeps(operator):
 
 
 def test_rows_of_the_same_moment_are_neither_lost_nor_doubled_between_batches(operator, monkeypatch):
-    monkeypatch.setattr(export, "BATCH", 2)
+    monkeypatch.setattr(admin_lists, "EXPORT_BATCH", 2)
     for number in range(9):
         User.objects.create_user(f"user-{number}")
     found = [row["id"] for row in rows_of(operator, USERS)]
-    assert found == sorted({*User.objects.values_list("pk", flat=True)}, reverse=True)
+    assert found == [*User.objects.order_by("-created_at", "-pk").values_list("pk", flat=True)]
 
 
 def test_html_of_a_column_becomes_text(operator, settings, tmp_path):

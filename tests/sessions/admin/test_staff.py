@@ -248,7 +248,8 @@ def test_a_withdrawn_invitation_is_dead_and_its_email_can_be_invited_again(super
     assert accepted(path).status_code == 404
     user.refresh_from_db()
     assert user.deleted_at
-    assert not (user.is_staff or user.groups.exists())
+    assert not user.is_staff
+    assert not user.groups.exists()
     events = SecurityEvent.objects.filter(user=user).values_list("event", flat=True)
     assert {"invitation_withdrawn", "user_deleted", "groups_changed"} <= {*events}
     again, second = invited(commit, superuser)
@@ -412,7 +413,7 @@ def test_a_refused_password_or_user_name_leaves_the_link_alive(superuser, commit
 
 
 def test_the_page_needs_a_token_against_forgery(superuser, commit):
-    user, path = invited(commit, superuser)
+    _, path = invited(commit, superuser)
     strict = Client(enforce_csrf_checks=True)
     typed = {"username": "nina", "password": NEW, "again": NEW}
     assert strict.post(path, typed).status_code == 403
@@ -447,7 +448,7 @@ def test_two_invitations_of_one_email_at_once_make_one_account(transactional_db)
 
 def test_a_link_that_is_used_twice_at_once_sets_one_password(transactional_db, monkeypatch):
     tokens = []
-    monkeypatch.setattr(invitations, "mail_invitation", lambda address, token: tokens.append(token))
+    monkeypatch.setattr(invitations, "mail_invitation", lambda _, token: tokens.append(token))
     monkeypatch.setattr("sessions.background._start", lambda run: run())
     user = invite(Invitation("nina@example.org", is_superuser=True), actor=new_staff(name="boss"), origin=OFFICE)
     link = find_invited(tokens[0])
