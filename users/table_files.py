@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from io import StringIO
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from users.clock import database_now
 
@@ -35,6 +36,21 @@ def lines_of(
     yield _csv_line(columns)
     for row in rows:
         yield _csv_line("" if cell in (None, "") else safe_cell(text(cell)) for cell in row.values())
+
+
+def file_of(lines: Iterable[bytes]) -> IO[bytes]:
+    """Write the lines to a file on the disk and return it, open at its beginning.
+
+    So the memory stays flat, and nobody gets half a file: if a line can't be made, there is an error and no file.
+    """
+    file: IO[bytes] = TemporaryFile()  # noqa: SIM115  # the caller closes it; it has no name, so nothing is left behind
+    try:
+        file.writelines(lines)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    return file
 
 
 def safe_cell(text: str) -> str:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from html import unescape
 from operator import attrgetter, methodcaller
-from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import Any
 
 from django import forms
 from django.apps import apps
@@ -37,7 +36,7 @@ from users.admin_record import ordered_by
 from users.permissions import Act, may_as_staff
 from users.record.events import Event
 from users.record.writing import record
-from users.table_files import FORMATS, download_headers, lines_of, time_text
+from users.table_files import FORMATS, download_headers, file_of, lines_of, time_text
 
 _LONGEST = 80  # characters of a filter's value in the record
 # Parameters of a list that select no rows.
@@ -101,11 +100,10 @@ def rows_of(request: HttpRequest, listed: "admin.ModelAdmin[Any]") -> Iterator[A
 
 
 def _file(request: HttpRequest, listed: "admin.ModelAdmin[Any]", format: str, note: str) -> FileResponse:
-    columns = _Columns(request, listed)
-    file: IO[bytes] = TemporaryFile()  # noqa: SIM115  # the answer closes it; it has no name, so nothing is left behind
+    columns, counted = _Columns(request, listed), _Counted(rows_of(request, listed))
+    file = file_of(lines_of(map(columns.of, counted), columns=columns.names, format=format))
     try:
-        count = _write(file, columns, rows_of(request, listed), format)
-        facts: dict[str, Any] = {"list": _name(listed), "rows": count, "format": format, "note": note}
+        facts: dict[str, Any] = {"list": _name(listed), "rows": counted.count, "format": format, "note": note}
         facts["filters"] = _filters(request)
         with transaction.atomic():
             record(Event.LIST_EXPORTED, **facts, **ordered_by(request))
@@ -116,21 +114,19 @@ def _file(request: HttpRequest, listed: "admin.ModelAdmin[Any]", format: str, no
     return FileResponse(file, content_type=FORMATS[format], headers=download_headers(name, format))
 
 
-def _write(file: IO[bytes], columns: "_Columns", rows: Iterator[Any], format: str) -> int:
-    """Write the rows and return their number. Raises: TooManyRows."""
-    written = 0
+class _Counted:
+    """Counts rows while they are read. Raises: TooManyRows."""
 
-    def counted() -> Iterator[dict[str, Any]]:
-        nonlocal written
-        for row in rows:
-            written += 1
-            if written > settings.EXPORT_MOST_ROWS:
+    def __init__(self, rows: Iterator[Any]) -> None:
+        self._rows = rows
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for row in self._rows:
+            self.count += 1
+            if self.count > settings.EXPORT_MOST_ROWS:
                 raise TooManyRows
-            yield columns.of(row)
-
-    file.writelines(lines_of(counted(), columns=columns.names, format=format))
-    file.seek(0)
-    return written
+            yield row
 
 
 class _Columns:
