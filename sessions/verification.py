@@ -58,7 +58,7 @@ def _verify(user: User, code: str, origin: Origin) -> None:
     use_up(user, code, purpose=Purpose.EMAIL)
     if user.new_email:
         forget_code(user.pk)  # the code that resets the password was mailed to the earlier email
-        mail_account_changed(user.email, AccountChange.EMAIL)
+        mail_account_changed(user, AccountChange.EMAIL, origin=origin)
 
 
 def send_email_code(user_id: str, email: str | None = None) -> None:

@@ -127,6 +127,9 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="zapauth@localhost")
 SERVICE_NAME = env.str("SERVICE_NAME", default="ZapAuth")  # the service's name in mails and on the account page
 SERVICE_COLOR = env.color("SERVICE_COLOR", "#155dfc")  # of buttons and links on the account page
 NEW_DEVICE_MAIL = env.switch("NEW_DEVICE_MAIL", default=False)
+# A folder whose files replace our templates of mails.
+_mail_templates = env.text("MAIL_TEMPLATES")
+MAIL_TEMPLATES = Path(_mail_templates).resolve() if _mail_templates else None
 
 # --- Django -------------------------------------------------------------------------------------
 ROOT_URLCONF = "zapauth.urls"

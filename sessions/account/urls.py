@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from sessions.account import color, history, home, login
+from sessions.account import color, history, home, login, not_me
 
 app_name = "account"
 
@@ -15,6 +15,8 @@ urlpatterns = [
     path("sessions/end-others/", home.end_others, name="end_others"),
     path("sessions/<uuid:session_id>/end/", home.end_one, name="end_one"),
     path("history/", history.history, name="history"),
+    path("not-me/<str:token>/", not_me.not_me, name="not_me"),
+    path("not-me/done/<str:state>/", not_me.not_me_done, name="not_me_done"),
     path("password/", home.home, name="password"),
     path("email/", home.home, name="email"),
     path("second-factor/", home.home, name="second_factor"),
