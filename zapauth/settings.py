@@ -265,7 +265,8 @@ USE_I18N = False
 FORMAT_MODULE_PATH = "zapauth.date_formats"  # formats of dates and times in the admin
 
 # The admin's cookie contains the id of a session, and that session decides (`sessions.browser`). The account page has
-# a cookie of its own (`sessions.cookies`). Django stores nothing in the database. It measures the cookie's age by the host's clock. We add a day, in case that clock is wrong.
+# a cookie of its own (`sessions.cookies`). Django stores nothing in the database. It measures a cookie's age by the
+# host's clock. We add a day, in case that clock is wrong.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 SESSION_COOKIE_AGE = int((STAFF_SESSION_LIFETIME + timedelta(days=1)).total_seconds())
 SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"

@@ -15,13 +15,12 @@ from django.contrib import messages
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from sessions.account.clients import line_of
+from sessions.account.forgotten import NewPasswordForm as ForgottenForm
 from sessions.account.guard import open_page
-from sessions.account.new_password import NewPasswordForm
 from sessions.factor_forms import when_again
 from sessions.geography import location_of
 from sessions.mail import AccountChange
@@ -35,6 +34,12 @@ from users.record.masking import masked_email
 
 _SALT = "sessions.account.not_me"
 _DONE_FOR = 60 * 60  # seconds; the code lives for ten minutes, and another one may be needed
+
+
+class NewPasswordForm(ForgottenForm):
+    """The code of the mail, and a new password twice. The page knows whose it is."""
+
+    identity = None  # type: ignore[assignment]  # Django's way to leave a field out
 
 
 def mailed_page(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -67,7 +72,7 @@ def not_me(request: HttpRequest, token: str) -> HttpResponseBase:
 
 def link_is_gone(request: HttpRequest) -> HttpResponse:
     """Answer to a link that is unknown, used or expired. The three can't be told apart: only a digest was stored."""
-    return render(request, "account/link_gone.html", {"reset_url": _reset_url()}, status=404)
+    return render(request, "account/link_gone.html", status=404)
 
 
 @mailed_page
@@ -139,21 +144,13 @@ def _mail_again(request: HttpRequest, user: User) -> HttpResponseRedirect:
 
 def _set_password(request: HttpRequest, form: NewPasswordForm, user: User) -> bool:
     """Set the new password. Otherwise return False, and add the reason to the form."""
-    code, new = form.cleaned_data["code"], form.cleaned_data["password"]
+    code, new = form.cleaned_data["code"], form.cleaned_data["new_password"]
     try:
         reset_password(user.username, code=code, new_password=new, by_name_only=True, origin=Origin.of(request))
     except PasswordRefused as error:
-        form.add_error("password", error.reasons)
+        form.add_error("new_password", error.reasons)
     except CodeInvalid:
         form.add_error("code", "The code is wrong or too old. It is in our newest mail.")
     except TooManyAttempts as error:
         form.add_error(None, when_again(error))
     return not form.errors
-
-
-def _reset_url() -> str:
-    """Return the address of the page for a forgotten password; "" if there is none."""
-    try:
-        return reverse("account:reset")
-    except NoReverseMatch:
-        return ""
