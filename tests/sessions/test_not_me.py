@@ -9,6 +9,7 @@ import time_machine
 from django.test import Client
 
 from sessions.account import not_me as pages
+from sessions.accounts import change_in_admin
 from sessions.models import EndReason, Session
 from sessions.not_me import disown, find_not_me_link
 from tests.phones import InProcess, ZapPhone, pushes_of, reset_code_in
@@ -263,6 +264,25 @@ def test_after_a_replaced_email_the_link_locks_the_account_and_mails_no_code(ann
     assert browse("POST", done, again="1").status == 200
     assert mailoutbox == []
     assert SecurityEvent.objects.filter(event=Event.USER_DISABLED, actor=ann.user_id).count() == 1
+
+
+def test_staff_give_the_account_back_and_the_thief_cannot_lock_it_again(ann, thief, mailoutbox):
+    mail = replace_email(thief, mailoutbox)
+    change(thief, username="eve_2")
+    of_thief = mailoutbox[-1]
+    press(link_in(mail))
+    user = User.objects.get()
+    for step in ({"email": None}, {"email": "ann@example.org"}, {"is_active": True}):
+        change_in_admin(user, by={}, **step)
+    assert browse("POST", link_in(of_thief)).status == 404
+    mailoutbox.clear()
+    zap = ZapPhone(InProcess())
+    for identity in ("eve@example.com", "ann@example.org"):
+        zap.call("POST", "/v1/otp/forgotPassword", {"identity": identity})
+    assert [mail.to for mail in mailoutbox] == [["ann@example.org"]]
+    reset = {"identity": "ann@example.org", "otp": reset_code_in(mailoutbox[0]), "newPassword": NEW}
+    assert zap.call("POST", "/v1/forgotPassword", reset).status == 200
+    assert User.objects.get().check_password(NEW)
 
 
 def test_an_earlier_mails_link_locks_too_and_the_thiefs_own_link_does_not_help_them(ann, thief, mailoutbox):
