@@ -43,7 +43,8 @@ class AccountStore(SessionStore):
         return found
 
     def _get_session_key(self) -> str:
-        return signing.dumps(self._session, compress=True, salt=self._SALT, serializer=self.serializer)
+        data = self._session  # type: ignore[attr-defined]  # the stubs lack it
+        return signing.dumps(data, compress=True, salt=self._SALT, serializer=self.serializer)
 
 
 def kind_of(store: SessionBase) -> App.Kind:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from users.errors import CodeInvalid, IdentityTaken, RegistrationClosed, UserNotFound
 from users.models import User, is_object_id
+from users.one_use_links import forget_links
 from users.origin import NOWHERE, Origin
 from users.password_policy import check_new_password
 from users.permissions import Act, may, require
@@ -138,6 +139,9 @@ def change_user(user: User, *, by: By, **columns: Any) -> None:
         if old is None:
             raise UserNotFound
         stored.update(**columns)
+        if columns.get("is_active"):
+            # Staff have found out whose account it is. A thief who had set their own email can't lock it again.
+            forget_links(user.pk)
         record_user_changes(user, old, old | columns, **by)
     for name, value in columns.items():
         setattr(user, name, value)

@@ -25,14 +25,22 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def make_link(
-    user: User, *, purpose: Purpose, address: str, session_id: UUID | None = None, about: Sequence[str] = ()
+    user: User,
+    *,
+    purpose: Purpose,
+    address: str,
+    session_id: UUID | None = None,
+    about: Sequence[str] = (),
+    ip: str | None = None,
 ) -> str:
     """Make a link and return its token, which is not stored.
 
     Args:
+        user: as they were when the mail was caused.
         address: the email that it will be mailed to.
         session_id: the session that the mail tells about.
         about: the changes of the account that the mail tells about.
+        ip: where they came from.
     """
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     now = database_now()
@@ -42,7 +50,9 @@ def make_link(
         purpose=purpose,
         session_id=session_id,
         about=list(about),
+        ip=ip,
         address=address,
+        is_verified=user.email_verified and (user.email or "").upper() == address.upper(),
         created_at=now,
         expires_at=now + LIFETIME,
     )

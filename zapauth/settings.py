@@ -128,6 +128,9 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="zapauth@localhost")
 SERVICE_NAME = env.str("SERVICE_NAME", default="ZapAuth")  # the service's name in mails and on the account page
 SERVICE_COLOR = env.color("SERVICE_COLOR", "#155dfc")  # of buttons and links on the account page
 NEW_DEVICE_MAIL = env.switch("NEW_DEVICE_MAIL", default=False)
+# A folder whose files replace our templates of mails.
+_mail_templates = env.text("MAIL_TEMPLATES")
+MAIL_TEMPLATES = Path(_mail_templates).resolve() if _mail_templates else None
 
 # --- Django -------------------------------------------------------------------------------------
 ROOT_URLCONF = "zapauth.urls"
@@ -263,7 +266,8 @@ USE_I18N = False
 FORMAT_MODULE_PATH = "zapauth.date_formats"  # formats of dates and times in the admin
 
 # The admin's cookie contains the id of a session, and that session decides (`sessions.browser`). The account page has
-# a cookie of its own (`sessions.cookies`). Django stores nothing in the database. It measures the cookie's age by the host's clock. We add a day, in case that clock is wrong.
+# a cookie of its own (`sessions.cookies`). Django stores nothing in the database. It measures a cookie's age by the
+# host's clock. We add a day, in case that clock is wrong.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 SESSION_COOKIE_AGE = int((STAFF_SESSION_LIFETIME + timedelta(days=1)).total_seconds())
 SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"

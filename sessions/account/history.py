@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
 from sessions.account.clients import name_of
-from sessions.account.guard import own_page
+from sessions.account.guard import own_page, user_of
 from sessions.inspect.timeline import Moment, Position, Source, Timeline, streams_about, timeline
 from sessions.models import Session
 from users.models import SecurityEvent, User
@@ -29,8 +29,7 @@ class Line:
 @own_page
 def history(request: HttpRequest, session: Session) -> HttpResponseBase:
     """Show a page of the history: the newest, or the one next to a position."""
-    user = session.user
-    assert user is not None  # noqa: S101  # `own_page` lets nobody else in
+    user = user_of(session)
     try:
         older, newer = (_position(request.GET.get(name)) for name in ("older", "newer"))
     except (ValueError, KeyError, OverflowError):

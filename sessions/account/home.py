@@ -8,12 +8,11 @@ from django.shortcuts import redirect, render
 
 from sessions.account.clients import SessionLine, line_of
 from sessions.account.forms import ProvingForm
-from sessions.account.guard import own_page
+from sessions.account.guard import own_page, user_of
 from sessions.account.history import newest_lines
 from sessions.errors import ReauthenticationRequired, SessionNotFound
 from sessions.models import Session
 from sessions.sessions_of_user import Scope, log_out_scope, log_out_session, own_sessions
-from users.models import User
 from users.origin import Origin
 
 MOST_SHOWN = 50
@@ -30,7 +29,7 @@ def home(request: HttpRequest, session: Session) -> HttpResponse:
         "more": found.more,
         "count": found.count_of_others,
         "now": found.now,
-        "lines": newest_lines(_user_of(session), at_most=LATEST),
+        "lines": newest_lines(user_of(session), at_most=LATEST),
     }
     return render(request, "account/home.html", shown)
 
@@ -47,7 +46,7 @@ def end_one(request: HttpRequest, session: Session, session_id: UUID) -> HttpRes
         return _ask_for_one(request, form, meant)
     try:
         log_out_session(
-            session.user_id or "", str(session_id), current=session, actor=_user_of(session), origin=Origin.of(request)
+            session.user_id or "", str(session_id), current=session, actor=user_of(session), origin=Origin.of(request)
         )
     except SessionNotFound:  # it has ended a moment ago
         messages.info(request, "This session has ended already.")
@@ -63,7 +62,7 @@ def end_others(request: HttpRequest, session: Session) -> HttpResponseBase:
     if form.is_bound and form.is_valid():
         try:
             ended = log_out_scope(
-                session.user_id or "", Scope.OTHERS, current=session, actor=_user_of(session), origin=Origin.of(request)
+                session.user_id or "", Scope.OTHERS, current=session, actor=user_of(session), origin=Origin.of(request)
             )
         except ReauthenticationRequired:  # the proof has become too old while this request waited
             return redirect("account:end_others")
@@ -85,8 +84,3 @@ def _own_session(current: Session, session_id: UUID) -> Session:
     if found is None:
         raise Http404
     return found
-
-
-def _user_of(session: Session) -> User:
-    assert session.user is not None  # noqa: S101  # `own_page` lets nobody else in
-    return session.user

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from sessions.account.browser import find_session, log_out
-from sessions.account.forms import CodeField, PasswordField
+from sessions.account.forms import CodeField, IdentityField, PasswordField
 from sessions.account.guard import open_page, safe_target
 from sessions.factor_forms import take_recovery_codes, when_again
 from sessions.login_pages import CodePage, PasswordPage
@@ -22,18 +22,7 @@ from users.errors import AccountDisabled, BadCredentials, SecondFactorRequired, 
 from users.models import User
 from users.origin import Origin
 
-# The longest email, phone number or user name.
-IDENTITY_LENGTH = 320
 _WRONG = "The name or the password is wrong. Capital letters in the password count."
-
-
-class IdentityField(forms.CharField):
-    """A user name, an email or a phone number."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        hints = {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
-        label = "User name, email or phone number"
-        super().__init__(label=label, max_length=IDENTITY_LENGTH, widget=forms.TextInput(attrs=hints), **kwargs)
 
 
 class LogInForm(AuthenticationForm):
@@ -79,9 +68,8 @@ class LogInPage(PasswordPage):
     def get_default_redirect_url(self) -> str:
         return reverse("account:home")
 
-    def get_redirect_url(self) -> str:
-        wanted = self.request.POST.get("next", self.request.GET.get("next", ""))
-        return safe_target(self.request, wanted)
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        return _wanted(self.request)
 
 
 class CodeForm(forms.Form):
@@ -101,15 +89,19 @@ class LogInCodePage(CodePage):
     form_class = CodeForm
     template_name = "account/login_code.html"
 
-    def get_redirect_url(self) -> str:
-        wanted = self.request.POST.get("next", self.request.GET.get("next", ""))
-        return safe_target(self.request, wanted)
+    def get_redirect_url(self, request: HttpRequest | None = None) -> str:
+        return _wanted(self.request)
 
     def tell_how_many_are_left(self, left: int) -> None:
         text = (
             f"You have {left} recovery code{'' if left == 1 else 's'} left. You can make new ones under Second factor."
         )
         messages.warning(self.request, text)
+
+
+def _wanted(request: HttpRequest) -> str:
+    """Return the page of the account that the browser wants after the log-in."""
+    return safe_target(request, request.POST.get("next", request.GET.get("next", "")))
 
 
 @open_page

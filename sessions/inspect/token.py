@@ -97,7 +97,7 @@ def explain(raw: str) -> Explanation:
 
 
 def _cookie_in(raw: str) -> SessionStore | None:
-    """Find the cookie of the admin or the account page in ``raw``, a value or a `Cookie` header. None: it is neither."""
+    """Find a cookie of one of our pages in ``raw``: its value, or a `Cookie` header. None: it is neither."""
     header = _COOKIE_HEADER.sub("; ", raw, count=1)
     for name, kind in ((settings.SESSION_COOKIE_NAME, SessionStore), (ACCOUNT_COOKIE, AccountStore)):
         _, found, rest = header.rpartition(f"; {name}=")

@@ -24,7 +24,9 @@ class OneUseLink(models.Model):
     about = ArrayField(
         models.CharField(max_length=20), default=list, help_text="The changes of the account that the mail tells about."
     )
+    ip = models.GenericIPAddressField(null=True, help_text="Where the changes came from.")
     address = models.EmailField(max_length=320, help_text="The email that it was mailed to.")
+    is_verified = models.BooleanField(default=False, help_text="Whether that email was the user's verified one.")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
 

@@ -34,6 +34,8 @@ class Event(models.TextChoices):
     RESET_REFUSED = "reset_refused", "a wrong reset code was given"
     RESET_USED = "reset_used", "the password was reset by a code"
 
+    NOT_ME = "not_me", "the user said that it was somebody else"
+
     EMAIL_CHANGED = "email_changed", "the email was changed"
     EMAIL_VERIFIED = "email_verified", "the email was verified"
     PHONE_CHANGED = "phone_changed", "the phone number was changed"

@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('user_sessions', '0004_lists'),
+        ('user_sessions', '0007_not_me'),
         ('users', '0010_export_lists'),
     ]
 
