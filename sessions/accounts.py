@@ -1,5 +1,6 @@
 """Register, change and delete users. The functions also end sessions, send mails and record changes."""
 
+from copy import copy
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from users.clock import database_now
 from users.directory import admit_user, change_user, columns_to_change, create_user, get_user_to_change
 from users.errors import UserNotFound
 from users.models import DeviceToken, User
+from users.one_use_links import forget_links
 from users.origin import Origin
 from users.permissions import Act
 from users.record.events import Event
@@ -61,7 +63,7 @@ def change_account(user: User, *, current: Session, password: str | None = None,
     columns = columns_to_change(user, **fields)
     if IDENTIFYING & columns.keys():
         require_recent_password(current, password=password, origin=origin)
-    address, set_email = user.email, columns.get("new_email") or columns.get("email")
+    before, set_email = copy(user), columns.get("new_email") or columns.get("email")
     if set_email:
         count_request(set_email, user=user, caller=Place.of(origin, session=current))
     by: By = {"actor": current.user, "origin": origin, "session_id": current.pk}
@@ -72,7 +74,7 @@ def change_account(user: User, *, current: Session, password: str | None = None,
         change_user(user, by=by, **columns)
         if set_email:
             after_commit(send_email_code, user.pk)
-        mail_account_changed(address, *_told(columns), by_staff=by_staff)
+        mail_account_changed(before, *_told(columns), origin=origin, by_staff=by_staff)
 
     store()
 
@@ -85,11 +87,11 @@ def change_in_admin(user: User, *, by: By, **fields: Any) -> None:
 
     Raises: IdentityTaken, UserNotFound. Then nothing changes.
     """
-    columns, address = columns_to_change(user, **fields), user.email
+    columns, before = columns_to_change(user, **fields), copy(user)
     change_user(user, by=by, **columns)
     if columns.get("new_email") or columns.get("email"):
         after_commit(send_email_code, user.pk)
-    mail_account_changed(address, *_told(columns), by_staff=True)
+    mail_account_changed(before, *_told(columns), by_staff=True)
 
 
 def delete_user(user_id: str, *, actor: User, current: Session, password: str | None = None, origin: Origin) -> None:
@@ -114,18 +116,21 @@ def _delete(user: User, *, actor: User, origin: Origin, session_id: UUID) -> Non
     if not User.objects.filter(pk=user.pk, deleted_at=None).update(deleted_at=now, updated_at=now):
         raise UserNotFound
     forget_code(user.pk)
+    forget_links(user.pk)
     disable(user)
     sessions = Session.objects.filter(user=user)
     lock_addresses_of(lock_sessions(sessions.filter(ended_at=None)), user_id=user.pk)
     end_sessions(sessions, actor=actor, reason=EndReason.USER_DELETED, origin=origin)
     DeviceToken.objects.filter(user=user).update(user=None, updated_at=now)
     record(Event.USER_DELETED, user=user, actor=actor, origin=origin, session_id=session_id)
-    mail_account_changed(user.email, AccountChange.DELETED, by_staff=user.pk != actor.pk)
+    mail_account_changed(user, AccountChange.DELETED, origin=origin, by_staff=user.pk != actor.pk)
 
 
 def _told(columns: dict[str, Any]) -> list[AccountChange]:
     told = []
-    if "new_email" in columns:
+    if "email" in columns and columns["email"] is None:
+        told.append(AccountChange.EMAIL_REMOVED)
+    elif "new_email" in columns:
         told.append(AccountChange.EMAIL_ASKED if columns["new_email"] else AccountChange.EMAIL_KEPT)
     if "username" in columns:
         told.append(AccountChange.USERNAME)

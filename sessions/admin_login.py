@@ -4,29 +4,22 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth import views
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
-from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.generic import FormView
 from unfold.forms import AuthenticationForm
 
-from sessions.browser import log_in
-from sessions.factor_forms import CodeField, when_again
+from sessions.factor_forms import CodeField, take_recovery_codes
+from sessions.login_pages import CodePage, PasswordPage
 from sessions.places import Place
-from sessions.second_step import find_user, forget, remember
-from users.credentials import allowances_here, get_user_by_username, use_own_code
-from users.errors import SecondFactorInvalid, SecondFactorRequired, TooManyAttempts, TooManyCodes, UsersError
+from sessions.second_step import IN_ADMIN
+from users.credentials import get_user_by_username
+from users.errors import SecondFactorRequired, UsersError
 from users.models import User
 from users.origin import Origin
 from users.record.events import Event
-from users.second_factor.codes import Kind
-from users.second_factor.recovery import count_recovery_codes
-from users.throttling import keys_of, take_back
 
 
 class PasswordForm(AuthenticationForm):  # type: ignore[misc]  # the theme has no types
@@ -58,29 +51,12 @@ class PasswordForm(AuthenticationForm):  # type: ignore[misc]  # the theme has n
             raise
 
 
-class PasswordView(views.LoginView):
-    """Django's log-in page. A log-in opens a session in our session table. A second factor comes first."""
-
+class PasswordView(PasswordPage):
+    step, code_url = IN_ADMIN, "admin:login_code"
     template_name = "admin/login.html"
 
     def get_default_redirect_url(self) -> str:
         return reverse("admin:index")
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        if form.awaits_code is not None:
-            return self._ask_for_code(form.awaits_code)
-        try:
-            log_in(self.request, form.get_user())
-        except UsersError:  # the password has changed since it was checked, or the admin is switched off
-            form.add_error(None, form.get_invalid_login_error())
-            return self.form_invalid(form)
-        return HttpResponseRedirect(self.get_success_url())
-
-    def _ask_for_code(self, user: User) -> HttpResponse:
-        there = urlencode({self.redirect_field_name: self.get_success_url()})
-        response = HttpResponseRedirect(f"{reverse('admin:login_code')}?{there}")
-        remember(response, user)
-        return response
 
 
 class CodeForm(forms.Form):
@@ -93,84 +69,16 @@ class CodeForm(forms.Form):
         field = self.fields["code"]
         field.widget.attrs["autofocus"] = True
         if by_recovery_code:
-            field.label = "Recovery code"
-            del field.widget.attrs["inputmode"]  # it has letters, too
-            field.widget.attrs |= {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+            take_recovery_codes(field)
 
 
 @method_decorator([sensitive_post_parameters("code"), never_cache], name="dispatch")
-class CodeView(views.RedirectURLMixin, FormView):  # type: ignore[type-arg]  # generic for mypy only
-    """The page that asks for the code, after the right password. A right code opens the session."""
-
+class CodeView(CodePage):
+    step, home_url = IN_ADMIN, "admin:index"
     form_class = CodeForm
     template_name = "sessions/login_code.html"
-    redirect_field_name = "next"
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        user = find_user(request)
-        if user is None:
-            return self._start_again("Log in again: the password is more than a few minutes ago.")
-        self.user = user
-        return super().dispatch(request, *args, **kwargs)
-
-    def get_default_redirect_url(self) -> str:
-        return reverse("admin:index")
-
-    def get_form_kwargs(self) -> dict[str, Any]:
-        return {**super().get_form_kwargs(), "by_recovery_code": self._is_by_recovery_code}
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        there = {"next": self.get_success_url()}
-        urls = {
-            "here": self._address(),
-            "other": f"{self.request.path}?{urlencode(there | ({} if self._is_by_recovery_code else {'recovery': 1}))}",
-            "password": f"{reverse('admin:login')}?{urlencode(there)}",
-        }
-        return super().get_context_data(urls=urls, by_recovery_code=self._is_by_recovery_code, **kwargs)
-
-    def form_valid(self, form: CodeForm) -> HttpResponse:
-        user, caller = self.user, Place.of(Origin.of(self.request))
-        self.own_allowances = allowances_here(user, caller=caller)  # now: the log-in makes this place a known one
-        try:
-            user.shown_factor = use_own_code(user, form.cleaned_data["code"], caller=caller)
-        except SecondFactorInvalid:
-            form.add_error("code", "This code is wrong, used or too old. Type the one that your app shows now.")
-            return self.form_invalid(form)
-        except TooManyAttempts as error:
-            instead = " Use a recovery code." if isinstance(error, TooManyCodes) else ""
-            form.add_error("code", when_again(error) + instead)
-            return self.form_invalid(form)
-        return self._log_in(user)
-
-    def _log_in(self, user: User) -> HttpResponse:
-        try:
-            log_in(self.request, user)
-        except UsersError:  # the password has changed meanwhile, or the admin is switched off
-            return self._start_again("That did not work. Log in again.")
-        take_back(keys_of(clear=self.own_allowances))
-        if user.shown_factor is Kind.RECOVERY_CODE:
-            self._tell_how_many_are_left(user)
-        response = HttpResponseRedirect(self.get_success_url())
-        forget(response)
-        return response
-
-    def _start_again(self, told: str) -> HttpResponse:
-        messages.info(self.request, told)
-        there = urlencode({"next": self.get_success_url()})
-        response = HttpResponseRedirect(f"{reverse('admin:login')}?{there}")
-        forget(response)
-        return response
-
-    def _tell_how_many_are_left(self, user: User) -> None:
-        left, url = count_recovery_codes(user), reverse("admin:second_factor")
-        plural = "" if left == 1 else "s"
+    def tell_how_many_are_left(self, left: int) -> None:
+        plural, url = "" if left == 1 else "s", reverse("admin:second_factor")
         text = 'You have {} recovery code{} left. <a href="{}" class="underline">Your second factor</a>'
         messages.warning(self.request, format_html(text, left, plural, url))
-
-    def _address(self) -> str:
-        there = {"next": self.get_success_url()} | ({"recovery": 1} if self._is_by_recovery_code else {})
-        return f"{self.request.path}?{urlencode(there)}"
-
-    @property
-    def _is_by_recovery_code(self) -> bool:
-        return "recovery" in self.request.GET

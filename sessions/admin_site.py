@@ -22,7 +22,7 @@ from sessions.models import BulkRun
 from sessions.own_factor import OwnFactorPages
 from sessions.own_password import OwnPasswordView
 from users.models import User
-from users.permissions import Act, may
+from users.permissions import Act, may, may_as_staff
 
 LAST_RUNS = 6
 
@@ -36,20 +36,24 @@ class SessionsAdminSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         from sessions.admin.explain_token import explain_view  # the admin's modules need this site
+        from sessions.admin.export import export_view
         from sessions.admin.find import find_view
+        from sessions.admin.staff import StaffPages
 
         return [
             path("explain/", self.admin_view(explain_view), name="explain"),
             path("find/", self.admin_view(find_view), name="find"),
+            path("export/<str:app_label>/<str:model_name>/", self.admin_view(export_view), name="export_list"),
             path("login/code/", self.login_code, name="login_code"),
             *OwnFactorPages(self).urls(),
+            *StaffPages(self).urls(),
         ]
 
-    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+    def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Callable[..., HttpResponse]:
         """Wrap a page of the admin. A URL with a NUL is not found, because PostgreSQL can't store a NUL in a text."""
 
         @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             texts = [request.path_info, *request.GET, *(value for values in request.GET.lists() for value in values[1])]
             if any("\0" in text for text in texts):
                 raise Http404
@@ -65,8 +69,11 @@ class SessionsAdminSite(UnfoldAdminSite):
             raise Http404 from error
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Remove the colors from the theme's context. They need an inline style; `sessions/admin.css` sets ours."""
-        return super().each_context(request) | {"colors": None}
+        """Remove the colors from the theme's context: they need an inline style, and `sessions/admin.css` sets ours.
+
+        Add `may_export`, for the link above each list.
+        """
+        return super().each_context(request) | {"colors": None, "may_export": may_as_staff(request.user, Act.EXPORT)}
 
     @method_decorator(never_cache)
     @login_not_required

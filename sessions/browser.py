@@ -1,33 +1,30 @@
-"""The session that a member of staff has in their browser.
+"""The session that a browser has on our pages: in the admin, or on the account page.
 
-Django's signed cookie holds the id of our session, and nothing else. Each request of a page looks that
-session up, with the same check as a token's (`sessions.authentication`). So when the session has ended, every copy of
-the cookie is refused.
+A signed cookie holds the id of our session (`sessions.cookies`). Each request of a page looks that session up, with the
+same check as a token's (`sessions.authentication`). So when the session has ended, every copy of the cookie is refused.
+
+Which of the two pages a request is for depends on its path, and `request.session` tells it.
 """
 
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 from django.utils.functional import SimpleLazyObject
 
 from sessions.authentication import get_live_session_by_id, note_use
+from sessions.cookies import SID, kind_of, session_id_in
 from sessions.errors import SessionEnded, SessionsError
-from sessions.login import log_in_to_admin
+from sessions.login import log_in_by_cookie
 from sessions.logout import log_out
 from sessions.models import Session
-from users.clients import get_admin_app
-from users.models import User
+from users.clients import get_account_app, get_admin_app
+from users.models import App, User
 from users.origin import Origin
-
-# The name of the session's id in the cookie. A wire format: never rename it, because cookies outlive a restart.
-_SID = "sid"
 
 
 def recognise(request: HttpRequest) -> None:
@@ -44,16 +41,17 @@ def find_session(request: HttpRequest) -> Session | None:
 
 
 def log_in(request: HttpRequest, user: User) -> None:
-    """Log ``user`` in to the admin in this browser. The browser's earlier session ends.
+    """Log ``user`` in to the page of this request in this browser. The browser's earlier session there ends.
 
     The caller has checked the password.
 
-    Raises: BadCredentials, when the password has changed since; AppInactive.
+    Raises: SecondFactorRequired; BadCredentials, when the password has changed since; AppInactive.
     """
-    app, before = get_admin_app(), find_session(request)
-    session = log_in_to_admin(user, app=app, origin=Origin.of(request), instead_of=before)
+    is_account, before = kind_of(request.session) == App.Kind.ACCOUNT, find_session(request)
+    app = get_account_app() if is_account else get_admin_app()
+    session = log_in_by_cookie(user, app=app, origin=Origin.of(request), instead_of=before)
     request.session.flush()
-    request.session[_SID] = str(session.pk)
+    request.session[SID] = str(session.pk)
     rotate_token(request)
     _keep(request, session)
     recognise(request)
@@ -70,24 +68,15 @@ def log_out_of_browser(request: HttpRequest) -> None:
     recognise(request)
 
 
-def session_id_in(cookie: str | SessionBase) -> UUID | None:
-    """Return the id of the session that a cookie names, or None if the signature is wrong or it names no session."""
-    data = SessionStore(cookie) if isinstance(cookie, str) else cookie
-    try:
-        return UUID(data.get(_SID, ""))
-    except (ValueError, AttributeError, TypeError):
-        return None
-
-
-def _find_session(cookie: SessionBase) -> Session | None:
-    session_id = session_id_in(cookie)
+def _find_session(store: SessionBase) -> Session | None:
+    session_id = session_id_in(store)
     if session_id is None:
         return None
     try:
         session = get_live_session_by_id(session_id)
     except SessionsError:
         return None
-    if not session.app.is_admin:
+    if session.app.kind != kind_of(store):
         return None
     note_use(session)
     return session

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
+from django.http.request import validate_host
 
 from sessions.geography import GeographyError, open_file
+from sessions.mail_samples import unusable_templates
 from sessions.tokens.keys import BadSigningKeys, key_ring
-from users.clients import ADMIN_APP_NAMES
+from users.clients import ACCOUNT_APP_NAMES, ADMIN_APP_NAMES
 
 
 @register("security")
@@ -30,11 +33,11 @@ def check_signing_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
 
 @register("security")
 def check_zap_app(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    if settings.ZAP_APP not in ADMIN_APP_NAMES:
+    if settings.ZAP_APP not in (*ADMIN_APP_NAMES, *ACCOUNT_APP_NAMES):
         return []
     return [
         Error(
-            f"ZAP_APP is {settings.ZAP_APP!r}, which is the name of the admin's app.",
+            f"ZAP_APP is {settings.ZAP_APP!r}, which is a name of the app of the admin or of the account page.",
             hint="Give the app of ZAP's clients another name.",
             id="user_sessions.E002",
         )
@@ -97,3 +100,68 @@ def check_mail(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[C
             id="user_sessions.W002",
         )
     ]
+
+
+@register("security", deploy=True)
+def check_public_url_is_set(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.PUBLIC_URL:
+        return []
+    return [
+        checks.Warning(
+            'PUBLIC_URL is not set: mails have no link "That wasn\'t me".',
+            hint="PUBLIC_URL=https://auth.example.org",
+            id="user_sessions.W004",
+        )
+    ]
+
+
+# Not "security": a wrong address in a mail keeps no operator from ending sessions.
+@register("mail")
+def check_public_url(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    problem = _problem_of_url(settings.PUBLIC_URL) if settings.PUBLIC_URL else ""
+    if not problem:
+        return []
+    return [
+        Error(
+            f"PUBLIC_URL {problem}, so the links in mails would not work.",
+            hint="Scheme, host and perhaps a port: PUBLIC_URL=https://auth.example.org",
+            id="user_sessions.E004",
+        )
+    ]
+
+
+@register("mail")
+def check_mail_templates(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    folder = settings.MAIL_TEMPLATES
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        problem, hint = "MAIL_TEMPLATES is not a folder that can be read.", "docs/mails.md says what belongs into it."
+        return [Error(problem, hint=hint, id="user_sessions.E005")]
+    return [
+        checks.Warning(
+            f"MAIL_TEMPLATES: {name} can't be used: {why}.",
+            hint="Mails have our text instead. docs/mails.md lists the templates and their variables.",
+            id="user_sessions.W005",
+        )
+        for name, why in unusable_templates(folder)
+    ]
+
+
+def _problem_of_url(text: str) -> str:
+    """Return what is wrong with that public URL, or an empty text."""
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+        _ = parts.port  # raises ValueError for a port that is no number
+    except ValueError:
+        return "is not a URL"
+    if parts.scheme not in ("http", "https") or not host or any(letter.isspace() for letter in text):
+        return "is not a URL that begins with https:// or http://"
+    if parts.username is not None or parts.path or parts.query or parts.fragment:
+        return "has more than a scheme, a host and a port"
+    if settings.HTTPS and parts.scheme != "https":
+        return "begins with http://, but HTTPS is on"
+    if not settings.IS_LOCAL and settings.ALLOWED_HOSTS and not validate_host(host, settings.ALLOWED_HOSTS):
+        return "has a host that is not in ALLOWED_HOSTS"
+    return ""

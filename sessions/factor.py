@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from django.db.models import Q
+
 from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
 from sessions.logout import end_sessions
 from sessions.mail import AccountChange, mail_account_changed
@@ -66,8 +68,8 @@ def confirm_factor(
 ) -> list[str]:
     """Switch the caller's second factor on, if ``code`` was made from their new secret.
 
-    A wrong code counts like a failed log-in. With `STAFF_SECOND_FACTOR` a member of staff's other sessions in the admin
-    end: they were opened by the password alone.
+    A wrong code counts like a failed log-in. The caller's other sessions in the admin and on the account page end: they
+    were opened by the password alone.
 
     Args: end_others: whether all other sessions of the caller end, too.
 
@@ -81,9 +83,9 @@ def confirm_factor(
     def switch_on() -> list[str]:
         codes = confirm(actor, code)
         if not end_others:
-            # Somebody who knows the password may be logged in to the admin, without the factor.
-            in_admin = Session.objects.filter(user=actor, app__kind=App.Kind.ADMIN).exclude(pk=current.pk)
-            end_sessions(in_admin, actor=actor, reason=EndReason.SUPERSEDED, origin=origin)
+            # Somebody who knows the password may be logged in to our pages, without the factor.
+            on_pages = Session.objects.filter(user=actor).exclude(Q(app__kind=App.Kind.CLIENT) | Q(pk=current.pk))
+            end_sessions(on_pages, actor=actor, reason=EndReason.SUPERSEDED, origin=origin)
         _note(Event.FACTOR_ENABLED, AccountChange.FACTOR_ENABLED, actor, current, end_others, origin)
         return codes
 
@@ -126,7 +128,7 @@ def renew_recovery_codes(actor: User, *, current: Session, origin: Origin) -> li
     def replace() -> list[str]:
         codes = replace_recovery_codes(actor)
         record(Event.RECOVERY_CODES_MADE, user=actor, actor=actor, origin=origin, session_id=current.pk)
-        mail_account_changed(actor.email, AccountChange.RECOVERY_CODES)
+        mail_account_changed(actor, AccountChange.RECOVERY_CODES, origin=origin)
         return codes
 
     return replace()
@@ -160,14 +162,14 @@ def switch_off_factor(
         end_sessions(Session.objects.filter(user=user), actor=actor, reason=reason, origin=origin)
     by: By = {"actor": actor, "operator": operator, "origin": origin}
     record(Event.FACTOR_DISABLED, user=user, note=note.strip(), sessions_ended=ends_sessions, **by)
-    mail_account_changed(user.email, AccountChange.FACTOR_DISABLED, by_staff=True)
+    mail_account_changed(user, AccountChange.FACTOR_DISABLED, by_staff=True)
     return True
 
 
 def note_recovery_code(user: User, *, origin: Origin) -> None:
     """Tell ``user`` by mail that a recovery code of theirs has let somebody in, and record it."""
     record(Event.RECOVERY_CODE_USED, user=user, actor=user, origin=origin, left=count_recovery_codes(user))
-    mail_account_changed(user.email, AccountChange.RECOVERY_CODE)
+    mail_account_changed(user, AccountChange.RECOVERY_CODE, origin=origin)
 
 
 def _require_self(user_id: str, actor: User) -> None:
@@ -182,4 +184,4 @@ def _note(event: Event, change: AccountChange, user: User, current: Session, end
         others = Session.objects.filter(user=user).exclude(pk=current.pk)
         end_sessions(others, actor=user, reason=EndReason.LOGOUT, origin=origin)
     record(event, user=user, actor=user, origin=origin, session_id=current.pk, others_ended=end_others)
-    mail_account_changed(user.email, change)
+    mail_account_changed(user, change, origin=origin)

@@ -1,6 +1,6 @@
-"""Parts of the admin's forms that ask for a password or for a code of a second factor."""
+"""Parts of forms that ask for a password or for a code of a second factor."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import PermissionDenied
@@ -37,13 +37,22 @@ def when_again(error: TooManyAttempts) -> str:
 class CodeField(forms.CharField):
     """Six digits of an authenticator app. Blanks between them do no harm."""
 
+    widget_class: ClassVar[type[forms.TextInput]] = UnfoldAdminTextInputWidget
+
     def __init__(self, **kwargs: Any) -> None:
         hints = {"autocomplete": "one-time-code", "inputmode": "numeric"}
-        super().__init__(max_length=CODE_LENGTH, widget=UnfoldAdminTextInputWidget(attrs=hints), **kwargs)
+        super().__init__(max_length=CODE_LENGTH, widget=self.widget_class(attrs=hints), **kwargs)
+
+
+def take_recovery_codes(field: forms.Field) -> None:
+    """Change a `CodeField` so that it asks for a recovery code."""
+    field.label = "Recovery code"
+    del field.widget.attrs["inputmode"]  # it has letters, too
+    field.widget.attrs |= {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 
 
 class ProvingForm(forms.Form):
-    """A form that asks staff for their password, or for a code of their app, if they last gave one too long ago.
+    """A form that asks for the user's password, or for a code of their app, if they last gave one too long ago.
 
     A wrong one counts like a failed log-in. It is checked only if the rest of the form is valid, because a code works
     once.

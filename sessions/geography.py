@@ -50,6 +50,11 @@ class Location:
     latitude: float | None = None
     longitude: float | None = None
 
+    @property
+    def text(self) -> str:
+        """Such as "Berlin, Germany"."""
+        return ", ".join(filter(None, (self.city, self.country_name or self.country)))
+
 
 def judge_login(session: Session, *, origin: Origin) -> None:
     """Store where the log-in of ``session`` came from, and what is unusual about that. Sets both on ``session``.

@@ -18,7 +18,7 @@ def live_sessions(sessions: QuerySet[Session], *, now: datetime) -> QuerySet[Ses
         Q(user=None) | Q(user_epoch=F("user__session_epoch")),
         Q(user=None)
         | (Q(user__is_active=True, user__deleted_at=None) & (user | Q(created_at__gt=F("user__sessions_valid_after")))),
-        Q(app__kind=App.Kind.CLIENT) | Q(user__is_staff=True),
+        Q(app__kind__in=[App.Kind.CLIENT, App.Kind.ACCOUNT]) | Q(user__is_staff=True),
         not_idle_since(now),
         ended_at=None,
         expires_at__gt=now,
@@ -56,7 +56,9 @@ _LONG_AGO = datetime(1, 1, 2, tzinfo=UTC)
 def _idle_timeout() -> NullIf:
     # `sessions.policy.idle_timeout` in SQL. Zero means never, and becomes NULL here.
     staff = Value(settings.STAFF_IDLE_TIMEOUT, output_field=DurationField())
+    account = Value(settings.ACCOUNT_IDLE_TIMEOUT, output_field=DurationField())
     users = Value(settings.SESSION_IDLE_TIMEOUT, output_field=DurationField())
-    default = Case(When(app__kind=App.Kind.ADMIN, then=staff), default=users)
+    pages = When(app__kind=App.Kind.ADMIN, then=staff), When(app__kind=App.Kind.ACCOUNT, then=account)
+    default = Case(*pages, default=users)
     never = Value(timedelta(0), output_field=DurationField())
     return NullIf(Coalesce(F("app__idle_timeout"), default), never)

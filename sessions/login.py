@@ -56,8 +56,8 @@ def open_app_session(app: App, *, origin: Origin, **on_device: Any) -> Grant:
 
 
 @in_transaction
-def log_in_to_admin(user: User, *, app: App, origin: Origin, instead_of: Session | None = None) -> Session:
-    """Log ``user`` in to the admin, whose app is ``app``. The session has no token.
+def log_in_by_cookie(user: User, *, app: App, origin: Origin, instead_of: Session | None = None) -> Session:
+    """Log ``user`` in to one of our pages, whose app is ``app``: the admin or the account page. There is no token.
 
     Args: instead_of: the session that the same browser had before; it ends.
 

@@ -1,21 +1,32 @@
-"""The mails to users.
+"""The mails to users. docs/mails.md lists them; `sessions.mail_templates` makes their text and HTML.
 
 Anybody can register with a stranger's email, so a mail may reach a stranger. Therefore no mail contains text that
 a client has sent, such as a name, a device model, a user agent or another email. A link in such a text would look as
 if it came from us.
 """
 
+from collections.abc import Sequence
+from copy import copy
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import send_mail
-from django.template.loader import render_to_string
+from django.core.mail import EmailMultiAlternatives
+from django.urls import reverse
 
 from sessions.background import after_commit
+from sessions.geography import location_of
+from sessions.links import link_url
+from sessions.mail_templates import render
 from sessions.models import Session
 from users.clock import database_now
 from users.models import User
+from users.one_use_links import LIFETIME as LINK_LIFETIME
+from users.one_use_links import Purpose as LinkPurpose
+from users.one_use_links import make_link
+from users.origin import NOWHERE, Origin
 from users.reset_codes import LIFETIME, Purpose, address_for
 
 # Names of systems that ua-parser and Buddy's clients use. A mail shows no other name: a client may have made it up.
@@ -23,11 +34,12 @@ SYSTEMS = {"iOS", "Android", "Windows", "Mac OS X", "Linux", "Ubuntu", "Chrome O
 
 
 class AccountChange(StrEnum):
-    """A change of an account. The value is its text in a mail."""
+    """A change of an account. The value is its text in a mail. Links store the names: add some, never rename one."""
 
     EMAIL_ASKED = "Another email address was set. It takes the place of this one when it is verified."
     EMAIL_KEPT = "The change to another email address was taken back."
     EMAIL = "Another email address has taken the place of this one."
+    EMAIL_REMOVED = "This email address was removed. The account has none now."
     USERNAME = "The user name was changed."
     PHONE_NUMBER = "The phone number was changed."
     PASSWORD = "The password was changed. All other log-ins have ended."
@@ -39,10 +51,21 @@ class AccountChange(StrEnum):
 
 
 # After these changes, codes for a new password are no longer mailed to the old email.
-_ADDRESS_GONE = {AccountChange.EMAIL, AccountChange.DELETED}
-
-# The fields that identify a user or let them in, and their names in mails.
-_TOLD = {"username": "user name", "email": "email", "phone_number": "phone number", "password": "password"}
+_ADDRESS_GONE = {AccountChange.EMAIL, AccountChange.EMAIL_REMOVED, AccountChange.DELETED}
+# How a subject says what has changed. Several changes, and the rest, are only "has changed".
+_IN_SUBJECT = {
+    AccountChange.EMAIL_ASKED: "The email of your {} account is to change",
+    AccountChange.EMAIL: "The email of your {} account was changed",
+    AccountChange.EMAIL_REMOVED: "The email of your {} account was removed",
+    AccountChange.USERNAME: "The user name of your {} account was changed",
+    AccountChange.PHONE_NUMBER: "The phone number of your {} account was changed",
+    AccountChange.PASSWORD: "The password of your {} account was changed",
+    AccountChange.FACTOR_ENABLED: "The second factor of your {} account was switched on",
+    AccountChange.FACTOR_DISABLED: "The second factor of your {} account was switched off",
+    AccountChange.RECOVERY_CODE: "A recovery code of your {} account was used",
+    AccountChange.RECOVERY_CODES: "Your {} account has new recovery codes",
+    AccountChange.DELETED: "Your {} account was deleted",
+}
 
 
 def mail_reset_code(user: User, code: str) -> None:
@@ -55,17 +78,19 @@ def mail_email_code(user: User, code: str) -> None:
     _mail_code(user, Purpose.EMAIL, "Verify your email for {}", code)
 
 
-def mail_account_changed(address: str | None, *changes: AccountChange, by_staff: bool = False) -> None:
+def mail_account_changed(user: User, *changes: AccountChange, origin: Origin = NOWHERE, by_staff: bool = False) -> None:
     """Mail a user what has changed in their account, and what to do if they didn't change it.
 
     The mail is sent when the open transaction commits. None is sent if there is no email or no change.
 
     Args:
-        address: the user's email before the change.
+        user: as they were before the change.
+        origin: where the order came from. A user is not told where staff are.
         by_staff: whether staff made the change.
     """
-    if address and changes:
-        after_commit(_send_account_changed, address, changes, database_now(), by_staff)
+    if user.email and changes:
+        ip = None if by_staff else origin.ip
+        after_commit(_send_account_changed, copy(user), changes, database_now(), ip, by_staff)
 
 
 def mail_login(session: Session, is_new_device: bool) -> None:
@@ -77,27 +102,79 @@ def mail_login(session: Session, is_new_device: bool) -> None:
     """
     user = session.user
     if user is not None and user.email:
-        system = session.platform if session.platform in SYSTEMS else None
         # No client has sent the location: it is from the file at GEOIP_PATH.
         where = f" from {session.location}" if session.location else ""
         subject = f"New log-in to your {settings.SERVICE_NAME} account{where}"
-        _send(user.email, "login", subject, session=session, system=system, is_new_device=is_new_device)
+        link = _not_me_link(user, session_id=session.pk)
+        context = {"session": session, "system": system_of(session), "is_new_device": is_new_device, **link}
+        _send(user.email, "login", subject, **context)
 
 
-def _send_account_changed(address: str, changes: tuple[AccountChange, ...], at: datetime, by_staff: bool) -> None:
-    subject = f"Your {settings.SERVICE_NAME} account has changed"
-    context = {"changes": [change.value for change in changes], "at": at, "by_staff": by_staff}
+def system_of(session: Session) -> str | None:
+    """Return the system of the session's device, if it is a well-known name."""
+    return session.platform if session.platform in SYSTEMS else None
+
+
+def _send_account_changed(
+    user: User, changes: Sequence[AccountChange], at: datetime, ip: str | None, by_staff: bool
+) -> None:
+    pattern = _IN_SUBJECT.get(changes[0], "") if len(changes) == 1 else ""
+    subject = (pattern or "Your {} account has changed").format(settings.SERVICE_NAME)
     still_works = _ADDRESS_GONE.isdisjoint(changes)
-    is_locked_out = AccountChange.FACTOR_ENABLED in changes  # a new password alone does not let the user in
-    _send(address, "account_changed", subject, still_works=still_works, is_locked_out=is_locked_out, **context)
+    # Nothing can be done by a link after a deletion, or for a stranger whose email was typed by mistake.
+    has_link = still_works or (user.email_verified and AccountChange.DELETED not in changes)
+    link = _not_me_link(user, about=[change.name for change in changes], ip=ip) if has_link else {}
+    location = location_of(ip)
+    context = {
+        "changes": changes,
+        "at": at,
+        "ip": ip,
+        "location": location.text if location else "",
+        "by_staff": by_staff,
+        "still_works": still_works,
+        # A new password alone does not let the user in.
+        "is_locked_out": AccountChange.FACTOR_ENABLED in changes,
+        **link,
+    }
+    _send(user.email or "", "account_changed", subject, **context)
+
+
+def _not_me_link(
+    user: User, *, session_id: UUID | None = None, about: Sequence[str] = (), ip: str | None = None
+) -> dict[str, Any]:
+    """Make a link "That wasn't me" and return it for a template. It is empty without PUBLIC_URL."""
+    if not settings.PUBLIC_URL:
+        return {}
+    address = user.email or ""
+    token = make_link(user, purpose=LinkPurpose.NOT_ME, address=address, session_id=session_id, about=about, ip=ip)
+    return {"link": link_url("account:not_me", token), "days": LINK_LIFETIME.days}
+
+
+def mail_invitation(address: str, token: str) -> None:
+    """Mail an invitation to the staff, with the link that ``token`` opens."""
+    subject = f"You are invited to the staff of {settings.SERVICE_NAME}"
+    _send(address, "invitation", subject, link=link_url("account:invitation", token), days=LINK_LIFETIME.days)
+
+
+def mail_new_staff(address: str) -> None:
+    """Tell a user that they belong to the staff now."""
+    link = f"{settings.PUBLIC_URL}{reverse('admin:index')}" if settings.PUBLIC_URL else None
+    _send(address, "new_staff", f"You belong to the staff of {settings.SERVICE_NAME} now", link=link)
 
 
 def _mail_code(user: User, purpose: Purpose, subject: str, code: str) -> None:
     minutes = int(LIFETIME.total_seconds() // 60)
     address = address_for(user, purpose)
-    _send(address, f"{purpose.value}_code", subject.format(settings.SERVICE_NAME), code=code, minutes=minutes)
+    context = {"code": code, "minutes": minutes, "has_password": user.has_usable_password()}
+    _send(address, f"{purpose.value}_code", subject.format(settings.SERVICE_NAME), **context)
 
 
 def _send(address: str, template: str, subject: str, **context: object) -> None:
-    text = render_to_string(f"user_sessions/mail/{template}.txt", {"service": settings.SERVICE_NAME, **context})
-    send_mail(subject, text, None, [address])
+    """Send the mail ``template`` as text and HTML. Both are files in `sessions/templates/user_sessions/mail`."""
+    made = render(template, subject, context)
+    # RFC 3834: no program answers such a mail, for example with a notice of absence.
+    mail = EmailMultiAlternatives(
+        made.subject, made.text, None, [address], headers={"Auto-Submitted": "auto-generated"}
+    )
+    mail.attach_alternative(made.html, "text/html")
+    mail.send()

@@ -29,6 +29,7 @@ class EndReason(models.TextChoices):
     EXPIRED = "expired", "the longest lifetime was over"
     IDLE = "idle", "not used for too long"
     OVER_LIMIT = "over_limit", "the user had more sessions than the app allows"
+    NOT_ME = "not_me", "the user said that it was somebody else"
     REFRESH_REUSED = "refresh_reused", "a refresh token was used twice"
     RESTORED = "restored", "a backup was restored"
 

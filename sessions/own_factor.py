@@ -1,11 +1,12 @@
-"""The admin's pages on which staff set up and manage their own second factor."""
+"""The pages on which users set up and manage their own second factor, and those of the admin."""
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
@@ -29,6 +30,8 @@ _IN_FULL = "admin/base_site.html"
 # Without the sidebar, while all other pages are closed.
 _ALONE = "unfold/layouts/unauthenticated.html"
 _GROUP = 4
+
+View = Callable[..., HttpResponseBase]
 
 
 class ConfirmationForm(forms.Form):
@@ -58,16 +61,29 @@ class SwitchingOffForm(forms.Form):
     )
 
 
-class OwnFactorPages:
-    """The pages of ``site``: overview, set-up, recovery codes, switching off."""
+class FactorPages:
+    """The pages about one's own second factor: overview, set-up, recovery codes, switching off.
 
-    def __init__(self, site: AdminSite) -> None:
-        self.site = site
+    Subclasses say to which page of the project they belong: the admin, or the account page.
+    """
+
+    namespace: ClassVar[str]
+    first_page: ClassVar[str]
+    confirmation_form: ClassVar[type[forms.Form]]
+    switching_off_form: ClassVar[type[forms.Form]]
+    proving_form: ClassVar[type[ProvingForm]] = ProvingForm
+
+    def wrap(self, view: View) -> View:
+        """Return ``view`` with what each page of this kind needs, such as the check of the log-in."""
+        raise NotImplementedError
+
+    def show(self, request: HttpRequest, name: str, title: str, **shown: Any) -> HttpResponse:
+        """Answer with the page of that name."""
+        raise NotImplementedError
 
     def urls(self) -> list[URLPattern]:
         def wrap(view: Any) -> Any:
-            guarded = sensitive_post_parameters("code", "password", "proof")(never_cache(view))
-            return self.site.admin_view(guarded)
+            return self.wrap(sensitive_post_parameters("code", "password", "proof")(never_cache(view)))
 
         return [
             path("second-factor/", wrap(self.overview), name="second_factor"),
@@ -81,15 +97,15 @@ class OwnFactorPages:
         user = _user_of(request)
         if has_factor(user):
             shown = {"left": count_recovery_codes(user), "must_have": must_have_factor(user)}
-            return self._page(request, "factor", "Second factor", **shown)
-        form = ProvingForm(request.POST if request.method == "POST" else None, request=request)
+            return self.show(request, "factor", "Second factor", **shown)
+        form = self.proving_form(request.POST if request.method == "POST" else None, request=request)
         if not (form.is_bound and form.is_valid()):
-            return self._page(request, "factor_begin", "Set up a second factor", form=form)
+            return self.show(request, "factor_begin", "Set up a second factor", form=form)
         try:
             begin_factor(user.pk, actor=user, current=session_of(request), origin=Origin.of(request))
         except SecondFactorEnabled:  # in another window, a moment ago
-            return HttpResponseRedirect(reverse("admin:second_factor"))
-        return HttpResponseRedirect(_with_next("admin:second_factor_confirm", request))
+            return HttpResponseRedirect(reverse(f"{self.namespace}:second_factor"))
+        return HttpResponseRedirect(self.address("second_factor_confirm", request))
 
     def confirm(self, request: HttpRequest) -> HttpResponse:
         """Show the new secret and ask for a code. A right code switches the factor on, and shows the recovery codes."""
@@ -99,22 +115,22 @@ class OwnFactorPages:
         except (ReauthenticationRequired, CannotUnseal):  # the secret was left for a while, or SECRET_KEY is another
             secret = None
         if secret is None:
-            return HttpResponseRedirect(_with_next("admin:second_factor", request))
-        form = ConfirmationForm(request.POST if request.method == "POST" else None)
+            return HttpResponseRedirect(self.address("second_factor", request))
+        form = self.confirmation_form(request.POST if request.method == "POST" else None)
         codes = self._confirmed(request, form, user) if form.is_bound and form.is_valid() else None
         if codes is not None:
             return self._show_codes(request, codes, "Your second factor is on")
         shown = {"secret": _in_groups(secret), "qr_code": qr_code_of(secret), "uri": secret.uri}
-        return self._page(request, "factor_confirm", "Set up a second factor", form=form, **shown)
+        return self.show(request, "factor_confirm", "Set up a second factor", form=form, **shown)
 
     def new_codes(self, request: HttpRequest) -> HttpResponse:
         """Ask, then replace the recovery codes and show the new ones."""
         user = _user_of(request)
         if not has_factor(user):
-            return HttpResponseRedirect(reverse("admin:second_factor"))
-        form = ProvingForm(request.POST if request.method == "POST" else None, request=request)
+            return HttpResponseRedirect(reverse(f"{self.namespace}:second_factor"))
+        form = self.proving_form(request.POST if request.method == "POST" else None, request=request)
         if not (form.is_bound and form.is_valid()):
-            return self._page(request, "factor_new_codes", "New recovery codes", form=form)
+            return self.show(request, "factor_new_codes", "New recovery codes", form=form)
         codes = renew_recovery_codes(user, current=session_of(request), origin=Origin.of(request))
         return self._show_codes(request, codes, "New recovery codes")
 
@@ -122,13 +138,13 @@ class OwnFactorPages:
         """Ask for the password, then switch the factor off. Refused while staff must have one."""
         user = _user_of(request)
         if not has_factor(user):
-            return HttpResponseRedirect(reverse("admin:second_factor"))
-        form = SwitchingOffForm(request.POST if request.method == "POST" else None)
+            return HttpResponseRedirect(reverse(f"{self.namespace}:second_factor"))
+        form = self.switching_off_form(request.POST if request.method == "POST" else None)
         if form.is_bound and form.is_valid() and self._switched_off(request, form, user):
             messages.success(request, "Your second factor is off. A log-in needs only your password now.")
-            return HttpResponseRedirect(reverse("admin:second_factor"))
+            return HttpResponseRedirect(reverse(f"{self.namespace}:second_factor"))
         must_have = must_have_factor(user)
-        return self._page(request, "factor_off", "Switch off the second factor", form=form, must_have=must_have)
+        return self.show(request, "factor_off", "Switch off the second factor", form=form, must_have=must_have)
 
     def _confirmed(self, request: HttpRequest, form: forms.Form, user: User) -> list[str] | None:
         """Switch the factor on and return the recovery codes. None: the form has an error."""
@@ -156,9 +172,34 @@ class OwnFactorPages:
         return not form.errors
 
     def _show_codes(self, request: HttpRequest, codes: list[str], title: str) -> HttpResponse:
-        return self._page(request, "factor_codes", title, codes=codes)
+        return self.show(request, "factor_codes", title, codes=codes)
 
-    def _page(self, request: HttpRequest, name: str, title: str, **shown: Any) -> HttpResponse:
+    def address(self, name: str, request: HttpRequest) -> str:
+        """Return the address of a page. It keeps the page to which the user wants to go next."""
+        url = reverse(f"{self.namespace}:{name}")
+        return f"{url}?{urlencode({'next': self.next_of(request)})}" if "next" in request.GET else url
+
+    def next_of(self, request: HttpRequest) -> str:
+        """Return the page to which the user wanted to go, if it is one of ours, and otherwise the first page."""
+        wanted = request.GET.get("next", "")
+        if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
+            return wanted
+        return reverse(f"{self.namespace}:{self.first_page}")
+
+
+class OwnFactorPages(FactorPages):
+    """The pages of ``site``."""
+
+    namespace, first_page = "admin", "index"
+    confirmation_form, switching_off_form = ConfirmationForm, SwitchingOffForm
+
+    def __init__(self, site: AdminSite) -> None:
+        self.site = site
+
+    def wrap(self, view: View) -> View:
+        return self.site.admin_view(view)
+
+    def show(self, request: HttpRequest, name: str, title: str, **shown: Any) -> HttpResponse:
         user = _user_of(request)
         # All other pages are closed until the user has a factor. Then they go on from the recovery codes.
         must_set_up = must_have_factor(user) and not has_factor(user)
@@ -168,8 +209,8 @@ class OwnFactorPages:
             "title": title,
             "layout": _ALONE if is_alone else _IN_FULL,
             "is_alone": is_alone,
-            "next": _next_of(request),
-            "here": _with_next(f"admin:{_name_of(request)}", request),
+            "next": self.next_of(request),
+            "here": self.address(_name_of(request), request),
             **shown,
         }
         request.current_app = self.site.name
@@ -182,19 +223,6 @@ def _user_of(request: HttpRequest) -> User:
 
 def _name_of(request: HttpRequest) -> str:
     return request.resolver_match.url_name or "" if request.resolver_match else ""
-
-
-def _next_of(request: HttpRequest) -> str:
-    """Return the page to which the user wanted to go, if it is one of ours, and otherwise the dashboard."""
-    wanted = request.GET.get("next", "")
-    if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
-        return wanted
-    return reverse("admin:index")
-
-
-def _with_next(name: str, request: HttpRequest) -> str:
-    url = reverse(name)
-    return f"{url}?{urlencode({'next': _next_of(request)})}" if "next" in request.GET else url
 
 
 def _in_groups(secret: NewSecret) -> str:

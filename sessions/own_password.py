@@ -1,4 +1,4 @@
-"""The page of the admin where staff change their own password."""
+"""Change one's own password in a browser: what the admin and the account page share, and the page of the admin."""
 
 from typing import Any, cast
 
@@ -6,7 +6,7 @@ from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.forms import AdminOwnPasswordChangeForm
 
 from sessions.browser import log_in
@@ -19,7 +19,7 @@ from users.origin import Origin
 from users.second_factor.codes import Kind
 
 
-class OwnPasswordForm(AdminOwnPasswordChangeForm):
+class CountsOldPassword(PasswordChangeForm):
     """Django's form. A wrong old password counts as a failed log-in; after too many, no password is checked."""
 
     def __init__(self, *args: Any, origin: Origin, **kwargs: Any) -> None:
@@ -38,21 +38,33 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
         return old
 
 
+def change_password_here(request: HttpRequest, user: User, new_password: str) -> None:
+    """Set the password of ``user``, who has given the old one. All their sessions end; this browser gets a new one.
+
+    So a copy of its earlier cookie is refused.
+
+    Raises: WrongPassword, when the password was changed meanwhile; other errors of `log_in`. Then nothing changes.
+    """
+    with transaction.atomic():
+        set_own_password(user, new_password, origin=Origin.of(request))
+        user.refresh_from_db(fields=["password"])
+        user.shown_factor = Kind.EARLIER
+        log_in(request, user)
+
+
+class OwnPasswordForm(CountsOldPassword, AdminOwnPasswordChangeForm):
+    """The form with the theme's fields."""
+
+
 class OwnPasswordView(PasswordChangeView):
     form_class = OwnPasswordForm
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "origin": Origin.of(self.request)}
 
-    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        user = cast(User, self.request.user)
+    def form_valid(self, form: Any) -> HttpResponse:
         try:
-            with transaction.atomic():
-                set_own_password(user, form.cleaned_data["new_password1"], origin=Origin.of(self.request))
-                user.refresh_from_db(fields=["password"])
-                user.shown_factor = Kind.EARLIER
-                # All sessions of the user have ended. This browser gets a new one; a copy of its old cookie is refused.
-                log_in(self.request, user)
+            change_password_here(self.request, cast(User, self.request.user), form.cleaned_data["new_password1"])
         except WrongPassword:
             form.add_error("old_password", form.error_messages["password_incorrect"])
             return self.form_invalid(form)

@@ -50,12 +50,11 @@ def password_change(
     with transaction.atomic():
         before = dict(users.values_list("pk", "password"))
         yield
-        after = User.objects.filter(pk__in=before).only("pk", "password", "email", "new_email")
-        changed = {user.pk: user.email for user in after if user.password != before[user.pk]}
-        for user in after:
-            if user.pk in changed:
-                facts: dict[str, Any] = {"dropped_email": masked_email(user.new_email)} if user.new_email else {}
-                record(event, user=user, actor=actor, operator=operator, origin=origin, session_id=keep, **facts)
+        after = User.objects.filter(pk__in=before).only("pk", "password", "email", "email_verified", "new_email")
+        changed = {user.pk: user for user in after if user.password != before[user.pk]}
+        for user in changed.values():
+            facts: dict[str, Any] = {"dropped_email": masked_email(user.new_email)} if user.new_email else {}
+            record(event, user=user, actor=actor, operator=operator, origin=origin, session_id=keep, **facts)
         User.objects.filter(pk__in=changed).update(new_email=None)
         for pk in changed:
             forget_code(pk)
@@ -63,9 +62,9 @@ def password_change(
         if keep is not None:
             sessions = sessions.exclude(pk=keep)
         end_sessions(sessions, actor=actor, reason=EndReason.PASSWORD_CHANGED, origin=origin)
-        for pk, email in changed.items():
-            by_staff = actor is None or actor.pk != pk
-            mail_account_changed(email, AccountChange.PASSWORD, by_staff=by_staff)
+        for user in changed.values():
+            by_staff = actor is None or actor.pk != user.pk
+            mail_account_changed(user, AccountChange.PASSWORD, origin=origin, by_staff=by_staff)
 
 
 def change_own_password(

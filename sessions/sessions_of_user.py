@@ -1,11 +1,14 @@
 """List and end a user's own sessions, one or several. Staff with permission can do it for another user."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from sessions.errors import SessionEnded, SessionNotFound
+from sessions.liveness import live_sessions
 from sessions.logout import end_sessions, end_sessions_as_staff
 from sessions.models import EndReason, Session
 from sessions.reauthentication import require_recent_password
@@ -27,6 +30,34 @@ def live_sessions_of(user_id: str, *, actor: User) -> list[Session]:
     sessions = Session.objects.filter(user=user, ended_at=None).select_related("app", "user", "device", "device_token")
     now = database_now()
     return [session for session in sessions.order_by("-created_at", "-pk") if session.refusal(now) is None]
+
+
+@dataclass(frozen=True)
+class OwnSessions:
+    """The live sessions of a user, as their own page shows them: the current one, the latest used others, and the rest.
+
+    Args: more: how many others are live and not in ``others``.
+    """
+
+    current: Session
+    others: list[Session]
+    more: int
+    now: datetime
+
+    @property
+    def count_of_others(self) -> int:
+        return len(self.others) + self.more
+
+
+def own_sessions(current: Session, *, at_most: int) -> OwnSessions:
+    """Return the live sessions of the user of ``current``: that one, and ``at_most`` others, the latest used first."""
+    live = live_sessions(Session.objects.filter(user=current.user_id), now=current.checked_at)
+    others = live.exclude(pk=current.pk)
+    newest = others.select_related("app", "user", "device").order_by("-last_seen_at", "-pk")
+    shown = list(newest[: at_most + 1])
+    more = others.count() - at_most if len(shown) > at_most else 0
+    this = live.select_related("app", "user", "device").filter(pk=current.pk).first() or current
+    return OwnSessions(this, shown[:at_most], more, current.checked_at)
 
 
 class Scope(StrEnum):

@@ -51,6 +51,16 @@ def verify_email(identity: str, *, code: str, origin: Origin) -> None:
     _verify(user, code, origin)
 
 
+def verify_own_email(user: User, *, code: str, origin: Origin) -> None:
+    """Verify the latest email of ``user``, who is logged in. Like `verify_email`, for this user only.
+
+    Raises: CodeInvalid, IdentityTaken, TooManyAttempts.
+    """
+    identity, caller = user.latest_email or "", Place.of(origin)
+    try_code(code, identity=identity, users=[user], caller=caller, purpose=Purpose.EMAIL)
+    _verify(user, code, origin)
+
+
 @in_transaction
 def _verify(user: User, code: str, origin: Origin) -> None:
     # Every function that deletes codes locks the user's row first. In another order two of them could deadlock.
@@ -58,7 +68,7 @@ def _verify(user: User, code: str, origin: Origin) -> None:
     use_up(user, code, purpose=Purpose.EMAIL)
     if user.new_email:
         forget_code(user.pk)  # the code that resets the password was mailed to the earlier email
-        mail_account_changed(user.email, AccountChange.EMAIL)
+        mail_account_changed(user, AccountChange.EMAIL, origin=origin)
 
 
 def send_email_code(user_id: str, email: str | None = None) -> None:

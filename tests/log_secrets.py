@@ -29,6 +29,7 @@ _SHAPES = {
     "a signed cookie": re.compile(r"[\w-]{6,}:[0-9A-Za-z]{6}:[\w-]{43}"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
     "a secret of a second factor": re.compile(r"\botpauth://\S+"),
+    "a link from a mail": re.compile(r"/account/(?:not-me|invitation)/[\w-]{43}"),
     "a recovery code": re.compile(r"\b[0-9a-hjkmnp-tv-z]{4}(?:-[0-9a-hjkmnp-tv-z]{4}){5}\b"),
 }
 _CODE = _SHAPES["a mailed code"]

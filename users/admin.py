@@ -8,28 +8,20 @@ from django.contrib import admin
 from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest
 from unfold.admin import StackedInline
-from unfold.views import ChangeList
 
 from users.admin_forms import SavesChanges, changed_columns
-from users.admin_lists import BoundedList, BoundedPaginator
+from users.admin_lists import KeysetAdmin, as_it_is
 from users.admin_record import Recorded, ordered_by
 from users.models import App, CrashReport, Device, DeviceToken, RefusedLogin, SecurityEvent, is_object_id
 from users.record.changes import record_app_changes
 from users.record.reading import history_of_app
 
 
-class NoDelete(Recorded):
+class NoDelete(Recorded, KeysetAdmin):
     """Base class: lists open quickly with a million rows, and nothing can be deleted."""
 
-    paginator = BoundedPaginator
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER  # off: it would count rows for each choice of each filter
     when_empty = ""
-    change_list_template = "users/change_list.html"
     linked: Sequence[str] = ()  # more look-ups, for links from other pages
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return BoundedList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Allow only look-ups that the page offers. With other look-ups staff could guess a hash letter by letter."""
@@ -63,9 +55,9 @@ class AppAdmin(SavesChanges, NoDelete):
     ]
 
     def get_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
-        """Hide the time-outs of the admin app. They are settings: a form in the admin must not lengthen them."""
+        """Hide the time-outs of our pages' apps. They are settings: a form in the admin must not lengthen them."""
         limits = ("session_lifetime", "idle_timeout", "sessions_per_user")
-        return [name for name in self.fields if name not in limits] if obj and obj.is_admin else self.fields
+        return [name for name in self.fields if name not in limits] if obj and obj.uses_cookies else self.fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
         """Make `is_active` of the admin app read-only: once off, nobody could log in to switch it on."""
@@ -158,10 +150,11 @@ class RefusedLoginAdmin(ReadOnly):
     when_empty = "Wrong passwords, disabled accounts and too many attempts are counted here."
     list_display = ["in_hour", "reason", "count"]
     ordering = ["-hour", "reason"]
-    sortable_by = ()
+    sortable_by = ["in_hour"]
+    jumps = {"hour": as_it_is}
     list_filter = ["reason"]
     linked = ["hour__date"]  # for links from the dashboard
 
-    @admin.display(description="hour (UTC)")
+    @admin.display(description="hour (UTC)", ordering="hour")
     def in_hour(self, refused: RefusedLogin) -> datetime:
         return refused.hour

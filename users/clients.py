@@ -18,8 +18,9 @@ from users.sealing import Purpose, seal, unseal
 from users.throttling import Allowance, count_attempt, network_of
 from users.transactions import in_transaction
 
-# Names for the admin app. The second is used when a client app already has the first.
+# Names for the apps of the pages. The second is used when a client app already has the first.
 ADMIN_APP_NAMES = ("Admin", "Admin (ZapAuth)")
+ACCOUNT_APP_NAMES = ("Account", "Account (ZapAuth)")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def get_zap_app() -> App:
     Raises: AppInactive.
     """
     app = App.objects.filter(name=settings.ZAP_APP).first() or _get_or_create(name=settings.ZAP_APP)
-    if not app.is_active or app.is_admin:
+    if not app.is_active or app.uses_cookies:
         raise AppInactive
     return app
 
@@ -74,19 +75,30 @@ def get_admin_app() -> App:
 
     Raises: AppInactive.
     """
-    app = App.objects.filter(kind=App.Kind.ADMIN).first() or _make_admin_app()
+    return _get_page_app(App.Kind.ADMIN, ADMIN_APP_NAMES)
+
+
+def get_account_app() -> App:
+    """Return the app of the account page's sessions. It is created on first use and has no key.
+
+    Raises: AppInactive.
+    """
+    return _get_page_app(App.Kind.ACCOUNT, ACCOUNT_APP_NAMES)
+
+
+def _get_page_app(kind: App.Kind, names: tuple[str, str]) -> App:
+    app = App.objects.filter(kind=kind).first() or _make_page_app(kind, *names)
     if not app.is_active:
         raise AppInactive
     return app
 
 
-def _make_admin_app() -> App:
-    first, second = ADMIN_APP_NAMES
+def _make_page_app(kind: App.Kind, first: str, second: str) -> App:
     try:
-        # A constraint allows one admin app. If two requests race, the second gets the app of the first.
-        return _get_or_create(kind=App.Kind.ADMIN, defaults={"name": first})
+        # A constraint allows one app of this kind. If two requests race, the second gets the app of the first.
+        return _get_or_create(kind=kind, defaults={"name": first})
     except IntegrityError:
-        return _get_or_create(kind=App.Kind.ADMIN, defaults={"name": second})
+        return _get_or_create(kind=kind, defaults={"name": second})
 
 
 @in_transaction

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from users.errors import CodeInvalid, IdentityTaken, RegistrationClosed, UserNotFound
 from users.models import User, is_object_id
+from users.one_use_links import forget_links
 from users.origin import NOWHERE, Origin
 from users.password_policy import check_new_password
 from users.permissions import Act, may, require
@@ -47,8 +48,10 @@ def admit_user(*, password: str, ip: str | None, by_staff: bool = False, **field
         count_attempt(Allowance("register", network_of(ip)))
 
 
-def create_user(*, username: str, password: str, by: By, **fields: Any) -> User:
+def create_user(*, username: str, password: str | None, by: By, **fields: Any) -> User:
     """Create a user and record it. If no ``actor`` orders it, the address of ``by`` is stored as the user's first.
+
+    Args: password: None for a user who has none yet, so that nobody can log in.
 
     Raises: IdentityTaken, when another user has the user name, email or phone number.
     """
@@ -136,6 +139,9 @@ def change_user(user: User, *, by: By, **columns: Any) -> None:
         if old is None:
             raise UserNotFound
         stored.update(**columns)
+        if columns.get("is_active"):
+            # Staff have found out whose account it is. A thief who had set their own email can't lock it again.
+            forget_links(user.pk)
         record_user_changes(user, old, old | columns, **by)
     for name, value in columns.items():
         setattr(user, name, value)

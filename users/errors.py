@@ -76,6 +76,10 @@ class CodeInvalid(UsersError):
     """The code is wrong, used, expired or unknown. The answer is the same for all four."""
 
 
+class LinkInvalid(UsersError):
+    """The link from a mail is unknown, used or expired. The answer is the same for all three."""
+
+
 class SecondFactorRequired(UsersError):
     """The password is right, but the log-in also needs a code of the user's second factor. `user` is that user."""
 

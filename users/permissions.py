@@ -8,7 +8,8 @@
 - Only superusers may end the sessions of superusers.
 - With `STAFF_SECOND_FACTOR` staff can use the admin only with a second factor (`must_have_factor`).
 - Only superusers may change `is_staff`, `is_superuser`, groups and permissions. Nobody may change their own, nor their
-  own role or `is_active`.
+  own role or `is_active`. So only superusers invite staff.
+- A list can be exported by staff who may see it and have `export_lists`.
 
 This module imports no models, so that the settings can import it.
 """
@@ -52,6 +53,9 @@ class Act(Enum):
     SEE_DEVICES = auto()
     SEE_DEVICE_TOKENS = auto()
     SEE_GROUPS = auto()
+    SEE_STAFF = auto()  # the list of staff
+    INVITE = auto()  # somebody to become staff
+    EXPORT = auto()  # a whole list of the admin, as a file
 
 
 # The permissions that an act needs: all of them.
@@ -76,11 +80,14 @@ _PERMISSIONS: dict[Act, tuple[str, ...]] = {
     Act.SEE_DEVICES: ("users.view_device",),
     Act.SEE_DEVICE_TOKENS: ("users.view_devicetoken",),
     Act.SEE_GROUPS: ("auth.view_group",),
+    Act.SEE_STAFF: ("users.view_user", "user_sessions.view_session"),
+    Act.INVITE: ("users.add_user", "users.change_user"),
+    Act.EXPORT: ("users.export_lists",),
 }
 # Acts on one's own account that need no permission.
 _OF_ONESELF = {Act.SEE_USER, Act.CHANGE_USER, Act.DELETE_USER, Act.SEE_SESSIONS, Act.END_SESSIONS, Act.SEE_RECORD}
 _NEVER_OF_ONESELF = {Act.SET_ROLE, Act.CHANGE_POWERS, Act.DISABLE_USER, Act.SEND_RESET, Act.DISABLE_FACTOR}
-_BY_SUPERUSERS_ONLY = {Act.CHANGE_POWERS}
+_BY_SUPERUSERS_ONLY = {Act.CHANGE_POWERS, Act.INVITE}
 _CHANGES = {
     Act.CHANGE_USER,
     Act.SET_ROLE,

@@ -42,6 +42,13 @@ class Environment(environ.Env):
             raise ImproperlyConfigured(f"{name} is one of {', '.join(among)}; it can't be {text!r}.")
         return words[text.lower()]
 
+    def color(self, name: str, default: str) -> str:
+        """A color such as `#155dfc`, in small letters."""
+        text = self.text(name, default).lower()
+        if not re.fullmatch("#[0-9a-f]{6}", text):
+            raise ImproperlyConfigured(f"{name} is a color such as #155dfc; it can't be {text!r}.")
+        return text
+
     def switch(self, name: str, *, default: bool) -> bool:
         words = {"": default} | dict.fromkeys(_ON, True) | dict.fromkeys(_OFF, False)
         text = self.text(name)

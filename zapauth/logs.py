@@ -29,6 +29,9 @@ _OF_THE_REQUEST = ("request_id", "ip")
 # Text in which a client could hide a line break, and forge a line of the log (ASVS 5.0, 16.4.1).
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
+# A link from a mail works until it is used, and a path with it may be in a line, such as that of an error.
+_MAILED_LINK = re.compile(r"(/account/(?:not-me|invitation)/(?:done/)?)[\w:-]{20,}")
+
 _INDENT = " |"  # of the lines of an exception in a group
 
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -51,11 +54,15 @@ class _Formatter(logging.Formatter):
             return stack
         return "\n".join(line for line in stack.split("\n") if line.strip(_INDENT) not in further)
 
+    def message(self, record: logging.LogRecord) -> str:
+        """Return the record's message, without the secret part of links from mails."""
+        return _without_links(record.getMessage())
+
     def exception(self, record: logging.LogRecord) -> str:
         """Return the stack of the record's exception, or an empty text."""
         # Not `exc_text`: another handler may have set it, without our rule for database errors.
         stack = self.formatException(record.exc_info) if record.exc_info else ""
-        return "\n".join(filter(None, [stack, record.stack_info]))
+        return _without_links("\n".join(filter(None, [stack, record.stack_info])))
 
 
 class TextFormatter(_Formatter):
@@ -65,7 +72,7 @@ class TextFormatter(_Formatter):
         given = _given(record)
         request_id = given.pop("request_id", None) or facts_of_request().get("request_id", "-")
         ids = "".join(f" {name}={value}" for name, value in given.items() if name not in ("event", "outcome"))
-        message = _CONTROL.sub(_escaped, record.getMessage() + ids)
+        message = _CONTROL.sub(_escaped, self.message(record) + ids)
         line = f"{self.formatTime(record)} {record.levelname} {record.name} [{request_id}] {message}"
         return "\n".join(filter(None, [line, self.exception(record)]))
 
@@ -79,7 +86,7 @@ class JsonFormatter(_Formatter):
             "timestamp": at.replace("+00:00", "Z"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": self.message(record),
         }
         given = _given(record)
         facts = facts_of_request()
@@ -116,6 +123,10 @@ def _log_uncaught(kind: type[BaseException], error: BaseException | None, stack:
         return
     where = threading.current_thread().name
     logger.critical("no code caught an exception in the thread %s", where, exc_info=(kind, error or kind(), stack))
+
+
+def _without_links(text: str) -> str:
+    return _MAILED_LINK.sub(r"\1***", text)
 
 
 def _given(record: logging.LogRecord) -> dict[str, Any]:

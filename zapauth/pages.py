@@ -21,16 +21,19 @@ from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
 
 from sessions.browser import recognise
+from sessions.cookies import is_account_path, keep_account_cookie, open_account_cookie
 from sessions.factor_gate import stop_without_factor
 from users.database_use import Use, used_for
 from zapauth.unavailable import find_unavailable
 
 
 def is_page(request: HttpRequest) -> bool:
-    """Return whether a request is for a page (the admin, the documentation) and not for a dialect."""
+    """Return whether a request is for a page (the admin, the account, the documentation) and not for a dialect."""
     path = request.path
     if path == "/":
         return request.method in ("GET", "HEAD")
+    if is_account_path(path):
+        return True
     return path.startswith(("/admin/", "/static/")) or path.rstrip("/") in ("/docs", "/schema")
 
 
@@ -54,27 +57,36 @@ class CorsMiddleware(cors.CorsMiddleware):
 
 
 class DatabaseMiddleware:
-    """Gives the statements of pages their time limits (STAFF_STATEMENT_TIMEOUT). Answers 503 with a page."""
+    """Gives the statements of staff's pages their time limits (STAFF_STATEMENT_TIMEOUT). Answers 503 with a page.
+
+    The account page is for everybody. Its statements have the limits of other requests.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not is_page(request):
+        if not is_page(request) or is_account_path(request.path):
             return self.get_response(request)
         with used_for(Use.STAFF):
             return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return _unavailable(exception) if is_page(request) else None
+        return _unavailable(request, exception) if is_page(request) else None
 
 
-def _unavailable(exception: Exception) -> HttpResponse | None:
+def template_of(request: HttpRequest, name: str) -> str:
+    """Return the template ``name`` of an error, in the look of the page that the request is for."""
+    return f"account/{name}" if is_account_path(request.path) else name
+
+
+def _unavailable(request: HttpRequest, exception: Exception) -> HttpResponse | None:
     """Return the page of a 503 if ``exception`` means that the database can't answer now."""
     unavailable = find_unavailable(exception)
     if unavailable is None:
         return None
-    return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": str(unavailable.retry_after)})
+    text = render_to_string(template_of(request, "503.html"))
+    return HttpResponse(text, status=503, headers={"Retry-After": str(unavailable.retry_after)})
 
 
 class ContentSecurityPolicyMiddleware(_OnPages, csp.CSPMiddleware):
@@ -82,7 +94,19 @@ class ContentSecurityPolicyMiddleware(_OnPages, csp.CSPMiddleware):
 
 
 class SessionMiddleware(_OnPages, sessions.SessionMiddleware):
-    """Django's middleware, for pages only."""
+    """Django's middleware, for pages only. The account page has a cookie of its own."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if is_account_path(request.path):
+            open_account_cookie(request)
+        else:
+            super().process_request(request)
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if not is_account_path(request.path):
+            return super().process_response(request, response)
+        keep_account_cookie(request, response)
+        return response
 
 
 class AuthenticationMiddleware(_OnPages, auth.AuthenticationMiddleware):
@@ -100,7 +124,7 @@ class AuthenticationMiddleware(_OnPages, auth.AuthenticationMiddleware):
         try:
             return stop_without_factor(request)
         except Exception as error:  # Django calls `process_exception` for views only
-            answer = _unavailable(error)
+            answer = _unavailable(request, error)
             if answer is None:
                 raise
             return answer

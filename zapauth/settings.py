@@ -43,6 +43,8 @@ TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", 0)
 _local_hosts = ["*"] if HOST in ("0.0.0.0", "::") else ["localhost", "127.0.0.1", "[::1]", HOST]  # noqa: S104
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=_local_hosts if IS_LOCAL else [])
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
+# Where people reach this service. Links in mails begin with it; empty: mails have no links.
+PUBLIC_URL = env.text("PUBLIC_URL", f"http://localhost:{PORT}" if IS_LOCAL else "").rstrip("/")
 
 # --- secrets ------------------------------------------------------------------------------------
 if IS_LOCAL:
@@ -65,6 +67,9 @@ APP_SESSION_LIFETIME = env.seconds("APP_SESSION_LIFETIME", timedelta(days=90))
 # For sessions of the admin only.
 STAFF_SESSION_LIFETIME = env.seconds("STAFF_SESSION_LIFETIME", timedelta(hours=12))
 STAFF_IDLE_TIMEOUT = env.seconds("STAFF_IDLE_TIMEOUT", timedelta(hours=1), at_least=0)
+# For sessions of the account page only.
+ACCOUNT_SESSION_LIFETIME = env.seconds("ACCOUNT_SESSION_LIFETIME", timedelta(hours=12))
+ACCOUNT_IDLE_TIMEOUT = env.seconds("ACCOUNT_IDLE_TIMEOUT", timedelta(hours=1), at_least=0)
 # On: staff without a second factor can only set one up in the admin.
 STAFF_SECOND_FACTOR = env.switch("STAFF_SECOND_FACTOR", default=not IS_LOCAL)
 ROTATE_REFRESH_TOKENS = env.switch("ROTATE_REFRESH_TOKENS", default=False)
@@ -108,6 +113,7 @@ THROTTLE_RATES = env.rates(
 
 # --- operators ----------------------------------------------------------------------------------
 BULK_CONFIRM_OVER = env.whole("BULK_CONFIRM_OVER", 1000)
+EXPORT_MOST_ROWS = env.whole("EXPORT_MOST_ROWS", 100_000, at_least=1)
 BULK_MAY_GROW = 1.1  # a bulk run may end this many times the sessions of its preview
 SESSION_RETENTION = env.seconds("SESSION_RETENTION", timedelta(days=90), at_least=24 * 60 * 60)  # of ended sessions
 # A trigger keeps entries of the record for 30 days, whatever the setting says.
@@ -119,8 +125,12 @@ EMAIL_URL = env.text("EMAIL_URL")
 vars().update(environ.Env.email_url_config(EMAIL_URL or "consolemail://"))
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="zapauth@localhost")
-SERVICE_NAME = env.str("SERVICE_NAME", default="ZapAuth")  # the service's name in mails
+SERVICE_NAME = env.str("SERVICE_NAME", default="ZapAuth")  # the service's name in mails and on the account page
+SERVICE_COLOR = env.color("SERVICE_COLOR", "#155dfc")  # of buttons and links on the account page
 NEW_DEVICE_MAIL = env.switch("NEW_DEVICE_MAIL", default=False)
+# A folder whose files replace our templates of mails.
+_mail_templates = env.text("MAIL_TEMPLATES")
+MAIL_TEMPLATES = Path(_mail_templates).resolve() if _mail_templates else None
 
 # --- Django -------------------------------------------------------------------------------------
 ROOT_URLCONF = "zapauth.urls"
@@ -239,7 +249,7 @@ CORS_ALLOWED_ORIGINS = env.names("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_ALL_ORIGINS = CORS_ALLOWED_ORIGINS == ["*"]
 if CORS_ALLOW_ALL_ORIGINS:
     CORS_ALLOWED_ORIGINS = []
-CORS_URLS_REGEX = r"^/(?!admin/|static/)"
+CORS_URLS_REGEX = r"^/(?!account(/|$)|admin/|static/)"
 CORS_EXPOSE_HEADERS = ["X-Request-ID", "Retry-After"]
 
 STATIC_URL = "/static/"
@@ -255,8 +265,9 @@ USE_TZ = True
 USE_I18N = False
 FORMAT_MODULE_PATH = "zapauth.date_formats"  # formats of dates and times in the admin
 
-# The admin's cookie contains the id of a session, and that session decides (`sessions.browser`). Django stores nothing
-# in the database. It measures the cookie's age by the host's clock. We add a day, in case that clock is wrong.
+# The admin's cookie contains the id of a session, and that session decides (`sessions.browser`). The account page has
+# a cookie of its own (`sessions.cookies`). Django stores nothing in the database. It measures a cookie's age by the
+# host's clock. We add a day, in case that clock is wrong.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 SESSION_COOKIE_AGE = int((STAFF_SESSION_LIFETIME + timedelta(days=1)).total_seconds())
 SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"
@@ -264,9 +275,9 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 if HTTPS:
     SECURE_SSL_REDIRECT = True
-    # Only the admin and the documentation redirect. The dialects answer in their own shape. A client that calls over
+    # Only the pages redirect. The dialects answer in their own shape. A client that calls over
     # plain HTTP has already sent its token.
-    SECURE_REDIRECT_EXEMPT = [r"^(?!admin/|docs/?$)"]
+    SECURE_REDIRECT_EXEMPT = [r"^(?!account(/|$)|admin/|docs/?$)"]
     SECURE_HSTS_SECONDS = env.whole("HSTS_SECONDS", 365 * 24 * 3600)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
 if TRUSTED_PROXIES:

@@ -53,7 +53,10 @@ UNFOLD = {
             {
                 "title": "Staff",
                 "separator": True,
-                "items": [_item("Groups", "groups", "auth_group_changelist", Act.SEE_GROUPS)],
+                "items": [
+                    _item("Staff", "badge", "staff", Act.SEE_STAFF),
+                    _item("Groups", "groups", "auth_group_changelist", Act.SEE_GROUPS),
+                ],
             },
         ],
     },

@@ -13,6 +13,7 @@ from sessions.models import BulkRun
 from sessions.selection.describe import in_one_line, in_words
 from sessions.selection.selection import Selection
 from users.admin import ReadOnly
+from users.admin_lists import as_it_is
 
 
 @admin.register(BulkRun)
@@ -24,17 +25,19 @@ class BulkRunAdmin(ReadOnly):
     search_fields = ["actor__username__iexact", "operator__istartswith", "request_id__iexact"]
     search_help_text = "User name of staff, user@host, request id"
     ordering = ["-started_at"]
+    sortable_by = ["started"]
+    jumps = {"started_at": as_it_is}
     change_form_template = "sessions/run.html"
 
     @admin.display(description="started (UTC)", ordering="started_at")
     def started(self, run: BulkRun) -> datetime:
         return run.started_at
 
-    @admin.display(description="finished (UTC)", ordering="finished_at")
+    @admin.display(description="finished (UTC)")
     def finished(self, run: BulkRun) -> datetime | None:
         return run.finished_at
 
-    @admin.display(description="who", ordering="actor__username")
+    @admin.display(description="who")
     def who(self, run: BulkRun) -> str:
         return who_ordered(run)
 

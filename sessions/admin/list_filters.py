@@ -1,9 +1,8 @@
-"""The filters in the sidebar of the list of sessions, one for each parameter in `sessions.selection.listing`."""
+"""The filters of the list of sessions, one for each parameter in `sessions.selection.listing`."""
 
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -11,14 +10,21 @@ from sessions.models import Session
 from sessions.selection.errors import SelectionError
 from sessions.selection.listing import PARAMETERS, conditions
 from sessions.selection.parameters import ListParameter
+from users.admin_lists import WrongFilter
 from users.clock import database_now
 
 
 class ParameterFilter(SimpleListFilter):
-    """A parameter in the sidebar. Without choices it appears only when a link has set it, so that it can be removed."""
+    """A parameter of the list. `users.admin_filters` reads `kind` and `hint`."""
 
     parameter: ListParameter
     parameter_name: str
+    kind: str
+    hint: str
+
+    def has_output(self) -> bool:
+        """Return whether the list has the filter now. A country, for example, is known with GEOIP_PATH only."""
+        return self.kind in ("date", "text") or super().has_output()
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         offered = list(self.parameter.choices()) if self.parameter.choices else []
@@ -34,11 +40,12 @@ class ParameterFilter(SimpleListFilter):
         try:
             return queryset.filter(*conditions(self.parameter_name, value, now=database_now()))
         except SelectionError as error:
-            raise IncorrectLookupParameters(error) from error
+            raise WrongFilter(f"{self.title[:1].upper()}{self.title[1:]}: {error}") from error
 
 
 def _filter_for(parameter: ListParameter) -> type[ParameterFilter]:
     facts = {"parameter": parameter, "parameter_name": parameter.name, "title": parameter.title}
+    facts |= {"kind": parameter.kind, "hint": parameter.hint}
     return type(f"{parameter.name.title()}Filter", (ParameterFilter,), facts)
 
 

@@ -1,7 +1,6 @@
 """The record in the admin: the list of all entries, and the page of one. Nobody changes or deletes an entry."""
 
-from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -11,28 +10,12 @@ from unfold.decorators import display
 
 from sessions.models import Session
 from users.admin import ReadOnly
-from users.admin_lists import BoundedPaginator
+from users.admin_lists import as_it_is
 from users.identities import find_user_by_identity
 from users.models import SecurityEvent, User, is_object_id
 from users.models.security_event import TO_OTHERS
 from users.record.events import Event, Kind, Outcome, events_of
 from users.record.lines import facts_of, line_of, page_of_user, what_happened, who_ordered
-
-MOST_COUNTED = 10_000
-
-
-class CappedPaginator(BoundedPaginator):
-    """Count at most 10,000 entries. Later pages are not offered: filters lead to older entries."""
-
-    is_more = False  # whether there are more entries
-
-    @cached_property
-    def count(self) -> int:
-        entries = cast(QuerySet[SecurityEvent], self.object_list)
-        found = entries.order_by()[: MOST_COUNTED + 1].count()
-        self.is_more = found > MOST_COUNTED
-        return min(found, MOST_COUNTED)
-
 
 class OfKind(admin.SimpleListFilter):
     title = "kind"
@@ -81,7 +64,6 @@ class ByActor(admin.SimpleListFilter):
 @admin.register(SecurityEvent)
 class SecurityEventAdmin(ReadOnly):
     when_empty = "Log-ins, changes of accounts and orders of staff are recorded here."
-    paginator = CappedPaginator
     list_display = ["time", "what", "whose", "who", "address", "result"]
     list_display_links = ["time"]
     list_filter = [OfKind, OfEvent, ByActor]
@@ -89,10 +71,11 @@ class SecurityEventAdmin(ReadOnly):
     search_fields = ["id"]  # the value only shows the search box; `get_search_results` searches
     search_help_text = "The user it is about: user name, email, phone number or id"
     ordering = ["-at", "-pk"]
-    sortable_by = ()  # in any other order every entry would have to be read
+    sortable_by = ["time"]  # in any other order every entry would have to be read
+    jumps = {"at": as_it_is}
     change_form_template = "sessions/entry.html"
 
-    @admin.display(description="time (UTC)")
+    @admin.display(description="time (UTC)", ordering="at")
     def time(self, entry: SecurityEvent) -> str:
         return f"{entry.at:%Y-%m-%d %H:%M:%S}"
 

@@ -183,7 +183,7 @@ def _question_about_one(session: Session, url: str, *, back: str) -> Question:
         "Its device no longer receives pushes for that user.",
     ]
     of_browser = ["The cookie of that browser is refused from the next request on."]
-    happens = [*(of_browser if session.app.is_admin else of_client), "The user's other sessions go on."]
+    happens = [*(of_browser if session.app.uses_cookies else of_client), "The user's other sessions go on."]
     return Question(f"End {whose} on {where}?", "End this session", url, back, happens)
 
 

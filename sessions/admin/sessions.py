@@ -13,23 +13,25 @@ from unfold.decorators import display
 
 from sessions.admin.list_filters import LIST_FILTERS
 from sessions.admin.session_acts import EndsSessions, is_uuid, may_end
+from sessions.ids import first_id
 from sessions.models import Session
 from sessions.selection.listing import PARAMETERS
 from sessions.selection.search import matching
+from users.admin_lists import as_it_is
 from users.clock import DatabaseNow
 
 
 @admin.register(Session)
 class SessionAdmin(EndsSessions):
     when_empty = "Sessions appear when users log in. To see some, run: manage.py demo"
-    list_display = ["who", "state", "app", "on", "address", "location", "created", "last_seen", "ended"]
+    list_display = ["who", "state", "app", "on", "address", "location", "opened", "last_seen", "ended"]
     list_filter = LIST_FILTERS
     list_select_related = ["user", "app", "device"]
     list_per_page = 100
     search_fields = ["id"]  # the value only shows the search box; `get_search_results` searches
     search_help_text = "User name, email, id, IP or network, device token"
     ordering = ["-id"]  # by time, because ids begin with it
-    sortable_by = ()  # in any other order every session would have to be read
+    jumps = {"id": first_id, "ended_at": as_it_is}
     change_form_template = "sessions/session.html"
 
     @admin.display(description="user")
@@ -52,21 +54,26 @@ class SessionAdmin(EndsSessions):
     def location(self, session: Session) -> str | None:
         return render_to_string("sessions/_location.html", {"session": session}) if session.location else None
 
-    @admin.display(description="created (UTC)")
-    def created(self, session: Session) -> datetime:
+    @admin.display(description="opened (UTC)", ordering="id")
+    def opened(self, session: Session) -> datetime:
         return session.created_at
 
     @admin.display(description="last seen (UTC)")
     def last_seen(self, session: Session) -> datetime:
         return session.last_seen_at
 
-    @admin.display(description="ended (UTC)")
+    @admin.display(description="ended (UTC)", ordering="ended_at")
     def ended(self, session: Session) -> datetime | None:
         return session.ended_at
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
         hidden = {"location"} if settings.GEOIP_PATH is None else set()
         return [name for name in super().get_list_display(request) if name not in hidden]
+
+    def get_sortable_by(self, request: HttpRequest) -> list[str]:
+        """Sort by the opening, or by the end if the list shows ended sessions only. No index has another order."""
+        given = ((name, text) for name, text in request.GET.items() if name in PARAMETERS and text)
+        return ["opened", *(["ended"] if any(PARAMETERS[name].shows_ended(text) for name, text in given) else [])]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         # `state_of` needs the time. As an annotation it costs no extra query per row.

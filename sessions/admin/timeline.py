@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -14,19 +14,21 @@ from django.views.decorators.http import require_GET, require_POST
 
 from sessions.admin.confirm import actor_of
 from sessions.admin.user_acts import ActsOnUsers
-from sessions.inspect.record_export import FORMATS, export
+from sessions.inspect.personal_data import everything_about
+from sessions.inspect.record_export import export
 from sessions.inspect.timeline import SESSIONS, Position, Stream, Timeline, streams_about, streams_by, timeline
 from sessions.inspect.timeline_lines import line_of_moment
 from users.admin_record import ordered_by
-from users.clock import database_now
 from users.models import User
 from users.permissions import Act, may_as_staff
 from users.record.events import Event, Kind
 from users.record.lines import Line
 from users.record.writing import record
+from users.table_files import FORMATS, download_headers, file_of
 
 PER_PAGE = 50
 ON_USERS_PAGE = 15
+_FORMATS = {**FORMATS, "json": "application/json"}
 _ABOUT_USERS = (Kind.LOGINS, Kind.ACCOUNT, Kind.FACTOR, Kind.ORDERS)
 
 
@@ -84,20 +86,18 @@ class TimelinePages(ActsOnUsers):
 
     @method_decorator(require_POST)
     def export_view(self, request: HttpRequest, user_id: str) -> HttpResponseBase:
-        """Answer with the whole record of the user as a file, and record the export."""
+        """Answer with the record of the user, or with everything about them, as a file. The export is recorded."""
         user = self._seen(request, user_id)
         if not may_as_staff(actor_of(request), Act.SEE_SESSIONS, user):
             raise PermissionDenied
         wanted = request.POST.get("format", "")
-        if wanted not in FORMATS:
+        if wanted not in _FORMATS:
             raise Http404
         with transaction.atomic():
             record(Event.RECORD_EXPORTED, user=user, format=wanted, **ordered_by(request))
-        response = StreamingHttpResponse(export(user, wanted), content_type=FORMATS[wanted])
-        name = f"record-{user.pk}-{database_now():%Y-%m-%d}.{wanted}"
-        response["Content-Disposition"] = f'attachment; filename="{name}"'
-        response["Cache-Control"] = "no-store"
-        return response
+        lines = everything_about(user) if wanted == "json" else export(user, wanted)
+        headers = download_headers(f"record-{user.pk}", wanted)
+        return FileResponse(file_of(lines), content_type=_FORMATS[wanted], headers=headers)
 
     def _seen(self, request: HttpRequest, user_id: str) -> User:
         """Return the user whose record the actor may see. Raises: Http404, PermissionDenied."""

@@ -21,6 +21,7 @@ from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.reauthentication import is_recent
 from users.admin_forms import SavesChanges, changed_columns
+from users.admin_lists import as_it_is
 from users.admin_record import ordered_by
 from users.models import App, SecurityEvent, User, is_object_id
 from users.origin import Origin
@@ -39,7 +40,8 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
     search_fields = ["username"]
     search_help_text = "User name, email, phone number or id"
     ordering = ["-created_at", "-pk"]
-    sortable_by = ()
+    sortable_by = ["registered"]
+    jumps = {"created_at": as_it_is}
     form = UserForm
     add_form = UserForm
     change_form_template = "sessions/user.html"
@@ -104,7 +106,7 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
             return "deleted"
         return "active" if user.is_active else "disabled"
 
-    @admin.display(description="registered (UTC)")
+    @admin.display(description="registered (UTC)", ordering="created_at")
     def registered(self, user: User) -> datetime:
         return user.created_at
 

@@ -8,9 +8,11 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from sessions.liveness import live_sessions
 from sessions.models import Session
 from users.clock import database_now
-from users.models import DeviceToken, OneTimeCode, User
+from users.models import App, DeviceToken, OneTimeCode, User
 from users.second_factor.enabling import has_factor
 from users.second_factor.recovery import count_recovery_codes
+
+_KINDS = {App.Kind.CLIENT: "access tokens", App.Kind.ADMIN: "admin log-in", App.Kind.ACCOUNT: "account log-in"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def _sessions(user: User) -> list[Credential]:
     revoked = set(listed.values_list("token__jti", flat=True))
     for session in live:
         where = f"{session.app}, {session.device or session.platform or 'unknown device'}"
-        kind = "admin log-in" if session.app.is_admin else "access tokens"
+        kind = _KINDS[App.Kind(session.app.kind)]
         found.append(Credential(kind, where, session.expires_at, session))
         if session.refresh_jti and session.refresh_jti not in revoked:
             found.append(Credential("refresh token", where, session.expires_at, session))

@@ -3,11 +3,7 @@
 The user may read it. So it contains no secrets, and not the names, addresses and notes of staff.
 """
 
-import csv
-import json
-from collections.abc import Iterable, Iterator
-from datetime import datetime
-from io import StringIO
+from collections.abc import Iterator
 from typing import Any
 
 from sessions.inspect.timeline import Moment, Source, streams_about, walk
@@ -16,35 +12,31 @@ from sessions.models import Session
 from users.models import SecurityEvent, User
 from users.record.describing import is_by_another
 from users.record.lines import facts_of, what_happened
+from users.table_files import lines_of, time_text
 
 # The columns of the CSV, and the names of the JSON objects: formats for machines; add, never rename.
 COLUMNS = (
     *("at", "event", "what", "outcome", "by", "session", "app", "device"),
     *("ip", "place", "userAgent", "details"),
 )
-FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
 # Details that are about the order and not about the user.
 _OF_STAFF = ("note", "run", "filters")
-# A spreadsheet takes a text that begins with one of these characters for a formula (OWASP, CSV injection). The last
-# ones are wide forms of the first ones.
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def export(user: User, format: str) -> Iterator[bytes]:
     """Yield the file, newest line first. Each batch is read by itself. ``format``: a key of `FORMATS`."""
     rows = (row_of(moment) for moment in walk(streams_about(user)))
-    return _jsonl(rows) if format == "jsonl" else _csv(rows)
+    return lines_of(rows, columns=COLUMNS, format=format, text=_in_words)
 
 
 def row_of(moment: Moment) -> dict[str, Any]:
     """Return a moment as an object with all of `COLUMNS`."""
     facts = _of_entry(moment.row) if isinstance(moment.row, SecurityEvent) else _of_session(moment.row, moment.source)
-    return dict.fromkeys(COLUMNS) | {"at": _time(moment.at)} | facts
+    return dict.fromkeys(COLUMNS) | {"at": time_text(moment.at)} | facts
 
 
-def safe_cell(text: str) -> str:
-    """Return the text of a CSV cell. A text that looks like a formula gets an apostrophe before it."""
-    return f"'{text}" if text.startswith(_FORMULAS) else text
+def _in_words(value: Any) -> str:
+    return "; ".join(map(str, facts_of(value))) if isinstance(value, dict) else str(value)
 
 
 def _of_entry(entry: SecurityEvent) -> dict[str, Any]:
@@ -78,7 +70,7 @@ def _of_session(session: Session, source: Source) -> dict[str, Any]:
         "outcome": "done",
     }
     if source is Source.OPENED:
-        times = {"lastSeenAt": _time(session.last_seen_at), "expiresAt": _time(session.expires_at)}
+        times = {"lastSeenAt": time_text(session.last_seen_at), "expiresAt": time_text(session.expires_at)}
         return facts | {
             "event": "session_opened",
             "what": "Session opened",
@@ -95,28 +87,5 @@ def _of_session(session: Session, source: Source) -> dict[str, Any]:
         "what": f"Session ended: {session.get_end_reason_display()}",
         "by": "user" if is_own else "staff" if session.ended_by_id else "operator" if is_by_operator else "service",
         "ip": session.ended_ip if is_own else None,
-        "details": {"reason": session.end_reason, "openedAt": _time(session.created_at)},
+        "details": {"reason": session.end_reason, "openedAt": time_text(session.created_at)},
     }
-
-
-def _time(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _jsonl(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    for row in rows:
-        yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
-
-
-def _csv(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    yield b"\xef\xbb\xbf"  # without a byte order mark, Excel does not read UTF-8
-    yield _csv_line(COLUMNS)
-    for row in rows:
-        details = "; ".join(map(str, facts_of(row["details"] or {})))
-        yield _csv_line(safe_cell(str(cell or "")) for cell in (row | {"details": details}).values())
-
-
-def _csv_line(cells: Iterable[str]) -> bytes:
-    line = StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue().encode()

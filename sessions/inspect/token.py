@@ -1,4 +1,4 @@
-"""Explain why a token or a cookie of the admin is accepted or refused now, rule by rule.
+"""Explain why a token or a cookie of our pages is accepted or refused now, rule by rule.
 
 The token is neither stored nor logged.
 """
@@ -11,16 +11,17 @@ from uuid import UUID
 
 import jwt
 from django.conf import settings
+from django.contrib.sessions.backends.signed_cookies import SessionStore
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from rest_framework_simplejwt.utils import datetime_from_epoch
 
-from sessions.browser import session_id_in
+from sessions.cookies import ACCOUNT_COOKIE, AccountStore, kind_of, session_id_in
 from sessions.errors import SessionsError
 from sessions.models import Refusal, Session
 from sessions.tokens.jwt import ALGORITHM, AppAccessToken, RefreshToken, SessionToken, UserAccessToken
 from sessions.tokens.keys import key_ring
 from users.clock import database_now
-from users.models import DeviceToken
+from users.models import App, DeviceToken
 
 _KINDS = {kind.token_type: kind for kind in (UserAccessToken, AppAccessToken, RefreshToken)}
 _NAMES = {
@@ -42,6 +43,8 @@ _RULES = {
 _SCHEME = re.compile(r"(authorization:\s*)?((bearer|buddy)\s+)?", re.IGNORECASE)
 # Django's signed cookies have three parts: the data (compressed if it begins with a dot), a time, a signature.
 _COOKIE = re.compile(r"\.?[\w-]+:\w+:[\w-]+", re.ASCII)
+_COOKIE_HEADER = re.compile(r"^(cookie:\s*)?", re.IGNORECASE)
+_PAGES = {App.Kind.ADMIN: "the admin", App.Kind.ACCOUNT: "the account page"}
 
 
 @dataclass(frozen=True)
@@ -93,22 +96,31 @@ def explain(raw: str) -> Explanation:
     return _explain_token(raw, header, claims)
 
 
-def _cookie_in(raw: str) -> str | None:
-    """Find the admin's cookie in ``raw``, which is its value or a `Cookie` header. None, if it is neither."""
-    _, name, rest = f"; {raw}".rpartition(f"; {settings.SESSION_COOKIE_NAME}=")
-    value = rest.partition(";")[0].strip() if name else raw
-    return value if _COOKIE.fullmatch(value) else None
+def _cookie_in(raw: str) -> SessionStore | None:
+    """Find a cookie of one of our pages in ``raw``: its value, or a `Cookie` header. None: it is neither."""
+    header = _COOKIE_HEADER.sub("; ", raw, count=1)
+    for name, kind in ((settings.SESSION_COOKIE_NAME, SessionStore), (ACCOUNT_COOKIE, AccountStore)):
+        _, found, rest = header.rpartition(f"; {name}=")
+        value = rest.partition(";")[0].strip()
+        if found and _COOKIE.fullmatch(value):
+            return kind(value)
+    if not _COOKIE.fullmatch(raw):
+        return None
+    account = AccountStore(raw)
+    return account if session_id_in(account) else SessionStore(raw)
 
 
-def _explain_cookie(value: str) -> Explanation:
-    found = Explanation("cookie of the admin")
-    session_id = session_id_in(value)
+def _explain_cookie(store: SessionStore) -> Explanation:
+    kind = kind_of(store)
+    page = _PAGES[kind]
+    found = Explanation(f"cookie of {page}")
+    session_id = session_id_in(store)
     found.ask(session_id, "The signature is right", "The signature is wrong, too old, or not of such a cookie")
     if session_id is None:
         return found
     _find_session(found, session_id)
     session = found.session
-    if session is not None and found.ask(session.app.is_admin, "Its app is the admin", "Its app is not the admin"):
+    if session is not None and found.ask(session.app.kind == kind, f"Its app is {page}", f"Its app is not {page}"):
         _ask_rules(found, session)
     return found
 

@@ -65,7 +65,7 @@ class Filter:
         words: words a value for people.
         check: refuses wrong values. Raises: SelectionError.
         options: how commands set it; none if they can't.
-        in_list: how the admin's list of sessions sets it; None if it can't.
+        in_list: the parameters by which the admin's list of sessions sets it; none if it can't.
     """
 
     label: str
@@ -75,7 +75,7 @@ class Filter:
     reads_on: bool = False
     check: Callable[[Any], object] = lambda _: None
     options: Sequence[Option] = ()
-    in_list: ListParameter | None = None
+    in_list: Sequence[ListParameter] = ()
 
     def label_of(self, value: Any) -> str:
         """Return the label for ``value``: singular or plural."""

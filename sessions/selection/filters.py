@@ -18,7 +18,7 @@ from sessions.selection import parameters, values, words
 from sessions.selection.files import names_of, tokens_of
 from sessions.selection.filter_types import Ago, AnyOf, Before, Filter, OneValue, Since, Switch, Values
 from sessions.selection.networks import within
-from sessions.selection.parameters import ListParameter, Period
+from sessions.selection.parameters import From, ListParameter, NotSeenFor, Period, Until
 from sessions.selection.search import NOTHING, matching
 from users.permissions import NOT_OF_SUPERUSERS
 
@@ -71,7 +71,16 @@ class Filters:
                 ),
             ],
             combine=set.intersection,
-            in_list=ListParameter(name="user", title="user", words=parameters.username),
+            in_list=[
+                ListParameter(
+                    name="user",
+                    title="user",
+                    words=parameters.username,
+                    value=parameters.user_named,
+                    kind="text",
+                    hint="Name, email or id",
+                )
+            ],
         )
     )
     # Ids.
@@ -81,7 +90,7 @@ class Filters:
             words=words.apps_in_words,
             condition=lambda ids: Q(app__in=ids),
             options=[Values("--app", "APP", "an app's name or id", read=values.apps_by_name)],
-            in_list=ListParameter(name="app", title="app", choices=parameters.apps),
+            in_list=[ListParameter(name="app", title="app", choices=parameters.apps)],
         )
     )
     # SHA-256 digests in hex.
@@ -113,12 +122,14 @@ class Filters:
             words=words.platforms_in_words,
             condition=lambda names: _any(Q(platform__iexact=name) for name in names),
             options=[Values("--platform", "NAME", "such as iOS or Android; upper or lower case")],
-            in_list=ListParameter(
-                name="platform",
-                title="platform",
-                choices=parameters.platforms,
-                value=parameters.platform_named,
-            ),
+            in_list=[
+                ListParameter(
+                    name="platform",
+                    title="platform",
+                    choices=parameters.platforms,
+                    value=parameters.platform_named,
+                )
+            ],
         )
     )
     # ISO 3166-1 codes.
@@ -136,7 +147,7 @@ class Filters:
                     read=values.country_codes,
                 )
             ],
-            in_list=ListParameter(name="country", title="country", choices=parameters.countries),
+            in_list=[ListParameter(name="country", title="country", choices=parameters.countries)],
         )
     )
     # In CIDR form.
@@ -153,6 +164,24 @@ class Filters:
                     read=values.networks_in_cidr,
                 )
             ],
+            in_list=[
+                ListParameter(
+                    name="network",
+                    title="IP address or network",
+                    value=parameters.network,
+                    kind="text",
+                    hint="192.0.2.0/24",
+                )
+            ],
+        )
+    )
+    app_versions: tuple[str, ...] | None = _declare(
+        AnyOf(
+            label="App version",
+            plural="App versions",
+            condition=lambda versions: Q(device__app_version__in=versions),
+            options=[Values("--app-version", "VERSION", "the version that the app on the device has told, such as 3.2")],
+            in_list=[ListParameter(name="version", title="app version", kind="text", hint="3.2")],
         )
     )
     roles: tuple[str, ...] | None = _declare(
@@ -166,7 +195,7 @@ class Filters:
         Since(
             label="Last seen",
             condition=lambda at: Q(last_seen_at__gte=at),
-            in_list=Period(name="seen", title="last seen", stem="seen"),
+            in_list=[Period(name="seen", title="last seen", stem="seen")],
         )
     )
     seen_before: datetime | None = _declare(Before(label="Last seen", condition=lambda at: Q(last_seen_at__lt=at)))
@@ -174,7 +203,10 @@ class Filters:
         Since(
             label="Opened",
             condition=lambda at: Q(created_at__gte=at),
-            in_list=Period(name="created", title="creation", stem="created"),
+            in_list=[
+                Period(name="created", title="opened", stem="created"),
+                From(name="opened_from", title="opened from"),
+            ],
         )
     )
     created_before: datetime | None = _declare(
@@ -189,6 +221,7 @@ class Filters:
                     parse=values.moment,
                 )
             ],
+            in_list=[Until(name="opened_to", title="opened until")],
         )
     )
     idle_for: timedelta | None = _declare(
@@ -197,6 +230,7 @@ class Filters:
             condition=lambda since: Q(last_seen_at__lte=since),
             check=values.check_idle_time,
             options=[OneValue("--idle-for", "TIME", "not used for that long: 30d, 12h or 45m", parse=values.duration)],
+            in_list=[NotSeenFor(name="unseen", title="not seen for", hint="20 days, or 12h")],
         )
     )
     reasons: tuple[str, ...] | None = _declare(
@@ -204,12 +238,14 @@ class Filters:
             label="Ended because",
             words=words.reasons_in_words,
             condition=lambda reasons: Q(end_reason__in=reasons),
-            in_list=ListParameter(
-                name="reason",
-                title="reason of the end",
-                choices=parameters.reasons,
-                of_ended=True,
-            ),
+            in_list=[
+                ListParameter(
+                    name="reason",
+                    title="reason of the end",
+                    choices=parameters.reasons,
+                    of_ended=True,
+                )
+            ],
         )
     )
     # The text of the search box.

@@ -18,13 +18,13 @@ from sessions.selection.selection import Selection
 # Each parameter with the filter that it sets. The first and the last ones set no filter of a selection.
 _DECLARED: list[tuple[str, ListParameter]] = [
     ("", State(name="state", title="state", choices=parameters.states)),
-    *((name, declared.in_list) for name, declared in FILTERS.items() if declared.in_list is not None),
-    ("", EndedOn(name="ended", title="day on which it ended", of_ended=True)),
-    ("", LiveOn(name="live_on", title="day at whose end it was live")),
-    ("", Run(name="run", title="bulk run", words=parameters.run_in_words, of_ended=True)),
+    *((name, parameter) for name, declared in FILTERS.items() for parameter in declared.in_list),
+    ("", EndedOn(name="ended", title="ended on", of_ended=True, kind="date")),
+    ("", LiveOn(name="live_on", title="day at whose end it was live", kind="link")),
+    ("", Run(name="run", title="bulk run", words=parameters.run_in_words, of_ended=True, kind="link")),
 ]
 _FILTER_OF = {parameter.name: filter_name for filter_name, parameter in _DECLARED}
-# By name, in the order of the sidebar.
+# By name, in the order of the form.
 PARAMETERS = {parameter.name: parameter for _, parameter in _DECLARED}
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +11,10 @@ from django.db.models import Q, Sum
 
 from sessions.ids import first_id, start_of
 from sessions.models import BulkRun, EndReason, Figure
+from sessions.selection import values
 from sessions.selection.errors import SelectionError
-from users.models import App, User
+from users.addresses import plain_network
+from users.models import App, User, is_object_id
 
 LIVE, ENDED = "live", "ended"
 UNKNOWN_PLATFORM = "unknown"
@@ -37,8 +39,10 @@ class ListParameter:
         title: its title in the sidebar.
         choices: its values and their words, offered in the sidebar. Without them only links set the parameter.
         words: words a value that is not among the choices.
-        value: turns a value of the parameter into the filter's value.
+        value: turns a value of the parameter into the filter's value. Raises: SelectionError.
         of_ended: whether the parameter narrows the list to sessions that have ended.
+        kind: how staff set it: `select` one of the choices, type a `date` or a `text`, or follow a `link` only.
+        hint: an example, for what staff type.
     """
 
     name: str
@@ -47,6 +51,8 @@ class ListParameter:
     words: Callable[[str], str] = str
     value: Callable[[str], str] = str
     of_ended: bool = False
+    kind: str = "select"
+    hint: str = ""
 
     def shows_ended(self, text: str) -> bool:
         """Return whether the list then shows ended sessions only."""
@@ -79,6 +85,45 @@ class Period(ListParameter):
     def conditions(self, text: str, now: datetime) -> list[Q]:
         _, before = _span(text, now)
         return [_opened_before(before)] if before else []
+
+
+@dataclass(frozen=True, kw_only=True)
+class From(ListParameter):
+    """The first day of a period, or its first moment."""
+
+    kind: str = "date"
+
+    def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
+        return {filter_name: _moment_or_day(text)[0]}
+
+    def conditions(self, text: str, now: datetime) -> list[Q]:
+        return [_opened_after(_moment_or_day(text)[0])]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Until(ListParameter):
+    """The last day of a period, or the moment before which it ends."""
+
+    kind: str = "date"
+
+    def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
+        return {filter_name: _moment_or_day(text)[1]}
+
+    def conditions(self, text: str, now: datetime) -> list[Q]:
+        return [_opened_before(_moment_or_day(text)[1])]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotSeenFor(ListParameter):
+    """A time for which a live session was not seen, such as `20` or `20d`, which are days, or `12h`."""
+
+    kind: str = "text"
+
+    def selected(self, filter_name: str, text: str, now: datetime) -> dict[str, Any]:
+        return {filter_name: idle_time(text)}
+
+    def conditions(self, text: str, now: datetime) -> list[Q]:
+        return [Q(ended_at=None), _opened_before(now - idle_time(text))]
 
 
 # --- parameters that are no filters of a selection -----------------------------------------------
@@ -177,6 +222,19 @@ def run_in_words(run_id: str) -> str:
         return run_id
 
 
+def user_named(text: str) -> str:
+    """Return the id of the user with that name, email or id. Raises: SelectionError."""
+    return text if is_object_id(text) else values.users_by_any_name([text.strip()])[0]
+
+
+def network(text: str) -> str:
+    """Return an address or a network as sessions' filters take it. Raises: SelectionError."""
+    try:
+        return plain_network(text.strip(), strict=False)
+    except ValueError as error:
+        raise SelectionError(f"{text[:80]!r} is no IP address and no network, such as 192.0.2.0/24.") from error
+
+
 def platform_named(text: str) -> str:
     """Return the platform as sessions store it. An unknown one is ""."""
     return "" if text == UNKNOWN_PLATFORM else text
@@ -185,12 +243,36 @@ def platform_named(text: str) -> str:
 # --- times ---------------------------------------------------------------------------------------
 
 
+def _opened_after(moment: datetime) -> Q:
+    """Return a condition that "opened after" implies. With it PostgreSQL stops there."""
+    return Q(pk__gte=first_id(max(moment, start_of(date(1970, 1, 2))) - _SLACK))
+
+
 def _opened_before(moment: datetime) -> Q:
     """Return a condition that "created before" and "last seen before" imply.
 
     With it PostgreSQL starts in the middle of the index. Without it PostgreSQL would read all newer sessions first.
     """
     return Q(pk__lt=first_id(moment + _SLACK))
+
+
+def idle_time(text: str) -> timedelta:
+    """Read a length of time; a bare number means days. Raises: SelectionError."""
+    plain = re.sub(r"[\s,]*(days?|d)?\s*$", "", text.strip().lower())
+    return values.duration(f"{plain}d" if plain.isdecimal() else text.strip().lower())
+
+
+def _moment_or_day(text: str) -> tuple[datetime, datetime]:
+    """Return the begin and the end of a day (UTC); of a moment, the moment itself. Raises: SelectionError."""
+    if "T" not in text:
+        return start_of(_day(text)), _end_of(text)
+    try:
+        at = datetime.fromisoformat(text)
+        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise SelectionError(f"{text[:80]!r} is not a time, such as 2026-11-21T03:00.") from error
+    at = max(at, start_of(date(1970, 1, 1)))
+    return at, at
 
 
 def _span(text: str, now: datetime) -> tuple[datetime | None, datetime | None]:

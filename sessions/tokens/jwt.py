@@ -153,7 +153,7 @@ class SessionToken(Token):
 
     def speaks_for(self, session: Session) -> bool:
         """Return whether audience and subject are this session's (RFC 8725 §3.9). A browser's session has no tokens."""
-        if session.app.is_admin:
+        if session.app.uses_cookies:
             return False
         return bool(self["aud"] == session.app_id and self["sub"] == (session.user_id or session.app_id))
 

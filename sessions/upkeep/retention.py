@@ -12,7 +12,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from sessions.models import Session
 from users.clock import database_now
-from users.models import CrashReport, OneTimeCode, SecurityEvent, Throttle
+from users.models import CrashReport, OneTimeCode, OneUseLink, SecurityEvent, Throttle
 
 BATCH = 2000
 # Expired tokens stay this long. If a revoked token left the blacklist earlier, a server whose clock is behind would
@@ -53,6 +53,7 @@ def prunable(*, ended_before: datetime) -> list[Prunable]:
         Prunable("security events", SecurityEvent.objects.filter(at__lt=recorded_before), setting="zapauth.prune"),
         Prunable("crash reports", CrashReport.objects.filter(created_at__lt=reported_before)),
         Prunable("reset codes", OneTimeCode.objects.filter(expires_at__lte=expired)),
+        Prunable("mailed links", OneUseLink.objects.filter(expires_at__lte=expired)),
         Prunable("throttles", Throttle.objects.filter(resets_at__lte=expired)),
     ]
 

@@ -1,4 +1,4 @@
-"""`make screenshots`: take pictures of the admin's pages, over a real server with demo data, into docs/."""
+"""`make screenshots`: take pictures of the admin's pages, over a real server with demo data, and of mails, into docs/."""
 
 import os
 import shutil
@@ -26,6 +26,7 @@ from sessions.bulk.orders import end_as_staff  # noqa: E402
 from sessions.management.demo_data import analyze, make_sessions, make_users  # noqa: E402
 from sessions.models import Session  # noqa: E402
 from sessions.selection.selection import Selection  # noqa: E402
+from tests.browser import mail_pictures  # noqa: E402
 from tests.browser.chromium import launch  # noqa: E402
 from tests.phones import PASSWORD, Live, ZapPhone  # noqa: E402
 from tests.servers import running_server  # noqa: E402
@@ -92,6 +93,7 @@ def main() -> None:
             for theme in ("light", "dark"):
                 shoot(browser, server.base_url, theme, WIDE, user_id=user_id, token=phone.access_token)
             shoot(browser, server.base_url, "light", NARROW, user_id=user_id, token=phone.access_token)
+            mail_pictures.take(browser, DOCS, ("login", "reset_code"))
 
 
 def shoot(browser: Browser, url: str, theme: str, size: dict, *, user_id: str, token: str) -> None:

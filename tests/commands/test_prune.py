@@ -15,7 +15,8 @@ from sessions.upkeep import retention
 from tests.commands.records import everything
 from tests.commands.terminal import manage
 from tests.phones import BuddyPhone, InProcess, ZapPhone
-from users.models import CrashReport, OneTimeCode, SecurityEvent, Throttle, User
+from users.models import CrashReport, OneTimeCode, OneUseLink, SecurityEvent, Throttle, User
+from users.one_use_links import make_link
 from users.reset_codes import issue_code
 
 DAY = timedelta(days=1)
@@ -27,6 +28,7 @@ NOTHING = {
     "securityEvents": 0,
     "crashReports": 0,
     "resetCodes": 0,
+    "mailedLinks": 0,
     "throttles": 0,
 }
 
@@ -142,12 +144,15 @@ def test_a_phones_registration_stays_as_long_as_a_login_that_it_opened(db):
 
 def test_codes_and_throttles_go_a_day_after_they_expired(ann):
     issue_code(User.objects.get())
+    make_link(User.objects.get(), purpose=OneUseLink.Purpose.NOT_ME, address="ann@example.org")
     Throttle.objects.create(key="k", count=1, resets_at=timezone.now() + timedelta(minutes=15))
     Throttle.objects.exclude(key="k").delete()
     with travel(timezone.now() + timedelta(hours=24)):
         assert pruned() == {}
     with travel(timezone.now() + timedelta(hours=25)):
         assert pruned() == {"resetCodes": 1, "throttles": 1}
+    with travel(timezone.now() + timedelta(days=7, hours=25)):
+        assert pruned() == {"mailedLinks": 1}
     assert not OneTimeCode.objects.exists()
 
 

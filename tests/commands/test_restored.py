@@ -15,7 +15,8 @@ from tests.commands.terminal import manage
 from tests.commands.test_logout import digest_in
 from tests.phones import BuddyPhone, InProcess, ZapPhone
 from users.clock import database_now
-from users.models import App, DeviceToken, OneTimeCode, SecurityEvent, User
+from users.models import App, DeviceToken, OneTimeCode, OneUseLink, SecurityEvent, User
+from users.one_use_links import make_link
 from users.record.events import Event
 from users.reset_codes import issue_code
 
@@ -281,10 +282,13 @@ def test_an_empty_database_only_gets_its_mark(db):
 
 @pytest.mark.parametrize("ended", [True, False])
 def test_the_mark_is_above_the_file_and_no_code_of_the_backup_works(phones, record, guard, ended):
-    issue_code(User.objects.get(username="stays"))
+    user = User.objects.get(username="stays")
+    issue_code(user)
+    make_link(user, purpose=OneUseLink.Purpose.NOT_ME, address="stays@example.org")
     assert manage("restored", *(["--ended", str(record)] if ended else [])).code == 0
     assert Mark.objects.get().number > read_file(guard).number
     assert not OneTimeCode.objects.exists()
+    assert not OneUseLink.objects.exists()
 
 
 def test_a_machine_without_a_file_of_a_server_is_told(phones, guard):

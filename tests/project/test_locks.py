@@ -9,7 +9,19 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from sessions import accounts, devices, factor, login, logout, passwords, sessions_of_user, timeouts, verification
+from sessions import (
+    accounts,
+    devices,
+    factor,
+    invitations,
+    login,
+    logout,
+    not_me,
+    passwords,
+    sessions_of_user,
+    timeouts,
+    verification,
+)
 from sessions.authentication import get_live_session
 from sessions.bulk import orders, runs
 from sessions.models import BulkRun, Session
@@ -22,6 +34,8 @@ from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name
 from users.clients import create_app, get_admin_app, get_zap_app
 from users.credentials import Attempt
 from users.models import App, User
+from users.one_use_links import Purpose as LinkPurpose
+from users.one_use_links import find_link, make_link
 from users.origin import Origin
 from users.reset_codes import Purpose, issue_code
 from users.second_factor.enabling import begin, confirm
@@ -33,6 +47,7 @@ TABLES = {
     "users_app": "app",
     "users_user": "user",
     "users_onetimecode": "code",
+    "users_oneuselink": "code",
     "users_secondfactor": "factor",
     "users_recoverycode": "factor",
     "user_sessions_bulkrun": "run",
@@ -155,8 +170,8 @@ def buddy_sign_up(its):
 
 def admin_log_in(its):
     app = get_admin_app()
-    first = login.log_in_to_admin(its.boss, app=app, origin=HERE)
-    login.log_in_to_admin(its.boss, app=app, origin=HERE, instead_of=first)
+    first = login.log_in_by_cookie(its.boss, app=app, origin=HERE)
+    login.log_in_by_cookie(its.boss, app=app, origin=HERE, instead_of=first)
 
 
 def register(its):
@@ -186,7 +201,7 @@ def log_out_in_buddy(its):
 
 def log_out_by_staff(its):
     its.anna.log_in(its.anna.username)
-    current = Session.objects.get(pk=login.log_in_to_admin(its.boss, app=get_admin_app(), origin=HERE).pk)
+    current = Session.objects.get(pk=login.log_in_by_cookie(its.boss, app=get_admin_app(), origin=HERE).pk)
     current.checked_at = timezone.now()
     logout.log_out_user(its.anna.user_id, actor=its.boss, current=current, device_token="of anna", origin=HERE)
 
@@ -238,6 +253,22 @@ def verify(its):
     User.objects.filter(pk=user.pk).update(email_verified=False)
     code = issue_code(user, purpose=Purpose.EMAIL)
     verification.verify_email(user.email, code=code, origin=HERE)
+
+
+def enable(its):
+    user = User.objects.get(pk=its.anna.user_id)
+    make_link(user, purpose=LinkPurpose.NOT_ME, address=user.email)
+    accounts.change_in_admin(user, by={"actor": its.boss}, is_active=True)
+
+
+def disown(its):
+    its.anna.log_in(its.anna.username)
+    user = User.objects.get(pk=its.anna.user_id)
+    issue_code(user)
+    token = make_link(user, purpose=LinkPurpose.NOT_ME, address=user.email)
+    not_me.disown(find_link(token, LinkPurpose.NOT_ME), origin=HERE)
+    user.set_password(PASSWORD)
+    user.save()
 
 
 def delete(its):
@@ -293,12 +324,33 @@ def restore(its):
     App.objects.update(is_active=True)
 
 
+def invited(its):
+    wanted = invitations.Invitation(f"{new_name()}@example.org", is_superuser=True)
+    its.settings.PUBLIC_URL = "https://auth.example.org"
+    return invitations.invite(wanted, actor=its.boss, origin=HERE)
+
+
+def invite_again(its):
+    invitations.send_again(invited(its).pk, actor=its.boss, origin=HERE)
+
+
+def withdraw_invitation(its):
+    invitations.withdraw(invited(its).pk, actor=its.boss, origin=HERE)
+
+
+def accept_invitation(its):
+    user = invited(its)
+    link = find_link(make_link(user, purpose=LinkPurpose.INVITATION, address=user.email), LinkPurpose.INVITATION)
+    issue_code(user)
+    invitations.accept(link, username=new_name(), password=PASSWORD, origin=HERE)
+
+
 ACTS = {
     "sessions.login.log_in_with_refresh": zap_log_in,
     "sessions.login.log_in_with_refresh with a limit": zap_log_in_over_the_limit,
     "sessions.login.log_in_on_device": buddy_log_in,
     "sessions.login.sign_up_on_device": buddy_sign_up,
-    "sessions.login.log_in_to_admin": admin_log_in,
+    "sessions.login.log_in_by_cookie": admin_log_in,
     "sessions.devices.open_device_session": register,
     "sessions.devices.change_device": change_device,
     "sessions.logout.log_out": log_out,
@@ -314,12 +366,17 @@ ACTS = {
     "sessions.passwords.set_own_password": change_password,
     "sessions.passwords.reset_password": reset_password,
     "sessions.verification.verify_email": verify,
+    "sessions.accounts.change_in_admin": enable,
+    "sessions.not_me.disown": disown,
     "sessions.accounts.delete_user": delete,
     "sessions.factor.begin_factor": begin_factor,
     "sessions.factor.confirm_factor": confirm_factor,
     "sessions.factor.disable_factor": disable_factor,
     "sessions.factor.renew_recovery_codes": renew_recovery_codes,
     "sessions.factor.switch_off_factor": switch_off_factor,
+    "sessions.invitations.send_again": invite_again,
+    "sessions.invitations.withdraw": withdraw_invitation,
+    "sessions.invitations.accept": accept_invitation,
     "sessions.restore.undo.refuse_undone": restore,
 }
 

@@ -1,6 +1,7 @@
 """The suite's watch for secrets in the log: it must find each kind of them, and fail the test that logged one."""
 
 import logging
+import sys
 
 import pytest
 from django.core import mail
@@ -8,6 +9,7 @@ from django.core import mail
 from tests.hashes import CheapArgon2
 from tests.log_secrets import WATCH, check_output
 from tests.phones import PASSWORD, SEED_DEVICE_TOKEN, BuddyPhone, InProcess, ZapPhone, reset_code_in
+from zapauth.logs import JsonFormatter, TextFormatter
 
 LOGGER = logging.getLogger("zapauth.test_log_secrets")
 KINDS = {
@@ -21,6 +23,9 @@ KINDS = {
     "a secret of a second factor": "otpauth://totp/ZapAuth:ann?secret=JBSWY3DPEHPK3PXP",
     "a recovery code": "4f6k-9m2x-0000-abcd-hjkm-wxyz",
 }
+
+
+LINK = f"/account/not-me/{'x' * 43}"  # our formats mask it, so it only reaches the log in another way
 
 
 def caught():
@@ -41,7 +46,18 @@ def test_each_kind_of_secret_is_found_in_a_message(kind, text):
     assert kind in caught()
 
 
-@pytest.mark.parametrize(("kind", "text"), KINDS.items())
+def test_a_link_from_a_mail_is_masked_in_messages_and_exceptions():
+    try:
+        raise ValueError(f"no page {LINK}/?x")
+    except ValueError:
+        for style in (TextFormatter(), JsonFormatter()):
+            record = LOGGER.makeRecord("x", logging.ERROR, "x", 1, "GET %s", (f"{LINK}/",), sys.exc_info())
+            line = style.format(record)
+            assert line.count("/account/not-me/***/") == 2
+            assert "xxx" not in line
+
+
+@pytest.mark.parametrize(("kind", "text"), [*KINDS.items(), ("a link from a mail", LINK)])
 def test_each_kind_of_secret_is_found_in_a_servers_output(kind, text):
     with pytest.raises(AssertionError, match=kind):
         check_output(f"a line\nit is {text}, sorry\n")

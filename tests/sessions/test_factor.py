@@ -56,14 +56,14 @@ def log_in_on_device(user):
     login.log_in_on_device(user, current=current, origin=HERE)
 
 
-def log_in_to_admin(user):
-    login.log_in_to_admin(user, app=get_admin_app(), origin=HERE)
+def log_in_by_cookie(user):
+    login.log_in_by_cookie(user, app=get_admin_app(), origin=HERE)
 
 
 DOORS = {
     "log_in_with_refresh": log_in_with_refresh,
     "log_in_on_device": log_in_on_device,
-    "log_in_to_admin": log_in_to_admin,
+    "log_in_by_cookie": log_in_by_cookie,
 }
 
 
@@ -81,7 +81,7 @@ def functions_that_use(name):
 def test_these_are_all_the_doors():
     assert functions_that_use("_require_factor") == DOORS.keys()
     # What opens or renews a user's session: the doors, and a function that one of them calls.
-    assert functions_that_use("_open") | functions_that_use("_go_on") == {"log_in_to_admin", "_log_in_among_others"}
+    assert functions_that_use("_open") | functions_that_use("_go_on") == {"log_in_by_cookie", "_log_in_among_others"}
     assert functions_that_use("_log_in_among_others") == {"log_in_on_device"}
     assert functions_that_use("sql.log_in") == {"log_in_with_refresh"}
     assert functions_that_use("sql.log_in_on_device") == {"log_in_on_device"}
@@ -132,7 +132,7 @@ def test_djangos_authenticate_takes_the_code(boss):
     assert authenticate(None, username="boss", password="wrong-horse-1", code=app.code()) is None
     found = authenticate(None, username="boss", password=PASSWORD, code=app.code())
     assert found == boss
-    log_in_to_admin(found)
+    log_in_by_cookie(found)
     assert authenticate(None, username="boss", password=PASSWORD, code=app.code()) is None
 
 

@@ -2,14 +2,18 @@
 
 import itertools
 import logging
+import re
 from datetime import timedelta
 
 import pytest
 import time_machine
 
 from sessions import background
+from sessions.accounts import change_in_admin
+from sessions.mail import AccountChange, mail_account_changed
 from tests.phones import PASSWORD, ZapPhone, reset_code_in
 from users.models import User
+from users.origin import Origin
 
 AGENT = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) TheApp/7"
 
@@ -125,10 +129,17 @@ def test_sessions_know_their_platform(new_phone, db):
 LINK = "http://evil.example/x"
 
 
+def html_of(mail):
+    ((html, kind),) = mail.alternatives
+    assert kind == "text/html"
+    return html
+
+
 @pytest.fixture
 def eve(new_phone, settings, commits):
     """Eve, who puts a link into every field that a client may fill, including the user agent."""
     settings.NEW_DEVICE_MAIL = True
+    settings.PUBLIC_URL = "https://auth.example.org"
     phone = new_phone()
     send, numbers = phone.send, itertools.count()
 
@@ -189,8 +200,13 @@ def test_no_mail_says_anything_that_a_client_supplied(eve, mailoutbox):
     sign_up_with_links(eve)
     ask_for_everything(eve, mailoutbox)
     subjects = {
-        *("Verify your email for ZapAuth", "New log-in to your ZapAuth account", "Your ZapAuth account has changed"),
-        "Your ZapAuth reset code",
+        *("Verify your email for ZapAuth", "New log-in to your ZapAuth account", "Your ZapAuth reset code"),
+        "Your ZapAuth account was deleted",
+        *(
+            f"The {what} of your ZapAuth account was changed"
+            for what in ("user name", "phone number", "password", "email")
+        ),
+        "The email of your ZapAuth account is to change",
     }
     assert {mail.subject for mail in mailoutbox} == subjects
     told = "".join(mail.body for mail in mailoutbox)
@@ -199,11 +215,16 @@ def test_no_mail_says_anything_that_a_client_supplied(eve, mailoutbox):
     assert "The account was deleted" in told
     for mail in mailoutbox:
         assert mail.body.startswith("Hello,\n")
-        for word in ("evil", "http", "+49666", "victim@", LINK):
-            assert word not in f"{mail.subject} {mail.body}".lower(), mail.body
+        html = html_of(mail)
+        for part in (mail.subject, mail.body, html):
+            for word in ("evil", "+49666", "victim@", LINK):
+                assert word not in part.lower(), part
+        # Every address in a mail is ours.
+        assert set(re.findall(r"https?://[^/]*", mail.body + html)) <= {"https://auth.example.org"}
 
 
-def test_a_change_that_identifies_the_user_is_told_with_what_to_do(ann, commits, mailoutbox):
+def test_a_change_that_identifies_the_user_is_told_with_what_to_do(ann, commits, mailoutbox, settings):
+    settings.PUBLIC_URL = ""
     zap = ZapPhone(ann.send)
     zap.log_in(ann.username)
     mailoutbox.clear()
@@ -217,6 +238,7 @@ def test_a_change_that_identifies_the_user_is_told_with_what_to_do(ann, commits,
         assert words in mail.body
     assert "If it was not you, set a new password at once" in mail.body
     assert "this address, which still works" in mail.body
+    assert mail.subject == "Your ZapAuth account has changed"  # in two ways
 
 
 def test_after_a_deletion_no_new_password_is_promised(ann, commits, mailoutbox):
@@ -235,3 +257,46 @@ def test_nothing_is_told_of_what_does_not_identify_the_user_or_does_not_change(a
         "PUT", f"/v1/users/{zap.user_id}", {"name": "Ann Lee", "username": ann.username, "email": "ann@example.org"}
     )
     assert mailoutbox == []
+
+
+def test_a_mail_is_text_and_html_that_say_the_same(ann, commits, mailoutbox):
+    ZapPhone(ann.send).call("POST", "/v1/otp/forgotPassword", {"identity": ann.username})
+    (mail,) = mailoutbox
+    code, html = reset_code_in(mail), html_of(mail)
+    assert code in html
+    for words in ("A new password was asked for your ZapAuth account.", "10 minutes", "not even to our staff"):
+        assert words in html
+    assert mail.extra_headers["Auto-Submitted"] == "auto-generated"
+    assert not re.findall(r"<img|<link|src=|url\(", html)  # nothing is loaded from a server
+
+
+def test_a_service_in_a_name_with_letters_of_html_is_escaped(ann, commits, mailoutbox, settings):
+    settings.SERVICE_NAME = "Fish & <Chips>"
+    ZapPhone(ann.send).call("POST", "/v1/otp/forgotPassword", {"identity": ann.username})
+    (mail,) = mailoutbox
+    assert "Fish & <Chips>" in mail.body
+    assert "Fish &amp; &lt;Chips&gt;" in html_of(mail)
+    assert "<Chips>" not in html_of(mail)
+
+
+@pytest.mark.only("zap")
+@pytest.mark.parametrize("by_staff", [True, False])
+def test_a_mail_says_where_a_change_came_from_unless_staff_made_it(
+    ann, django_capture_on_commit_callbacks, mailoutbox, by_staff
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        origin = Origin(ip="192.0.2.17")
+        mail_account_changed(User.objects.get(), AccountChange.PASSWORD, origin=origin, by_staff=by_staff)
+    (mail,) = mailoutbox
+    for part in (mail.body, html_of(mail)):
+        assert ("192.0.2.17" in part) is not by_staff
+
+
+@pytest.mark.only("zap")
+def test_an_email_that_is_removed_is_told_as_such(ann, commits, mailoutbox, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        change_in_admin(User.objects.get(), by={}, email=None)
+    (mail,) = mailoutbox
+    assert mail.subject == "The email of your ZapAuth account was removed"
+    assert "This email address was removed." in mail.body
+    assert "/account/" not in mail.body  # it was never verified

@@ -56,6 +56,9 @@ WITHOUT_TARGET = {
     Act.ADD_USER:             ".....+.",
     Act.DELETE_USER:          ".....+.",
     Act.SEE_GROUPS:           ".....+.",
+    Act.SEE_STAFF:            "...+++.",
+    Act.INVITE:               ".....+.",
+    Act.EXPORT:               "....++.",
     Act.CHANGE_POWERS:        ".....+.",
 }  # fmt: skip
 ROLES = ("anonymous", "user", "former operator", "support", "operator", "superuser", "disabled superuser")

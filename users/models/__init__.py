@@ -7,6 +7,7 @@ from users.models.app import App
 from users.models.attempts import OneTimeCode, RefusedLogin, Throttle
 from users.models.device import CrashReport, Device, DeviceToken
 from users.models.fields import ObjectIdField, SessionEpochField, is_object_id, new_object_id
+from users.models.one_use_link import OneUseLink
 from users.models.second_factor import RecoveryCode, SecondFactor
 from users.models.security_event import SecurityEvent
 from users.models.user import User, UserManager
@@ -18,6 +19,7 @@ __all__ = [
     "DeviceToken",
     "ObjectIdField",
     "OneTimeCode",
+    "OneUseLink",
     "RecoveryCode",
     "RefusedLogin",
     "SecondFactor",

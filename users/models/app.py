@@ -20,6 +20,7 @@ class App(models.Model):
 
         CLIENT = "client", "client, by tokens"
         ADMIN = "admin", "the admin, by a cookie"
+        ACCOUNT = "account", "the account page, by a cookie"
 
     id = ObjectIdField()
     name = models.CharField(max_length=100, unique=True)
@@ -60,7 +61,10 @@ class App(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["kind"], condition=Q(kind="admin"), name="app_one_admin")]
+        constraints = [
+            models.UniqueConstraint(fields=["kind"], condition=Q(kind="admin"), name="app_one_admin"),
+            models.UniqueConstraint(fields=["kind"], condition=Q(kind="account"), name="app_one_account"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -69,3 +73,13 @@ class App(models.Model):
     def is_admin(self) -> bool:
         """Whether this app holds the admin's sessions. A browser proves such a session by a cookie."""
         return self.kind == self.Kind.ADMIN
+
+    @property
+    def is_account(self) -> bool:
+        """Whether this app holds the sessions of the account page. A browser proves them by a cookie, too."""
+        return self.kind == self.Kind.ACCOUNT
+
+    @property
+    def uses_cookies(self) -> bool:
+        """Whether browsers prove the sessions of this app by a cookie. No token is accepted for them."""
+        return self.kind != self.Kind.CLIENT

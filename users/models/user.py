@@ -123,10 +123,11 @@ class User(RehashingUser, PermissionsMixin):
             ),
         ]
         indexes = [
-            # Both dialects list users in this order.
-            models.Index(F("created_at").desc(), F("id").desc(), condition=Q(deleted_at=None), name="user_newest"),
+            # Both dialects and the admin list users in this order. The list of the admin shows deleted ones, too.
+            models.Index(F("created_at").desc(), F("id").desc(), name="user_newest"),
             models.Index(Upper("new_email"), condition=Q(new_email__isnull=False), name="user_new_email"),
         ]
+        permissions = [("export_lists", "Can export the lists of the admin")]
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Return whether the user is active staff and has that permission. Others' permissions have no effect."""

@@ -34,6 +34,8 @@ class Event(models.TextChoices):
     RESET_REFUSED = "reset_refused", "a wrong reset code was given"
     RESET_USED = "reset_used", "the password was reset by a code"
 
+    NOT_ME = "not_me", "the user said that it was somebody else"
+
     EMAIL_CHANGED = "email_changed", "the email was changed"
     EMAIL_VERIFIED = "email_verified", "the email was verified"
     PHONE_CHANGED = "phone_changed", "the phone number was changed"
@@ -52,6 +54,9 @@ class Event(models.TextChoices):
     RECOVERY_CODES_MADE = "recovery_codes_made", "new recovery codes were made"
 
     USER_CREATED = "user_created", "the account was created"
+    INVITED = "invited", "an invitation to the staff was mailed"
+    INVITATION_ACCEPTED = "invitation_accepted", "the invitation to the staff was accepted"
+    INVITATION_WITHDRAWN = "invitation_withdrawn", "the invitation to the staff was withdrawn"
     USER_DELETED = "user_deleted", "the account was deleted"
     USER_DISABLED = "user_disabled", "the account was disabled"
     USER_ENABLED = "user_enabled", "the account was enabled"
@@ -64,6 +69,7 @@ class Event(models.TextChoices):
     SESSIONS_ENDED = "sessions_ended", "sessions were ended"
     BULK_ORDER = "bulk_order", "an order to end sessions was given"
     RECORD_EXPORTED = "record_exported", "the record was exported"
+    LIST_EXPORTED = "list_exported", "a list was exported"
     GROUP_CREATED = "group_created", "a group was created"
     GROUP_CHANGED = "group_changed", "a group was changed"
     GROUP_DELETED = "group_deleted", "a group was deleted"
@@ -118,5 +124,5 @@ _KINDS = {
         Event.GROUP_CHANGED,
         Event.GROUP_DELETED,
     },
-    Kind.ORDERS: {Event.SESSIONS_ENDED, Event.BULK_ORDER, Event.RECORD_EXPORTED},
+    Kind.ORDERS: {Event.SESSIONS_ENDED, Event.BULK_ORDER, Event.RECORD_EXPORTED, Event.LIST_EXPORTED},
 }

@@ -3,11 +3,18 @@
 RSGI has the names of headers as the client sent them. WSGI has one variable for `X-Forwarded-For` and
 `X_Forwarded_For`. So if a proxy passes on names with an underscore, a client could choose the address for our limits
 and records. We leave out every header with an underscore in its name, as nginx does by default.
+
+An answer is sent when it is complete. granian could send it in pieces, but it would keep all pieces that a slow client
+has not taken yet in memory, and it has no way to tell the client that the rest is missing. A large answer is written
+to a file first, and granian reads that file while it sends.
 """
 
+import os
 import sys
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from threading import Timer
+from typing import IO, TYPE_CHECKING, Any
+from wsgiref.util import FileWrapper
 
 from granian.rsgi import Scope
 
@@ -16,6 +23,28 @@ if TYPE_CHECKING:
 
 _KEYS = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _MOST_KEYS = 1_000  # limited, because clients choose the names
+_LARGE = 2**20  # in bytes. A file that is as long is not read into memory
+# Seconds until we close our copy of a large file. granian opens the file at once, but does not say when it has.
+_OPENED_WITHIN = 30.0
+
+
+class LargeFile(FileWrapper):
+    """A file that is too large for the memory. ``number``: that of an open file descriptor, which stays open."""
+
+    def __init__(self, file: IO[bytes], size: int, number: int) -> None:
+        super().__init__(file, size)
+        self.number = number
+
+
+def wrap_file(file: IO[bytes], size: int = 8192) -> FileWrapper:
+    """Wrap the file of an answer (PEP 3333, `wsgi.file_wrapper`)."""
+    try:
+        number = file.fileno()
+    except (OSError, AttributeError):  # it is no real file
+        return FileWrapper(file, size)
+    return LargeFile(file, size, number) if os.fstat(number).st_size >= _LARGE else FileWrapper(file, size)
+
+
 _SAME_FOR_ALL: dict[str, Any] = {
     "SCRIPT_NAME": "",
     "wsgi.version": (1, 0),
@@ -23,6 +52,7 @@ _SAME_FOR_ALL: dict[str, Any] = {
     "wsgi.multithread": True,
     "wsgi.multiprocess": True,
     "wsgi.run_once": False,
+    "wsgi.file_wrapper": wrap_file,
 }
 
 
@@ -59,13 +89,29 @@ def answer(app: "WSGIApplication", environ: "WSGIEnvironment", protocol: Any, *,
         started.append((status, headers))
 
     parts = app(environ, start_response)
+    content, copy = b"", None
     try:
-        content = b"".join(parts)
+        if isinstance(parts, LargeFile):
+            copy = os.dup(parts.number)
+        else:
+            content = b"".join(parts)
     finally:
         if hasattr(parts, "close"):
             parts.close()
     status, headers = started[-1]
-    protocol.response_bytes(int(status[:3]), [*headers, ("Connection", "close")] if last else headers, content)
+    headers = [*headers, ("Connection", "close")] if last else headers
+    if copy is None:
+        protocol.response_bytes(int(status[:3]), headers, content)
+    else:
+        _send_file(protocol, int(status[:3]), headers, copy)
+
+
+def _send_file(protocol: Any, status: int, headers: list[tuple[str, str]], number: int) -> None:
+    os.lseek(number, 0, os.SEEK_SET)  # on some systems, opening it again does not start at its beginning
+    protocol.response_file(status, headers, f"/dev/fd/{number}")
+    closing = Timer(_OPENED_WITHIN, os.close, [number])
+    closing.daemon = True
+    closing.start()
 
 
 def _key(name: str) -> str:

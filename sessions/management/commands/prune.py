@@ -19,8 +19,8 @@ from users.clock import database_now
 class Command(OperatorCommand):
     help = (
         "Delete ended sessions, security events and crash reports whose retention is over, and refresh tokens, "
-        "blacklist entries, reset codes and throttles that expired more than a day ago. Works in batches. Safe to run "
-        "from cron, and twice at the same time."
+        "blacklist entries, reset codes, links in mails and throttles that expired more than a day ago. Works in "
+        "batches. Safe to run from cron, and twice at the same time."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

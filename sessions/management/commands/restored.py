@@ -20,6 +20,7 @@ from sessions.restore.ended_file import Record, RecordError, read_record
 from sessions.restore.guard import CannotBeServed, Seen, mark, read_file, set_mark_above
 from sessions.restore.undo import Undone, end_undone, find_undone, refuse_undone
 from sessions.selection.selection import Selection
+from users.one_use_links import forget_all_links
 from users.record.operator import operator_name
 from users.reset_codes import forget_all_codes
 
@@ -54,6 +55,7 @@ class Command(BulkCommand):
             is_done = self._end_again(record, seen, dry_run=options["dry_run"])
         if is_done:
             forget_all_codes()
+            forget_all_links()
             self._set_mark(seen)
 
     def _log_everybody_out(self, options: dict[str, Any]) -> bool:

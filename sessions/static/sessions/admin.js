@@ -50,11 +50,6 @@ document.addEventListener("alpine:init", () => {
   });
 });
 
-// The theme hides the page until Alpine has started. Browsers can't focus a hidden field, so focus it afterwards.
-document.addEventListener("alpine:initialized", () => setTimeout(() => {
-  if (document.activeElement === document.body) document.querySelector("[autofocus]")?.focus();
-}));
-
 // Screen readers would read the name of an icon, such as "dock_to_right".
 function hideIcons(root) {
   for (const icon of root.querySelectorAll(".material-symbols-outlined:not([aria-hidden])")) icon.setAttribute("aria-hidden", "true");
@@ -77,4 +72,19 @@ document.addEventListener("DOMContentLoaded", () => {
       told.textContent = told.dataset.done;
     });
   }
+});
+
+// The panel of a list's filters takes the focus when it opens, and gives it back when Escape closes it.
+document.addEventListener("DOMContentLoaded", () => {
+  const panel = document.querySelector("details.za-filters");
+  if (!panel) return;
+  const summary = panel.querySelector("summary");
+  summary.addEventListener("click", () => setTimeout(() => {
+    if (panel.open) panel.querySelector("select, input:not([type=hidden])").focus();
+  }));
+  panel.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !panel.open) return;
+    panel.open = false;
+    summary.focus();
+  });
 });

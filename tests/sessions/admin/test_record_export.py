@@ -8,15 +8,18 @@ import pytest
 from django.test import Client
 
 from sessions.inspect import timeline
-from sessions.inspect.record_export import COLUMNS, safe_cell
+from sessions.inspect.record_export import COLUMNS
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
 from tests.sessions.staff import browser_of, new_staff, user_url
-from users.models import SecurityEvent, User
+from users.clock import database_now
+from users.models import CrashReport, SecurityEvent, User
+from users.one_use_links import Purpose, make_link
 from users.origin import Origin
 from users.record.events import Event
 from users.record.writing import record
+from users.table_files import safe_cell
 
 OFFICE = Origin(ip="198.51.100.7", user_agent="Staff's Firefox")
 
@@ -143,3 +146,52 @@ def test_an_umlaut_survives_in_both_formats(supporter, ann):
     assert row["details"]["changed"]["name"]["to"] == "Änn, “the; first”\nof 1"
     (cells,) = [row for row in table(supporter, ann) if row["event"] == "name_changed"]
     assert cells["details"] == "name: Ann → Änn, “the; first”\nof 1"
+
+
+def test_everything_about_a_user_is_one_json_document_without_secrets(supporter, sven):
+    phone = BuddyPhone(InProcess(), device_token="push-address").sign_up("ann")
+    ann = User.objects.get(username="ann")
+    session = Session.objects.filter(user=ann).latest("created_at")
+    CrashReport.objects.create(
+        device=session.device, message="It broke", stack_trace="at line 1", created_at=database_now()
+    )
+    User.objects.filter(pk=ann.pk).update(email="ann@example.org", name="Änn", second_factor_since=None)
+    token = make_link(ann, purpose=Purpose.INVITATION, address="ann@example.org")
+    record(Event.EMAIL_CHANGED, user=ann, actor=sven, origin=OFFICE, note="He shouted", changed={})
+    answer, content = export(supporter, ann, "json")
+    assert answer.headers["Content-Type"] == "application/json"
+    found = json.loads(content)
+    assert list(found) == [
+        *("account", "devices", "deviceTokens", "crashReports", "links", "sessions", "record"),
+    ]
+    stored = {field.attname for field in User._meta.concrete_fields}
+    assert stored - found["account"].keys() == {"password", "session_epoch", "sessions_valid_after"}
+    assert (found["account"]["name"], found["account"]["has_password"]) == ("Änn", True)
+    assert [device["id"] for device in found["devices"]] == [session.device_id]
+    assert [each["device_id"] for each in found["deviceTokens"]] == [session.device_id]
+    assert [report["message"] for report in found["crashReports"]] == ["It broke"]
+    assert [(link["purpose"], link["address"]) for link in found["links"]] == [("invitation", "ann@example.org")]
+    assert {each["id"] for each in found["sessions"]} == {
+        str(pk) for pk in Session.objects.filter(user=ann).values_list("pk", flat=True)
+    }
+    assert "email_changed" in {row["event"] for row in found["record"]}
+    secrets = [PASSWORD, "push-address", phone.access_token, phone.app_key, User.objects.get(pk=ann.pk).password, token]
+    for hidden in (*secrets, "sven", OFFICE.ip, "He shouted"):
+        assert hidden not in content.decode(), hidden
+
+
+def test_the_crash_reports_of_a_device_that_others_use_are_left_out(supporter):
+    phone = BuddyPhone(InProcess(), device_token="push-address").sign_up("ann")
+    session = Session.objects.filter(user__username="ann").latest("created_at")
+    CrashReport.objects.create(device=session.device, message="Of ben", stack_trace="x", created_at=database_now())
+    phone.sign_up("ben")
+    assert Session.objects.filter(user__username="ben", device=session.device).exists()
+    found = json.loads(export(supporter, User.objects.get(username="ann"), "json")[1])
+    assert found["devices"]
+    assert found["crashReports"] == []
+
+
+def test_a_user_about_whom_little_is_stored_has_an_empty_document_that_is_valid(supporter, ann):
+    found = json.loads(export(supporter, ann, "json")[1])
+    assert found["devices"] == found["sessions"] == found["links"] == []
+    assert [row["event"] for row in found["record"]] == ["record_exported"]

@@ -13,7 +13,7 @@ from django.urls.resolvers import RegexPattern
 
 from sessions.factor_gate import OPEN
 from sessions.models import EndReason, Session
-from sessions.second_step import COOKIE, GOOD_FOR
+from sessions.second_step import GOOD_FOR, IN_ADMIN
 from tests.bad_input import zap_error
 from tests.commands.terminal import manage
 from tests.phones import PASSWORD, InProcess, ZapPhone
@@ -24,6 +24,7 @@ from users.second_factor.codes import PERIOD
 from users.second_factor.enabling import disable as disable_factor_of
 from users.second_factor.enabling import has_factor
 
+COOKIE = IN_ADMIN.cookie
 SECOND, STEP = timedelta(seconds=1), timedelta(seconds=PERIOD)
 LOG_IN, CODE, SET_UP = "/admin/login/", "/admin/login/code/", "/admin/second-factor/"
 CONFIRM, NEW_CODES, OFF = f"{SET_UP}confirm/", f"{SET_UP}recovery-codes/", f"{SET_UP}off/"

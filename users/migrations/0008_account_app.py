@@ -1,0 +1,28 @@
+from django.db import migrations, models
+from django.db.models import Q
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('users', '0004_event_by_actor'),
+    ]
+
+    operations = [
+        migrations.AlterField(
+            model_name='app',
+            name='kind',
+            field=models.CharField(
+                choices=[
+                    ('client', 'client, by tokens'),
+                    ('admin', 'the admin, by a cookie'),
+                    ('account', 'the account page, by a cookie'),
+                ],
+                db_default='client', default='client', editable=False, max_length=10,
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name='app',
+            constraint=models.UniqueConstraint(fields=['kind'], condition=Q(kind='account'), name='app_one_account'),
+        ),
+    ]
