@@ -68,9 +68,7 @@ def test_pages_follow_each_other_without_gaps(ann, monkeypatch):
     assert back.status_code in (200, 302)
 
 
-@pytest.mark.parametrize(
-    "text", ["x", "1_2_3", "2026-01-01_RECORDED_x", "2026-01-01T00:00:00_OPENED_1", "_".join("abcd")]
-)
+@pytest.mark.parametrize("text", ["x", "1_2_3", "2026-01-01_RECORDED_x", "2026-01-01T00:00:00_OPENED_1", "a_b_c_d"])
 @pytest.mark.parametrize("name", ["older", "newer"])
 def test_a_position_that_is_none_leads_to_the_first_page(ann, name, text):
     assert browser_of("ann").get(URL, {name: text}).headers["Location"] == URL
