@@ -26,7 +26,7 @@ class SessionLine:
 
 
 def line_of(session: Session, *, now: datetime) -> SessionLine:
-    """Return the line of a session at ``now``, the database's time. It reads `app` and `device`, so load them with it."""
+    """Return the line of a session at ``now``, the database's time. Load `app` and `device` with the session."""
     place = ", ".join(filter(None, (session.location, session.ip)))
     unusual = _UNUSUAL[Judgement(session.judgement)] if session.judgement else ""
     return SessionLine(session, name_of(session), place or "unknown place", _seen(session, now), unusual)
