@@ -161,7 +161,8 @@ class KeysetList(ChangeList):
         self.multi_page = self.has_next or self.has_previous
         self.show_admin_actions = True
         self.show_full_result_count = self.can_show_all = False
-        self.full_result_count = self.paginator = None
+        self.full_result_count = self.result_count  # if they differed, the theme would show a number of its own
+        self.paginator = None
 
     # --- what the template shows ---
 
@@ -189,14 +190,17 @@ class KeysetList(ChangeList):
     def count_in_words(self) -> str:
         """The number of matching rows: exact up to 10,000."""
         if self.count is None:
-            return f"{self.noun}, not counted"
+            return f"{self.noun[:1].upper()}{self.noun[1:]} are not counted"
         if self.count > MOST_COUNTED:
-            return f"over {MOST_COUNTED:,} {self.noun}"
+            return f"Over {MOST_COUNTED:,} {self.noun}"
         return f"{self.count:,} {self.noun}"
 
     @property
     def all_in_words(self) -> str:
-        return "that match" if self.count is None else self.count_in_words
+        """What "select all" selects. The page that asks for a confirmation counts it."""
+        if self.count is None:
+            return "that match"
+        return f"(over {MOST_COUNTED:,} {self.noun})" if self.count > MOST_COUNTED else self.count_in_words
 
     @property
     def asked_day(self) -> str:

@@ -81,9 +81,9 @@ def _rest(rows: QuerySet[Any], order: Order, after: Place | None) -> QuerySet[An
 def at_most(milliseconds: int) -> Iterator[None]:
     """Let PostgreSQL cancel a statement of the block that takes longer than this."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('statement_timeout')")
+        limit = "SELECT current_setting('statement_timeout'), set_config('statement_timeout', %s, true)"
+        cursor.execute(limit, (str(milliseconds),))
         before = cursor.fetchone()[0]
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", (str(milliseconds),))
         yield
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", (before,))
 

@@ -13,7 +13,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from sessions.models import EndReason, Session
 from sessions.tokens.jwt import RefreshToken
-from users.models import App, DeviceToken, User
+from users.models import App, Device, DeviceToken, User
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -21,6 +21,7 @@ SIZE = 150
 ROLES = (None, "7", "07", "63fc98989ffb63cf5cdd0587")
 PLATFORMS = ("iOS", "IOS", "Android", "android 14", "Mac OS X", "")
 COUNTRIES = ("DE", "FR", None)
+VERSIONS = ("3.1", "3.2", "")
 ADDRESSES = (
     *("192.0.2.0", "192.0.2.1", "192.0.2.255", "192.0.3.0", "10.0.0.1", "255.255.255.255"),
     *("2001:db8::", "2001:db8::1", "2001:db8:0:1::", "::1", "::ffff:192.0.2.1", None),
@@ -44,6 +45,7 @@ class Row:
     platform: str
     device_token: str | None
     country: str | None
+    app_version: str | None
     ip: str | None
     created_at: datetime
     last_seen_at: datetime
@@ -73,8 +75,9 @@ def make_population() -> list[Row]:
     # The newest holder of an address is not always the user of the session.
     tokens = [DeviceToken.of(f"token {number}", user=choose([None, *users])) for number in range(20)]
     DeviceToken.objects.bulk_create(tokens)
+    devices = [None, *(Device.objects.create(app=apps[0], app_version=version) for version in VERSIONS)]
     sessions = []
-    for _ in range(SIZE):
+    for number in range(SIZE):
         user = choose([None, *users])
         created_at = NOW - timedelta(days=choose(range(40)))
         reason = choose(["", "", "", EndReason.LOGOUT.value, EndReason.EXPIRED.value])
@@ -82,6 +85,7 @@ def make_population() -> list[Row]:
             app=choose(apps),
             user=user,
             platform=choose(PLATFORMS),
+            device=devices[number % len(devices)],
             device_token=choose([None, *tokens]),
             country=choose(COUNTRIES),
             ip=choose(ADDRESSES),
@@ -113,6 +117,7 @@ def _row(session: Session) -> Row:
         platform=session.platform,
         device_token=token and token.digest.hex(),
         country=session.country,
+        app_version=session.device and session.device.app_version,
         ip=session.ip,
         created_at=session.created_at,
         last_seen_at=session.last_seen_at,
@@ -139,6 +144,7 @@ _FULFILS: dict[str, Any] = {
     "countries": lambda row, wanted: row.country in wanted,
     "networks": _is_within,
     "roles": lambda row, wanted: row.role in wanted,
+    "app_versions": lambda row, wanted: row.app_version in wanted,
     "reasons": lambda row, wanted: row.end_reason in wanted,
     "sessions": lambda row, wanted: row.id in wanted,
     "created_before": lambda row, wanted: row.created_at < wanted,
@@ -172,6 +178,7 @@ def filters(rows: list[Row]) -> st.SearchStrategy[dict[str, Any]]:
         "countries": several("country", "JP"),
         "networks": st.lists(st.sampled_from(NETWORKS), max_size=3).map(tuple),
         "roles": several("role", "9"),
+        "app_versions": several("app_version", "9.9"),
         "reasons": several("end_reason", "idle"),
         "sessions": st.lists(st.sampled_from([row.id for row in rows]), max_size=SIZE).map(tuple),
         "created_before": moments,

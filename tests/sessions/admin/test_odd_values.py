@@ -15,14 +15,17 @@ NUL = "a\0b"
 ODD = [NUL, "fe80::1%eth0", "0001-01-01", "9999-12-31", "9999d", "-1", "9" * 30, "NaN", "_5Fx"]
 # The parameters of each list: its own filters, links from other pages, and columns without a link.
 NARROWED_BY = {
-    "user_sessions_session": "p state app platform seen created reason ended run live_on user id created_at__gte",
-    "users_user": "is_staff__exact is_active__isnull role_id id__in password__startswith",
+    "user_sessions_session": (
+        "p state app platform seen created reason ended run live_on user id created_at__gte network version unseen "
+        "opened_from opened_to after before at further panel o"
+    ),
+    "users_user": "after before at o is_staff__exact is_active__isnull role_id id__in password__startswith",
     "user_sessions_bulkrun": "source__exact actor",
-    "users_refusedlogin": "reason__exact hour__date hour__year",
+    "users_refusedlogin": "after at o reason__exact hour__date hour__year",
     "users_app": "id created_at__year",
     "users_device": "app__id__exact",
     "users_devicetoken": "user",
-    "users_securityevent": "kind event by user__id__exact at__year p",
+    "users_securityevent": "kind event by user__id__exact at__year p after before at o",
     "auth_group": "name id permissions__id__exact",
 }
 CASES = [(name, parameter) for name in LISTS for parameter in ("q", *NARROWED_BY[name.removeprefix("admin:")].split())]

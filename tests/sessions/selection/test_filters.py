@@ -12,6 +12,7 @@ from sessions.management.options import add_filters
 from sessions.management.options import selection_of as selection_of_options
 from sessions.models import Session
 from sessions.selection.describe import in_one_line, in_words
+from sessions.selection.errors import SelectionError
 from sessions.selection.filter_types import Switch, Values
 from sessions.selection.filters import FILTERS
 from sessions.selection.listing import PARAMETERS, conditions, selection_of
@@ -31,6 +32,7 @@ EXAMPLES = {
     "platforms": (("iOS", "Android", "iOS"), ("Android", "iOS")),
     "countries": (("FR", "DE", "FR"), ("DE", "FR")),
     "networks": (("192.0.2.0/24",),) * 2,
+    "app_versions": (("3.2",),) * 2,
     "roles": (("7",),) * 2,
     "seen_after": (NOW, "2026-03-01T12:00:00+00:00"),
     "seen_before": (NOW, "2026-03-01T12:00:00+00:00"),
@@ -43,7 +45,20 @@ EXAMPLES = {
     "spare_superusers": (True, True),
 }
 # A value for each parameter of the admin's list that sets a filter.
-IN_LIST = {"user": ID, "app": ID, "platform": "iOS", "country": "DE", "seen": "7d", "created": "7d-", "reason": "idle"}
+IN_LIST = {
+    "user": ID,
+    "app": ID,
+    "platform": "iOS",
+    "country": "DE",
+    "network": "192.0.2.7/24",
+    "version": "3.2",
+    "seen": "7d",
+    "created": "7d-",
+    "opened_from": "2026-02-10",
+    "opened_to": "2026-02-20T06:00",
+    "unseen": "5 days",
+    "reason": "idle",
+}
 
 
 def selection_with(name):
@@ -112,6 +127,7 @@ def texts(db, tmp_path):
         "--platform": "iOS",
         "--country": "de",
         "--ip": "192.0.2.0/24",
+        "--app-version": "3.2",
         "--role": "7",
         "--created-before": "2026-03-01",
         "--idle-for": "30d",
@@ -139,23 +155,43 @@ def test_each_option_with_several_values_can_be_given_twice(texts, flag):
     assert selection_of_options(twice) == selection_of_options(once)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("user", "nobody"), ("network", "ten"), ("opened_from", "soon"), ("opened_to", "2026-02-30")),
+        *(("opened_to", "2026-02-20Tx"), ("unseen", "long"), ("unseen", "0"), ("unseen", "-3"), ("unseen", "9" * 20)),
+    ],
+)
+def test_what_staff_type_wrongly_is_refused_with_a_reason(db, name, text):
+    with pytest.raises(SelectionError, match=r"\w+ \w+"):
+        conditions(name, text, now=NOW)
+    with pytest.raises(SelectionError):
+        selection_of({name: text}, now=NOW)
+
+
 # --- the admin's list -----------------------------------------------------------------------------
 
 
 def test_each_parameter_of_the_list_that_sets_a_filter_has_an_example_here():
-    declared = [filter_.in_list.name for filter_ in FILTERS.values() if filter_.in_list]
+    declared = [parameter.name for filter_ in FILTERS.values() for parameter in filter_.in_list]
     assert sorted(declared) == sorted(IN_LIST)
     assert set(PARAMETERS) == {*IN_LIST, "state", "ended", "live_on", "run"}
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [*IN_LIST.items(), ("platform", UNKNOWN_PLATFORM), ("live_on", "2026-02-20")]
+    ("name", "text"),
+    [
+        *IN_LIST.items(),
+        *(("platform", UNKNOWN_PLATFORM), ("live_on", "2026-02-20"), ("user", "user3")),
+        *(("opened_to", "2026-02-20"), ("opened_from", "2026-02-10T06:00+02:00"), ("unseen", "5"), ("unseen", "36h")),
+    ],
 )
 def test_each_parameter_means_the_same_for_the_list_and_for_what_is_logged_out_from_it(db, name, text):
     rows = make_population()
     for number, row in enumerate(rows):  # ids that begin with the time, as in production
         Session.objects.filter(pk=row.id).update(id=UUID(int=first_id(row.created_at).int + number))
-    text = {"user": rows[0].user or rows[1].user, "app": rows[0].app}.get(name, text)
+    if text == ID:
+        text = {"user": rows[0].user or rows[1].user, "app": rows[0].app}[name]
     listed = Session.objects.filter(*conditions(name, text, now=NOW))
     selection = selection_of({name: text}, now=NOW)
     if selection is None:
