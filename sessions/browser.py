@@ -28,6 +28,8 @@ from users.origin import Origin
 
 # The name of the session's id in the cookie. A wire format: never rename it, because cookies outlive a restart.
 _SID = "sid"
+# The header of requests that a page sends without an act of its user: `sessions/static/sessions/figures.js`.
+_BY_ITSELF = "X-By-Itself"
 
 
 def recognise(request: HttpRequest) -> None:
@@ -38,7 +40,8 @@ def recognise(request: HttpRequest) -> None:
 def find_session(request: HttpRequest) -> Session | None:
     """Find the live session of the browser that sent this request, or None. One look-up for each request."""
     if not hasattr(request, "browser_session"):
-        _keep(request, _find_session(request.session))
+        # A page that refreshes itself is no use of the session: a screen that is left alone still times out.
+        _keep(request, _find_session(request.session, is_used=_BY_ITSELF not in request.headers))
     found: Session | None = request.browser_session  # type: ignore[attr-defined]
     return found
 
@@ -79,7 +82,7 @@ def session_id_in(cookie: str | SessionBase) -> UUID | None:
         return None
 
 
-def _find_session(cookie: SessionBase) -> Session | None:
+def _find_session(cookie: SessionBase, *, is_used: bool) -> Session | None:
     session_id = session_id_in(cookie)
     if session_id is None:
         return None
@@ -89,7 +92,8 @@ def _find_session(cookie: SessionBase) -> Session | None:
         return None
     if not session.app.is_admin:
         return None
-    note_use(session)
+    if is_used:
+        note_use(session)
     return session
 
 
