@@ -47,6 +47,7 @@ function colorsOf(element) {
   const read = (name) => style.getPropertyValue(name).trim();
   return {
     series: Array.from({ length: COLORS }, (_, number) => read(`--chart-${number}`)),
+    one: read("--chart-one"),
     card: read("--chart-card"),
     line: read("--chart-line"),
     text: read("--chart-text"),
@@ -80,9 +81,9 @@ const KINDS = {
   line: (series, colors) => ({
     data: series.counts,
     label: series.label,
-    borderColor: colors.series[series.color],
-    backgroundColor: `${colors.series[series.color]}24`,
-    pointBackgroundColor: colors.series[series.color],
+    borderColor: colors.one,
+    backgroundColor: `${colors.one}24`,
+    pointBackgroundColor: colors.one,
     borderWidth: 2,
     pointRadius: 2.5,
     pointHoverRadius: 5,
@@ -101,7 +102,7 @@ const KINDS = {
   bars: (series, colors) => ({
     data: series.counts,
     label: series.label,
-    backgroundColor: colors.series[series.color],
+    backgroundColor: colors.one,
     borderRadius: 3,
     maxBarThickness: 14,
   }),
@@ -149,7 +150,7 @@ function tooltipOf(kind, data) {
   const shareOf = (value) => `${((100 * value) / data.series[0].counts.reduce((sum, count) => sum + count, 0)).toFixed(1)} %`;
   return {
     animation: false,
-    usePointStyle: false,
+    yAlign: kind === "bars" ? "bottom" : undefined,
     boxPadding: 4,
     filter: (item) => item.raw !== null && (kind !== "stacked" || item.raw > 0),
     callbacks: {
