@@ -17,8 +17,8 @@ from sessions.models import PLATFORM_LENGTH, Figure, Session
 from users.clock import database_now
 
 DAYS = 30
-# A session's time is older than its commit. The longest statement of a request takes ten seconds.
-COMMITTED_AFTER = timedelta(minutes=1)
+# A session's time is a little older than its commit. The longest statement of a request takes ten seconds.
+COMMITTED_AFTER = timedelta(seconds=15)
 # A session's id comes from the clock of a server, and may be made a moment before `created_at`.
 IDS_DIFFER = timedelta(minutes=1)
 # An outage may delay a commit for longer. So a past day is counted until it has been over for this long.

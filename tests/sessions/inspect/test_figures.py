@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import time_machine
 from django.db import connection
+from django.test import Client
 
 from sessions.bulk.orders import end_as_staff
 from sessions.inspect.dashboard import Dashboard, dashboard
@@ -14,9 +15,9 @@ from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import EndReason, Figure, Session
 from sessions.selection.selection import Selection
 from sessions.upkeep.sweeper import sweep
-from tests.phones import InProcess, ZapPhone
-from tests.sessions.staff import new_staff
-from users.models import App
+from tests.phones import PASSWORD, InProcess, ZapPhone
+from tests.sessions.staff import browser_of, is_in, new_staff
+from users.models import App, User
 from users.origin import NOWHERE
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -173,3 +174,36 @@ def test_large_changes_since_the_last_count_make_a_worker_count_again_after_the_
         jobs[0]()
         dashboard()
         assert len(jobs) == 1
+
+
+def test_the_part_that_a_page_refreshes_is_what_the_page_shows_and_needs_the_same_permissions(db):
+    make(live=30)
+    browser = browser_of(new_staff("Support", name="sven"))
+    part = browser.get("/admin/figures/").content.decode()
+    assert '<b id="live-now">31</b>' in part
+    assert "Last bulk runs" in part
+    assert "<html" not in part
+    nobody = browser_of(User.objects.create_user("new", PASSWORD, is_staff=True))
+    assert nobody.get("/admin/figures/").status_code == 403
+    assert Client().get("/admin/figures/").status_code == 302
+
+
+def test_a_page_that_refreshes_itself_keeps_no_session_alive(db, settings):
+    settings.STAFF_IDLE_TIMEOUT = timedelta(hours=1)
+    with time_machine.travel(NOON, tick=False) as clock:
+        browser = browser_of(new_staff("Support", name="sven"))
+        for _ in range(5):
+            clock.shift(timedelta(minutes=10))
+            assert browser.get("/admin/figures/", headers={"X-By-Itself": "1"}).status_code == 200
+        clock.shift(timedelta(minutes=11))
+        assert browser.get("/admin/figures/", headers={"X-By-Itself": "1"}).status_code == 302
+        assert not is_in(browser)
+
+
+def test_a_page_that_staff_open_keeps_their_session_alive(db, settings):
+    settings.STAFF_IDLE_TIMEOUT = timedelta(hours=1)
+    with time_machine.travel(NOON, tick=False) as clock:
+        browser = browser_of(new_staff("Support", name="sven"))
+        for _ in range(3):
+            clock.shift(timedelta(minutes=50))
+            assert is_in(browser)
