@@ -81,6 +81,14 @@ def hover(page: Page, name: str, *, across: float, down: float = 0.5) -> dict:
     }""")
 
 
+def tap(page: Page, name: str) -> None:
+    box(page, name).locator("canvas").evaluate("""canvas => {
+        const { left, top, width } = canvas.getBoundingClientRect();
+        const at = { clientX: left + width / 2, clientY: top + 20 };
+        canvas.dispatchEvent(new PointerEvent("click", { ...at, pointerType: "touch", bubbles: true }));
+    }""")
+
+
 def table_of(page: Page, name: str) -> list[list[str]]:
     """Return the texts of a table, also of a hidden one."""
     return page.locator(f"#{name}-table").evaluate(
@@ -110,6 +118,14 @@ def test_each_chart_has_axes_with_numbers_and_shows_its_values_to_the_pointer(ad
         assert refused["lines"] == ["account disabled: 28,000", "too many attempts: 15"]
         assert refused["footer"] == "All: 28,015"
         assert hover(page, "platform", across=0.5, down=0.2)["lines"][0].startswith("Live: ")
+        # The first tap shows the values, the second one follows the link.
+        tap(page, "app")
+        page.wait_for_timeout(0)
+        assert page.url.endswith("/admin/")
+        with page.expect_navigation():
+            tap(page, "app")
+        assert "/admin/user_sessions/session/?state=live&app=" in page.url
+        page.go_back()
         hover(page, "live", across=0.995)
         with page.expect_navigation():
             page.mouse.down()
