@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db.models import CharField, Count, F, Q, QuerySet, Value
+from django.db.models import CharField, Count, DateField, F, Q, QuerySet, Value
 from django.db.models.functions import TruncDate
 
 from sessions.background import after_answer
@@ -72,7 +72,7 @@ def _stored() -> Figures:
 
 def _add_changes(figures: Figures, since: datetime) -> None:
     """Add what has happened since the count. Later days than the count's get their figures here."""
-    changes = sorted(_changes(since))
+    changes = sorted(_changes(since, figures.at))
     day = since.date()
     for changed_on, kind, app, platform, reason, count in changes:
         while day < changed_on:
@@ -85,9 +85,8 @@ def _add_changes(figures: Figures, since: datetime) -> None:
             figures.ended.setdefault(changed_on, Counter())[reason] += count
     while day < figures.at.date():
         day = _close(figures, day)
-    many = sum(change[-1] for change in changes) > MANY_CHANGES
-    if many and figures.at - since > 2 * COMMITTED_AFTER:
-        after_answer(_count_again, takes_long=True)
+    if sum(change[-1] for change in changes) > MANY_CHANGES and _is_old(since, figures.at):
+        after_answer(_count_again)
 
 
 def _close(figures: Figures, day: date) -> date:
@@ -96,24 +95,34 @@ def _close(figures: Figures, day: date) -> date:
     return day + timedelta(days=1)
 
 
-def _changes(since: datetime) -> QuerySet[Any]:
+def _changes(since: datetime, now: datetime) -> QuerySet[Any]:
     """Return day, kind, app, platform, reason and number of the sessions that were opened or ended after ``since``."""
-    nothing = Value("", output_field=CharField())
-    opened = _by_day(opened_since(since), _OPENED, "created_at").annotate(reason=nothing)
-    ended = _by_day(Session.objects.filter(ended_at__gt=since), _ENDED, "ended_at").annotate(reason=F("end_reason"))
-    columns = ("changed_on", "what", "app_id", "platform", "reason")
-    return _counted(opened, columns).union(_counted(ended, columns), all=True)
-
-
-def _by_day(sessions: QuerySet[Session], kind: Figure.Kind, time: str) -> QuerySet[Session]:
-    return sessions.order_by().annotate(
-        changed_on=TruncDate(time, tzinfo=UTC), what=Value(kind.value, output_field=CharField())
+    # To compute the day of each row takes as long as all the rest. Most of the time all rows are of today.
+    is_today = Value(now.date(), output_field=DateField()) if since.date() == now.date() else None
+    opened = opened_since(since).annotate(
+        changed_on=is_today or TruncDate("created_at", tzinfo=UTC), what=_text(_OPENED), reason=_text("")
     )
+    ended = Session.objects.filter(ended_at__gt=since).annotate(
+        changed_on=is_today or TruncDate("ended_at", tzinfo=UTC), what=_text(_ENDED), reason=F("end_reason")
+    )
+    return _counted(opened).union(_counted(ended), all=True)
 
 
-def _counted(sessions: QuerySet[Session], columns: tuple[str, ...]) -> QuerySet[Any]:
-    return sessions.values_list(*columns).annotate(n=Count("pk"))
+def _text(text: str) -> Value:
+    return Value(str(text), output_field=CharField())
+
+
+def _counted(sessions: QuerySet[Session]) -> QuerySet[Any]:
+    columns = ("changed_on", "what", "app_id", "platform", "reason")
+    return sessions.order_by().values_list(*columns).annotate(n=Count("pk"))
+
+
+def _is_old(counted_at: datetime, now: datetime) -> bool:
+    return now - counted_at > 2 * COMMITTED_AFTER
 
 
 def _count_again() -> None:
-    count_figures(wait=False)
+    # Several pages may have asked for it.
+    figures = _stored()
+    if figures.counted_at is None or _is_old(figures.counted_at, figures.at):
+        count_figures(wait=False)
