@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import InvalidPage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -44,6 +45,7 @@ class SessionsAdminSite(UnfoldAdminSite):
             path("explain/", self.admin_view(explain_view), name="explain"),
             path("find/", self.admin_view(find_view), name="find"),
             path("export/<str:app_label>/<str:model_name>/", self.admin_view(export_view), name="export_list"),
+            path("figures/", self.admin_view(self.figures), name="figures"),
             path("login/code/", self.login_code, name="login_code"),
             *OwnFactorPages(self).urls(),
             *StaffPages(self).urls(),
@@ -105,13 +107,14 @@ class SessionsAdminSite(UnfoldAdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the parts of the dashboard that the user may see."""
-        user, shown = cast(User, request.user), dict[str, Any]()
-        if may(user, Act.SEE_SESSIONS):
-            shown["figures"] = dashboard()
-        if may(user, Act.SEE_RUNS):
-            last = BulkRun.objects.select_related("actor")[:LAST_RUNS]
-            shown["runs"] = [(run, state_of(run)) for run in last]
-        return super().index(request, {**(extra_context or {}), **shown})
+        return super().index(request, {**(extra_context or {}), **_shown_to(cast(User, request.user))})
+
+    def figures(self, request: HttpRequest) -> HttpResponse:
+        """Answer with the part of the dashboard that the page refreshes."""
+        shown = _shown_to(cast(User, request.user))
+        if not shown:
+            raise PermissionDenied
+        return TemplateResponse(request, "sessions/_figures.html", shown)
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         request.current_app = self.name
@@ -119,3 +122,13 @@ class SessionsAdminSite(UnfoldAdminSite):
         done = reverse("admin:password_change_done", current_app=self.name)
         view = OwnPasswordView.as_view(success_url=done, extra_context=context)
         return cast(HttpResponse, view(request))
+
+
+def _shown_to(user: User) -> dict[str, Any]:
+    shown = dict[str, Any]()
+    if may(user, Act.SEE_SESSIONS):
+        shown["figures"] = dashboard()
+    if may(user, Act.SEE_RUNS):
+        last = BulkRun.objects.select_related("actor")[:LAST_RUNS]
+        shown["runs"] = [(run, state_of(run)) for run in last]
+    return shown

@@ -26,6 +26,9 @@ from users.clients import get_account_app, get_admin_app
 from users.models import App, User
 from users.origin import Origin
 
+# The header of requests that a page sends without an act of its user: `sessions/static/sessions/figures.js`.
+_BY_ITSELF = "X-By-Itself"
+
 
 def recognise(request: HttpRequest) -> None:
     """Set `request.user` to the user of the browser's session, or to AnonymousUser. First use looks it up."""
@@ -35,7 +38,8 @@ def recognise(request: HttpRequest) -> None:
 def find_session(request: HttpRequest) -> Session | None:
     """Find the live session of the browser that sent this request, or None. One look-up for each request."""
     if not hasattr(request, "browser_session"):
-        _keep(request, _find_session(request.session))
+        # A page that refreshes itself is no use of the session: a screen that is left alone still times out.
+        _keep(request, _find_session(request.session, is_used=_BY_ITSELF not in request.headers))
     found: Session | None = request.browser_session  # type: ignore[attr-defined]
     return found
 
@@ -68,7 +72,7 @@ def log_out_of_browser(request: HttpRequest) -> None:
     recognise(request)
 
 
-def _find_session(store: SessionBase) -> Session | None:
+def _find_session(store: SessionBase, *, is_used: bool) -> Session | None:
     session_id = session_id_in(store)
     if session_id is None:
         return None
@@ -78,7 +82,8 @@ def _find_session(store: SessionBase) -> Session | None:
         return None
     if session.app.kind != kind_of(store):
         return None
-    note_use(session)
+    if is_used:
+        note_use(session)
     return session
 
 

@@ -260,11 +260,12 @@ class Figure(models.Model):
     """A number of the dashboard, stored so that the page need not count a million rows.
 
     Only `sessions.inspect.statistics` writes it. It can be counted again, except for days whose sessions
-    are pruned.
+    are pruned. Figures of the present day and of live sessions are those of the moment ``counted_at``.
     """
 
     class Kind(models.TextChoices):
         LIVE = "live", "live sessions of an app on a platform, at the moment of the count"
+        LIVE_AT_END = "live_end", "live sessions at the end of that day"
         COUNTRY = "country", "live sessions from a country, at the moment of the count"
         OPENED = "opened", "sessions opened that day"
         ENDED = "ended", "sessions ended that day for a reason"

@@ -1,33 +1,31 @@
-"""The contents of the admin's first page, read from stored counts: see `sessions.inspect.statistics`.
+"""The contents of the admin's first page. All figures are those of one moment: see `sessions.inspect.figures`.
 
 The page opens as fast with a million sessions as with ten.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from django.db.models import Sum
+from django.db.models import F, Sum
 from django.db.models.functions import TruncDate
 
 from sessions.ids import start_of
-from sessions.inspect.statistics import (
-    count_if_stale,
-    counted_at,
-    days_until,
-    ended_by_day,
-    live_now,
-    live_total,
-    opened_by_day,
-)
-from sessions.models import EndReason, Session
-from users.clock import database_now
+from sessions.inspect.figures import Figures, read_figures
+from sessions.models import BulkRun, EndReason, Session
 from users.models import App, RefusedLogin
+
+MOST_PARTS = 10
+# A command that was interrupted leaves its run unfinished, perhaps for ever.
+_ABANDONED_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a chart: ``count`` of ``whole``. ``key`` is its value in the URL of the list that it links to."""
+    """A part of a chart: ``count`` of ``whole``. ``key`` is its value in the URL of the list that it links to.
+
+    Parts that are too many to show are one part without a key.
+    """
 
     key: str
     label: str
@@ -37,30 +35,28 @@ class Part:
 
     @property
     def percent(self) -> float:
-        return round(100 * self.count / self.whole, 2) if self.whole else 0
+        return round(100 * self.count / self.whole, 1) if self.whole else 0
 
 
 @dataclass(frozen=True)
 class Column:
-    """A day of a chart. Its parts are stacked; their heights are relative to the highest day."""
+    """A day of a chart, with each part of the legend. ``total`` is None if it is not known."""
 
     day: date
-    total: int
-    parts: list[Part]
+    total: int | None
+    parts: list[Part] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Chart:
+    """Days, the oldest first. A part of the legend has the sum of all days."""
+
     columns: list[Column]
     legend: list[Part] = field(default_factory=list)
 
     @property
-    def top(self) -> int:
-        return max((column.total for column in self.columns), default=0)
-
-    @property
     def total(self) -> int:
-        return sum(column.total for column in self.columns)
+        return sum(column.total or 0 for column in self.columns)
 
     @property
     def today(self) -> Column:
@@ -69,7 +65,12 @@ class Chart:
 
 @dataclass(frozen=True)
 class Dashboard:
-    counted_at: datetime | None
+    """The figures at one moment, ``at``. It is None if nothing was ever counted.
+
+    ``being_ended`` is how many sessions the orders at work have not ended yet. They count as live.
+    """
+
+    at: datetime | None
     live: int
     opened_today: int
     live_by_day: Chart
@@ -77,6 +78,7 @@ class Dashboard:
     refused: Chart
     by_app: list[Part]
     by_platform: list[Part]
+    being_ended: int
     has_clients: bool
 
     @property
@@ -87,34 +89,28 @@ class Dashboard:
 
 def dashboard() -> Dashboard:
     """Return the figures of the last 30 days (UTC) and of now."""
-    count_if_stale()
-    days = days_until(database_now().date())
-    opened, ended, live = opened_by_day(), ended_by_day(), live_total()
-    by_app, by_platform = _live_by_app_and_platform()
+    figures = read_figures()
+    names = dict(App.objects.filter(is_active=True).values_list("pk", "name"))
+    by_app, by_platform = _live_parts(figures, names)
+    live = sum(part.count for part in by_app)
     return Dashboard(
-        counted_at=counted_at(),
+        at=figures.at if figures.counted_at else None,
         live=live,
-        opened_today=opened.get(days[-1], 0),
-        live_by_day=_live_chart(days, live, opened, {day: sum(counts.values()) for day, counts in ended.items()}),
-        ended=_stacked(days, ended, dict(EndReason.choices)),
-        refused=_stacked(days, _refused(days[0]), dict(RefusedLogin.Reason.choices)),
+        opened_today=figures.opened[figures.days[-1]],
+        live_by_day=_live_chart(figures, live),
+        ended=_stacked(figures.days, figures.ended, dict(EndReason.choices)),
+        refused=_stacked(figures.days, _refused(figures.days[0]), dict(RefusedLogin.Reason.choices)),
         by_app=by_app,
         by_platform=by_platform,
+        being_ended=_being_ended(figures.at - _ABANDONED_AFTER),
         has_clients=Session.objects.filter(app__kind=App.Kind.CLIENT).exists(),
     )
 
 
-def _live_chart(days: list[date], live: int, opened: Mapping[date, int], ended: Mapping[date, int]) -> Chart:
-    """Return how many sessions were live at the end of each day.
-
-    It counts back from now: it adds the sessions that ended on a day, and subtracts those that were opened.
-    """
-    counts: dict[date, int] = {}
-    for day in reversed(days):
-        counts[day] = max(0, live)
-        live += ended.get(day, 0) - opened.get(day, 0)
-    top = max(counts.values())
-    return Chart([Column(day, counts[day], [Part("live", "live", counts[day], top)]) for day in days])
+def _live_chart(figures: Figures, live: int) -> Chart:
+    """Return how many sessions were live at the end of each past day, and how many are live now."""
+    past = [Column(day, figures.live_at_end.get(day)) for day in figures.days[:-1]]
+    return Chart([*past, Column(figures.days[-1], live)])
 
 
 def _stacked(days: list[date], counts: Mapping[date, Mapping[str, int]], labels: Mapping[str, str]) -> Chart:
@@ -122,33 +118,27 @@ def _stacked(days: list[date], counts: Mapping[date, Mapping[str, int]], labels:
     for day in days:
         for key, count in counts.get(day, {}).items():
             whole[key] = whole.get(key, 0) + count
-    keys = [key for key in labels if key in whole]
-    top = max(sum(counts.get(day, {}).values()) for day in days)
-    # So that a key has the same color in every chart.
-    colors = {key: number for number, key in enumerate(labels)}
-    columns = [
-        Column(
-            day,
-            sum(counts.get(day, {}).values()),
-            [
-                Part(key, labels[key], counts[day][key], top, colors[key])
-                for key in keys
-                if counts.get(day, {}).get(key)
-            ],
-        )
-        for day in days
-    ]
+    # A key has the same color and the same place in every chart.
+    keys = {key: number for number, key in enumerate(labels) if key in whole}
+    columns = []
+    for day in days:
+        on_day = counts.get(day, {})
+        total = sum(on_day.values())
+        parts = [Part(key, labels[key], on_day.get(key, 0), total, color) for key, color in keys.items()]
+        columns.append(Column(day, total, parts))
     total = sum(whole.values())
-    return Chart(columns, [Part(key, labels[key], whole[key], total, colors[key]) for key in keys])
+    return Chart(columns, [Part(key, labels[key], whole[key], total, color) for key, color in keys.items()])
 
 
-def _live_by_app_and_platform() -> tuple[list[Part], list[Part]]:
+def _live_parts(figures: Figures, names: Mapping[str, str]) -> tuple[list[Part], list[Part]]:
+    """Return the live sessions by app and by platform. An app that is switched off has none."""
     apps: dict[str, int] = {}
     platforms: dict[str, int] = {}
-    for (app, platform), count in live_now().items():
-        apps[app] = apps.get(app, 0) + count
-        platforms[platform] = platforms.get(platform, 0) + count
-    names = dict(App.objects.filter(pk__in=apps).values_list("pk", "name"))
+    for (app, platform), count in figures.live.items():
+        if app in names:
+            # Less than 0: a commit came very late. The next count repairs it.
+            apps[app] = apps.get(app, 0) + max(0, count)
+            platforms[platform] = platforms.get(platform, 0) + max(0, count)
     return (
         _ranked((app, names[app], count) for app, count in apps.items()),
         _ranked((platform or "unknown", platform or "unknown", count) for platform, count in platforms.items()),
@@ -158,7 +148,16 @@ def _live_by_app_and_platform() -> tuple[list[Part], list[Part]]:
 def _ranked(rows: Iterable[tuple[str, str, int]]) -> list[Part]:
     found = sorted((row for row in rows if row[2]), key=lambda row: (-row[2], row[1]))
     whole = sum(count for _, _, count in found)
-    return [Part(key, label, count, whole) for key, label, count in found]
+    shown = [Part(key, label, count, whole) for key, label, count in found[:MOST_PARTS]]
+    if others := found[MOST_PARTS:]:
+        shown.append(Part("", f"{len(others)} others", sum(count for _, _, count in others), whole))
+    return shown
+
+
+def _being_ended(since: datetime) -> int:
+    """Return how many sessions the unfinished orders of the last day have not ended yet."""
+    left = BulkRun.objects.filter(finished_at=None, as_of__gt=since, expected__gt=F("ended"))
+    return left.aggregate(n=Sum(F("expected") - F("ended"), default=0))["n"] or 0
 
 
 def _refused(since: date) -> dict[date, dict[str, int]]:
