@@ -7,6 +7,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
+from phonenumbers import SUPPORTED_REGIONS
 
 from sessions.geography import GeographyError, open_file
 from sessions.tokens.keys import BadSigningKeys, key_ring
@@ -58,6 +59,19 @@ def check_geography(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
             )
         ]
     return []
+
+
+@register("phones")
+def check_phone_region(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.PHONE_REGION or settings.PHONE_REGION in SUPPORTED_REGIONS:
+        return []
+    return [
+        Error(
+            f"PHONE_REGION is {settings.PHONE_REGION!r}, which is no country with phone numbers.",
+            hint="Set it to the ISO 3166-1 code of a country, such as DE. Or unset it.",
+            id="user_sessions.E004",
+        )
+    ]
 
 
 @register("security")
