@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 from django.http.request import validate_host
+from phonenumbers import SUPPORTED_REGIONS
 
 from sessions.geography import GeographyError, open_file
 from sessions.mail_samples import unusable_templates
@@ -61,6 +62,19 @@ def check_geography(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
             )
         ]
     return []
+
+
+@register("phones")
+def check_phone_region(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.PHONE_REGION or settings.PHONE_REGION in SUPPORTED_REGIONS:
+        return []
+    return [
+        Error(
+            f"PHONE_REGION is {settings.PHONE_REGION!r}, which is no country with phone numbers.",
+            hint="Set it to the ISO 3166-1 code of a country, such as DE. Or unset it.",
+            id="user_sessions.E006",
+        )
+    ]
 
 
 @register("security")

@@ -85,6 +85,9 @@ SIMPLE_JWT = {"ALGORITHM": "ES256", "SIGNING_KEY": "", "USER_ID_CLAIM": "sub"}
 _geoip = env.text("GEOIP_PATH")
 GEOIP_PATH = Path(_geoip).resolve() if _geoip else None
 
+# The country of the phone numbers that staff type without a country code: ISO 3166-1, such as DE. Empty: not known.
+PHONE_REGION = env.text("PHONE_REGION").upper()
+
 # --- attempts -----------------------------------------------------------------------------------
 THROTTLING = env.switch("THROTTLING", default=True)
 # Times and seconds. For logins only failures count, for the others every call. A known place is a device or a network

@@ -17,6 +17,7 @@ from sessions.bulk.runs import SelectionGrown
 from sessions.models import Session
 from sessions.selection.errors import SelectionError
 from sessions.selection.listing import PARAMETERS, selection_of
+from sessions.selection.search import search_of
 from sessions.selection.selection import Selection
 from users.admin import ReadOnly
 from users.clock import database_now
@@ -144,7 +145,8 @@ def _chosen(request: HttpRequest) -> Selection | None:
     if request.POST.get("select_across") != "1":
         return Selection(sessions=tuple(sorted(request.POST.getlist("_selected_action"))))
     narrowed = {name: request.GET[name] for name in PARAMETERS if request.GET.get(name)}
-    return selection_of(narrowed, search=request.GET.get("q", ""), now=database_now())
+    search = search_of(actor_of(request), request.GET.get("q", ""))
+    return selection_of(narrowed, search=search, now=database_now())
 
 
 def _found(chosen: Selection, *, actor: Any, whole_users: bool) -> Preview | None:

@@ -11,12 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from unfold.decorators import display
 
+from sessions.admin.confirm import actor_of
 from sessions.admin.list_filters import LIST_FILTERS
 from sessions.admin.session_acts import EndsSessions, is_uuid, may_end
 from sessions.ids import first_id
 from sessions.models import Session
 from sessions.selection.listing import PARAMETERS
-from sessions.selection.search import matching
+from sessions.selection.search import matching, search_of
 from users.admin_lists import as_it_is
 from users.clock import DatabaseNow
 
@@ -29,7 +30,7 @@ class SessionAdmin(EndsSessions):
     list_select_related = ["user", "app", "device"]
     list_per_page = 100
     search_fields = ["id"]  # the value only shows the search box; `get_search_results` searches
-    search_help_text = "User name, email, id, IP or network, device token"
+    search_help_text = "Name, email, phone number, id, IP or network, device token"
     ordering = ["-id"]  # by time, because ids begin with it
     jumps = {"id": first_id, "ended_at": as_it_is}
     change_form_template = "sessions/session.html"
@@ -86,7 +87,8 @@ class SessionAdmin(EndsSessions):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Session], search_term: str
     ) -> tuple[QuerySet[Session], bool]:
-        return (queryset.filter(matching(search_term)) if search_term.strip() else queryset), False
+        search = search_of(actor_of(request), search_term)
+        return (queryset.filter(matching(search)) if search else queryset), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":

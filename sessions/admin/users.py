@@ -23,6 +23,7 @@ from sessions.reauthentication import is_recent
 from users.admin_forms import SavesChanges, changed_columns
 from users.admin_lists import as_it_is
 from users.admin_record import ordered_by
+from users.finding import called, ids_called
 from users.models import App, SecurityEvent, User, is_object_id
 from users.origin import Origin
 from users.permissions import Act, closed_fields, may, may_as_staff
@@ -38,7 +39,7 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
     list_display = ["username", "email", "name", "role", "state", "registered"]
     list_filter = ["is_staff", "is_active"]
     search_fields = ["username"]
-    search_help_text = "User name, email, phone number or id"
+    search_help_text = "Name, user name, email (any part of them), phone number or id"
     ordering = ["-created_at", "-pk"]
     sortable_by = ["registered"]
     jumps = {"created_at": as_it_is}
@@ -113,14 +114,14 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str
     ) -> tuple[QuerySet[User], bool]:
-        """Search indexed columns: the beginning of a name or an email, or a whole phone number or id."""
+        """Search for a part of a name, user name or email, for a phone number, or for an id. See `users.finding`."""
         term = search_term.strip()
         if not term:
             return queryset, False
         if is_object_id(term):
             return queryset.filter(pk=term), False
-        found = Q(username__istartswith=term) | Q(email__istartswith=term) | Q(phone_number=term)
-        return queryset.filter(found), False
+        few = ids_called(term)
+        return queryset.filter(called(term) if few is None else Q(pk__in=few)), False
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)

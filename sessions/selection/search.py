@@ -4,37 +4,70 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from sessions.models import Session
 from sessions.selection.networks import within
 from users.addresses import plain_network
+from users.finding import called, ids_called
 from users.models import Device, DeviceToken, User, is_object_id
+from users.permissions import Act, may
 
 # A condition that no session satisfies.
 NOTHING = Q(pk__in=())
-# If more users than this match, a subquery finds their sessions.
-MOST_BY_ID = 1000
+# An id that no user has.
+_NOBODY = "0" * 24
 
 
 def matching(text: str) -> Q:
     """Return the condition on sessions for the text in the search box.
 
-    It may be a user's name, email, phone number or id, a session's id, an IP address or a network, a device's id, or a
-    device token. Each of them has an index, so the search is fast with a million sessions.
+    It may be a session's id, an IP address or a network, the id of a user or a device, a device token, or what
+    `users.finding` finds: a part of a user's names, user name or email, or a phone number. Each of them has an index,
+    so the search is fast with a million sessions.
 
     Names and tokens are resolved to ids first: an OR of subqueries would make PostgreSQL scan every session.
     """
-    text, condition = text.strip(), NOTHING
+    text = text.strip()
     if not text or "\0" in text:
+        return NOTHING
+    condition = key_in(text)
+    if condition is not None:
         return condition
+    users = ids_called(text)
+    # If many users match, PostgreSQL soon finds enough sessions for the first page.
+    return Q(user__in=users if users is not None else User.objects.filter(called(text)).values("pk"))
+
+
+def key_in(text: str) -> Q | None:
+    """Return the condition on sessions if ``text`` is an id, an address, a network or a device token. None: a name."""
     token = DeviceToken.objects.filter(digest=DeviceToken.digest_of(text)).values_list("pk", flat=True).first()
     if token is not None:
-        condition |= Q(device_token=token)
+        return Q(device_token=token)
     if (session := _uuid(text)) is not None:
-        return condition | Q(pk=session)
+        return Q(pk=session)
     if (network := _network(text)) is not None:
-        return condition | within(network)
+        return within(network)
     if is_object_id(text):
-        return condition | (Q(device=text) if Device.objects.filter(pk=text).exists() else Q(user=text))
-    return condition | _of_named(text)
+        return Q(device=text) if Device.objects.filter(pk=text).exists() else Q(user=text)
+    return None
+
+
+def session_in(text: str) -> UUID | None:
+    """Return the id of the session that ``text`` names, live or ended. None if there is no such session."""
+    session = _uuid(text)
+    return session if session is not None and Session.objects.filter(pk=session).exists() else None
+
+
+def search_of(actor: User, text: str) -> str:
+    """Return the search that ``actor`` may do when they type ``text``.
+
+    Staff who may not see users would learn emails and phone numbers letter by letter. They find users by the whole
+    user name only, which the list shows. It is replaced by the user's id, so that "all that match" means the same.
+    """
+    text = text.strip()
+    if not text or "\0" in text or may(actor, Act.SEE_USER) or key_in(text) is not None:
+        return text
+    named = User.objects.filter(username__iexact=User.normalize_username(text), deleted_at=None)
+    return named.values_list("pk", flat=True).first() or _NOBODY
 
 
 def _uuid(text: str) -> UUID | None:
@@ -49,13 +82,3 @@ def _network(text: str) -> str | None:
         return plain_network(text, strict=False)
     except ValueError:
         return None
-
-
-def _of_named(text: str) -> Q:
-    """Return the sessions of users whose name or email begins with ``text``, or who have that phone number."""
-    named = Q(username__istartswith=text) | Q(email__istartswith=text) | Q(phone_number=text)
-    users = User.objects.filter(named).values_list("pk", flat=True)
-    found = list(users[: MOST_BY_ID + 1])
-    if len(found) > MOST_BY_ID:  # many sessions match, so PostgreSQL soon finds enough for the first page
-        return Q(user__in=users)
-    return Q(user__in=found)

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Upper
 
 from users.models.fields import ObjectIdField, SessionEpochField
+from users.models.search_text import search_indexes
 from users.permissions import is_acting_staff
 from users.rehash import RehashingUser
 
@@ -126,6 +127,7 @@ class User(RehashingUser, PermissionsMixin):
             # Both dialects and the admin list users in this order. The list of the admin shows deleted ones, too.
             models.Index(F("created_at").desc(), F("id").desc(), name="user_newest"),
             models.Index(Upper("new_email"), condition=Q(new_email__isnull=False), name="user_new_email"),
+            *search_indexes(),
         ]
         permissions = [("export_lists", "Can export the lists of the admin")]
 

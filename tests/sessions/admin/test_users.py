@@ -176,42 +176,9 @@ def test_there_is_no_page_for_a_user_that_does_not_exist(operator, url):
 def test_users_are_found_by_name_email_phone_number_and_id(supporter):
     ann = User.objects.create_user("ann", email="Ann@example.org", phone_number="+4912345")
     User.objects.create_user("bob")
-    for term in ("AN", "ann@ex", "+4912345", ann.pk):
+    for term in ("AN", "ann@ex", "n@example", "+4912345", "0049 12345", ann.pk):
         found = supporter.get("/admin/users/user/", {"q": term}).context["cl"].result_list
         assert list(found) == [ann], term
-
-
-@pytest.mark.parametrize("said", ["ann", " ANN ", "Ann@Example.org", "+4912345", "{id}"])
-def test_whoever_is_named_to_the_letter_on_the_first_page_is_one_step_away(supporter, said):
-    ann = User.objects.create_user("ann", email="Ann@example.org", phone_number="+4912345")
-    User.objects.create_user("anna", email="anna@example.org")
-    found = supporter.get("/admin/find/", {"q": said.format(id=ann.pk)})
-    assert found.headers["location"] == user_url(ann.pk)
-
-
-def test_an_email_that_nobody_verified_does_not_hide_a_user_of_that_name_on_the_first_page(supporter):
-    ann = User.objects.create_user("ann@example.org")
-    User.objects.create_user("thief", email="ann@example.org")
-    found = supporter.get("/admin/find/", {"q": "ann@example.org"})
-    assert found.headers["location"] == user_url(ann.pk)
-
-
-@pytest.mark.parametrize("said", ["127.0.0.1", "an", "push-address", "nobody & none", ""])
-def test_whatever_else_is_looked_for_on_the_first_page_is_looked_for_among_the_sessions(supporter, said):
-    BuddyPhone(InProcess(), device_token="push-address").sign_up("ann")
-    page = supporter.get("/admin/find/", {"q": said}, follow=True)
-    assert (page.status_code, page.request["PATH_INFO"]) == (200, LIST)
-    shown = {session.user.username for session in page.context["cl"].result_list if session.user}
-    # The staff who look are logged in, too.
-    assert shown - {"sven"} == ({"ann"} if said != "nobody & none" else set())
-
-
-def test_who_may_see_no_session_finds_nobody(db):
-    User.objects.create_user("ann")
-    assert (
-        browser_of(User.objects.create_user("new", PASSWORD, is_staff=True)).get("/admin/find/?q=ann").status_code
-        == 403
-    )
 
 
 def test_a_sessions_page_says_who_where_when_and_once_it_has_ended_why_and_by_whom(supporter):

@@ -29,7 +29,9 @@ def anns_phone(db):
     [
         "ANN",
         "ann@example",
+        "nn@ex",
         "+4912345678",
+        "0049 123 45678",
         "{session.user_id}",
         "{session.pk}",
         "192.0.2.7",
@@ -46,7 +48,7 @@ def test_a_search_selects_what_somebody_can_name(anns_phone, text):
 
 
 def test_a_name_that_very_many_have_finds_them_all(db, monkeypatch):
-    monkeypatch.setattr("sessions.selection.search.MOST_BY_ID", 3)
+    monkeypatch.setattr("users.finding.MOST_BY_ID", 3)
     wanted = {str(new_session(user=User.objects.create_user(f"ann{number}")).pk) for number in range(5)}
     new_session(user=User.objects.create_user("ben"))
     assert selected(search="ann") == wanted
