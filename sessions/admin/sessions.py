@@ -13,6 +13,7 @@ from unfold.decorators import display
 
 from sessions.admin.list_filters import LIST_FILTERS
 from sessions.admin.session_acts import EndsSessions, is_uuid, may_end
+from sessions.client_names import client_name
 from sessions.models import Session
 from sessions.selection.listing import PARAMETERS
 from sessions.selection.search import matching
@@ -40,9 +41,9 @@ class SessionAdmin(EndsSessions):
     def state(self, session: Session) -> str:
         return state_of(session)
 
-    @admin.display(description="device")
+    @admin.display(description="client")
     def on(self, session: Session) -> str:
-        return str(session.device or session.platform or "unknown")
+        return client_name(session)
 
     @admin.display(description="IP")
     def address(self, session: Session) -> str | None:

@@ -26,7 +26,7 @@ from users.record.lines import Line
 from users.record.writing import record
 
 PER_PAGE = 50
-ON_USERS_PAGE = 15
+ON_USERS_PAGE = 5
 _ABOUT_USERS = (Kind.LOGINS, Kind.ACCOUNT, Kind.FACTOR, Kind.ORDERS)
 
 
