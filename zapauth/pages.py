@@ -17,12 +17,12 @@ from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
 
 from sessions.browser import recognise
 from sessions.factor_gate import stop_without_factor
 from users.database_use import Use, used_for
+from zapauth.error_pages import error_page
 from zapauth.unavailable import find_unavailable
 
 
@@ -66,15 +66,17 @@ class DatabaseMiddleware:
             return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return _unavailable(exception) if is_page(request) else None
+        return _unavailable(request, exception) if is_page(request) else None
 
 
-def _unavailable(exception: Exception) -> HttpResponse | None:
+def _unavailable(request: HttpRequest, exception: Exception) -> HttpResponse | None:
     """Return the page of a 503 if ``exception`` means that the database can't answer now."""
     unavailable = find_unavailable(exception)
     if unavailable is None:
         return None
-    return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": str(unavailable.retry_after)})
+    page = error_page(request, 503)
+    page["Retry-After"] = str(unavailable.retry_after)
+    return page
 
 
 class ContentSecurityPolicyMiddleware(_OnPages, csp.CSPMiddleware):
@@ -100,7 +102,7 @@ class AuthenticationMiddleware(_OnPages, auth.AuthenticationMiddleware):
         try:
             return stop_without_factor(request)
         except Exception as error:  # Django calls `process_exception` for views only
-            answer = _unavailable(error)
+            answer = _unavailable(request, error)
             if answer is None:
                 raise
             return answer

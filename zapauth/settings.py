@@ -43,6 +43,7 @@ TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", 0)
 _local_hosts = ["*"] if HOST in ("0.0.0.0", "::") else ["localhost", "127.0.0.1", "[::1]", HOST]  # noqa: S104
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=_local_hosts if IS_LOCAL else [])
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
+CSRF_FAILURE_VIEW = "zapauth.error_pages.csrf_failure"
 
 # --- secrets ------------------------------------------------------------------------------------
 if IS_LOCAL:

@@ -5,9 +5,9 @@ from types import ModuleType
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
-from django.views import defaults
 
 from zapauth.buddy import errors as buddy
+from zapauth.error_pages import error_page
 from zapauth.home import home
 from zapauth.pages import is_page
 from zapauth.request_facts import is_zap
@@ -23,23 +23,23 @@ def _dialect(request: HttpRequest) -> ModuleType | None:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     dialect = _dialect(request)
-    return dialect.failure(request, Http404()) if dialect else defaults.page_not_found(request, exception)
+    return dialect.failure(request, Http404()) if dialect else error_page(request, 404)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request that fails before a view is found, for example with a host that is not in ALLOWED_HOSTS."""
     dialect = _dialect(request)
-    return dialect.failure(request, exception) if dialect else defaults.bad_request(request, exception)
+    return dialect.failure(request, exception) if dialect else error_page(request, 400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     dialect = _dialect(request)
-    return dialect.failure(request, exception) if dialect else defaults.permission_denied(request, exception)
+    return dialect.failure(request, exception) if dialect else error_page(request, 403)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     dialect = _dialect(request)
-    return dialect.server_error(request) if dialect else defaults.server_error(request)
+    return dialect.server_error(request) if dialect else error_page(request, 500)
 
 
 handler400 = bad_request
