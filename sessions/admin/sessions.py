@@ -37,7 +37,7 @@ class SessionAdmin(EndsSessions):
     def who(self, session: Session) -> str:
         return session.user.username if session.user else "app-level"
 
-    @display(description="state", label={"live": "success", "ended": "", "refused": "warning"})
+    @display(description="state", label={"live": "success", "ended": "", "blocked": "warning"})
     def state(self, session: Session) -> str:
         return state_of(session)
 
@@ -53,7 +53,7 @@ class SessionAdmin(EndsSessions):
     def location(self, session: Session) -> str | None:
         return render_to_string("sessions/_location.html", {"session": session}) if session.location else None
 
-    @admin.display(description="created (UTC)")
+    @admin.display(description="opened (UTC)")
     def created(self, session: Session) -> datetime:
         return session.created_at
 
@@ -101,7 +101,7 @@ class SessionAdmin(EndsSessions):
 
 
 def state_of(session: Session) -> str:
-    """Return `live`, `ended`, or `refused`: not ended, but its tokens are refused, for example after a time-out."""
+    """Return `live`, `ended`, or `blocked`: not ended, but no longer accepted, for example after a time-out."""
     if session.ended_at:
         return "ended"
-    return "refused" if session.refusal(session.checked_at) else "live"
+    return "blocked" if session.refusal(session.checked_at) else "live"

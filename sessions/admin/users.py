@@ -48,7 +48,7 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
         "email_verified",
         "new_email",
         "ip_addresses",
-        "last_login",
+        "last_log_in",
         "created_at",
         "updated_at",
         "deleted_at",
@@ -84,7 +84,7 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
             "Dates and addresses",
             {
                 "classes": ["collapse"],
-                "fields": ["ip_addresses", "last_login", "created_at", "updated_at", "deleted_at"],
+                "fields": ["ip_addresses", "last_log_in", "created_at", "updated_at", "deleted_at"],
             },
         ),
     ]
@@ -103,6 +103,10 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
         if user.deleted_at:
             return "deleted"
         return "enabled" if user.is_active else "disabled"
+
+    @admin.display(description="last log-in (UTC)")
+    def last_log_in(self, user: User) -> datetime | None:
+        return user.last_login
 
     @admin.display(description="registered (UTC)")
     def registered(self, user: User) -> datetime:
@@ -162,7 +166,7 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
             in_admin = sessions.filter(app__kind=App.Kind.ADMIN)
             end_sessions(in_admin, actor=actor, reason=EndReason.STAFF, origin=origin)
 
-    def response_post_save_change(self, request: HttpRequest, obj: User) -> HttpResponse:
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
         """Go back to the user's page: staff usually go on there."""
         return HttpResponseRedirect(reverse("admin:users_user_change", args=[obj.pk]))
 

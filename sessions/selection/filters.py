@@ -174,7 +174,7 @@ class Filters:
         Since(
             label="Opened",
             condition=lambda at: Q(created_at__gte=at),
-            in_list=Period(name="created", title="creation", stem="created"),
+            in_list=Period(name="created", title="opened", stem="created"),
         )
     )
     created_before: datetime | None = _declare(
