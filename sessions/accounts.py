@@ -94,6 +94,23 @@ def change_in_admin(user: User, *, by: By, **fields: Any) -> None:
     mail_account_changed(before, *_told(columns), by_staff=True)
 
 
+@in_transaction
+def enable_user(user_id: str, *, actor: User, origin: Origin, note: str = "") -> bool:
+    """Enable an account that is disabled, and record it. Returns: whether this call did it.
+
+    Sessions that somebody left open when they disabled the account end now. Otherwise a thief's would work again.
+
+    Raises: NotYours, UserNotFound.
+    """
+    user = get_user_to_change(user_id, actor=actor, act=Act.DISABLE_USER)
+    disabled = User.objects.filter(pk=user.pk, is_active=False, deleted_at=None)
+    if not disabled.update(is_active=True, updated_at=database_now()):
+        return False
+    end_sessions(Session.objects.filter(user=user), actor=actor, reason=EndReason.USER_DISABLED, origin=origin)
+    record(Event.USER_ENABLED, user=user, actor=actor, origin=origin, note=note)
+    return True
+
+
 def delete_user(user_id: str, *, actor: User, current: Session, password: str | None = None, origin: Origin) -> None:
     """Mark the user as deleted. Their name, email and phone number become free, and all their sessions end.
 

@@ -20,18 +20,18 @@ class EndReason(models.TextChoices):
     """Why a session ended. Stored and logged: add values, never rename one."""
 
     LOGOUT = "logout", "logged out by the user"
-    STAFF = "staff", "ended by staff"
-    OPERATOR = "operator", "ended by an operator's command"
-    SUPERSEDED = "superseded", "replaced by another log-in on the device"
-    PASSWORD_CHANGED = "password_changed", "the password was changed"
-    USER_DISABLED = "user_disabled", "the account was disabled"
-    USER_DELETED = "user_deleted", "the account was deleted"
-    EXPIRED = "expired", "the longest lifetime was over"
-    IDLE = "idle", "not used for too long"
-    OVER_LIMIT = "over_limit", "the user had more sessions than the app allows"
+    STAFF = "staff", "logged out by staff"
+    OPERATOR = "operator", "logged out by an operator's command"
+    SUPERSEDED = "superseded", "replaced by a newer log-in on the device"
+    PASSWORD_CHANGED = "password_changed", "password changed"
+    USER_DISABLED = "user_disabled", "account disabled"
+    USER_DELETED = "user_deleted", "account deleted"
+    EXPIRED = "expired", "reached its longest lifetime"
+    IDLE = "idle", "timed out without use"
+    OVER_LIMIT = "over_limit", "more sessions than the app allows"
     NOT_ME = "not_me", "the user said that it was somebody else"
     REFRESH_REUSED = "refresh_reused", "a refresh token was used twice"
-    RESTORED = "restored", "a backup was restored"
+    RESTORED = "restored", "backup restored"
 
 
 class Judgement(models.TextChoices):

@@ -3,13 +3,16 @@
 from datetime import datetime
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 
 from users.models import SecurityEvent
@@ -76,7 +79,36 @@ class Recorded(ModelAdmin):
         obj = kwargs.get("obj")
         has_history = obj is not None and self.history_of(obj) is not None
         context["show_history"] = has_history and may_as_staff(request.user, Act.SEE_RECORD)
+        # A saved form leads back to the list or the page anyway, and nobody adds users or groups in a row.
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list under its plain name, such as "Users", and not as "Select user to change"."""
+        return super().changelist_view(
+            request, {"title": _plain(self.opts.verbose_name_plural)} | (extra_context or {})
+        )
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        titled = {"title": _plain(self.opts.verbose_name)} | (extra_context or {})
+        return super().change_view(request, object_id, form_url, titled)
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        return self._saved(request, obj, "added") or super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        return self._saved(request, obj, "saved") or super().response_change(request, obj)
+
+    def _saved(self, request: HttpRequest, obj: Any, done: str) -> HttpResponse | None:
+        """Say in plain words that the form was saved, and lead on. None: the form is in a pop-up window."""
+        if IS_POPUP_VAR in request.POST:
+            return None
+        messages.success(request, f"The {self.opts.verbose_name} {obj} was {done}.")
+        if done == "added":
+            return self.response_post_save_add(request, obj)
+        return self.response_post_save_change(request, obj)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Do nothing: `users.record` tells it."""
@@ -86,6 +118,10 @@ class Recorded(ModelAdmin):
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """Do nothing: `users.record` tells it."""
+
+
+def _plain(name: Any) -> str:
+    return capfirst(str(name))
 
 
 def _position(text: str) -> Position:

@@ -17,13 +17,13 @@ from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.template.loader import render_to_string
 from django.utils.deprecation import MiddlewareMixin
 
 from sessions.browser import recognise
 from sessions.cookies import is_account_path, keep_account_cookie, open_account_cookie
 from sessions.factor_gate import stop_without_factor
 from users.database_use import Use, used_for
+from zapauth.error_pages import error_page
 from zapauth.unavailable import find_unavailable
 
 
@@ -75,18 +75,14 @@ class DatabaseMiddleware:
         return _unavailable(request, exception) if is_page(request) else None
 
 
-def template_of(request: HttpRequest, name: str) -> str:
-    """Return the template ``name`` of an error, in the look of the page that the request is for."""
-    return f"account/{name}" if is_account_path(request.path) else name
-
-
 def _unavailable(request: HttpRequest, exception: Exception) -> HttpResponse | None:
     """Return the page of a 503 if ``exception`` means that the database can't answer now."""
     unavailable = find_unavailable(exception)
     if unavailable is None:
         return None
-    text = render_to_string(template_of(request, "503.html"))
-    return HttpResponse(text, status=503, headers={"Retry-After": str(unavailable.retry_after)})
+    page = error_page(request, 503)
+    page["Retry-After"] = str(unavailable.retry_after)
+    return page
 
 
 class ContentSecurityPolicyMiddleware(_OnPages, csp.CSPMiddleware):

@@ -45,6 +45,7 @@ ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=_local_hosts if IS_LOCAL else
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
 # Where people reach this service. Links in mails begin with it; empty: mails have no links.
 PUBLIC_URL = env.text("PUBLIC_URL", f"http://localhost:{PORT}" if IS_LOCAL else "").rstrip("/")
+CSRF_FAILURE_VIEW = "zapauth.error_pages.csrf_failure"
 
 # --- secrets ------------------------------------------------------------------------------------
 if IS_LOCAL:
@@ -276,7 +277,6 @@ SESSION_COOKIE_AGE = int((STAFF_SESSION_LIFETIME + timedelta(days=1)).total_seco
 SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-CSRF_FAILURE_VIEW = "zapauth.urls.csrf_failure"
 if HTTPS:
     SECURE_SSL_REDIRECT = True
     # Only the pages redirect. The dialects answer in their own shape. A client that calls over

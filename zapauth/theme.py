@@ -38,7 +38,7 @@ UNFOLD = {
                     _item("Explain a token", "troubleshoot", "explain", Act.EXPLAIN),
                     _item("Record", "history", "users_securityevent_changelist", Act.SEE_RECORD),
                     _item("Bulk runs", "logout", "user_sessions_bulkrun_changelist", Act.SEE_RUNS),
-                    _item("Refused logins", "front_hand", "users_refusedlogin_changelist", Act.SEE_REFUSED_LOGINS),
+                    _item("Refused log-ins", "front_hand", "users_refusedlogin_changelist", Act.SEE_REFUSED_LOGINS),
                 ],
             },
             {

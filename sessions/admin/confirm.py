@@ -41,7 +41,7 @@ class WhyForm(ProvingForm):
         required=False,
         max_length=2000,
         widget=UnfoldAdminTextareaWidget(
-            attrs={"rows": 2, "placeholder": "Such as: phone stolen, ticket 4711", "autofocus": True}
+            attrs={"rows": 2, "placeholder": "For example: phone stolen, ticket 4711", "autofocus": True}
         ),
     )
     typed = forms.CharField(
@@ -90,7 +90,7 @@ class WhyForm(ProvingForm):
     def clean_typed(self) -> str:
         typed: str = self.cleaned_data["typed"]
         if typed.replace(",", "").strip() != str(self._count):
-            raise forms.ValidationError(f"That is not {self._count}.")
+            raise forms.ValidationError(f"Type {self._count:,}, the number of sessions.")
         return typed
 
 

@@ -70,7 +70,7 @@ class EndsSessions(ReadOnly):
             self.message_user(request, "There is no live session that you may end among these.", messages.WARNING)
             return None
         if not may_end_sessions(actor, of_many=found.is_of_many):
-            told = f"That is {found.users:,} users. You may log out one user at a time; ask an operator."
+            told = f"These are sessions of {found.users:,} users. You may log out one user at a time. Ask an operator."
             self.message_user(request, told, messages.ERROR)
             return None
         token = seal(chosen, everywhere=whole_users, count=found.count, actor=actor)

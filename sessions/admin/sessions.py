@@ -14,6 +14,7 @@ from unfold.decorators import display
 from sessions.admin.confirm import actor_of
 from sessions.admin.list_filters import LIST_FILTERS
 from sessions.admin.session_acts import EndsSessions, is_uuid, may_end
+from sessions.client_names import client_name
 from sessions.ids import first_id
 from sessions.models import Session
 from sessions.selection.listing import PARAMETERS
@@ -39,13 +40,13 @@ class SessionAdmin(EndsSessions):
     def who(self, session: Session) -> str:
         return session.user.username if session.user else "app-level"
 
-    @display(description="state", label={"live": "success", "ended": "", "refused": "warning"})
+    @display(description="state", label={"live": "success", "ended": "", "blocked": "warning"})
     def state(self, session: Session) -> str:
         return state_of(session)
 
-    @admin.display(description="device")
+    @admin.display(description="client")
     def on(self, session: Session) -> str:
-        return str(session.device or session.platform or "unknown")
+        return client_name(session)
 
     @admin.display(description="IP")
     def address(self, session: Session) -> str | None:
@@ -109,7 +110,7 @@ class SessionAdmin(EndsSessions):
 
 
 def state_of(session: Session) -> str:
-    """Return `live`, `ended`, or `refused`: not ended, but its tokens are refused, for example after a time-out."""
+    """Return `live`, `ended`, or `blocked`: not ended, but no longer accepted, for example after a time-out."""
     if session.ended_at:
         return "ended"
-    return "refused" if session.refusal(session.checked_at) else "live"
+    return "blocked" if session.refusal(session.checked_at) else "live"

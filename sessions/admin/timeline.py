@@ -27,7 +27,7 @@ from users.record.writing import record
 from users.table_files import FORMATS, download_headers, file_of
 
 PER_PAGE = 50
-ON_USERS_PAGE = 15
+ON_USERS_PAGE = 5
 _FORMATS = {**FORMATS, "json": "application/json"}
 _ABOUT_USERS = (Kind.LOGINS, Kind.ACCOUNT, Kind.FACTOR, Kind.ORDERS)
 

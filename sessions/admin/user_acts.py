@@ -1,10 +1,11 @@
-"""Acts of staff on a user's page: log the user out, disable the account, send a reset code, switch the factor off."""
+"""Acts of staff on a user's page: log out, disable or enable, send a reset code, switch the second factor off."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
+from sessions.accounts import enable_user
 from sessions.admin.confirm import Question, WhyForm, actor_of, ask, count_of_sessions
 from sessions.bulk.orders import disable_user, end_as_staff
 from sessions.bulk.preview import Preview
@@ -27,6 +28,7 @@ class ActsOnUsers(NoDelete):
         return [
             path("<str:user_id>/log-out/", wrap(self.log_out_view), name="users_user_log_out"),
             path("<str:user_id>/disable/", wrap(self.disable_view), name="users_user_disable"),
+            path("<str:user_id>/enable/", wrap(self.enable_view), name="users_user_enable"),
             path("<str:user_id>/send-reset/", wrap(self.send_reset_view), name="users_user_send_reset"),
             path("<str:user_id>/factor-off/", wrap(self.factor_off_view), name="users_user_factor_off"),
             *super().get_urls(),
@@ -58,7 +60,22 @@ class ActsOnUsers(NoDelete):
             return ask(request, self.admin_site, _disable_question(user, found, request.path), form)
         note, origin = form.cleaned_data["note"], Origin.of(request)
         run = disable_user(user.pk, actor=actor_of(request), origin=origin, note=note)
-        messages.success(request, f"{user.username} is disabled. {count_of_sessions(run.ended)} ended.")
+        messages.success(request, f"The account {user.username} is disabled. {count_of_sessions(run.ended)} ended.")
+        return _back_to(user)
+
+    def enable_view(self, request: HttpRequest, user_id: str) -> HttpResponse:
+        """Enable an account that is disabled."""
+        user = _user(user_id)
+        if user.is_active:
+            messages.warning(request, "The account is enabled already.")
+            return _back_to(user)
+        _require(request, Act.DISABLE_USER, user)
+        form = WhyForm(request.POST or None, request=request, is_grave=True)
+        if not form.is_confirmed:
+            return ask(request, self.admin_site, _enable_question(user, request.path), form)
+        note, origin = form.cleaned_data["note"], Origin.of(request)
+        if enable_user(user.pk, actor=actor_of(request), origin=origin, note=note):
+            messages.success(request, f"The account {user.username} is enabled.")
         return _back_to(user)
 
     def send_reset_view(self, request: HttpRequest, user_id: str) -> HttpResponse:
@@ -140,11 +157,21 @@ def _log_out_question(user: User, found: Preview, url: str) -> Question:
 def _disable_question(user: User, found: Preview, url: str) -> Question:
     happens = [
         f"{user.username} can't log in any more, until somebody enables the account.",
-        f"{count_of_sessions(found.count)} end; their tokens are refused at once.",
+        f"{count_of_sessions(found.count)} end. Their tokens are refused at once.",
         "None of their devices receives pushes for them any more.",
     ]
-    title = f"Disable {user.username}?"
-    return Question(title, "Disable and end all", url, _page_of(user), happens, icon="block")
+    title = f"Disable the account {user.username}?"
+    return Question(title, "Disable account", url, _page_of(user), happens, icon="block")
+
+
+def _enable_question(user: User, url: str) -> Question:
+    happens = [
+        f"{user.username} can log in again, with the password and the second factor that they had.",
+        "Sessions that have ended stay ended.",
+        "If somebody else may know the password, send a reset code as well.",
+    ]
+    title = f"Enable the account {user.username}?"
+    return Question(title, "Enable account", url, _page_of(user), happens, icon="lock_open", is_harmless=True)
 
 
 def _reset_question(user: User, url: str) -> Question:
@@ -154,7 +181,7 @@ def _reset_question(user: User, url: str) -> Question:
         "You do not see the code.",
     ]
     title = f"Send {user.username} a reset code?"
-    return Question(title, "Send a reset code", url, _page_of(user), happens, icon="lock_reset", is_harmless=True)
+    return Question(title, "Send reset code", url, _page_of(user), happens, icon="lock_reset", is_harmless=True)
 
 
 def _factor_off_question(user: User, url: str) -> Question:
@@ -166,4 +193,4 @@ def _factor_off_question(user: User, url: str) -> Question:
         f"Their sessions go on. {told} {then}".strip(),
     ]
     title = f"Switch the second factor of {user.username} off?"
-    return Question(title, "Switch it off", url, _page_of(user), happens, icon="lock_open")
+    return Question(title, "Switch off second factor", url, _page_of(user), happens, icon="lock_open")

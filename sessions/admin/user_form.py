@@ -16,7 +16,12 @@ from users.models import User
 from users.origin import Origin
 
 _UNIQUE = {"username": "username__iexact", "email": "email__iexact", "phone_number": "phone_number"}
-
+# Labels and help of fields that have other words in Django.
+_WORDS = {
+    "is_active": ("Enabled", "Off: the user can't log in, and all their sessions end."),
+    "is_staff": ("Staff", "On: the user can log in to the admin."),
+    "is_superuser": ("Superuser", "On: the user has every permission."),
+}
 
 # A change of one of these needs the actor's password, unless the actor has logged in recently.
 _GUARDED = {"username", "email", "phone_number", "is_active", "is_staff", "is_superuser", "groups", "user_permissions"}
@@ -50,6 +55,9 @@ class UserForm(UserChangeForm):  # type: ignore[type-arg]  # generic for mypy on
         super().__init__(*args, **kwargs)
         if self.instance._state.adding:
             del self.fields["your_password"]
+        for name, (label, help_text) in _WORDS.items():
+            if name in self.fields:
+                self.fields[name].label, self.fields[name].help_text = label, help_text
 
     def clean_email(self) -> str | None:
         return self.cleaned_data.get("email") or None

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from unfold.decorators import display
 
@@ -51,7 +51,7 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
         "email_verified",
         "new_email",
         "ip_addresses",
-        "last_login",
+        "last_log_in",
         "created_at",
         "updated_at",
         "deleted_at",
@@ -84,28 +84,32 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
             },
         ),
         (
-            "Record",
+            "Dates and addresses",
             {
                 "classes": ["collapse"],
-                "fields": ["ip_addresses", "last_login", "created_at", "updated_at", "deleted_at"],
+                "fields": ["ip_addresses", "last_log_in", "created_at", "updated_at", "deleted_at"],
             },
         ),
     ]
 
-    @admin.display(description="role")
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
         if request.method == "POST" and object_id is not None:
             prove_before_saving(request)
         return super().changeform_view(request, object_id, *args, **kwargs)
 
+    @admin.display(description="role")
     def role(self, user: User) -> str | None:
         return "superuser" if user.is_superuser else "staff" if user.is_staff else None
 
-    @display(description="state", label={"active": "success", "disabled": "danger", "deleted": "danger"})
+    @display(description="state", label={"enabled": "success", "disabled": "danger", "deleted": "danger"})
     def state(self, user: User) -> str:
         if user.deleted_at:
             return "deleted"
-        return "active" if user.is_active else "disabled"
+        return "enabled" if user.is_active else "disabled"
+
+    @admin.display(description="last log-in (UTC)")
+    def last_log_in(self, user: User) -> datetime | None:
+        return user.last_login
 
     @admin.display(description="registered (UTC)", ordering="created_at")
     def registered(self, user: User) -> datetime:
@@ -159,11 +163,17 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
             # Read the user again: a mail goes to the old email.
             change_in_admin(User.objects.get(pk=obj.pk), by=ordered_by(request), **fields)
         sessions, origin = Session.objects.filter(user=obj), Origin.of(request)
-        if fields.get("is_active") is False:
+        if "is_active" in fields:  # once enabled again, no session that somebody left open may work
             end_sessions(sessions, actor=actor, reason=EndReason.USER_DISABLED, origin=origin)
         elif fields.get("is_staff") is False:  # otherwise they would be valid again if the user became staff again
             in_admin = sessions.filter(app__kind=App.Kind.ADMIN)
             end_sessions(in_admin, actor=actor, reason=EndReason.STAFF, origin=origin)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponseRedirect:
+        """Go back to the user's page: staff usually go on there."""
+        return HttpResponseRedirect(reverse("admin:users_user_change", args=[obj.pk]))
+
+    response_post_save_add = response_post_save_change
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Save and record groups and permissions."""

@@ -45,7 +45,7 @@ def everywhere(selection: Selection) -> Selection | None:
     live = Preview(selection)
     if live.users > MOST_USERS:
         raise SelectionError(
-            f"That is {live.users:,} users; up to {MOST_USERS:,} can be logged out everywhere at once. "
+            f"These are {live.users:,} users. Up to {MOST_USERS:,} can be logged out everywhere at once. "
             "Narrow the list, or end the selected sessions."
         )
     users = tuple(sorted(live.user_ids()))

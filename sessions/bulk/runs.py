@@ -128,7 +128,7 @@ def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]
 
     Several processes may sweep one run at the same time, because a batch locks the run.
 
-    Args: reason: by default "ended by staff" or "ended by an operator's command".
+    Args: reason: by default `STAFF` or `OPERATOR`.
     """
     reason = reason or (EndReason.STAFF if run.source == BulkRun.Source.ADMIN else EndReason.OPERATOR)
     # Don't wait inside a caller's transaction: the other transactions may be waiting for its locks.

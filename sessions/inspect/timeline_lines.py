@@ -2,6 +2,7 @@
 
 from django.urls import reverse
 
+from sessions.client_names import UNKNOWN, client_name
 from sessions.inspect.timeline import Moment, Source
 from sessions.models import EndReason, Session
 from users.models import SecurityEvent
@@ -60,8 +61,8 @@ def _ended(session: Session) -> Line:
 
 
 def _facts(session: Session) -> list[Fact]:
-    device = device_of(session)
-    return [Fact("app", session.app.name), *([Fact("device", device)] if device else [])]
+    client = client_name(session)
+    return [Fact("app", session.app.name), *([Fact("client", client)] if client != UNKNOWN else [])]
 
 
 def _unusual(session: Session) -> list[Fact]:

@@ -4,21 +4,24 @@ from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
 
-from sessions.inspect.credentials import Credential, credentials_of
+from sessions.client_names import Client, client_of
+from sessions.inspect.credentials import Summary, summary_of
 from sessions.models import Refusal, Session
 from users.clock import database_now
-from users.models import DeviceToken, User
+from users.models import User
 from users.permissions import Act, may_as_staff
 from users.second_factor.enabling import has_factor
 
-MOST_SHOWN = 50
-ENDED_PER_PAGE = 20
+MOST_SHOWN = 20
+# Few, because the page must stay short on a phone. The list of sessions has all of them.
+ENDED_PER_PAGE = 5
 
 
 @dataclass(frozen=True)
 class OpenSession:
     session: Session
     refusal: Refusal | None
+    client: Client
 
     @property
     def is_live(self) -> bool:
@@ -32,17 +35,12 @@ class UserPage:
     open_count: int
     open_sessions: list[OpenSession]
     ended: "Page[Session]"
-    credentials: list[Credential]
-    device_tokens: list[DeviceToken]
+    summary: Summary
     may_end: bool
     may_disable: bool
+    may_enable: bool
     may_send_reset: bool
     may_disable_factor: bool
-
-    @property
-    def nobody_can_act(self) -> bool:
-        """Whether no accepted credential acts as the user. App tokens of their devices don't act as the user."""
-        return not any(credential.is_theirs for credential in self.credentials)
 
 
 def user_page(user: User, *, actor: User, ended_page: str | None = None) -> UserPage:
@@ -52,14 +50,16 @@ def user_page(user: User, *, actor: User, ended_page: str | None = None) -> User
     open_ones = sessions.filter(ended_at=None)
     newest = open_ones.select_related("app", "user", "device").order_by("-created_at", "-pk")[:MOST_SHOWN]
     ended = sessions.filter(ended_at__isnull=False).select_related("app", "device", "ended_by", "bulk_run")
+    shown = Paginator(ended.order_by("-ended_at", "-pk"), ENDED_PER_PAGE).get_page(ended_page)
+    may_switch = user.deleted_at is None and may_as_staff(actor, Act.DISABLE_USER, user)
     return UserPage(
         open_count=open_ones.count(),
-        open_sessions=[OpenSession(session, session.refusal(now)) for session in newest],
-        ended=Paginator(ended.order_by("-ended_at", "-pk"), ENDED_PER_PAGE).get_page(ended_page),
-        credentials=credentials_of(user),
-        device_tokens=list(DeviceToken.objects.filter(user=user).select_related("device").order_by("-updated_at")),
+        open_sessions=[OpenSession(session, session.refusal(now), client_of(session)) for session in newest],
+        ended=shown,
+        summary=summary_of(user, most=MOST_SHOWN),
         may_end=may_as_staff(actor, Act.END_SESSIONS, user),
-        may_disable=user.is_active and may_as_staff(actor, Act.DISABLE_USER, user),
+        may_disable=user.is_active and may_switch,
+        may_enable=not user.is_active and may_switch,
         may_send_reset=user.is_active and may_as_staff(actor, Act.SEND_RESET, user),
         may_disable_factor=has_factor(user) and may_as_staff(actor, Act.DISABLE_FACTOR, user),
     )

@@ -235,6 +235,12 @@ def disable(its):
     User.objects.filter(pk=its.anna.user_id).update(is_active=True)
 
 
+def enable(its):
+    its.anna.log_in(its.anna.username)
+    User.objects.filter(pk=its.anna.user_id).update(is_active=False)
+    accounts.enable_user(its.anna.user_id, actor=its.boss, origin=HERE)
+
+
 def change_password(its):
     its.anna.log_in(its.anna.username)
     user = User.objects.get(pk=its.anna.user_id)
@@ -363,6 +369,7 @@ ACTS = {
     "sessions.bulk.runs.start_run for users": lambda its: order(users=(its.anna.user_id,)),
     "sessions.bulk.runs.sweep_run": sweep,
     "sessions.bulk.orders.disable_user": disable,
+    "sessions.accounts.enable_user": enable,
     "sessions.passwords.set_own_password": change_password,
     "sessions.passwords.reset_password": reset_password,
     "sessions.verification.verify_email": verify,

@@ -207,7 +207,7 @@ def test_a_page_says_that_the_database_cannot_answer(client, monkeypatch, db):
     page = client.get("/admin/")
     assert page.status_code == 503
     assert int(page["Retry-After"]) >= 1
-    assert "The database can't answer now" in page.content.decode()
+    assert "The database is not available now" in page.content.decode()
 
 
 def test_the_next_request_of_a_thread_does_not_count_for_the_user_of_the_one_before(db):

@@ -67,6 +67,7 @@ class RefusedLogin(models.Model):
     count = models.PositiveBigIntegerField()
 
     class Meta:
+        verbose_name, verbose_name_plural = "refused log-in", "refused log-ins"
         ordering = ["-hour", "reason"]
         constraints = [models.UniqueConstraint(fields=["hour", "reason"], name="refused_login_once")]
 

@@ -47,8 +47,8 @@ class Event(models.TextChoices):
     RIGHTS_CHANGED = "rights_changed", "staff status or permissions were changed"
     GROUPS_CHANGED = "groups_changed", "the groups were changed"
 
-    FACTOR_ENABLED = "factor_enabled", "the second factor was enabled"
-    FACTOR_DISABLED = "factor_disabled", "the second factor was disabled"
+    FACTOR_ENABLED = "factor_enabled", "the second factor was switched on"
+    FACTOR_DISABLED = "factor_disabled", "the second factor was switched off"
     FACTOR_REFUSED = "factor_refused", "a wrong code of the second factor was given"
     RECOVERY_CODE_USED = "recovery_code_used", "a recovery code was used"
     RECOVERY_CODES_MADE = "recovery_codes_made", "new recovery codes were made"

@@ -62,7 +62,7 @@ def text_of(page):
     return page.content.decode()
 
 
-# --- disable and end all ------------------------------------------------------------------------
+# --- disable an account -------------------------------------------------------------------------
 
 
 def test_soon_after_the_log_in_nothing_is_asked_for(browser, ann, clock, settings):

@@ -164,7 +164,7 @@ def test_many_sessions_want_their_number_typed(operator, many, settings):
     question = tick(operator, "log_out", ids_of_page(operator), across=True)
     count = question.context["found"].count
     assert f"Type {count} to go on" in question.content.decode()
-    assert "That is not" in confirm(operator, question, note="Incident", typed="20").content.decode()
+    assert "the number of sessions." in confirm(operator, question, note="Incident", typed="20").content.decode()
     assert live().count() == 200
     confirm(operator, question, note="Incident", typed=f"{count:,}")
     assert live().count() == 0

@@ -257,7 +257,7 @@ def test_the_users_page_shows_the_newest_lines(supporter, sven, ann):
     for number in range(20):
         change_email(ann, sven, number)
     page = supporter.get(user_url(ann.pk))
-    assert len(page.context["lines"]) == 15
+    assert len(page.context["lines"]) == 5
     assert "a***@19.example.org" in page.content.decode()
     assert user_url(ann.pk, "timeline") in page.content.decode()
 

@@ -2,12 +2,14 @@
 
 import pytest
 from django.utils import timezone
+from uuid6 import uuid7
 
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
+from tests.sessions.population import new_session
 from tests.sessions.staff import LIST, browser_of, new_staff, told, user_url
-from users.models import DeviceToken, SecurityEvent, User
+from users.models import App, DeviceToken, SecurityEvent, User
 from users.record.events import Event
 from users.reset_codes import issue_code
 
@@ -75,10 +77,10 @@ def test_disabling_ends_everything_and_says_that_nobody_can_act_as_the_user_any_
     phone = BuddyPhone(InProcess(), device_token="push").sign_up("ann")
     user = User.objects.get(username="ann")
     issue_code(user)
-    kinds = {credential.kind for credential in page_of(operator, user.pk).credentials}
-    assert kinds >= {"password", "access tokens", "device token", "reset code"}
+    kinds = {credential.kind for credential in page_of(operator, user.pk).summary.credentials}
+    assert kinds >= {"password", "Android app", "device token", "reset code"}
     page = operator.post(user_url(user.pk, "disable"), {"note": "Fraud, ticket 12"}, follow=True)
-    assert "ann is disabled. 1 session ended." in told(page)
+    assert "The account ann is disabled. 1 session ended." in told(page)
     assert (phone.me().status, phone.log_in("ann").status) == (401, 403)
     session = Session.objects.get(user=user)
     assert (session.end_reason, session.bulk_run.note) == (EndReason.USER_DISABLED, "Fraud, ticket 12")
@@ -88,11 +90,58 @@ def test_disabling_ends_everything_and_says_that_nobody_can_act_as_the_user_any_
         User.objects.get(username="olga"),
         "Fraud, ticket 12",
     )
-    left = {credential.kind for credential in page.context["of_user"].credentials}
+    left = {credential.kind for credential in page.context["of_user"].summary.credentials}
     assert left == {"app token"}  # as the device, not as the user
     assert "Nobody. No password" in page.content.decode()
     Session.objects.filter(user=None).update(ended_at=session.ended_at, end_reason=EndReason.STAFF)
     assert "Nobody. No password" in operator.get(user_url(user.pk)).content.decode()
+
+
+def test_an_account_is_enabled_after_a_confirmation_and_sessions_that_were_left_open_end(operator):
+    phone = ZapPhone(InProcess()).sign_up("ann")
+    ann = User.objects.get(username="ann")
+    User.objects.filter(pk=ann.pk).update(is_active=False)  # as a script would: the session is not ended
+    assert page_of(operator, ann.pk).may_enable
+    question = operator.get(user_url(ann.pk, "enable"))
+    assert "Enable the account ann?" in question.content.decode()
+    assert not User.objects.get(pk=ann.pk).is_active  # looking changes nothing
+    page = operator.post(user_url(ann.pk, "enable"), {"note": "It was a mistake"}, follow=True)
+    assert "The account ann is enabled." in told(page)
+    assert (phone.me().status, phone.log_in("ann").status) == (401, 200)
+    entry = SecurityEvent.objects.get(event=Event.USER_ENABLED)
+    assert (entry.user, entry.actor.username, entry.details["note"]) == (ann, "olga", "It was a mistake")
+    again = operator.post(user_url(ann.pk, "enable"), {"note": ""}, follow=True)
+    assert "The account is enabled already." in told(again)
+    assert SecurityEvent.objects.filter(event=Event.USER_ENABLED).count() == 1
+
+
+def test_only_who_may_disable_an_account_may_enable_it(supporter, operator):
+    ann = User.objects.create_user("ann", PASSWORD, is_active=False)
+    colleague = User.objects.create_user("colleague", PASSWORD, is_active=False, is_staff=True)
+    gone = User.objects.create_user("gone", PASSWORD, is_active=False, deleted_at=timezone.now())
+    for browser, user in ((supporter, ann), (operator, colleague), (operator, gone)):
+        assert not page_of(browser, user.pk).may_enable
+        assert browser.post(user_url(user.pk, "enable"), {"note": ""}).status_code == 403
+    assert not User.objects.filter(pk__in=[ann.pk, colleague.pk, gone.pk], is_active=True).exists()
+
+
+def test_no_page_offers_to_save_and_add_another(operator):
+    ann = User.objects.create_user("ann", PASSWORD)
+    boss = browser_of(new_staff(name="boss"))
+    pages = (user_url(ann.pk), "/admin/users/user/add/", "/admin/auth/group/1/change/", "/admin/auth/group/add/")
+    for url in (*pages, f"/admin/users/app/{App.objects.first().pk}/change/"):
+        text = boss.get(url).content.decode()
+        assert 'name="_save"' in text, url
+        assert "_addanother" not in text, url
+        assert "_continue" not in text, url
+
+
+def test_a_saved_user_is_shown_again_in_plain_words(operator):
+    ann = User.objects.create_user("ann", PASSWORD)
+    sent = {"username": "ann", "name": "Ann", "is_active": "on"}
+    page = operator.post(user_url(ann.pk), sent, follow=True)
+    assert page.request["PATH_INFO"] == user_url(ann.pk)
+    assert told(page) == "The user ann was saved."
 
 
 def test_who_may_do_what_to_whom(supporter, operator):
@@ -139,15 +188,14 @@ def test_an_operator_can_change_users_and_make_nobody_staff(operator):
 
 
 def test_ended_sessions_come_in_pages(supporter):
-    for batch in (make_users(1), make_sessions(45, users=1, ended=True)):
+    for batch in (make_users(1), make_sessions(12, users=1, ended=True)):
         list(batch)
     user = User.objects.get(username__endswith="_1")
-    shown = [
-        [row.pk for row in supporter.get(user_url(user.pk), {"ended_page": page}).context["of_user"].ended]
-        for page in ("1", "2", "3", "nonsense")
-    ]
-    assert [len(rows) for rows in shown] == [20, 20, 5, 20]
-    assert len({*shown[0], *shown[1], *shown[2]}) == 45
+    pages = [supporter.get(user_url(user.pk), {"ended_page": page}) for page in ("1", "2", "3", "nonsense")]
+    shown = [[row.pk for row in page.context["of_user"].ended] for page in pages]
+    assert [len(rows) for rows in shown] == [5, 5, 2, 5]
+    assert len({*shown[0], *shown[1], *shown[2]}) == 12
+    assert f"user={user.pk}&amp;state=ended" in pages[0].content.decode()
 
 
 def test_the_page_takes_as_many_queries_for_many_sessions_as_for_few(supporter, django_assert_max_num_queries):
@@ -156,8 +204,37 @@ def test_the_page_takes_as_many_queries_for_many_sessions_as_for_few(supporter, 
     user = User.objects.get(username__endswith="_1")
     with django_assert_max_num_queries(30):
         page = supporter.get(user_url(user.pk))
-    assert (page.context["of_user"].open_count, len(page.context["of_user"].open_sessions)) == (60, 50)
+    assert (page.context["of_user"].open_count, len(page.context["of_user"].open_sessions)) == (60, 20)
     assert f"user={user.pk}&amp;state=live" in page.content.decode()
+
+
+def test_each_session_has_one_line_among_the_credentials(supporter):
+    phone = ZapPhone(InProcess()).sign_up("ann")
+    BuddyPhone(InProcess(), device_token="push").log_in("ann")
+    lines = {line.kind: line.detail for line in page_of(supporter, phone.user_id).summary.credentials if line.session}
+    assert {kind: detail.partition(": ")[2] for kind, detail in lines.items() if kind != "app token"} == {
+        "unknown": "access, refresh token",
+        "Android app": "access token",
+    }
+    sven = User.objects.get(username="sven")
+    (own,) = [line for line in page_of(supporter, sven.pk).summary.credentials if line.session]
+    assert own.detail == "Admin: cookie"
+
+
+def test_thousands_of_live_sessions_of_one_user_are_counted_and_not_listed(supporter, django_assert_max_num_queries):
+    many = User.objects.create_user("many", PASSWORD)
+    first = new_session(user=many)
+    columns = {field.attname: getattr(first, field.attname) for field in Session._meta.concrete_fields}
+    Session.objects.bulk_create(Session(**columns | {"id": uuid7(), "refresh_jti": f"jti {n}"}) for n in range(3000))
+    with django_assert_max_num_queries(30):
+        page = supporter.get(user_url(many.pk))
+    shown = page.context["of_user"]
+    assert (shown.open_count, len(shown.open_sessions)) == (3001, 20)
+    assert len([line for line in shown.summary.credentials if line.session]) == 20
+    assert shown.summary.more_sessions == 2981
+    text = page.content.decode()
+    assert "2,981 more live sessions." in text
+    assert len(text) < 200_000
 
 
 def test_a_user_of_no_sessions_is_told_so(supporter):
@@ -206,9 +283,9 @@ def test_the_record_of_one_ended_session_names_whose_it_was(supporter):
 @pytest.mark.parametrize(
     ("facts", "role", "state"),
     [
-        ({}, None, "active"),
+        ({}, None, "enabled"),
         ({"is_active": False}, None, "disabled"),
-        ({"is_staff": True, "is_superuser": True}, "superuser", "active"),
+        ({"is_staff": True, "is_superuser": True}, "superuser", "enabled"),
         ({"deleted_at": timezone.now(), "is_active": False}, None, "deleted"),
     ],
 )
