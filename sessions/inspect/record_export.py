@@ -24,7 +24,7 @@ COLUMNS = (
 )
 FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
 # Details that are about the order and not about the user.
-_OF_STAFF = ("note", "run", "filters")
+_OF_STAFF = ("note", "run", "filters", "session")
 # A spreadsheet takes a text that begins with one of these characters for a formula (OWASP, CSV injection). The last
 # ones are wide forms of the first ones.
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")

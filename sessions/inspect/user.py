@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.core.paginator import Page, Paginator
 
 from sessions.inspect.credentials import Credential, credentials_of
+from sessions.inspect.end_notes import add_notes
 from sessions.models import Refusal, Session
 from users.clock import database_now
 from users.models import DeviceToken, User
@@ -52,10 +53,12 @@ def user_page(user: User, *, actor: User, ended_page: str | None = None) -> User
     open_ones = sessions.filter(ended_at=None)
     newest = open_ones.select_related("app", "user", "device").order_by("-created_at", "-pk")[:MOST_SHOWN]
     ended = sessions.filter(ended_at__isnull=False).select_related("app", "device", "ended_by", "bulk_run")
+    ended_shown = Paginator(ended.order_by("-ended_at", "-pk"), ENDED_PER_PAGE).get_page(ended_page)
+    add_notes(ended_shown.object_list)
     return UserPage(
         open_count=open_ones.count(),
         open_sessions=[OpenSession(session, session.refusal(now)) for session in newest],
-        ended=Paginator(ended.order_by("-ended_at", "-pk"), ENDED_PER_PAGE).get_page(ended_page),
+        ended=ended_shown,
         credentials=credentials_of(user),
         device_tokens=list(DeviceToken.objects.filter(user=user).select_related("device").order_by("-updated_at")),
         may_end=may_as_staff(actor, Act.END_SESSIONS, user),
