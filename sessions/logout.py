@@ -10,6 +10,7 @@ Both run the statements in `sessions.sql.ending`. No other module does.
 
 import logging
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -201,7 +202,7 @@ def end_sessions_as_staff(
     current: Session | None = None,
     actor: User,
     origin: Origin = NOWHERE,
-    **details: str,
+    **details: Any,
 ) -> set[UUID]:
     """End the sessions in ``sessions`` that ``actor``, a member of staff, may end, and record the order.
 

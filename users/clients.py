@@ -24,6 +24,8 @@ from users.transactions import in_transaction
 
 # Names for the admin app. The second is used when a client app already has the first.
 ADMIN_APP_NAMES = ("Admin", "Admin (ZapAuth)")
+# Names that nobody gives to an app in the admin: they look like the service's own.
+OWN_NAMES = (*ADMIN_APP_NAMES, "Account", "Account (ZapAuth)")
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,11 @@ def end_previous_key(app: App, *, note: str = "", **by: Unpack[By]) -> None:
     if not has_one.update(previous_key_hash="", previous_sealed_secret="", previous_until=None):
         raise AppUnchanged
     record(Event.APP_KEY_ENDED, app=app, name=app.name, note=note.strip(), **by)
+
+
+def is_app_name(name: str) -> bool:
+    """Return whether an app may have that name. The service's own apps have theirs."""
+    return bool(name) and name.isprintable() and name.casefold() not in {taken.casefold() for taken in OWN_NAMES}
 
 
 def has_key(app: App) -> bool:

@@ -4,6 +4,8 @@ Switching off refuses every token of the app from its commit on. The same commit
 ends the sessions. So these sessions are never accepted again, even if the app is switched on before the run is done.
 """
 
+from typing import Any
+
 from django.db.models import F
 
 from sessions.bulk.orders import as_far_as_allowed, begin, start_as_staff
@@ -80,5 +82,5 @@ def _locked(app_id: str, act: Act, actor: User) -> App:
     return app
 
 
-def _record(event: Event, app: App, *, actor: User, origin: Origin, note: str, **details: str) -> None:
+def _record(event: Event, app: App, *, actor: User, origin: Origin, note: str, **details: Any) -> None:
     record(event, app=app, actor=actor, origin=origin, name=app.name, note=note.strip(), **details)

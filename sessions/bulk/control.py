@@ -1,6 +1,7 @@
 """Stop a bulk run between two batches, continue a stopped one, and estimate when a run is done."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sessions.models import BulkRun
@@ -71,7 +72,7 @@ def _locked(run_id: UUID) -> BulkRun:
 def _record(event: Event, run: BulkRun, *, actor: User, origin: Origin, note: str) -> None:
     users = run.selection.get("users", [])
     user = User(pk=users[0]) if len(users) == 1 else None
-    facts = {"run": str(run.pk), "ended": run.ended, "expected": run.expected, "note": note.strip()}
+    facts: dict[str, Any] = {"run": str(run.pk), "ended": run.ended, "expected": run.expected, "note": note.strip()}
     record(event, user=user, actor=actor, origin=origin, **facts)
 
 

@@ -33,6 +33,4 @@ def _notes_on_record(sought: dict[str, Session]) -> dict[str, str]:
     )
     if len(users) == 1:
         found = found.filter(user=users.pop())
-    return {
-        details["session"]: details.get("note", "") for (details,) in found.order_by().values_list("details")
-    }
+    return {details["session"]: details.get("note", "") for (details,) in found.order_by().values_list("details")}

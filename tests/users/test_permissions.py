@@ -55,6 +55,12 @@ WITHOUT_TARGET = {
     Act.DISABLE_FACTOR:       "....++.",
     Act.ADD_USER:             ".....+.",
     Act.DELETE_USER:          ".....+.",
+    Act.CUT_OFF_APP:          "....++.",
+    Act.CONTROL_RUN:          "....++.",
+    Act.ADD_APP:              ".....+.",
+    Act.CHANGE_APP:           ".....+.",
+    Act.SWITCH_APP:           ".....+.",
+    Act.ROTATE_KEY:           ".....+.",
     Act.SEE_GROUPS:           ".....+.",
     Act.CHANGE_POWERS:        ".....+.",
 }  # fmt: skip
