@@ -38,9 +38,9 @@ class Source(IntEnum):
 
 
 # Why sessions end if staff or an operator ordered it.
-_BY_ORDER = [
-    *(EndReason.STAFF, EndReason.OPERATOR, EndReason.USER_DISABLED, EndReason.APP_SWITCHED_OFF, EndReason.RESTORED)
-]
+_BY_ORDER = (
+    *(EndReason.STAFF, EndReason.OPERATOR, EndReason.USER_DISABLED, EndReason.APP_SWITCHED_OFF, EndReason.RESTORED),
+)
 
 _COLUMN = {Source.OPENED: "created_at", Source.RECORDED: "at", Source.ENDED: "ended_at"}
 
@@ -141,11 +141,19 @@ def streams_about(user: User, *, kind: str = "", with_sessions: bool = True) -> 
     sessions = Session.objects.filter(user=user).select_related("app", "device", "ended_by", "bulk_run")
     ended = sessions.filter(ended_at__isnull=False)
     if with_sessions and kind == Kind.ORDERS:
-        # An order for many users has no entry for each of them. The sessions say which order ended them.
-        found.append(Stream(Source.ENDED, ended.filter(end_reason__in=_BY_ORDER)))
+        found.append(ended_by_orders(user))
     elif with_sessions and not kinds:
         found += [Stream(Source.OPENED, sessions), Stream(Source.ENDED, ended)]
     return found
+
+
+def ended_by_orders(user: User) -> Stream:
+    """Return the source of the user's sessions that staff or an operator ended.
+
+    An order for many users has no entry for each of them. Their sessions say which order ended them.
+    """
+    ended = Session.objects.filter(user=user, ended_at__isnull=False, end_reason__in=_BY_ORDER)
+    return Stream(Source.ENDED, ended.select_related("app", "device", "ended_by", "bulk_run"))
 
 
 def streams_by(actor: User, *, kind: str = "") -> list[Stream]:
