@@ -167,11 +167,11 @@ def _what(app: App) -> str:
 def _rotation_question(app: App, url: str) -> Question:
     what = _what(app)
     happens = [
-        f"{app.name} gets a new {what}. You see it once, on the next page.",
-        f"The present {what} works for the time that you choose, and is refused afterwards.",
-        "A previous key that still works now is refused at once.",
-        "Devices that are registered and users who are logged in notice nothing"
-        + (", until their old secret is refused." if app.sealed_secret else "."),
+        f"{app.name} gets a new {what}. You see {'them' if app.sealed_secret else 'it'} once, on the next page.",
+        f"The present {what} {'work' if app.sealed_secret else 'works'} for the time that you choose.",
+        *(["The previous key, which still works now, is refused at once."] if app.previous_until else []),
+        "Registered devices and logged-in users notice nothing"
+        + (", until the old secret is refused." if app.sealed_secret else "."),
     ]
     hidden = {"instead_of": key_mark(app)}
     title = f"Rotate the {what} of {app.name}?"
@@ -181,7 +181,7 @@ def _rotation_question(app: App, url: str) -> Question:
 def _end_question(app: App, url: str) -> Question:
     what = _what(app)
     happens = [
-        f"The previous {what} of {app.name} is refused from the next request on.",
+        f"The previous {what} of {app.name} {'are' if app.sealed_secret else 'is'} refused from the next request on.",
         f"A version of the app that still has it can't register devices{_signs(app)}.",
     ]
     title = f"End the previous {what} of {app.name}?"

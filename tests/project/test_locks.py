@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from sessions import accounts, devices, factor, login, logout, passwords, sessions_of_user, timeouts, verification
 from sessions.authentication import get_live_session
-from sessions.bulk import orders, runs
+from sessions.bulk import app_orders, orders, runs
 from sessions.models import BulkRun, Session
 from sessions.restore import undo
 from sessions.restore.ended_file import Record
@@ -220,6 +220,15 @@ def disable(its):
     User.objects.filter(pk=its.anna.user_id).update(is_active=True)
 
 
+def switch_app_off(its):
+    app_orders.switch_off(its.app, actor=its.boss, origin=HERE, note="broken", expected=99)
+    app_orders.switch_on(its.app, actor=its.boss, origin=HERE, note="")
+
+
+def cut_app_off(its):
+    app_orders.cut_off(its.app, actor=its.boss, origin=HERE, note="leak", expected=99)
+
+
 def change_password(its):
     its.anna.log_in(its.anna.username)
     user = User.objects.get(pk=its.anna.user_id)
@@ -311,6 +320,8 @@ ACTS = {
     "sessions.bulk.runs.start_run for users": lambda its: order(users=(its.anna.user_id,)),
     "sessions.bulk.runs.sweep_run": sweep,
     "sessions.bulk.orders.disable_user": disable,
+    "sessions.bulk.app_orders.switch_off": switch_app_off,
+    "sessions.bulk.app_orders.cut_off": cut_app_off,
     "sessions.passwords.set_own_password": change_password,
     "sessions.passwords.reset_password": reset_password,
     "sessions.verification.verify_email": verify,
