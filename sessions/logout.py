@@ -10,6 +10,7 @@ Both run the statements in `sessions.sql.ending`. No other module does.
 
 import logging
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -195,13 +196,20 @@ def _end_on_address(user: User, digest: bytes, *, current: Session, actor: User,
 
 @in_transaction
 def end_sessions_as_staff(
-    sessions: QuerySet[Session], *, of: User, current: Session | None = None, actor: User, origin: Origin = NOWHERE
+    sessions: QuerySet[Session],
+    *,
+    of: User | None,
+    current: Session | None = None,
+    actor: User,
+    origin: Origin = NOWHERE,
+    **details: Any,
 ) -> set[UUID]:
     """End the sessions in ``sessions`` that ``actor``, a member of staff, may end, and record the order.
 
     Args:
-        of: the user of ``sessions``.
+        of: the user of ``sessions``. None: they are app-level.
         current: the session of ``actor``.
+        details: more facts for the record.
 
     Returns: the ids of the sessions that this call ended. Raises: NotYours.
     """
@@ -209,5 +217,5 @@ def end_sessions_as_staff(
     ended = end_sessions(sessions.filter(endable_by(actor)), actor=actor, reason=EndReason.STAFF, origin=origin)
     if ended:
         by: By = {"actor": actor, "origin": origin, "session_id": current.pk if current else None}
-        record(Event.SESSIONS_ENDED, user=of, count=len(ended), **by)
+        record(Event.SESSIONS_ENDED, user=of, count=len(ended), **details, **by)
     return ended

@@ -32,6 +32,7 @@ class EndReason(models.TextChoices):
     NOT_ME = "not_me", "the user said that it was somebody else"
     REFRESH_REUSED = "refresh_reused", "a refresh token was used twice"
     RESTORED = "restored", "backup restored"
+    APP_SWITCHED_OFF = "app_switched_off", "app switched off"
 
 
 class Judgement(models.TextChoices):
@@ -59,7 +60,7 @@ class Refusal(StrEnum):
 class BulkRun(models.Model):
     """An order to end many sessions: who gave it, why, and how many have ended.
 
-    `sessions.bulk.runs` and `sessions.restore.undo` write it. It is part of the record, so it is never deleted.
+    `sessions.bulk` and `sessions.restore.undo` write it. It is part of the record, so it is never deleted.
     """
 
     class Source(models.TextChoices):
@@ -81,6 +82,22 @@ class BulkRun(models.Model):
     started_at = models.DateTimeField(help_text="When the order was first given.")
     as_of = models.DateTimeField(help_text="When the order was last given. Sessions that are opened later stay.")
     finished_at = models.DateTimeField(null=True, blank=True)
+    end_reason = models.CharField(
+        max_length=20,
+        choices=EndReason.choices,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why its sessions end. Empty: ended by staff, or by an operator's command.",
+    )
+    stopped_at = models.DateTimeField(
+        null=True, blank=True, help_text="When somebody stopped it. No session is ended until the order is given again."
+    )
+    stopped_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    # The present stretch of work: since when a process works on the run, and how many had ended before.
+    swept_since = models.DateTimeField(null=True, blank=True)
+    swept_from = models.PositiveIntegerField(default=0, db_default=0)
+    last_batch_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-started_at"]
@@ -183,6 +200,9 @@ class Session(models.Model):
     # The database's time when this session was looked up or opened. It is not stored. Only sessions that
     # `sessions.authentication` or a log-in returns have it.
     checked_at: datetime
+    # Why staff ended it, in their words. It is not stored here. Only sessions that `sessions.inspect.end_notes` has
+    # read have it.
+    end_note: str
 
     class Meta:
         permissions = [

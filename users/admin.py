@@ -1,4 +1,4 @@
-"""Apps, devices and device tokens in the admin. Nothing can be deleted: sessions and the record point at it."""
+"""Devices and device tokens in the admin. Nothing can be deleted: sessions and the record point at it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,12 +9,9 @@ from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest
 from unfold.admin import StackedInline
 
-from users.admin_forms import SavesChanges, changed_columns
 from users.admin_lists import KeysetAdmin, as_it_is
-from users.admin_record import Recorded, ordered_by
-from users.models import App, CrashReport, Device, DeviceToken, RefusedLogin, SecurityEvent, is_object_id
-from users.record.changes import record_app_changes
-from users.record.reading import history_of_app
+from users.admin_record import Recorded
+from users.models import App, CrashReport, Device, DeviceToken, RefusedLogin, is_object_id
 
 
 class NoDelete(Recorded, KeysetAdmin):
@@ -38,43 +35,6 @@ class ReadOnly(NoDelete):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-@admin.register(App)
-class AppAdmin(SavesChanges, NoDelete):
-    """Apps. `manage.py createapp` creates them and shows the key once."""
-
-    when_empty = "Make one with: manage.py createapp NAME"
-
-    list_display = ["name", "id", "kind", "is_active", "created_at"]
-    # The settings name ZAP's app, so its name is read-only. Only an order to end sessions sets the cut-off.
-    readonly_fields = ["name", "id", "kind", "sessions_valid_after", "created_at"]
-    fields = [
-        *("name", "id", "kind", "is_active", "sessions_valid_after"),
-        *("session_lifetime", "idle_timeout", "sessions_per_user", "created_at"),
-    ]
-
-    def get_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
-        """Hide the time-outs of our pages' apps. They are settings: a form in the admin must not lengthen them."""
-        limits = ("session_lifetime", "idle_timeout", "sessions_per_user")
-        return [name for name in self.fields if name not in limits] if obj and obj.uses_cookies else self.fields
-
-    def get_readonly_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
-        """Make `is_active` of the admin app read-only: once off, nobody could log in to switch it on."""
-        return [*self.readonly_fields, "is_active"] if obj and obj.is_admin else self.readonly_fields
-
-    def history_of(self, obj: App) -> QuerySet[SecurityEvent]:
-        return history_of_app(obj)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def save_model(self, request: HttpRequest, obj: App, form: Any, change: bool) -> None:
-        """Save and record in the transaction that the admin has opened."""
-        columns = changed_columns(form)
-        old = App.objects.select_for_update(no_key=True).values(*columns).get(pk=obj.pk) if columns else {}
-        super().save_model(request, obj, form, change)
-        record_app_changes(obj, old, columns, **ordered_by(request))
 
 
 class FoundByKey(ReadOnly):

@@ -4,16 +4,20 @@ import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Unpack
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import Q
 
-from users.errors import AppInactive, BadAppCredentials
+from users.clock import DatabaseNow, database_now
+from users.errors import AppInactive, AppUnchanged, BadAppCredentials
 from users.models import App
 from users.record.events import Event
-from users.record.writing import record
+from users.record.writing import By, record
 from users.sealing import Purpose, seal, unseal
 from users.throttling import Allowance, count_attempt, network_of
 from users.transactions import in_transaction
@@ -21,6 +25,8 @@ from users.transactions import in_transaction
 # Names for the apps of the pages. The second is used when a client app already has the first.
 ADMIN_APP_NAMES = ("Admin", "Admin (ZapAuth)")
 ACCOUNT_APP_NAMES = ("Account", "Account (ZapAuth)")
+# Names that nobody gives to an app in the admin: they look like the service's own.
+OWN_NAMES = (*ADMIN_APP_NAMES, *ACCOUNT_APP_NAMES)
 
 
 @dataclass(frozen=True)
@@ -33,28 +39,98 @@ class NewApp:
 
 
 @in_transaction
-def create_app(name: str, *, signed: bool = False, operator: str = "") -> NewApp:
+def create_app(name: str, *, signed: bool = False, limits: Mapping[str, Any] | None = None, **by: Unpack[By]) -> NewApp:
     """Create an app with a random key and, if ``signed``, a shared secret. It is recorded.
+
+    Args: limits: the app's own lifetimes and limits, by the names of their columns.
 
     Only a hash of the key is stored. The secret is needed to check signatures, so it is stored encrypted with
     SECRET_KEY, which is not in the database.
 
     Raises: django.db.IntegrityError, when the name is taken.
     """
-    key = secrets.token_urlsafe(32)
-    shared_secret = secrets.token_urlsafe(32) if signed else None
-    sealed = urlsafe_b64encode(seal(shared_secret, Purpose.APP_SECRET)).decode() if shared_secret else ""
-    app = App.objects.create(name=name, key_hash=_key_hash(key), sealed_secret=sealed)
-    record(Event.APP_CREATED, app=app, operator=operator, name=name, signed=signed)
+    key, shared_secret, sealed = _new_credentials(signed=signed)
+    app = App.objects.create(name=name, key_hash=_key_hash(key), sealed_secret=sealed, **(limits or {}))
+    record(Event.APP_CREATED, app=app, name=name, signed=signed, **by)
     return NewApp(app, key, shared_secret)
 
 
+@in_transaction
+def rotate_key(
+    app: App, *, overlap: timedelta, instead_of: str | None = None, note: str = "", **by: Unpack[By]
+) -> NewApp:
+    """Give the app a new key and, if its requests are signed, a new shared secret. It is recorded.
+
+    A key that was retired before stops at once.
+
+    Args:
+        overlap: how long the present key and secret are still accepted, by the database's clock. Zero: not at all.
+        instead_of: `key_mark` of the key that the caller has seen.
+
+    Raises: AppUnchanged, if the app has another key than ``instead_of``, or none.
+    """
+    old = App.objects.select_for_update(no_key=True).get(pk=app.pk)
+    if not has_key(old) or instead_of not in (None, key_mark(old)):
+        raise AppUnchanged
+    key, shared_secret, sealed = _new_credentials(signed=bool(old.sealed_secret))
+    until = database_now() + overlap if overlap else None
+    previous = (old.key_hash, old.sealed_secret) if overlap else ("", "")
+    App.objects.filter(pk=app.pk).update(
+        key_hash=_key_hash(key),
+        sealed_secret=sealed,
+        previous_key_hash=previous[0],
+        previous_sealed_secret=previous[1],
+        previous_until=until,
+    )
+    told = until.isoformat(timespec="seconds") if until else None
+    record(Event.APP_KEY_ROTATED, app=old, name=old.name, previous_works_until=told, note=note.strip(), **by)
+    app.refresh_from_db()
+    return NewApp(app, key, shared_secret)
+
+
+@in_transaction
+def end_previous_key(app: App, *, note: str = "", **by: Unpack[By]) -> None:
+    """Refuse the previous key and secret of the app from now on. It is recorded. Raises: AppUnchanged: it has none."""
+    has_one = App.objects.filter(pk=app.pk, previous_until__gt=DatabaseNow())
+    if not has_one.update(previous_key_hash="", previous_sealed_secret="", previous_until=None):
+        raise AppUnchanged
+    record(Event.APP_KEY_ENDED, app=app, name=app.name, note=note.strip(), **by)
+
+
+def is_app_name(name: str) -> bool:
+    """Return whether an app may have that name. The service's own apps have theirs."""
+    return bool(name) and name.isprintable() and name.casefold() not in {taken.casefold() for taken in OWN_NAMES}
+
+
+def has_key(app: App) -> bool:
+    """Return whether the app has a key. ZAP's app and the service's own have none."""
+    return app.is_client and bool(app.key_hash)
+
+
+def key_mark(app: App) -> str:
+    """Return a text that differs for each key of the app, and says nothing about the key."""
+    return hashlib.sha256(f"mark {app.pk} {app.key_hash}".encode()).hexdigest()[:16]
+
+
 def get_app_by_key(app_id: str, app_key: str, *, ip: str | None) -> App:
-    """Return the active app with that id and key. Raises: BadAppCredentials, TooManyAttempts."""
+    """Return the active app with that id and key: its present key, or the previous one before its time is over.
+
+    With the previous key, the app that is returned has the previous shared secret: the client knows no other.
+
+    Raises: BadAppCredentials, TooManyAttempts.
+    """
     count_attempt(Allowance("device", network_of(ip)))
-    app = App.objects.filter(pk=app_id, is_active=True, kind=App.Kind.CLIENT).first()
-    # An app without a key, like ZAP's, has an empty hash, which no digest equals.
-    if app is None or not hmac.compare_digest(app.key_hash, _key_hash(app_key)):
+    found = App.objects.filter(pk=app_id, is_active=True, kind=App.Kind.CLIENT)
+    app = found.annotate(previous_works=Q(previous_until__gt=DatabaseNow())).first()
+    if app is None:
+        raise BadAppCredentials
+    # An app without a key, like ZAP's, has an empty hash, which no digest equals. Both comparisons are always made.
+    given = _key_hash(app_key)
+    is_present = hmac.compare_digest(app.key_hash, given)
+    is_previous = hmac.compare_digest(app.previous_key_hash, given) and app.previous_works
+    if is_previous and not is_present:
+        app.sealed_secret = app.previous_sealed_secret
+    if not (is_present or is_previous):
         raise BadAppCredentials
     return app
 
@@ -115,6 +191,26 @@ def shared_secret_of(app: App) -> str | None:
     Raises: users.sealing.CannotUnseal, when neither SECRET_KEY nor a fallback can decrypt it.
     """
     return unseal(urlsafe_b64decode(app.sealed_secret), Purpose.APP_SECRET) if app.sealed_secret else None
+
+
+def previous_secret_of(app: App) -> str | None:
+    """Return the shared secret before the last rotation, if it is still accepted.
+
+    It is a query of its own: requests with the present secret don't need it.
+
+    Raises: users.sealing.CannotUnseal.
+    """
+    found = App.objects.filter(pk=app.pk, previous_until__gt=DatabaseNow()).values_list("previous_sealed_secret")
+    sealed = found.first()
+    return unseal(urlsafe_b64decode(sealed[0]), Purpose.APP_SECRET) if sealed and sealed[0] else None
+
+
+def _new_credentials(*, signed: bool) -> tuple[str, str | None, str]:
+    """Return a new key, and, if ``signed``, a new shared secret in plain text and as it is stored."""
+    key = secrets.token_urlsafe(32)
+    shared_secret = secrets.token_urlsafe(32) if signed else None
+    sealed = urlsafe_b64encode(seal(shared_secret, Purpose.APP_SECRET)).decode() if shared_secret else ""
+    return key, shared_secret, sealed
 
 
 def _key_hash(key: str) -> str:

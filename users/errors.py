@@ -27,6 +27,10 @@ class AppInactive(UsersError):
     """The app is switched off."""
 
 
+class AppUnchanged(UsersError):
+    """Somebody else has switched the app, or given it a new key, a moment ago."""
+
+
 class RegistrationClosed(UsersError):
     """Only staff may create users here."""
 

@@ -5,7 +5,10 @@
 - An act on another user needs `is_staff`, an active account that is not deleted, and the permission. The permissions
   of former staff stay, but have no effect (`is_acting_staff`, which `User.has_perm` calls).
 - Only superusers may change, delete or disable protected users: staff, superusers, and users with any permission.
-- Only superusers may end the sessions of superusers.
+- Only superusers may end the sessions of superusers. There is one exception: switching an app off ends all sessions of
+  the app.
+- Only the apps of clients can be switched off and on, and get a new key: not those of the service's own pages.
+- Only superusers may stop and continue the bulk runs of superusers and of operators' commands.
 - With `STAFF_SECOND_FACTOR` staff can use the admin only with a second factor (`must_have_factor`).
 - Only superusers may change `is_staff`, `is_superuser`, groups and permissions. Nobody may change their own, nor their
   own role or `is_active`. So only superusers invite staff.
@@ -25,7 +28,7 @@ from users.errors import NotYours
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
-    from users.models import User
+    from users.models import App, User
 
     Actor: TypeAlias = User | AnonymousUser | None
 
@@ -47,9 +50,15 @@ class Act(Enum):
     END_MANY = auto()
     EXPLAIN = auto()
     SEE_RUNS = auto()
+    CONTROL_RUN = auto()  # stop it, and continue it
     SEE_REFUSED_LOGINS = auto()
     SEE_RECORD = auto()
     SEE_APPS = auto()
+    ADD_APP = auto()
+    CHANGE_APP = auto()
+    SWITCH_APP = auto()  # off and on
+    CUT_OFF_APP = auto()  # end all of its sessions
+    ROTATE_KEY = auto()  # also to end the previous key
     SEE_DEVICES = auto()
     SEE_DEVICE_TOKENS = auto()
     SEE_GROUPS = auto()
@@ -74,9 +83,15 @@ _PERMISSIONS: dict[Act, tuple[str, ...]] = {
     Act.END_MANY: ("user_sessions.end_all_sessions",),
     Act.EXPLAIN: ("user_sessions.view_session",),
     Act.SEE_RUNS: ("user_sessions.view_bulkrun",),
+    Act.CONTROL_RUN: ("user_sessions.view_bulkrun", "user_sessions.end_all_sessions"),
     Act.SEE_REFUSED_LOGINS: ("users.view_refusedlogin",),
     Act.SEE_RECORD: ("users.view_securityevent",),
     Act.SEE_APPS: ("users.view_app",),
+    Act.ADD_APP: ("users.add_app",),
+    Act.CHANGE_APP: ("users.change_app",),
+    Act.SWITCH_APP: ("users.change_app", "user_sessions.end_all_sessions"),  # switching off also ends its sessions
+    Act.CUT_OFF_APP: ("users.view_app", "user_sessions.end_all_sessions"),
+    Act.ROTATE_KEY: ("users.change_app",),
     Act.SEE_DEVICES: ("users.view_device",),
     Act.SEE_DEVICE_TOKENS: ("users.view_devicetoken",),
     Act.SEE_GROUPS: ("auth.view_group",),
@@ -87,6 +102,7 @@ _PERMISSIONS: dict[Act, tuple[str, ...]] = {
 # Acts on one's own account that need no permission.
 _OF_ONESELF = {Act.SEE_USER, Act.CHANGE_USER, Act.DELETE_USER, Act.SEE_SESSIONS, Act.END_SESSIONS, Act.SEE_RECORD}
 _NEVER_OF_ONESELF = {Act.SET_ROLE, Act.CHANGE_POWERS, Act.DISABLE_USER, Act.SEND_RESET, Act.DISABLE_FACTOR}
+_OF_CLIENT_APPS_ONLY = {Act.SWITCH_APP, Act.ROTATE_KEY}
 _BY_SUPERUSERS_ONLY = {Act.CHANGE_POWERS, Act.INVITE}
 _CHANGES = {
     Act.CHANGE_USER,
@@ -158,6 +174,18 @@ def is_protected(user: "User") -> bool:
 def may_end_sessions(actor: "Actor", *, of_many: bool) -> bool:
     """Return whether ``actor`` may end sessions of another user, or of many users at once."""
     return may(actor, Act.END_MANY if of_many else Act.END_SESSIONS)
+
+
+def may_with_app(actor: "Actor", act: Act, app: "App") -> bool:
+    """Return whether ``actor`` may do ``act`` to ``app``."""
+    return may_as_staff(actor, act) and (app.is_client or act not in _OF_CLIENT_APPS_ONLY)
+
+
+def may_control_run(actor: "User", ordered_by: "User | None") -> bool:
+    """Return whether ``actor`` may stop and continue a bulk run. ``ordered_by`` None: an operator's command."""
+    if not may_as_staff(actor, Act.CONTROL_RUN):
+        return False
+    return actor.is_superuser or (ordered_by is not None and not ordered_by.is_superuser)
 
 
 def closed_fields(actor: "Actor", target: "User") -> list[str]:

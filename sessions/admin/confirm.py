@@ -48,7 +48,7 @@ class WhyForm(ProvingForm):
         required=False, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "inputmode": "numeric"})
     )
 
-    field_order = ("note", "typed", "proof")
+    field_order: tuple[str, ...] = ("note", "typed", "proof")
 
     def __init__(
         self,

@@ -11,7 +11,8 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern, path, reverse
 
 from sessions.admin.confirm import Question, WhyForm, actor_of, ask, count_of_sessions, report, seal, unseal
-from sessions.bulk.orders import ReasonMissing, as_far_as_allowed, end_as_staff, everywhere
+from sessions.browser import find_session
+from sessions.bulk.orders import ReasonMissing, as_far_as_allowed, end_as_staff, end_one, everywhere
 from sessions.bulk.preview import Preview
 from sessions.bulk.runs import SelectionGrown
 from sessions.models import Session
@@ -92,6 +93,8 @@ class EndsSessions(ReadOnly):
         if not form.is_valid():
             question = _question(replace(found, seen=count), token, back=reverse(LIST), whole_users=whole_users)
             return ask(request, self.admin_site, question, form)
+        if (only := _only_one(found.selection)) is not None:
+            return _end_one(request, only, note=form.cleaned_data["note"])
         try:
             return _end(request, found.selection, note=form.cleaned_data["note"], expected=count)
         except SelectionGrown as error:
@@ -106,7 +109,7 @@ class EndsSessions(ReadOnly):
         if not may_end(request, session):
             raise PermissionDenied
         actor = actor_of(request)
-        back = reverse("admin:users_user_change", args=[session.user_id]) if session.user_id else reverse(LIST)
+        back = _page_after(session)
         found = Preview(as_far_as_allowed(Selection(sessions=(str(session.pk),)), actor=actor))
         if not found.count:
             messages.warning(request, "That session has ended.")
@@ -114,9 +117,7 @@ class EndsSessions(ReadOnly):
         form = WhyForm(request.POST or None, request=request, found=found)
         if not form.is_confirmed:
             return ask(request, self.admin_site, _question_about_one(session, request.path, back=back), form)
-        end_as_staff(found.selection, actor=actor, origin=Origin.of(request), note=form.cleaned_data["note"])
-        messages.success(request, "1 session ended. Its tokens are refused from now on.")
-        return HttpResponseRedirect(back)
+        return _end_one(request, session, note=form.cleaned_data["note"])
 
 
 def may_end(request: HttpRequest, session: Session) -> bool:
@@ -138,6 +139,31 @@ def _end(request: HttpRequest, selection: Selection, *, note: str, expected: int
     except (NotYours, ReasonMissing) as error:
         raise PermissionDenied from error
     return report(request, run)
+
+
+def _only_one(selection: Selection) -> Session | None:
+    """Return the session, if one was ticked. Its end is no bulk run."""
+    ids = selection.sessions or ()
+    is_one = len(ids) == 1 and not selection.given().keys() - {"sessions", "spare_superusers"}
+    return Session.objects.select_related("user").filter(pk=ids[0]).first() if is_one else None
+
+
+def _end_one(request: HttpRequest, session: Session, *, note: str) -> HttpResponse:
+    """End the session, and answer with the user's page. Raises: PermissionDenied."""
+    try:
+        by: Any = {"current": find_session(request), "actor": actor_of(request), "origin": Origin.of(request)}
+        is_ended = end_one(session, note=note, **by)
+    except NotYours as error:
+        raise PermissionDenied from error
+    if is_ended:
+        messages.success(request, "1 session ended. Its tokens are refused from now on.")
+    else:
+        messages.warning(request, "That session has ended.")
+    return HttpResponseRedirect(_page_after(session))
+
+
+def _page_after(session: Session) -> str:
+    return reverse("admin:users_user_change", args=[session.user_id]) if session.user_id else reverse(LIST)
 
 
 def _chosen(request: HttpRequest) -> Selection | None:

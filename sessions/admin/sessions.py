@@ -16,6 +16,7 @@ from sessions.admin.list_filters import LIST_FILTERS
 from sessions.admin.session_acts import EndsSessions, is_uuid, may_end
 from sessions.client_names import client_name
 from sessions.ids import first_id
+from sessions.inspect.end_notes import add_notes
 from sessions.models import Session
 from sessions.selection.listing import PARAMETERS
 from sessions.selection.search import matching, search_of
@@ -105,6 +106,7 @@ class SessionAdmin(EndsSessions):
         session = self.get_object(request, object_id)
         extra: dict[str, Any] = {"title": "Session"}
         if session is not None:
+            add_notes([session])
             extra |= {"session": session, "state": state_of(session), "may_end": may_end(request, session)}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **extra})
 

@@ -16,7 +16,16 @@ from sessions.admin.confirm import actor_of
 from sessions.admin.user_acts import ActsOnUsers
 from sessions.inspect.personal_data import everything_about
 from sessions.inspect.record_export import export
-from sessions.inspect.timeline import SESSIONS, Position, Stream, Timeline, streams_about, streams_by, timeline
+from sessions.inspect.timeline import (
+    SESSIONS,
+    Position,
+    Stream,
+    Timeline,
+    ended_by_orders,
+    streams_about,
+    streams_by,
+    timeline,
+)
 from sessions.inspect.timeline_lines import line_of_moment
 from users.admin_record import ordered_by
 from users.models import User
@@ -98,6 +107,16 @@ class TimelinePages(ActsOnUsers):
         lines = everything_about(user) if wanted == "json" else export(user, wanted)
         headers = download_headers(f"record-{user.pk}", wanted)
         return FileResponse(file_of(lines), content_type=_FORMATS[wanted], headers=headers)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show what changed, and the sessions of the user that staff or an order ended."""
+        user, extra = self.get_object(request, object_id), dict(extra_context or {})
+        if user is not None and "after" not in request.GET and may_as_staff(actor_of(request), Act.SEE_SESSIONS, user):
+            ended = timeline([ended_by_orders(user)], limit=PER_PAGE).moments
+            extra["ended_by_orders"] = [line_of_moment(moment) for moment in ended]
+        return super().history_view(request, object_id, extra)
 
     def _seen(self, request: HttpRequest, user_id: str) -> User:
         """Return the user whose record the actor may see. Raises: Http404, PermissionDenied."""

@@ -1,7 +1,7 @@
 """Orders of staff in the admin: end sessions, disable an account.
 
-Every order is a bulk run, even for one session. So the record says who ordered what, why and from where. A short run is
-carried out at once, a long one after the answer.
+An order for one session is done at once, and the record has its note. Every other order is a bulk run, which says who
+ordered what, why and from where. A short run is carried out at once, a long one after the answer.
 """
 
 from dataclasses import replace
@@ -10,7 +10,8 @@ from sessions.background import after_answer
 from sessions.bulk.preview import Preview
 from sessions.bulk.resume import carry_out
 from sessions.bulk.runs import start_run, sweep_run
-from sessions.models import BulkRun, EndReason
+from sessions.logout import end_sessions_as_staff
+from sessions.models import BulkRun, EndReason, Session
 from sessions.selection.errors import SelectionError
 from sessions.selection.selection import Selection
 from users.directory import get_user_to_change
@@ -52,6 +53,16 @@ def everywhere(selection: Selection) -> Selection | None:
     return Selection(users=users, spare_superusers=selection.spare_superusers) if users else None
 
 
+def end_one(session: Session, *, current: Session | None, actor: User, origin: Origin, note: str) -> bool:
+    """End one session. It is recorded with the note, and without a bulk run.
+
+    Returns: False, if it had ended before, or ``actor`` may not end it. Raises: NotYours.
+    """
+    details = {"session": str(session.pk), "note": note.strip()}
+    one = Session.objects.filter(pk=session.pk)
+    return bool(end_sessions_as_staff(one, of=session.user, current=current, actor=actor, origin=origin, **details))
+
+
 def end_as_staff(
     selection: Selection, *, actor: User, origin: Origin, note: str, expected: int | None = None
 ) -> BulkRun:
@@ -66,7 +77,12 @@ def end_as_staff(
         raise NotYours
     if found.is_of_many and not note.strip():
         raise ReasonMissing
-    run = _start(found, actor=actor, origin=origin, note=note, expected=expected)
+    run = start_as_staff(found, actor=actor, origin=origin, note=note, expected=expected)
+    return begin(run)
+
+
+def begin(run: BulkRun) -> BulkRun:
+    """Carry the run out: a short one now, a long one after the answer. Returns the run as it is then."""
     if run.expected <= AT_ONCE:
         carry_out(run.pk)
     else:
@@ -86,15 +102,24 @@ def disable_user(user_id: str, *, actor: User, origin: Origin, note: str) -> Bul
     # it, and is refused.
     User.objects.filter(pk=user.pk).update(is_active=False)
     found = Preview(Selection(users=(user.pk,)))
-    run = _start(found, actor=actor, origin=origin, note=note)
-    for _ in sweep_run(run, reason=EndReason.USER_DISABLED):
+    run = start_as_staff(found, actor=actor, origin=origin, note=note, reason=EndReason.USER_DISABLED)
+    for _ in sweep_run(run):
         pass
     run.refresh_from_db()
     record(Event.USER_DISABLED, user=user, actor=actor, origin=origin, run=str(run.pk), note=note)
     return run
 
 
-def _start(found: Preview, *, actor: User, origin: Origin, note: str, expected: int | None = None) -> BulkRun:
+def start_as_staff(
+    found: Preview,
+    *,
+    actor: User,
+    origin: Origin,
+    note: str,
+    expected: int | None = None,
+    reason: EndReason | None = None,
+) -> BulkRun:
+    """Store an order of staff. Raises: SelectionGrown."""
     return start_run(
         found.selection,
         source=BulkRun.Source.ADMIN,
@@ -102,4 +127,5 @@ def _start(found: Preview, *, actor: User, origin: Origin, note: str, expected: 
         expected=found.count if expected is None else expected,
         actor=actor,
         origin=origin,
+        reason=reason,
     )

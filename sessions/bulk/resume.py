@@ -4,12 +4,13 @@ import logging
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import timedelta
 from uuid import UUID
 
 import psycopg
 from django.db import connection, connections
+from psycopg import sql
 
 from sessions.bulk.runs import sweep_run
 from sessions.models import BulkRun
@@ -24,13 +25,13 @@ SECONDS_TO_CONNECT = 5
 # The first number of the advisory locks. Nothing else uses it.
 _RUN_LOCKS = 0x5A41
 # With keepalives PostgreSQL notices within five seconds that a worker's machine is gone.
-_CLAIM = """
+_CLAIM = sql.SQL("""
 SELECT set_config('tcp_keepalives_idle', '2', true),
        set_config('tcp_keepalives_interval', '1', true),
        set_config('tcp_keepalives_count', '3', true),
        set_config('idle_in_transaction_session_timeout', '0', true),
-       pg_try_advisory_xact_lock(%s, %s)
-"""
+       {}(%s, %s)
+""")
 
 
 def carry_out(run_id: UUID, stopped: Callable[[], bool] = lambda: False, *, is_news: bool = False) -> None:
@@ -38,8 +39,8 @@ def carry_out(run_id: UUID, stopped: Callable[[], bool] = lambda: False, *, is_n
 
     Args: is_news: whether to log that the run is resumed.
     """
-    with _alone(run_id) as is_alone:
-        run = BulkRun.objects.filter(pk=run_id, finished_at=None).first() if is_alone else None
+    with _claimed(run_id) as is_alone:
+        run = BulkRun.objects.filter(pk=run_id, finished_at=None, stopped_at=None).first() if is_alone else None
         if run is None:
             return
         if is_news:
@@ -58,7 +59,8 @@ def take_up(
 ) -> None:
     """Resume the runs that no process carries out, for example because a worker died.
 
-    Runs of commands are not resumed here: an operator resumes one by giving the command again.
+    Runs of commands are not resumed here: an operator resumes one by giving the command again. A run that somebody
+    stopped is not resumed, either.
 
     Args:
         min_age: younger runs are not resumed.
@@ -66,7 +68,9 @@ def take_up(
     """
     failed = set() if failed is None else failed
     ordered_before = database_now() - min_age
-    left = BulkRun.objects.filter(source=BulkRun.Source.ADMIN, finished_at=None, as_of__lte=ordered_before)
+    left = BulkRun.objects.filter(
+        source=BulkRun.Source.ADMIN, finished_at=None, stopped_at=None, as_of__lte=ordered_before
+    )
     for run_id in left.order_by("started_at").values_list("pk", flat=True):
         if stopped():
             return
@@ -80,13 +84,15 @@ def take_up(
 
 
 def state_of(run: BulkRun) -> str:
-    """Return `done`, `at work`, or `waiting` if no process carries out the run. A command's run is never `waiting`."""
-    if run.finished_at is None:
-        if run.source == BulkRun.Source.COMMAND or _is_carried_out(run.pk):
-            return "at work"
-        # The run may have finished since it was read.
-        run.refresh_from_db(fields=["ended", "finished_at"])
-    return "waiting" if run.finished_at is None else "done"
+    """Return `done`, `stopped`, `running`, or `waiting` if no process works on the run."""
+    if run.finished_at is None and run.stopped_at is None:
+        if _is_carried_out(run.pk):
+            return "running"
+        # It may have changed since it was read.
+        run.refresh_from_db(fields=["ended", "finished_at", "stopped_at", "stopped_by", "last_batch_at"])
+    if run.finished_at is not None:
+        return "done"
+    return "waiting" if run.stopped_at is None else "stopped"
 
 
 def _is_carried_out(run_id: UUID) -> bool:
@@ -103,15 +109,25 @@ def _is_carried_out(run_id: UUID) -> bool:
 
 
 @contextmanager
-def _alone(run_id: UUID) -> Iterator[bool]:
-    """Lock the run for this process. Yields whether that worked.
+def at_work(run_id: UUID) -> Iterator[None]:
+    """Tell the pages that a command works on the run during the block. Several commands may do so at the same time."""
+    with ExitStack() as stack:
+        # Without the second connection the command does its work all the same.
+        with suppress(psycopg.Error):
+            stack.enter_context(_claimed(run_id, "pg_try_advisory_xact_lock_shared"))
+        yield
+
+
+@contextmanager
+def _claimed(run_id: UUID, function: str = "pg_try_advisory_xact_lock") -> Iterator[bool]:
+    """Lock the run for this process, by a function of PostgreSQL. Yields whether that worked.
 
     A transaction on a separate connection holds the lock. So PostgreSQL releases it as soon as this process dies, even
     while a statement of the sweep waits for a lock. It also works through PgBouncer in transaction mode.
     """
     parameters = connection.get_connection_params() | {"connect_timeout": SECONDS_TO_CONNECT}
     with closing(psycopg.connect(**parameters)) as link:
-        row = link.execute(_CLAIM, lock_key(run_id)).fetchone()
+        row = link.execute(_CLAIM.format(sql.SQL(function)), lock_key(run_id)).fetchone()
         assert row is not None  # noqa: S101  # it is a SELECT without a table
         try:
             yield row[-1]

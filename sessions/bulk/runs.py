@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from django.conf import settings
@@ -22,7 +22,7 @@ from sessions.bulk.preview import meant_by
 from sessions.logout import end_sessions
 from sessions.models import BulkRun, EndReason, Session
 from sessions.selection.selection import Selection
-from users.clock import database_now
+from users.clock import DatabaseNow, database_now
 from users.models import App, User
 from users.origin import Origin
 from users.permissions import NOT_SUPERUSERS
@@ -47,6 +47,14 @@ class SelectionGrown(Exception):
         super().__init__(f"{found} sessions are selected now, {expected} at the preview")
 
 
+class OrderedBy(TypedDict, total=False):
+    """Who gives an order, and from where."""
+
+    actor: User | None
+    operator: str
+    origin: Origin | None
+
+
 def find_interrupted(selection: Selection, *, source: BulkRun.Source, actor: User | None = None) -> BulkRun | None:
     """Find the unfinished run that such an order would resume: one with the same filters and the same actor."""
     return _unfinished(selection, source, actor).first()
@@ -58,13 +66,15 @@ def start_run(
     source: BulkRun.Source,
     note: str,
     expected: int,
-    actor: User | None = None,
-    operator: str = "",
-    origin: Origin | None = None,
+    reason: EndReason | None = None,
+    **by: Unpack[OrderedBy],
 ) -> BulkRun:
     """Store the order. If the filters allow it, refuse all its sessions from now on.
 
-    An unfinished run of the same order is resumed, and its cut-off moves to now: it then includes later sessions.
+    An unfinished run of the same order is resumed, also a stopped one, and its cut-off moves to now: it then includes
+    later sessions.
+
+    Args: reason: why its sessions end; by default "ended by staff" or "ended by an operator's command".
 
     Raises: SelectionGrown, if more sessions are selected now than ``BULK_MAY_GROW`` times ``expected``. Then nothing
         has changed.
@@ -72,9 +82,7 @@ def start_run(
     found = meant_by(selection, now=database_now()).count()
     if found > expected * settings.BULK_MAY_GROW:
         raise SelectionGrown(expected=expected, found=found)
-    return _store(
-        selection, source=source, note=note, found=found, actor=actor, operator=operator, origin=origin or Origin()
-    )
+    return _store(selection, source=source, note=note, found=found, reason=reason, **by)
 
 
 @in_transaction
@@ -84,10 +92,10 @@ def _store(
     source: BulkRun.Source,
     note: str,
     found: int,
-    actor: User | None,
-    operator: str,
-    origin: Origin,
+    reason: EndReason | None,
+    **by: Unpack[OrderedBy],
 ) -> BulkRun:
+    actor, operator, origin = by.get("actor"), by.get("operator", ""), by.get("origin") or Origin()
     # Lock apps and users first, then the run, then sessions: `sessions.sql.locks`.
     if selection.cuts_off:
         _cut_off(selection)
@@ -101,16 +109,19 @@ def _store(
         # Count again under the lock: another process may be sweeping the same run.
         run.expected = run.ended + meant_by(selection, now=now).count()
     run.as_of, run.ip, run.request_id = now, origin.ip, origin.request_id
+    run.stopped_at = run.stopped_by = None
+    run.end_reason = reason.value if reason else ""
     run.operator = _with(run.operator, operator, between=", ")[:200]
     run.note = _with(run.note, note, between="\n")
     run.save()
-    _record(run, selection, operator=operator, origin=origin)
+    _record(run, selection, note=note, operator=operator, origin=origin)
     return run
 
 
-def _record(run: BulkRun, selection: Selection, *, operator: str, origin: Origin) -> None:
+def _record(run: BulkRun, selection: Selection, *, note: str, operator: str, origin: Origin) -> None:
     """Write one entry for the order. Each session's row says that this run has ended it."""
     facts: dict[str, Any] = {"run": str(run.pk), "expected": run.expected, "filters": sorted(selection.given())}
+    facts |= {"note": note, "app": _only_app(selection)}
     record(Event.BULK_ORDER, user=_only_user(selection), actor=run.actor, operator=operator, origin=origin, **facts)
 
 
@@ -123,20 +134,23 @@ def _only_user(selection: Selection) -> User | None:
     return None
 
 
-def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]:
+def _only_app(selection: Selection) -> App | None:
+    return App(pk=selection.apps[0]) if selection.apps and len(selection.apps) == 1 else None
+
+
+def sweep_run(run: BulkRun) -> Iterator[int]:
     """End the sessions of ``run`` in batches. Yields after each batch how many the run has ended so far.
 
-    Several processes may sweep one run at the same time, because a batch locks the run.
-
-    Args: reason: by default `STAFF` or `OPERATOR`.
+    Several processes may sweep one run at the same time, because a batch locks the run. It ends early if somebody
+    stops the run.
     """
-    reason = reason or (EndReason.STAFF if run.source == BulkRun.Source.ADMIN else EndReason.OPERATOR)
+    begin_stretch(run.pk)
     # Don't wait inside a caller's transaction: the other transactions may be waiting for its locks.
     is_alone = connection.in_atomic_block or Selection.from_json(run.selection).sessions is not None
     others = [] if is_alone else _under_way()
     after = _BEFORE_ALL
     while True:
-        batch = _sweep_batch(run.pk, after, reason=reason, may_finish=not others)
+        batch = _sweep_batch(run.pk, after, may_finish=not others)
         if batch.ended:
             yield batch.so_far
         if batch.is_last:
@@ -147,6 +161,18 @@ def sweep_run(run: BulkRun, *, reason: EndReason | None = None) -> Iterator[int]
             for _ in _wait_for(others):
                 yield batch.so_far
             others = []
+
+
+def reason_of(run: BulkRun) -> EndReason:
+    """Return why the sessions of the run end."""
+    by_source = EndReason.STAFF if run.source == BulkRun.Source.ADMIN else EndReason.OPERATOR
+    return EndReason(run.end_reason) if run.end_reason else by_source
+
+
+def begin_stretch(run_id: UUID) -> None:
+    """Note that a process begins to work on the run now. The estimate of its end starts from here."""
+    unfinished = BulkRun.objects.filter(pk=run_id, finished_at=None, stopped_at=None)
+    unfinished.update(swept_since=DatabaseNow(), swept_from=F("ended"), last_batch_at=DatabaseNow())
 
 
 @dataclass(frozen=True)
@@ -162,17 +188,18 @@ class _Batch:
 
 
 @in_transaction
-def _sweep_batch(run_id: UUID, after: UUID, *, reason: EndReason, may_finish: bool) -> _Batch:
+def _sweep_batch(run_id: UUID, after: UUID, *, may_finish: bool) -> _Batch:
     # Read the run again: a repeated order moves `as_of`.
     run = BulkRun.objects.select_for_update(of=("self",), no_key=True).select_related("actor").get(pk=run_id)
-    if run.finished_at is not None:
+    if run.finished_at is not None or run.stopped_at is not None:
         return _Batch(0, run.ended, after, is_last=True)
-    left = _left(run, Selection.from_json(run.selection))
+    left, reason = _left(run, Selection.from_json(run.selection)), reason_of(run)
     origin = Origin(ip=run.ip, request_id=run.request_id)
     ended = end_sessions(
         left.filter(pk__gt=after), actor=run.actor, reason=reason, origin=origin, run=run, at_most=BATCH
     )
     run.ended += len(ended)
+    run.last_batch_at = database_now()
     after = max(ended) if len(ended) == BATCH else _BEFORE_ALL
     # Look once more from the start: a late log-in may have committed an id that is smaller than `after`.
     if may_finish and after == _BEFORE_ALL and not left.exists():
@@ -181,7 +208,7 @@ def _sweep_batch(run_id: UUID, after: UUID, *, reason: EndReason, may_finish: bo
         # A command prints this itself, on the same terminal.
         level = logging.DEBUG if run.source == BulkRun.Source.COMMAND else logging.INFO
         transaction.on_commit(partial(logger.log, level, *told))
-    run.save(update_fields=["ended", "finished_at"])
+    run.save(update_fields=["ended", "last_batch_at", "finished_at"])
     return _Batch(len(ended), run.ended, after, is_last=run.finished_at is not None)
 
 

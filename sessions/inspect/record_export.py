@@ -20,7 +20,7 @@ COLUMNS = (
     *("ip", "place", "userAgent", "details"),
 )
 # Details that are about the order and not about the user.
-_OF_STAFF = ("note", "run", "filters")
+_OF_STAFF = ("note", "run", "filters", "session")
 
 
 def export(user: User, format: str) -> Iterator[bytes]:

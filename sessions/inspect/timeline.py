@@ -17,7 +17,8 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from sessions.models import Session
+from sessions.inspect.end_notes import add_notes
+from sessions.models import EndReason, Session
 from users.models import SecurityEvent, User
 from users.models.security_event import TO_OTHERS
 from users.record.events import Event, Kind
@@ -35,6 +36,11 @@ class Source(IntEnum):
     RECORDED = 1
     ENDED = 2
 
+
+# Why sessions end if staff or an operator ordered it.
+_BY_ORDER = (
+    *(EndReason.STAFF, EndReason.OPERATOR, EndReason.USER_DISABLED, EndReason.APP_SWITCHED_OFF, EndReason.RESTORED),
+)
 
 _COLUMN = {Source.OPENED: "created_at", Source.RECORDED: "at", Source.ENDED: "ended_at"}
 
@@ -130,14 +136,24 @@ def streams_about(user: User, *, kind: str = "", with_sessions: bool = True) -> 
         kind: `SESSIONS`, a value of `Kind`, or "" for all.
         with_sessions: whether the reader may see the user's sessions.
     """
-    if kind and kind != SESSIONS:
-        return [Stream(Source.RECORDED, entries(user=user, kinds=[Kind(kind)]))]
-    found = [] if kind == SESSIONS else [Stream(Source.RECORDED, entries(user=user))]
-    if with_sessions:
-        sessions = Session.objects.filter(user=user).select_related("app", "device", "ended_by", "bulk_run")
-        found.append(Stream(Source.OPENED, sessions))
-        found.append(Stream(Source.ENDED, sessions.filter(ended_at__isnull=False)))
+    kinds = [Kind(kind)] if kind and kind != SESSIONS else []
+    found = [] if kind == SESSIONS else [Stream(Source.RECORDED, entries(user=user, kinds=kinds))]
+    sessions = Session.objects.filter(user=user).select_related("app", "device", "ended_by", "bulk_run")
+    ended = sessions.filter(ended_at__isnull=False)
+    if with_sessions and kind == Kind.ORDERS:
+        found.append(ended_by_orders(user))
+    elif with_sessions and not kinds:
+        found += [Stream(Source.OPENED, sessions), Stream(Source.ENDED, ended)]
     return found
+
+
+def ended_by_orders(user: User) -> Stream:
+    """Return the source of the user's sessions that staff or an operator ended.
+
+    An order for many users has no entry for each of them. Their sessions say which order ended them.
+    """
+    ended = Session.objects.filter(user=user, ended_at__isnull=False, end_reason__in=_BY_ORDER)
+    return Stream(Source.ENDED, ended.select_related("app", "device", "ended_by", "bulk_run"))
 
 
 def streams_by(actor: User, *, kind: str = "") -> list[Stream]:
@@ -169,6 +185,7 @@ def timeline(
     last = taken[-1] if len(shown) > limit else merged[:count][-1] if len(merged) > count else None
     onward = last.position if last else None
     moments = taken[::-1] if is_newer else taken
+    add_notes(moment.row for moment in moments if moment.source is Source.ENDED and isinstance(moment.row, Session))
     back = moments[-1 if is_newer else 0].position if moments and after is not None else None
     return Timeline(moments, *((onward, back) if is_newer else (back, onward)))
 

@@ -46,7 +46,7 @@ def _opened(session: Session) -> Line:
 
 def _ended(session: Session) -> Line:
     assert session.ended_at is not None  # noqa: S101  # the timeline reads only ended ones
-    note = session.bulk_run.note if session.bulk_run else ""
+    note = getattr(session, "end_note", "")
     opened = Fact("opened", f"{session.created_at:%Y-%m-%d %H:%M:%S} UTC")
     return Line(
         at=session.ended_at,

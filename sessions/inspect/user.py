@@ -6,6 +6,7 @@ from django.core.paginator import Page, Paginator
 
 from sessions.client_names import Client, client_of
 from sessions.inspect.credentials import Summary, summary_of
+from sessions.inspect.end_notes import add_notes
 from sessions.models import Refusal, Session
 from users.clock import database_now
 from users.models import User
@@ -51,6 +52,7 @@ def user_page(user: User, *, actor: User, ended_page: str | None = None) -> User
     newest = open_ones.select_related("app", "user", "device").order_by("-created_at", "-pk")[:MOST_SHOWN]
     ended = sessions.filter(ended_at__isnull=False).select_related("app", "device", "ended_by", "bulk_run")
     shown = Paginator(ended.order_by("-ended_at", "-pk"), ENDED_PER_PAGE).get_page(ended_page)
+    add_notes(shown.object_list)
     may_switch = user.deleted_at is None and may_as_staff(actor, Act.DISABLE_USER, user)
     return UserPage(
         open_count=open_ones.count(),

@@ -11,12 +11,13 @@ from django.core.management.base import CommandError
 from django.template.defaultfilters import pluralize
 
 from sessions.bulk.preview import Preview
+from sessions.bulk.resume import at_work
 from sessions.bulk.runs import SelectionGrown, start_run
 from sessions.liveness import live_sessions
 from sessions.management.interrupts import noticing_signals
-from sessions.management.operators import GROWN, INTERRUPTED, NOT_CONFIRMED, OperatorCommand, shown
+from sessions.management.operators import GROWN, INTERRUPTED, NOT_CONFIRMED, STOPPED, OperatorCommand, shown
 from sessions.management.progress import progress
-from sessions.models import BulkRun, Session
+from sessions.models import BulkRun, EndReason, Session
 from sessions.selection.describe import in_one_line
 from users.clock import database_now
 from users.models import User
@@ -66,7 +67,15 @@ class BulkCommand(OperatorCommand):
             raise CommandError("Not confirmed; nothing was changed.", returncode=NOT_CONFIRMED)
         return found.count
 
-    def start(self, found: Preview, *, note: str, expected: int, actor: User | None = None) -> BulkRun:
+    def start(
+        self,
+        found: Preview,
+        *,
+        note: str,
+        expected: int,
+        actor: User | None = None,
+        reason: EndReason | None = None,
+    ) -> BulkRun:
         """Store the order as a bulk run. Raises: CommandError, if there are many more sessions than expected."""
         try:
             return start_run(
@@ -76,6 +85,7 @@ class BulkCommand(OperatorCommand):
                 expected=expected,
                 actor=actor,
                 operator=operator_name(),
+                reason=reason,
             )
         except SelectionGrown as error:
             raise CommandError(f"{error}. Nothing was changed; look again with --dry-run.", returncode=GROWN) from error
@@ -89,7 +99,7 @@ class BulkCommand(OperatorCommand):
                 f"all refused from {run.as_of.isoformat(timespec='milliseconds')} on; the rows are now ended in batches"
             )
         tell = (lambda count: self.say(ended=count, of=run.expected)) if self.as_json else None
-        with noticing_signals() as is_interrupted, suppress(KeyboardInterrupt):
+        with at_work(run.pk), noticing_signals() as is_interrupted, suppress(KeyboardInterrupt):
             for _ in progress(ended, total=run.expected, label="ended", tell=tell):
                 if is_interrupted():
                     break
@@ -97,6 +107,10 @@ class BulkCommand(OperatorCommand):
         if is_interrupted() and run.finished_at is None:
             told = f"interrupted after {run.ended} of {run.expected}; the same command resumes it."
             raise CommandError(told, returncode=INTERRUPTED)
+        if run.stopped_at is not None and run.finished_at is None:
+            who = shown(run.stopped_by.username) if run.stopped_by else "somebody"
+            told = f"{who} stopped it in the admin after {run.ended} of {run.expected}; the same command continues it."
+            raise CommandError(told, returncode=STOPPED)
         self.done(run, f"Ended {run.ended} session{pluralize(run.ended)}. Run {run.pk}")
 
     def done(self, run: BulkRun | None, text: str) -> None:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 
 # Exit codes are a format for machines: add, never change. Django itself uses 1 for a failure.
-NONE, WRONG, NOT_CONFIRMED, GROWN, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 4, 130, 141
+NONE, WRONG, NOT_CONFIRMED, GROWN, STOPPED, INTERRUPTED, BROKEN_PIPE = 1, 2, 3, 4, 5, 130, 141
 
 
 class OperatorCommand(BaseCommand):

@@ -23,7 +23,7 @@ from sessions import (
     verification,
 )
 from sessions.authentication import get_live_session
-from sessions.bulk import orders, runs
+from sessions.bulk import app_orders, orders, runs
 from sessions.models import BulkRun, Session
 from sessions.restore import undo
 from sessions.restore.ended_file import Record
@@ -241,6 +241,15 @@ def enable(its):
     accounts.enable_user(its.anna.user_id, actor=its.boss, origin=HERE)
 
 
+def switch_app_off(its):
+    app_orders.switch_off(its.app, actor=its.boss, origin=HERE, note="broken", expected=99)
+    app_orders.switch_on(its.app, actor=its.boss, origin=HERE, note="")
+
+
+def cut_app_off(its):
+    app_orders.cut_off(its.app, actor=its.boss, origin=HERE, note="leak", expected=99)
+
+
 def change_password(its):
     its.anna.log_in(its.anna.username)
     user = User.objects.get(pk=its.anna.user_id)
@@ -370,6 +379,8 @@ ACTS = {
     "sessions.bulk.runs.sweep_run": sweep,
     "sessions.bulk.orders.disable_user": disable,
     "sessions.accounts.enable_user": enable,
+    "sessions.bulk.app_orders.switch_off": switch_app_off,
+    "sessions.bulk.app_orders.cut_off": cut_app_off,
     "sessions.passwords.set_own_password": change_password,
     "sessions.passwords.reset_password": reset_password,
     "sessions.verification.verify_email": verify,

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.phones import PASSWORD
-from users.models import User
+from users.models import App, User
 
 LIST = "/admin/user_sessions/session/"
 
@@ -51,6 +51,17 @@ def confirm(browser: Client, page: Any, **answers: str) -> Any:
     """Fill in the confirmation page and submit it."""
     question = page.context["question"]
     return browser.post(question.url, {"token": question.token, **answers}, follow=True)
+
+
+def app_url(app: App, what: str = "change") -> str:
+    return reverse(f"admin:users_app_{what}", args=[app.pk])
+
+
+def order_app(browser: Client, app: App, what: str, **answers: str) -> Any:
+    """Open the page of an act on the app, such as `switch_off`, fill it in, and submit it."""
+    question = browser.get(app_url(app, what)).context["question"]
+    sent = {"note": "Ticket 4711", "token": question.token, **question.hidden, **answers}
+    return browser.post(question.url, sent, follow=True)
 
 
 def user_url(user_id: str, what: str = "change") -> str:

@@ -16,7 +16,7 @@ from sessions.models import EndReason, Session
 from sessions.verification import verify_email
 from tests.commands.terminal import manage
 from tests.phones import PASSWORD, InProcess, ZapPhone, promote, reset_code_in
-from tests.sessions.staff import browser_of, confirm, new_staff, open_form, tick, user_url
+from tests.sessions.staff import browser_of, confirm, new_staff, open_form, order_app, tick, user_url
 from users.clients import get_admin_app, get_zap_app
 from users.directory import change_user
 from users.errors import IdentityTaken
@@ -356,12 +356,14 @@ def test_apps_are_recorded_when_they_are_made_changed_and_switched(boss):
     assert "@" in made.operator
     url = f"/admin/users/app/{app.pk}/change/"
     form = open_form(boss, url)
-    form.pop("is_active")
+    order_app(boss, app, "switch_off", note="Broken release")
     assert boss.post(url, form | {"sessions_per_user": "3"}).status_code == 302
-    assert boss.post(url, open_form(boss, url) | {"is_active": "on"}).status_code == 302
+    order_app(boss, app, "switch_on")
     entries = SecurityEvent.objects.filter(app=app, actor__username="boss").order_by("pk")
-    assert [entry.event for entry in entries] == [Event.APP_SWITCHED_OFF, Event.APP_CHANGED, Event.APP_SWITCHED_ON]
-    assert entries[1].details["changed"] == {"sessions_per_user": {"from": None, "to": 3}}
+    events = [Event.BULK_ORDER, Event.APP_SWITCHED_OFF, Event.APP_CHANGED, Event.APP_SWITCHED_ON]
+    assert [entry.event for entry in entries] == events
+    assert {entry.details["note"] for entry in entries[:2]} == {"Broken release"}
+    assert entries[2].details["changed"] == {"sessions_per_user": {"from": None, "to": 3}}
 
 
 def test_apps_that_are_made_on_first_use_are_recorded_once(db):

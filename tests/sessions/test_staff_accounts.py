@@ -9,10 +9,10 @@ from django.contrib.auth.management.commands import changepassword
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 
+from sessions.admin.apps import AppAdmin
 from sessions.admin.users import UserAdmin
 from tests.phones import PASSWORD, InProcess, ZapPhone, new_name, promote, reset_code_in
 from tests.sessions.staff import LIST, browser_of, new_staff, open_form, told, user_url
-from users.admin import AppAdmin
 from users.models import App, OneTimeCode, SecurityEvent, User
 from users.record.events import Event
 

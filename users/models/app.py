@@ -33,6 +33,10 @@ class App(models.Model):
     sealed_secret = models.TextField(
         blank=True, editable=False, help_text="Shared secret, encrypted. Empty: clients don't sign requests."
     )
+    # The key and the secret before the last rotation. They are accepted until then, by the database's clock.
+    previous_key_hash = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    previous_sealed_secret = models.TextField(blank=True, default="", db_default="", editable=False)
+    previous_until = models.DateTimeField(null=True, blank=True, editable=False)
     is_active = models.BooleanField(default=True, help_text="Off: every token of this app is refused.")
     session_epoch = SessionEpochField()
     sessions_valid_after = models.DateTimeField(
@@ -68,6 +72,11 @@ class App(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_client(self) -> bool:
+        """Whether its sessions are those of clients, and not of the service's own pages."""
+        return self.kind == self.Kind.CLIENT
 
     @property
     def is_admin(self) -> bool:

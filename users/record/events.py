@@ -65,9 +65,14 @@ class Event(models.TextChoices):
     APP_CHANGED = "app_changed", "an app was changed"
     APP_SWITCHED_OFF = "app_switched_off", "an app was switched off"
     APP_SWITCHED_ON = "app_switched_on", "an app was switched on"
+    APP_CUT_OFF = "app_cut_off", "all sessions of an app were ended"
+    APP_KEY_ROTATED = "app_key_rotated", "an app got a new key"
+    APP_KEY_ENDED = "app_key_ended", "the previous key of an app was ended"
 
     SESSIONS_ENDED = "sessions_ended", "sessions were ended"
     BULK_ORDER = "bulk_order", "an order to end sessions was given"
+    RUN_STOPPED = "run_stopped", "a bulk run was stopped"
+    RUN_CONTINUED = "run_continued", "a stopped bulk run was continued"
     RECORD_EXPORTED = "record_exported", "the record was exported"
     LIST_EXPORTED = "list_exported", "a list was exported"
     GROUP_CREATED = "group_created", "a group was created"
@@ -120,9 +125,19 @@ _KINDS = {
         Event.APP_CHANGED,
         Event.APP_SWITCHED_OFF,
         Event.APP_SWITCHED_ON,
+        Event.APP_CUT_OFF,
+        Event.APP_KEY_ROTATED,
+        Event.APP_KEY_ENDED,
         Event.GROUP_CREATED,
         Event.GROUP_CHANGED,
         Event.GROUP_DELETED,
     },
-    Kind.ORDERS: {Event.SESSIONS_ENDED, Event.BULK_ORDER, Event.RECORD_EXPORTED, Event.LIST_EXPORTED},
+    Kind.ORDERS: {
+        Event.SESSIONS_ENDED,
+        Event.BULK_ORDER,
+        Event.RUN_STOPPED,
+        Event.RUN_CONTINUED,
+        Event.RECORD_EXPORTED,
+        Event.LIST_EXPORTED,
+    },
 }

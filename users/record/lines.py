@@ -18,10 +18,12 @@ _NAMES = {
     "judgement": "unusual",
     "mailed": "code mailed",
     "expected": "sessions",
+    "ended": "sessions ended",
+    "previous_works_until": "previous key works until",
     "count": "sessions",
 }
 # Details that a line leaves out. The page of the entry shows them.
-_ON_ITS_PAGE = ("run", "filters", "group")
+_ON_ITS_PAGE = ("run", "filters", "group", "session")
 
 
 @dataclass(frozen=True)

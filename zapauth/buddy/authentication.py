@@ -8,7 +8,8 @@ from sessions.authentication import SessionAuthentication
 from sessions.errors import TokenInvalid, UserTokenRequired
 from sessions.models import Session
 from sessions.tokens.jwt import AnyAccessToken, SessionToken
-from users.clients import shared_secret_of
+from users.clients import previous_secret_of, shared_secret_of
+from users.models import App
 from zapauth.buddy.errors import SignatureInvalid
 from zapauth.buddy.signatures import is_signature, request_signature
 
@@ -26,12 +27,17 @@ class BuddyAuthentication(SessionAuthentication):
         secret = shared_secret_of(session.app)
         if secret is None:
             return
-        _, *signature = self.credentials(request)
-        expected = request_signature(
-            secret, method=request.method or "", app_id=session.app_id, path=request._request.path
-        )
-        if not signature or not is_signature(signature[0], expected):
+        _, *given = self.credentials(request)
+        signed = {"method": request.method or "", "app_id": session.app_id, "path": request._request.path}
+        if not given or not (
+            is_signature(given[0], request_signature(secret, **signed))
+            or self._is_by_previous_secret(session.app, given[0], signed)
+        ):
             raise SignatureInvalid
+
+    def _is_by_previous_secret(self, app: App, signature: str, signed: dict[str, str]) -> bool:
+        previous = previous_secret_of(app)
+        return previous is not None and is_signature(signature, request_signature(previous, **signed))
 
 
 class UserLevel(BasePermission):

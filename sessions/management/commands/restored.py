@@ -69,8 +69,8 @@ class Command(BulkCommand):
             self.done(None, "No session is open.")
             return True
         expected = self.confirmed(found, options["confirm"], interrupted=interrupted, may_ask=True)
-        run = self.start(found, note=self.note, expected=expected)
-        self.sweep(run, sweep_run(run, reason=EndReason.RESTORED))
+        run = self.start(found, note=self.note, expected=expected, reason=EndReason.RESTORED)
+        self.sweep(run, sweep_run(run))
         return True
 
     def _end_again(self, record: Record, seen: Seen | None, *, dry_run: bool) -> bool:

@@ -13,7 +13,7 @@ from sessions.selection.search import matching
 from tests.phones import BuddyPhone, InProcess, ZapPhone, promote
 from tests.sessions.staff import LIST, browser_of, confirm, log_in, new_staff, tick, told
 from users.clock import database_now
-from users.models import App, User
+from users.models import App, SecurityEvent, User
 
 LOG_OUT = "/admin/user_sessions/session/log-out/"
 
@@ -36,7 +36,8 @@ def many(db):
 
 
 def ids_of(*phones):
-    return [str(pk) for pk in Session.objects.filter(user__in=[phone.user_id for phone in phones]).values_list("pk")[0]]
+    sessions = Session.objects.filter(user__in=[phone.user_id for phone in phones])
+    return [str(pk) for pk in sessions.values_list("pk", flat=True)]
 
 
 def live(**which):
@@ -52,15 +53,26 @@ def test_the_ticked_session_is_logged_out_after_a_confirmation_and_all_of_it_is_
     page = confirm(operator, question, note="Phone stolen, ticket 4711")
     assert "1 session ended" in told(page)
     assert (phone.me().status, phone.refresh().status, other.me().status) == (401, 401, 200)
-    run, session, olga = (
-        BulkRun.objects.get(),
-        Session.objects.get(user=phone.user_id),
-        User.objects.get(username="olga"),
-    )
-    assert (session.end_reason, session.ended_by, session.bulk_run) == (EndReason.STAFF, olga, run)
-    assert (session.ended_ip, session.ended_request_id) == ("127.0.0.1", run.request_id)
-    assert (run.actor, run.note, run.source) == (olga, "Phone stolen, ticket 4711", "admin")
-    assert (run.expected, run.ended, run.ip) == (1, 1, "127.0.0.1")
+    session, olga = Session.objects.get(user=phone.user_id), User.objects.get(username="olga")
+    assert (session.end_reason, session.ended_by, session.bulk_run) == (EndReason.STAFF, olga, None)
+    assert not BulkRun.objects.exists()  # one session is no bulk run
+    entry = SecurityEvent.objects.get(event="sessions_ended")
+    assert (session.ended_ip, session.ended_request_id) == ("127.0.0.1", entry.request_id)
+    assert (entry.actor, entry.user_id, entry.ip) == (olga, phone.user_id, "127.0.0.1")
+    assert entry.details == {"count": 1, "session": str(session.pk), "note": "Phone stolen, ticket 4711"}
+    assert entry.request_id
+    assert entry.session_id == Session.objects.get(user=olga).pk
+
+
+def test_the_ticked_sessions_are_a_bulk_run_and_all_of_it_is_on_record(operator):
+    phones = [ZapPhone(InProcess()).sign_up() for _ in range(2)]
+    confirm(operator, tick(operator, "log_out", ids_of(*phones)), note="Leak, ticket 4711")
+    run, olga = BulkRun.objects.get(), User.objects.get(username="olga")
+    for session in Session.objects.filter(user__in=[phone.user_id for phone in phones]):
+        assert (session.end_reason, session.ended_by, session.bulk_run) == (EndReason.STAFF, olga, run)
+        assert (session.ended_ip, session.ended_request_id) == ("127.0.0.1", run.request_id)
+    assert (run.actor, run.note, run.source) == (olga, "Leak, ticket 4711", "admin")
+    assert (run.expected, run.ended, run.ip) == (2, 2, "127.0.0.1")
     assert run.finished_at
     assert run.request_id
 
@@ -270,9 +282,10 @@ def test_who_is_no_staff_is_sent_to_the_login(client, db):
 
 def test_the_record_cannot_be_changed_or_deleted(db):
     boss = browser_of(new_staff())
-    phone = ZapPhone(InProcess()).sign_up()
+    phone = ZapPhone(InProcess()).sign_up("ann")
+    ZapPhone(InProcess()).log_in("ann")
     confirm(boss, tick(boss, "log_out", ids_of(phone)), note="why")
-    for row in (BulkRun.objects.get(), Session.objects.get(user=phone.user_id)):
+    for row in (BulkRun.objects.get(), Session.objects.filter(user=phone.user_id)[0]):
         url = f"/admin/user_sessions/{row._meta.model_name}/{row.pk}"
         assert boss.post(f"{url}/delete/", {"post": "yes"}).status_code == 403
         assert boss.post(f"{url}/change/", {"note": "another"}).status_code == 403

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.db import connection
 
-from sessions.bulk.resume import FIRST_TRY, carry_out, lock_key, state_of, take_up
+from sessions.bulk.resume import FIRST_TRY, at_work, carry_out, lock_key, state_of, take_up
 from sessions.bulk.runs import start_run
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, Session
@@ -72,13 +72,13 @@ def test_a_run_that_somebody_carries_out_is_left_to_them(run):
     assert left() == 0
 
 
-def test_staff_see_whether_a_run_waits_is_at_work_or_done(run):
+def test_staff_see_whether_a_run_waits_is_running_or_done(run):
     browser = browser_of(new_staff(name="boss"))
     pages = [f"/admin/user_sessions/bulkrun/{run.pk}/change/", "/admin/user_sessions/bulkrun/", "/admin/"]
 
     def shown():
         tags = [
-            re.findall(r">\s*(done|at work|waiting)\s*<", browser.get(page).content.decode(), re.IGNORECASE)
+            re.findall(r">\s*(done|running|waiting|stopped)\s*<", browser.get(page).content.decode(), re.IGNORECASE)
             for page in pages
         ]
         assert tags[0] == tags[1] == tags[2]
@@ -86,7 +86,7 @@ def test_staff_see_whether_a_run_waits_is_at_work_or_done(run):
 
     assert shown() == ["waiting"]
     with claimed_by_another(run):
-        assert shown() == ["at work"]
+        assert shown() == ["running"]
     wait_until(lambda: state_of(run) == "waiting")
     carry_out(run.pk)
     assert shown() == ["done"]
@@ -105,10 +105,16 @@ def test_a_run_that_is_finished_after_it_was_read_does_not_wait(run):
     assert read_before.ended == run.expected
 
 
-def test_an_operators_run_is_at_work_until_it_is_done(run):
+def test_an_operators_run_is_running_while_its_command_works_on_it(run):
     BulkRun.objects.update(source=BulkRun.Source.COMMAND)
     run.refresh_from_db()
-    assert state_of(run) == "at work"
+    assert state_of(run) == "waiting"
+    with at_work(run.pk):
+        assert state_of(run) == "running"
+        with at_work(run.pk):  # a second command may work on the same run
+            assert state_of(run) == "running"
+        assert state_of(run) == "running"
+    wait_until(lambda: state_of(run) == "waiting")
     run.finished_at = database_now()
     assert state_of(run) == "done"
 

@@ -304,8 +304,8 @@ def test_each_session_says_why_by_whom_from_where_and_in_which_run_it_ended(db, 
 
 
 def test_a_run_can_end_them_for_another_reason(thirty):
-    run = start(IOS)
-    list(sweep_run(run, reason=EndReason.USER_DISABLED))
+    run = start(IOS, reason=EndReason.USER_DISABLED)
+    list(sweep_run(run))
     assert {session.end_reason for session in run.sessions.all()} == {"user_disabled"}
 
 

@@ -1,0 +1,67 @@
+"""Apps in the admin: their lifetimes, their keys, and the orders about all of their sessions.
+
+Nothing can be deleted: sessions and the record point at apps.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+
+from sessions.admin.app_acts import ActsOnApps, app_page
+from sessions.admin.confirm import actor_of
+from users.admin_forms import SavesChanges, changed_columns
+from users.admin_record import ordered_by
+from users.models import App, SecurityEvent
+from users.permissions import Act, may_as_staff, may_with_app
+from users.record.changes import record_app_changes
+from users.record.reading import history_of_app
+
+
+@admin.register(App)
+class AppAdmin(SavesChanges, ActsOnApps):
+    when_empty = "Add one here, or use: manage.py createapp NAME"
+    list_display = ["name", "id", "kind", "state", "created_at"]
+    change_form_template = "sessions/app.html"
+    # The card above the form shows the rest. The settings name ZAP's app, so nobody changes a name.
+    limits = ("session_lifetime", "idle_timeout", "sessions_per_user")
+    fields = limits
+
+    @display(description="state", label={"on": "success", "off": "danger"})
+    def state(self, app: App) -> str:
+        return "on" if app.is_active else "off"
+
+    def get_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
+        """Hide the time-outs of the service's own apps. They are settings: a form must not lengthen them."""
+        return [] if obj is not None and not obj.is_client else self.limits
+
+    def history_of(self, obj: App) -> QuerySet[SecurityEvent]:
+        return history_of_app(obj)
+
+    def has_view_permission(self, request: HttpRequest, obj: App | None = None) -> bool:
+        return may_as_staff(actor_of(request), Act.SEE_APPS) or self.has_change_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return may_as_staff(actor_of(request), Act.ADD_APP)
+
+    def has_change_permission(self, request: HttpRequest, obj: App | None = None) -> bool:
+        actor = actor_of(request)
+        return may_as_staff(actor, Act.CHANGE_APP) if obj is None else may_with_app(actor, Act.CHANGE_APP, obj)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        app = self.get_object(request, object_id)
+        extra: dict[str, Any] = {"of_app": app_page(app, actor=actor_of(request))} if app is not None else {}
+        extra["show_save_and_add_another"] = False
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **extra})
+
+    def save_model(self, request: HttpRequest, obj: App, form: Any, change: bool) -> None:
+        """Save and record in the transaction that the admin has opened."""
+        columns = changed_columns(form)
+        old = App.objects.select_for_update(no_key=True).values(*columns).get(pk=obj.pk) if columns else {}
+        super().save_model(request, obj, form, change)
+        record_app_changes(obj, old, columns, **ordered_by(request))
