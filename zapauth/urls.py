@@ -8,6 +8,7 @@ from types import ModuleType
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
 from zapauth.buddy import errors as buddy
 from zapauth.error_pages import error_page

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('user_sessions', '0003_location'),
+        ('user_sessions', '0004_lists'),
     ]
 
     # It changes nothing in the database. The next sweep counts the days that have no such figure yet.

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('user_sessions', '0003_location'),
+        ('user_sessions', '0005_figures'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

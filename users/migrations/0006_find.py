@@ -30,7 +30,7 @@ DROP FUNCTION users_plain(text);
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0004_event_by_actor'),
+        ('users', '0005_lists'),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0004_event_by_actor'),
+        ('users', '0006_find'),
     ]
 
     operations = [

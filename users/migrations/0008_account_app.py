@@ -5,7 +5,7 @@ from django.db.models import Q
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0004_event_by_actor'),
+        ('users', '0007_app_keys'),
     ]
 
     operations = [

@@ -4,9 +4,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0005_lists'),
-        ('users', '0008_account_app'),
-        ('users', '0009_one_use_links'),
+        ('users', '0010_words'),
     ]
 
     operations = [

@@ -21,9 +21,8 @@ def may_export_lists(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('user_sessions', '0004_lists'),
-        ('user_sessions', '0007_not_me'),
-        ('users', '0010_export_lists'),
+        ('user_sessions', '0006_runs'),
+        ('users', '0011_export_lists'),
     ]
 
     operations = [
