@@ -17,11 +17,14 @@ from django.utils.safestring import SafeString
 from sessions.admin.confirm import actor_of
 from sessions.inspect.people import MOST_SESSIONS, Person, people_at, with_sessions
 from sessions.selection.search import key_in, session_in
-from users.finding import LONGEST_TEXT, find_people, terms_of
+from users.finding import find_people, terms_of
 from users.models import User, is_object_id
 from users.permissions import Act, may
 from users.phone_numbers import phone_forms
 from users.plain_text import spans
+
+# Device tokens are the longest texts that can be found.
+LONGEST_SHOWN = 1000
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def _page(request: HttpRequest, text: str, rows: list[Row], **shown: Any) -> Htt
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": "Find",
-        "text": text[:LONGEST_TEXT],
+        "text": text[:LONGEST_SHOWN],
         "rows": rows,
         "most_sessions": MOST_SESSIONS,
         "sessions_url": _list_of_sessions(q=text),

@@ -52,6 +52,8 @@ def pages() -> list[str]:
         "/admin/user_sessions/session/?q=nobody",
         f"/admin/user_sessions/session/{session.pk}/change/",
         f"/admin/user_sessions/session/{session.pk}/end/",
+        "/admin/find/?q=nobody",
+        "/admin/find/?q=127.0.0.0/8",
         "/admin/users/user/",
         "/admin/users/user/add/",
         f"/admin/users/user/{ann.pk}/log-out/",
