@@ -83,7 +83,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def _page(request: HttpRequest, status: int, text: _Text) -> HttpResponse:
     if f"{request.path}/".startswith("/account/"):
-        return HttpResponse(render_to_string(f"account/{status}.html", request=request), status=status)
+        # With the request Django would look for the user, and a page about a fault must do without the database.
+        known = request if status < 500 else None
+        return HttpResponse(render_to_string(f"account/{status}.html", request=known), status=status)
     is_admin = request.path.startswith("/admin/")
     shown = text.text if is_admin or text is _FORM_TOO_OLD else _OUTSIDE.get(status, text.text)
     context = {
