@@ -83,7 +83,8 @@ def client_of(session: Session) -> Client:
         agent, device = read_user_agent(text or device.model), None
     else:
         agent = read_user_agent(text)
-    platform = device.platform if device else session.platform
+    # Without a device, the platform of a session is a part of the user agent.
+    platform = device.platform if device else agent.system or session.platform
     if platform.lower() == _IN_BROWSER:
         platform = ""
     model = clean(device.model) if device and device.model else agent.model

@@ -76,7 +76,7 @@ def test_what_is_typed_into_the_search_of_each_list_narrows_it(admin):
 def test_the_field_of_the_dashboard_has_the_focus_before_and_after_the_theme_has_started(admin):
     held: list[Route] = []
     with browsing(admin, "boss") as page:
-        page.route("**/alpine/alpine.js", lambda route: held.append(route))  # noqa: PLW0108  # playwright sets an attribute
+        page.route("**/alpine/alpine.js", lambda route: held.append(route))  # playwright sets an attribute
         for _ in range(3):
             page.goto("/admin/", wait_until="commit")
             field = page.locator("[autofocus]")

@@ -10,6 +10,7 @@ from sessions.models import EndReason
 from tests.browser.admin import browsing, visiting
 from tests.browser.chromium import CHROMIUM
 from tests.phones import PASSWORD
+from tests.servers import running_server
 from tests.sessions.population import new_session
 from tests.sessions.staff import new_staff, user_url
 from users.models import Device, User
@@ -17,14 +18,26 @@ from users.record.events import Event
 from users.record.writing import record
 
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
-    pytest.mark.django_db(transaction=True),
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on the PATH"),
 ]
 PHONE = {"width": 390, "height": 844}
 SAFARI = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/17.1 Mobile/15E148 Safari/604.1"
 )
+
+
+@pytest.fixture(scope="module")
+def _admin(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), running_server() as started:
+        yield started
+
+
+@pytest.fixture
+def admin(_admin, transactional_db):
+    """The URL of a server on the test database. The database is emptied after each test."""
+    return _admin.base_url
 
 
 def busy_user():

@@ -270,7 +270,7 @@ def verify(its):
     verification.verify_email(user.email, code=code, origin=HERE)
 
 
-def enable(its):
+def enable_in_form(its):
     user = User.objects.get(pk=its.anna.user_id)
     make_link(user, purpose=LinkPurpose.NOT_ME, address=user.email)
     accounts.change_in_admin(user, by={"actor": its.boss}, is_active=True)
@@ -384,7 +384,7 @@ ACTS = {
     "sessions.passwords.set_own_password": change_password,
     "sessions.passwords.reset_password": reset_password,
     "sessions.verification.verify_email": verify,
-    "sessions.accounts.change_in_admin": enable,
+    "sessions.accounts.change_in_admin": enable_in_form,
     "sessions.not_me.disown": disown,
     "sessions.accounts.delete_user": delete,
     "sessions.factor.begin_factor": begin_factor,
