@@ -272,6 +272,7 @@ SESSION_COOKIE_AGE = int((STAFF_SESSION_LIFETIME + timedelta(days=1)).total_seco
 SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+CSRF_FAILURE_VIEW = "zapauth.urls.csrf_failure"
 if HTTPS:
     SECURE_SSL_REDIRECT = True
     # Only the pages redirect. The dialects answer in their own shape. A client that calls over

@@ -6,6 +6,7 @@ The rest is Buddy's.
 from types import ModuleType
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 from django.views import defaults
@@ -51,6 +52,11 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
         if dialect
         else defaults.permission_denied(request, exception, template_of(request, "403.html"))
     )
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form that another site has sent, or that was open for too long."""
+    return permission_denied(request, PermissionDenied(reason))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

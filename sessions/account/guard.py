@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
 from csp.constants import NONE
 from csp.decorators import csp_replace
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from sessions.account.browser import find_session
-from sessions.cookies import ACCOUNT_PATH
 from sessions.models import Session
 from users.models import User
 
@@ -58,8 +58,15 @@ def user_of(session: Session) -> User:
 
 def safe_target(request: HttpRequest, wanted: str) -> str:
     """Return ``wanted`` if it is the address of a page of the account, and otherwise the first page."""
-    is_ours = url_has_allowed_host_and_scheme(wanted, allowed_hosts=None, require_https=request.is_secure())
-    return wanted if is_ours and wanted.startswith(ACCOUNT_PATH) else reverse("account:home")
+    is_local = url_has_allowed_host_and_scheme(wanted, allowed_hosts=None, require_https=request.is_secure())
+    return wanted if is_local and _is_ours(urlsplit(wanted).path) else reverse("account:home")
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        return resolve(path).app_name == "account"
+    except Resolver404:  # also for `/account/../admin/`, of which a browser makes another address
+        return False
 
 
 def _to_log_in(request: HttpRequest) -> HttpResponseRedirect:

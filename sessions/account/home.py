@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
-from sessions.account.clients import SessionLine, line_of
+from sessions.account.clients import SessionLine, line_of, name_of
 from sessions.account.forms import ProvingForm
 from sessions.account.guard import own_page, user_of
 from sessions.account.history import newest_lines
@@ -24,11 +24,10 @@ def home(request: HttpRequest, session: Session) -> HttpResponse:
     """Show where the user is logged in, and what happened lately."""
     found = own_sessions(session, at_most=MOST_SHOWN)
     shown = {
-        "current": line_of(found.current),
-        "others": [line_of(other) for other in found.others],
+        "current": line_of(found.current, now=found.now),
+        "others": [line_of(other, now=found.now) for other in found.others],
         "more": found.more,
         "count": found.count_of_others,
-        "now": found.now,
         "lines": newest_lines(user_of(session), at_most=LATEST),
     }
     return render(request, "account/home.html", shown)
@@ -41,9 +40,9 @@ def end_one(request: HttpRequest, session: Session, session_id: UUID) -> HttpRes
     if meant.ended_at is not None:
         messages.info(request, "This session has ended already.")
         return redirect("account:home")
-    form = ProvingForm(request.POST if request.method == "POST" else None, request=request)
+    form = _proof_for_one(request)
     if not (form.is_bound and form.is_valid()):
-        return _ask_for_one(request, form, meant)
+        return _ask_for_one(request, form, line_of(meant, now=session.checked_at))
     try:
         log_out_session(
             session.user_id or "", str(session_id), current=session, actor=user_of(session), origin=Origin.of(request)
@@ -51,7 +50,7 @@ def end_one(request: HttpRequest, session: Session, session_id: UUID) -> HttpRes
     except SessionNotFound:  # it has ended a moment ago
         messages.info(request, "This session has ended already.")
     else:
-        messages.success(request, f"The session is ended: {line_of(meant).name}.")
+        messages.success(request, f"The session is ended: {name_of(meant)}.")
     return redirect("account:home")
 
 
@@ -72,8 +71,14 @@ def end_others(request: HttpRequest, session: Session) -> HttpResponseBase:
     return render(request, "account/end_others.html", {"form": form, "count": count})
 
 
-def _ask_for_one(request: HttpRequest, form: ProvingForm, meant: Session) -> HttpResponse:
-    line: SessionLine = line_of(meant)
+def _proof_for_one(request: HttpRequest) -> ProvingForm:
+    """Return the form. The button of the first page sends no proof: if one is needed, ask for it, and show no error."""
+    empty = ProvingForm(request=request)
+    is_sent = "proof" in request.POST or "proof" not in empty.fields
+    return ProvingForm(request.POST, request=request) if request.method == "POST" and is_sent else empty
+
+
+def _ask_for_one(request: HttpRequest, form: ProvingForm, line: SessionLine) -> HttpResponse:
     return render(request, "account/end_one.html", {"form": form, "line": line})
 
 

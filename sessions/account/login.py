@@ -57,7 +57,7 @@ class LogInForm(AuthenticationForm):
             raise forms.ValidationError(when_again(error), code="too_many") from None
 
     def get_invalid_login_error(self) -> forms.ValidationError:
-        return forms.ValidationError("That did not work. Try again.", code="invalid_login")
+        return forms.ValidationError("You can't log in here now. Try again later.", code="invalid_login")
 
 
 class LogInPage(PasswordPage):

@@ -8,7 +8,7 @@ from django.test import Client
 
 from tests.phones import InProcess
 
-LINKS = ["/docs", "/schema", "/admin/"]
+LINKS = ["/account/", "/docs", "/schema", "/admin/"]
 
 
 def test_the_page_says_what_the_service_is_and_its_links_lead_somewhere(db):
