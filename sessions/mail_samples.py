@@ -52,10 +52,11 @@ def render_samples() -> dict[str, Rendered]:
 def unusable_templates(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the name of each file in ``folder`` that no mail can use, and why."""
     contexts = {template: (subject, context) for template, subject, context in samples().values()}
+    link = {"link": "https://auth.example.org/", "days": 7}
     for name in sorted(file.name for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")):
         template = name.removesuffix(_SUBJECT).removesuffix(".txt").removesuffix(".html")
-        if template in contexts:
-            subject, context = contexts[template]
+        if template in contexts or (OURS / f"{template}.txt").is_file():
+            subject, context = contexts.get(template, ("A subject", link))
             known = {"service": settings.SERVICE_NAME, "subject": subject, **colors(), **context}
             try:
                 render_theirs(name, known)

@@ -1,4 +1,4 @@
-"""`make screenshots`: take pictures of the admin's pages, over a real server with demo data, and of mails, into docs/."""
+"""`make screenshots`: take pictures of the admin's pages, over a real server with demo data, and of mails."""
 
 import os
 import shutil

@@ -343,7 +343,7 @@ def test_the_mail_about_a_new_device_says_where_the_login_came_from(ann, geo_fil
     assert mail.subject == "New log-in to your ZapAuth account from Berlin, Germany"
     assert "from a device that you have not used before:" in mail.body
     assert "    From     Berlin, Germany\n\nIf it was you" in mail.body
-    assert "If it was not, log that device out and change your password." in mail.body
+    assert "If it was not you, open this link." in mail.body
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from django.core.checks import run_checks
 from sessions.mail import _send, mail_reset_code
 from sessions.mail_samples import render_samples
 from sessions.mail_templates import OURS, colors
+from tests.environment import ROOT
 from users.models import User
 
 CODE = "3f9a 1c07 b2e4"
@@ -115,6 +116,11 @@ def test_every_mail_has_text_html_and_a_sample():
     for made in render_samples().values():
         assert "{{" not in made.text + made.html
         assert "\n\n\n" not in made.text
+
+
+def test_the_documentation_names_every_template():
+    page = (ROOT / "docs" / "mails.md").read_text()
+    assert [file.name for file in OURS.iterdir() if f"`{file.name}`" not in page] == []
 
 
 def test_a_template_that_another_part_of_the_project_adds_is_sent_by_its_name(folder, mailoutbox):
