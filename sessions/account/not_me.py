@@ -27,6 +27,7 @@ from sessions.mail import AccountChange
 from sessions.models import Session
 from sessions.not_me import Disowned, disown, find_not_me_link, is_replaced
 from sessions.passwords import ask_for_reset_code, reset_password
+from users.clock import database_now
 from users.errors import CodeInvalid, LinkInvalid, PasswordRefused, TooManyAttempts
 from users.models import OneUseLink, User
 from users.origin import Origin
@@ -100,7 +101,7 @@ def _question(link: OneUseLink) -> dict[str, Any]:
     location = location_of(link.ip)
     return {
         "link": link,
-        "session": line_of(session) if session else None,
+        "session": line_of(session, now=database_now()) if session else None,
         # A later version may have mailed a change that this one doesn't know.
         "changes": [AccountChange[name] for name in link.about if name in AccountChange.__members__],
         "place": ", ".join(filter(None, (location.text if location else "", link.ip))),
