@@ -1,4 +1,4 @@
-"""An invitation to the staff in a real browser, from the list of staff to the first log-in, and the export of a list."""
+"""In a real browser: an invitation, from the list of staff to the first log-in, and the export of a list."""
 
 import json
 import re
@@ -29,6 +29,7 @@ def outbox(tmp_path_factory):
 @pytest.fixture(scope="module")
 def _admin(outbox, django_db_setup, django_db_blocker):
     mails = {"EMAIL_URL": f"filemail:///{outbox}", "PUBLIC_URL": "http://public.example"}
+    mails["ALLOWED_HOSTS"] = "127.0.0.1,public.example"
     with django_db_blocker.unblock(), running_server(STAFF_SECOND_FACTOR="on", **mails) as started:
         yield started
 
@@ -114,7 +115,7 @@ def test_from_the_list_of_staff_to_the_first_log_in_of_the_invited_person(admin,
     assert nina.email_verified
 
 
-def test_the_link_above_a_list_exports_what_the_list_shows(_admin, transactional_db):
+def test_the_link_above_a_list_exports_what_the_list_shows(transactional_db):
     new_staff("Operators", name="olga")
     for name in ("ann", "annabel", "ben"):
         User.objects.create_user(name, email=f"{name}@example.org")
