@@ -277,11 +277,11 @@ SESSION_COOKIE_AGE = int((STAFF_SESSION_LIFETIME + timedelta(days=1)).total_seco
 SESSION_COOKIE_HTTPONLY, SESSION_COOKIE_SAMESITE = True, "Lax"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# Only the pages redirect. The dialects answer in their own shape. A client that calls over
+# plain HTTP has already sent its token.
+SECURE_REDIRECT_EXEMPT = [r"^(?!account(/|$)|admin/|docs/?$)"]
 if HTTPS:
     SECURE_SSL_REDIRECT = True
-    # Only the pages redirect. The dialects answer in their own shape. A client that calls over
-    # plain HTTP has already sent its token.
-    SECURE_REDIRECT_EXEMPT = [r"^(?!account(/|$)|admin/|docs/?$)"]
     SECURE_HSTS_SECONDS = env.whole("HSTS_SECONDS", 365 * 24 * 3600)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
 if TRUSTED_PROXIES:

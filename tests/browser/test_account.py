@@ -105,7 +105,7 @@ def test_the_next_click_after_a_phone_has_ended_the_session_leads_to_the_log_in(
 
 def test_the_page_is_used_by_keyboard_and_fits_a_phone(server):
     ZapPhone(Live(server.base_url)).sign_up("ann")
-    with visiting(server.base_url, javascript=False) as page:
+    with visiting(server.base_url) as page:  # with scripts, it notes what the content policy blocks
         page.set_viewport_size({"width": 320, "height": 640})
         page.goto("/account/")
         page.keyboard.press("Tab")

@@ -24,6 +24,7 @@ APPS = {
     "idle never": {"idle_timeout": timedelta(0)},
     "idle in ages": {"idle_timeout": timedelta(days=900_000)},
     "the admin": {"kind": App.Kind.ADMIN},
+    "the account page": {"kind": App.Kind.ACCOUNT},
 }
 USERS = {
     "plain": {},
@@ -70,6 +71,7 @@ def test_the_database_and_the_server_agree_on_which_sessions_are_live(
     sessions, settings, idle_timeout, staff_idle_timeout
 ):
     settings.SESSION_IDLE_TIMEOUT, settings.STAFF_IDLE_TIMEOUT = idle_timeout, staff_idle_timeout
+    settings.ACCOUNT_IDLE_TIMEOUT = staff_idle_timeout and 2 * staff_idle_timeout
     refusals = set()
     for days, tick in product((0, 1, 2, 3, 5, 6, 30), AROUND):
         now = NOW + days * DAY + tick

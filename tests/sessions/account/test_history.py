@@ -68,6 +68,12 @@ def test_pages_follow_each_other_without_gaps(ann, monkeypatch):
     assert back.status_code in (200, 302)
 
 
+EXTREME = [
+    "0001-01-01T00:00:00+14:00_OPENED_01900000-0000-7000-8000-000000000000",
+    "9999-12-31T23:59:59-14:00_ENDED_01900000-0000-7000-8000-000000000000",
+]
+
+
 @pytest.mark.parametrize("text", ["x", "1_2_3", "2026-01-01_RECORDED_x", "2026-01-01T00:00:00_OPENED_1", "a_b_c_d"])
 @pytest.mark.parametrize("name", ["older", "newer"])
 def test_a_position_that_is_none_leads_to_the_first_page(ann, name, text):
@@ -78,3 +84,16 @@ def test_a_nul_in_an_address_is_not_found(ann):
     browser = browser_of("ann")
     assert browser.get(f"{URL}?older=%00").status_code == 404
     assert browser.get(f"{HOME}history/%00/").status_code == 404
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999", "-1", "0"])
+def test_a_number_that_no_entry_has_is_no_error(ann, number):
+    position = f"2026-01-01T00:00:00Z_RECORDED_{number}"
+    assert browser_of("ann").get(URL, {"older": position}).status_code == 200
+
+
+@pytest.mark.parametrize("position", EXTREME)
+def test_a_time_at_the_end_of_all_times_is_no_error(ann, position):
+    browser = browser_of("ann")
+    for name in ("older", "newer"):
+        assert browser.get(URL, {name: position}).status_code in (200, 302)

@@ -130,6 +130,49 @@ def test_the_name_of_the_service_is_on_each_page(db, settings):
     assert "<title>Log in | Fernweh &amp; Co</title>" in page
 
 
+@pytest.mark.parametrize(("path", "is_page"), [("/account/login/", True), ("/account", True), ("/accounts", False)])
+def test_pages_lead_to_https_and_dialects_do_not(settings, db, path, is_page):
+    settings.SECURE_SSL_REDIRECT = True
+    answer = Client().get(path)
+    assert (answer.status_code == 301) == is_page
+    assert answer.headers.get("Location", "").startswith("https://") == is_page
+
+
+ODD = [
+    b"\xff\xfe",
+    b"username=%ff%fe&password=%00",
+    b"username=%ed%a0%80&password=%ed%a0%80",
+    b"&&&=;=&username",
+    b"username=a&username=b&password=c&next=%0d%0aX:1",
+    b"{}",
+    b"identity=%F0%9F%98%80&code=%E2%80%AE&new_password=a&new_password_again=a&proof=%00",
+]
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "application/json", "multipart/form-data", ""])
+@pytest.mark.parametrize("body", ODD)
+def test_odd_bodies_are_no_error_of_ours(ann, kind, body):
+    browser = Client(raise_request_exception=False)
+    for url in ("login", "forgotten", "forgotten_code"):
+        answer = browser.generic("POST", URLS[url], body, content_type=kind)
+        assert answer.status_code in (200, 302, 400), answer.content
+        assert answer.headers["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "a:b:c", ":" * 50, "é", "." * 4000, "eyJ:1:x"])
+@pytest.mark.parametrize("name", ["account", "account_step"])
+def test_an_odd_cookie_is_no_log_in(db, name, cookie):
+    browser = Client(raise_request_exception=False)
+    browser.cookies[name] = cookie
+    for url in (HOME, "/account/login/code/"):
+        assert browser.get(url).headers["Location"].startswith("/account/login/")
+
+
+def test_a_body_that_is_too_large_is_a_400_in_the_look_of_the_account(db):
+    answer = Client(raise_request_exception=False).post("/account/login/", {"username": "a" * 200_000})
+    assert (answer.status_code, "can't be read" in text_of(answer)) == (400, True)
+
+
 # --- the color -----------------------------------------------------------------------------------
 
 
