@@ -104,7 +104,7 @@ def press_the_dashboard(page: Page) -> None:
     assert bar is not None
     assert bar["height"] > 2
     assert bar["width"] > 2
-    sidebar = page.get_by_role("link", name="Refused logins")
+    sidebar = page.get_by_role("link", name="Refused log-ins")
     page.locator("[x-on\\:click*=sidebarDesktopOpen]").first.click()
     expect(sidebar).to_be_hidden()
     page.reload()
