@@ -105,7 +105,7 @@ def press_the_dashboard(page: Page) -> None:
     expect(page.locator("[data-chart=stacked] canvas").last).to_be_visible()
     with page.expect_response("**/admin/figures/"):  # the page refreshes itself
         page.evaluate("refresh()")
-    sidebar = page.get_by_role("link", name="Refused logins")
+    sidebar = page.get_by_role("link", name="Refused log-ins")
     page.locator("[x-on\\:click*=sidebarDesktopOpen]").first.click()
     expect(sidebar).to_be_hidden()
     page.reload()

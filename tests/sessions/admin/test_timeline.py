@@ -91,7 +91,7 @@ def test_it_is_filtered_by_kind(supporter, sven):
     assert shown == {
         "logins": ["A log-in was refused", "There was a log-in"],
         "account": ["The account was created"],
-        "factor": ["The second factor was enabled"],
+        "factor": ["The second factor was switched on"],
         "orders": ["Sessions were ended"],
         "sessions": ["Session ended: logged out by the user", "Session opened"],
     }
