@@ -1,7 +1,7 @@
 """Look for rows of a large table for a short time only.
 
-PostgreSQL finds most pages of a list by an index. Some filters have none, and few rows may match. Then it would read the
-whole table for one page. So a look has an end: it says how far it has come, and the next look goes on from there.
+PostgreSQL finds most pages of a list by an index. Some filters have none, and few rows may match. Then it would read
+the whole table for one page. So a look has an end: it says how far it came, and the next look goes on from there.
 """
 
 from collections.abc import Iterator

@@ -17,6 +17,7 @@ from users.models.security_event import TO_OTHERS
 from users.record.events import Event, Kind, Outcome, events_of
 from users.record.lines import facts_of, line_of, page_of_user, what_happened, who_ordered
 
+
 class OfKind(admin.SimpleListFilter):
     title = "kind"
     parameter_name = "kind"
