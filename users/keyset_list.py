@@ -18,7 +18,7 @@ from users.keyset import NoSuchPlace, Order, Place
 
 MOST_COUNTED = 10_000
 # The rows and the count together may take this long, in milliseconds.
-COUNTED_WITHIN_MS = 350
+COUNTED_WITHIN_MS = 200
 # Parameters of the URL. They name a place in the list and are no filters.
 AFTER, BEFORE, AT, FURTHER, PANEL = "after", "before", "at", "further", "panel"
 
