@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 if TYPE_CHECKING:
-    from users.admin_lists import KeysetList
+    from users.keyset_list import KeysetList
 
 SEARCH = "q"
 
@@ -43,7 +43,9 @@ def chips_of(shown: "KeysetList") -> list[Chip]:
     words = {SEARCH: ("search", f"“{shown.query}”")}
     for spec in shown.filter_specs:
         chosen = next((each for each in spec.choices(shown) if each.get("selected")), None)
-        words |= {name: (str(spec.title), str(chosen["display"]) if chosen else "") for name in spec.expected_parameters()}
+        words |= {
+            name: (str(spec.title), str(chosen["display"]) if chosen else "") for name in spec.expected_parameters()
+        }
     chips = []
     for name, values in _given(shown).items():
         title, value = words.get(name, (name.split("__")[0].replace("_", " "), ", ".join(values)))

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.admin import SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 
 from sessions.models import Session
 from sessions.selection.errors import SelectionError
@@ -40,7 +41,7 @@ class ParameterFilter(SimpleListFilter):
         try:
             return queryset.filter(*conditions(self.parameter_name, value, now=database_now()))
         except SelectionError as error:
-            raise WrongFilter(f"{self.title[:1].upper()}{self.title[1:]}: {error}") from error
+            raise WrongFilter(f"{capfirst(str(self.title))}: {error}") from error
 
 
 def _filter_for(parameter: ListParameter) -> type[ParameterFilter]:

@@ -75,7 +75,7 @@ class SessionAdmin(EndsSessions):
 
     def get_sortable_by(self, request: HttpRequest) -> list[str]:
         """Sort by the opening, or by the end if the list shows ended sessions only. No index has another order."""
-        given = ((name, text) for name, text in request.GET.items() if name in PARAMETERS and text)
+        given = ((name, str(text)) for name, text in request.GET.items() if name in PARAMETERS and text)
         return ["opened", *(["ended"] if any(PARAMETERS[name].shows_ended(text) for name, text in given) else [])]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:

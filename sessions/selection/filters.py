@@ -180,7 +180,9 @@ class Filters:
             label="App version",
             plural="App versions",
             condition=lambda versions: Q(device__app_version__in=versions),
-            options=[Values("--app-version", "VERSION", "the version that the app on the device has told, such as 3.2")],
+            options=[
+                Values("--app-version", "VERSION", "the version that the app on the device has told, such as 3.2")
+            ],
             in_list=[ListParameter(name="version", title="app version", kind="text", hint="3.2")],
         )
     )

@@ -1,4 +1,4 @@
-"""The lists of the admin in a real browser: search, filters, pages and the focus, by keyboard and without JavaScript."""
+"""The lists of the admin in a real browser: search, filters, pages, focus; by keyboard and without JavaScript."""
 
 from datetime import timedelta
 
@@ -76,7 +76,8 @@ def test_what_is_typed_into_the_search_of_each_list_narrows_it(admin):
 def test_the_field_of_the_dashboard_has_the_focus_before_and_after_the_theme_has_started(admin):
     held: list[Route] = []
     with browsing(admin, "boss") as page:
-        page.route("**/alpine/alpine.js", lambda route: held.append(route))  # playwright sets an attribute
+        # Playwright sets an attribute on its handlers. Built-in methods don't allow that.
+        page.route("**/alpine/alpine.js", lambda route: held.append(route))
         for _ in range(3):
             page.goto("/admin/", wait_until="commit")
             field = page.locator("[autofocus]")

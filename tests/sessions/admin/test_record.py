@@ -11,7 +11,7 @@ from sessions.admin.record import SecurityEventAdmin
 from sessions.models import Session
 from tests.phones import PASSWORD, InProcess, ZapPhone
 from tests.sessions.staff import browser_of, new_staff, open_form, order_app, user_url
-from users import admin_lists, admin_record
+from users import admin_record, keyset_list
 from users.models import App, SecurityEvent, User
 from users.origin import Origin
 from users.record.events import Event
@@ -71,7 +71,7 @@ def test_the_list_is_filtered_by_user_kind_event_and_actor(supporter, sven, ann)
 
 
 def test_a_list_of_any_length_counts_a_part_of_it_and_names_no_number_that_is_not_true(supporter, ann, monkeypatch):
-    monkeypatch.setattr(admin_lists, "MOST_COUNTED", 5)
+    monkeypatch.setattr(keyset_list, "MOST_COUNTED", 5)
     monkeypatch.setattr(SecurityEventAdmin, "list_per_page", 3)
     for _ in range(5):
         record(Event.NAME_CHANGED, user=ann)

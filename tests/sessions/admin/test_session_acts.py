@@ -99,7 +99,13 @@ def ids_of_page(browser):
     [
         *("state=live", "platform=iOS", "seen=7d-", "seen=7d", "created=7d-", "created=1d", "created=7d-&seen=7d"),
         *("q=ada", "q=10.0.0.0/28", "q=ada&platform=Android", "live_on={day}", "created={day}", "app={app}"),
-        *("network=10.0.0.7/24", "version=3.2&opened_from={day}", "unseen=3", "opened_to={day}&created=7d-", "user={name}"),
+        *(
+            "network=10.0.0.7/24",
+            "version=3.2&opened_from={day}",
+            "unseen=3",
+            "opened_to={day}&created=7d-",
+            "user={name}",
+        ),
         *("q=nobody-at-all", "seen={day}&platform=windows", "user={user}", "live_on={day}&created=7d-"),
     ],
 )
