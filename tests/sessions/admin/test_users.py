@@ -51,7 +51,7 @@ def test_one_session_is_ended_and_the_others_go_on(supporter):
     assert "1 session ended" in told(page)
     assert (phone.me().status, tablet.me().status) == (401, 200)
     assert "Phone stolen" in page.content.decode()
-    assert [(row.end_reason, row.bulk_run.note) for row in page.context["of_user"].ended] == [
+    assert [(row.end_reason, row.end_note) for row in page.context["of_user"].ended] == [
         (EndReason.STAFF, "Phone stolen")
     ]
 
