@@ -36,7 +36,7 @@ def stop_run(run_id: UUID, *, actor: User, origin: Origin, note: str) -> bool:
 
     Returns: False, if the run was done or stopped before. Raises: NotYours.
     """
-    # A batch holds this lock. So this waits until the batch is complete.
+    # A batch holds this lock. So this waits until the batch is complete; the next one may be faster to lock it, once.
     run = _locked(run_id)
     if run.finished_at is not None or run.stopped_at is not None:
         return False

@@ -14,7 +14,7 @@ from tests.browser.chromium import CHROMIUM
 from tests.phones import PASSWORD, Live, ZapPhone, device_token
 from tests.servers import running_server
 from tests.sessions.staff import new_staff
-from users.models import User
+from users.models import SecurityEvent, User
 
 pytestmark = [
     pytest.mark.browser,
@@ -74,7 +74,8 @@ def test_one_of_a_users_sessions_is_ended_and_the_phones_next_request_is_refused
         expect(page.locator("#live-sessions tbody tr")).to_have_count(1)
         expect(page.locator("#ended-sessions")).to_contain_text("Phone stolen, ticket 4711")
     assert (phones.tablet.me().status, phones.other.me().status) == (200, 200)
-    assert BulkRun.objects.get().actor.username == "sven"
+    assert SecurityEvent.objects.get(event="sessions_ended").actor.username == "sven"
+    assert not BulkRun.objects.exists()
 
 
 def test_all_of_a_users_sessions_are_ended_and_nobody_can_act_as_a_disabled_one(admin, phones):

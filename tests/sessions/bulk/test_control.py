@@ -227,7 +227,9 @@ def test_a_stop_waits_for_the_batch_that_another_process_has_begun(transactional
         assert stopping.result(20)
         swept.result(20)
     run.refresh_from_db()
-    assert (run.ended, left(), run.finished_at) == (10, 20, None)
+    # The next batch may lock the run before the stop does. Then that one is complete, too.
+    assert run.ended in (10, 20)
+    assert (left(), run.finished_at) == (30 - run.ended, None)
 
 
 def test_two_processes_that_work_on_one_run_both_stop(transactional_db, monkeypatch):
