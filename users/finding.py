@@ -13,12 +13,12 @@ from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.lookups import DataContains, Overlap
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError
 from django.db.models import Q, TextField, Value
 from django.db.models.functions import StrIndex
 from django.db.models.lookups import GreaterThan, In, StartsWith
-from psycopg.errors import QueryCanceled
 
+from users import bounded_look
 from users.models import User
 from users.models.search_text import SHORTEST_FRAGMENT, Plain, SearchText, Trigrams, phone_backwards
 from users.phone_numbers import phone_forms
@@ -115,14 +115,10 @@ class SearchTooLong(Exception):
 def at_most(milliseconds: int) -> Iterator[None]:
     """Cancel a statement of the block that takes longer than this. Raises: SearchTooLong."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT current_setting('statement_timeout')")
-            before = cursor.fetchone()[0]
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", (str(milliseconds),))
+        with bounded_look.at_most(milliseconds):
             yield
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", (before,))
     except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
+        if bounded_look.is_timeout(error):
             raise SearchTooLong from error
         raise
 

@@ -31,8 +31,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from sessions.admin.confirm import actor_of
 from sessions.factor_forms import ProvingForm
-from users.admin_lists import AFTER, AT, BEFORE, FURTHER, PANEL, KeysetAdmin
+from users.admin_lists import KeysetAdmin
 from users.admin_record import ordered_by
+from users.keyset_list import AFTER, AT, BEFORE, FURTHER, PANEL
 from users.permissions import Act, may_as_staff
 from users.record.events import Event
 from users.record.writing import record

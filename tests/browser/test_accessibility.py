@@ -1,4 +1,4 @@
-"""axe-core looks at one page of each kind, in the light and the dark theme. It must find nothing, whatever its weight."""
+"""axe-core looks at one page of each kind, in both themes. It must find nothing, whatever its weight."""
 
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from tests.browser.test_content_policy import admin, pages  # noqa: F401  # `adm
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 _RUN = """() => axe.run().then(found => found.violations.flatMap(rule => rule.nodes.map(
-    node => `${rule.impact} ${rule.id}: ${node.target.join(" ")} ${node.html.slice(0, 160)} — ${node.failureSummary}`)))"""
+    node => `${rule.impact} ${rule.id}: ${node.target.join(" ")} ${node.html.slice(0, 160)}: ${node.failureSummary}`
+)))"""
 
 pytestmark = [
     pytest.mark.browser,

@@ -54,6 +54,7 @@ def production(settings):
         "DATABASE_URL": url,
         "SECRET_KEY": secrets.token_urlsafe(50),
         "SIGNING_KEYS": settings.SIGNING_KEYS,
+        "PUBLIC_URL": "https://auth.example.org",
     }
 
 
