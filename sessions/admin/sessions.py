@@ -30,7 +30,7 @@ class SessionAdmin(EndsSessions):
     list_display = ["who", "state", "app", "on", "address", "location", "opened", "last_seen", "ended"]
     list_filter = LIST_FILTERS
     list_select_related = ["user", "app", "device"]
-    list_per_page = 100
+    list_per_page = 50
     search_fields = ["id"]  # the value only shows the search box; `get_search_results` searches
     search_help_text = "Name, email, phone number, id, IP or network, device token"
     ordering = ["-id"]  # by time, because ids begin with it
