@@ -29,7 +29,7 @@ class EndReason(models.TextChoices):
     EXPIRED = "expired", "reached its longest lifetime"
     IDLE = "idle", "timed out without use"
     OVER_LIMIT = "over_limit", "more sessions than the app allows"
-    NOT_ME = "not_me", "the user said that it was somebody else"
+    NOT_ME = "not_me", "reported by the user as not theirs"
     REFRESH_REUSED = "refresh_reused", "a refresh token was used twice"
     RESTORED = "restored", "backup restored"
     APP_SWITCHED_OFF = "app_switched_off", "app switched off"

@@ -4,6 +4,7 @@ import itertools
 import logging
 import re
 from datetime import timedelta
+from threading import BoundedSemaphore
 
 import pytest
 import time_machine
@@ -101,6 +102,7 @@ def test_a_mail_that_cannot_be_sent_is_logged_and_the_login_stands(ann, new_phon
 
 def test_when_too_much_waits_more_is_left_out_and_logged(monkeypatch, caplog):
     waiting = []
+    monkeypatch.setattr(background, "_places", BoundedSemaphore(background.MOST_WAITING))
     monkeypatch.setattr(background, "_start", waiting.append)
     for _ in range(background.MOST_WAITING + 1):
         background.after_answer(print)

@@ -376,9 +376,9 @@ def test_the_user_is_told_by_mail_and_the_record_has_both(ann, mailoutbox):
     on, off = mailoutbox
     assert on.to == off.to == [f"{ann.username}@example.org"]
     assert "A second factor was switched on." in on.body
-    assert "without the code you can't log in" in " ".join(on.body.split())
+    assert "without its code you can't log in" in " ".join(on.body.split())
     assert "The second factor was switched off." in off.body
-    assert "set a new password at once" in off.body
+    assert "The password stops working, and we mail you a\ncode for a new one." in off.body
     entries = SecurityEvent.objects.filter(user_id=ann.user_id, event__startswith="factor_").order_by("pk")
     assert [entry.event for entry in entries] == ["factor_enabled", "factor_disabled"]
     for entry in entries:

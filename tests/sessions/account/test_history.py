@@ -38,7 +38,7 @@ def test_people_are_not_told_which_member_of_staff_acted(ann):
     session.refresh_from_db()
     assert session.ended_at
     assert "ZAP · ended by our staff" in text
-    assert "The second factor was disabled by our staff." in text
+    assert "The second factor was switched off by our staff." in text
     assert not any(secret in text for secret in ("boss", "192.0.2.99", "secret note"))
 
 

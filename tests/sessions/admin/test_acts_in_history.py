@@ -112,7 +112,7 @@ def cut_app_off(its):
 ACTS = {
     "one session": (end_one, "Sessions were ended", True),
     "the ticked session": (end_ticked, "Sessions were ended", True),
-    "sessions of several users": (end_ticked_of_many, "Session ended: ended by staff", True),
+    "sessions of several users": (end_ticked_of_many, "Session ended: logged out by staff", True),
     "everywhere": (log_out_everywhere, "An order to end sessions was given", True),
     "all sessions": (log_out, "An order to end sessions was given", True),
     "disabled": (disable, "The account was disabled", True),
@@ -125,9 +125,9 @@ ACTS = {
     "role": (lambda its: change(its, role_id="7"), "The role was changed", False),
     "powers": (make_staff, "The groups were changed", False),
     "reset code": (send_reset, "A password reset was asked for", True),
-    "factor off": (factor_off, "The second factor was disabled", True),
-    "app switched off": (switch_app_off, "Session ended: the app was switched off", True),
-    "app cut off": (cut_app_off, "Session ended: ended by staff", True),
+    "factor off": (factor_off, "The second factor was switched off", True),
+    "app switched off": (switch_app_off, "Session ended: app switched off", True),
+    "app cut off": (cut_app_off, "Session ended: logged out by staff", True),
     "export": (
         lambda its: its.boss.post(user_url(its.ann.pk, "export"), {"format": "csv"}),
         "The record was exported",
@@ -136,9 +136,12 @@ ACTS = {
 }
 COMMANDS = {
     "logout": (("logout --user ann --reason", WHY), "An order to end sessions was given"),
-    "logout of one session": (("logout --reason", WHY, "--session"), "Session ended: ended by an operator's command"),
-    "logout of an app": (("logout --app ZAP --reason", WHY), "Session ended: ended by an operator's command"),
-    "second factor off": (("secondfactor off --user ann --reason", WHY), "The second factor was disabled"),
+    "logout of one session": (
+        ("logout --reason", WHY, "--session"),
+        "Session ended: logged out by an operator's command",
+    ),
+    "logout of an app": (("logout --app ZAP --reason", WHY), "Session ended: logged out by an operator's command"),
+    "second factor off": (("secondfactor off --user ann --reason", WHY), "The second factor was switched off"),
 }
 # The acts that end sessions.
 ENDS = (
@@ -200,7 +203,7 @@ def test_a_logout_by_staff_in_the_api_is_in_the_users_timeline_and_history(its):
     assert sven.ask("GET", f"/v1/users/logout/{its.ann.pk}").status == 200
     for page, key in (("timeline", ["lines"]), ("history", ["lines", "ended_by_orders"])):
         whats = [line.what for line in lines_on(its, page, key) if line.who == "sven"]
-        assert set(whats) == {"Sessions were ended", "Session ended: ended by staff"}
+        assert set(whats) == {"Sessions were ended", "Session ended: logged out by staff"}
 
 
 def test_a_new_password_by_an_operator_is_in_the_users_timeline(its, monkeypatch):

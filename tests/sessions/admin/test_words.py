@@ -19,7 +19,8 @@ FORBIDDEN = {
     "at work": "running",
     "[Ll]ogins?": "log-in",
     "Select .* to (change|view)": "the name of the list",
-    "[Ee]nd all": "Log out everywhere",
+    # An app's page has "End all sessions".
+    "[Ee]nd all(?! sessions)": "Log out everywhere",
     "(kill|terminat|invalidat|revok)(e|ed|es|ing)": "end",
     "changed successfully": "saved",
     "Save and": "Save",
