@@ -134,13 +134,14 @@ ACTS = {
         False,
     ),
 }
+BY_COMMAND = "Session ended: logged out by an operator's command"
 COMMANDS = {
     "logout": (("logout --user ann --reason", WHY), "An order to end sessions was given"),
     "logout of one session": (
         ("logout --reason", WHY, "--session"),
         "Session ended: logged out by an operator's command",
     ),
-    "logout of an app": (("logout --app ZAP --reason", WHY), "Session ended: logged out by an operator's command"),
+    "logout of an app": (("logout --app ZAP --reason", WHY), BY_COMMAND),
     "second factor off": (("secondfactor off --user ann --reason", WHY), "The second factor was switched off"),
 }
 # The acts that end sessions.
