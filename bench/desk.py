@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bench.database import Database, running_database
 from bench.desk_pages import Page, pages
+from bench.desk_tasks import Done, do_tasks
 from bench.projects import DEFAULT, Project
 from bench.report import put_after
 from bench.rounds import say
@@ -41,8 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         tempfile.TemporaryDirectory(prefix="zapauth-desk-") as temporary,
         running_database((options.data or Path(temporary)).resolve()) as database,
     ):
-        times, sizes = _measure(database, options)
-    made = _tables(times, sizes, options)
+        times, sizes, tasks = _measure(database, options)
+    made = _tables(times, sizes, tasks, options)
     print(made)
     if options.report:
         DOCUMENT.write_text(put_after(MARKER, DOCUMENT.read_text(), made))
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if slow else 0
 
 
-def _measure(database: Database, options: argparse.Namespace) -> tuple[Times, dict[Page, float]]:
+def _measure(database: Database, options: argparse.Namespace) -> tuple[Times, dict[Page, float], dict[str, Done]]:
     times: Times = defaultdict(list)
     sizes: dict[Page, float] = {}
     with _desk(database, options) as project, project.serve(database) as server:
@@ -70,7 +71,8 @@ def _measure(database: Database, options: argparse.Namespace) -> tuple[Times, di
                     times[page].append(answer.seconds)
                     sizes[page] = answer.kilobytes
             say(f"The desk, round {number} of {options.rounds}")
-    return times, sizes
+        tasks = dict(do_tasks(visitor.address, username=NAME, password=PASSWORD))
+    return times, sizes, tasks
 
 
 @contextmanager
@@ -95,7 +97,7 @@ def _desk(database: Database, options: argparse.Namespace) -> Iterator[Project]:
         yield project
 
 
-def _tables(times: Times, sizes: dict[Page, float], options: argparse.Namespace) -> str:
+def _tables(times: Times, sizes: dict[Page, float], tasks: dict[str, Done], options: argparse.Namespace) -> str:
     rows = [
         [
             page.name,
@@ -108,7 +110,15 @@ def _tables(times: Times, sizes: dict[Page, float], options: argparse.Namespace)
     ]
     total = options.sessions * 5 // 4
     head = f"{options.users:,} users and {total:,} sessions, {options.rounds} requests of each page:"
-    return f"{head}\n\n{table(['page', 'median ms', 'worst ms', 'at most', 'kB'], rows)}"
+    done = [[name, str(each.clicks), f"{each.seconds:.1f}", f"{each.slowest_ms:.0f}"] for name, each in tasks.items()]
+    return "\n\n".join(
+        [
+            head,
+            table(["page", "median ms", "worst ms", "at most", "kB"], rows),
+            "Tasks, in a real browser, by a script that neither reads nor thinks:",
+            table(["task", "clicks", "seconds", "slowest page, ms"], done),
+        ]
+    )
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
