@@ -27,6 +27,7 @@ from users.record.events import Event
 STAFF, INVITE, CONFIRM = "/admin/staff/", "/admin/staff/invite/", "/admin/staff/invite/confirm/"
 NEW = "quite-new-horse-7"
 OFFICE = Origin(ip="192.0.2.9")
+LONG_WHEN_STORED = "\ufdfa" * 20  # each one is stored as 18 letters (NFKC)
 
 
 @pytest.fixture(autouse=True)
@@ -312,6 +313,12 @@ def test_the_confirmation_can_be_neither_changed_nor_used_by_another(superuser):
     assert not User.objects.filter(name="Nina").exists()
 
 
+def test_a_user_name_that_is_too_long_when_it_is_stored_is_refused_at_once(superuser):
+    page = ask(superuser, username=LONG_WHEN_STORED)
+    assert "at most 150 characters" in page.content.decode()
+    assert "token" not in page.context
+
+
 def test_a_role_is_needed(superuser):
     assert "Choose at least one group" in ask(superuser, groups=[]).content.decode()
     assert "token" not in ask(superuser, role="operator").context
@@ -400,6 +407,7 @@ def test_a_link_works_no_more_after_the_email_was_changed_or_the_account_was_dis
         ({"password": "correct-horse-1", "again": "correct-horse-2"}, "not the same"),
         ({"username": ""}, "required"),
         ({"username": "boss"}, "Another user has this name"),
+        ({"username": LONG_WHEN_STORED}, "at most 150 characters"),
     ],
 )
 def test_a_refused_password_or_user_name_leaves_the_link_alive(superuser, commit, typed, why):
