@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from sessions import invitations
+from sessions.accounts import change_in_admin
 from sessions.invitations import CannotInvite, Invitation, find_invited, invite, is_pending
 from sessions.models import Session
 from tests.phones import PASSWORD
@@ -19,7 +20,7 @@ from tests.sessions.staff import browser_of, is_in, log_in, new_staff, told
 from tests.threads import other_threads
 from users.clock import database_now
 from users.errors import IdentityTaken, LinkInvalid, NotYours
-from users.models import OneUseLink, SecurityEvent, User
+from users.models import OneTimeCode, OneUseLink, SecurityEvent, User
 from users.one_use_links import LIFETIME
 from users.origin import Origin
 from users.record.events import Event
@@ -223,6 +224,26 @@ def test_a_link_dies_after_seven_days_and_the_list_says_so(superuser, commit):
         boss = browser_of(User.objects.get(username="boss"))
         (member,) = [each for each in boss.get(STAFF).context["members"] if each.user == user]
         assert member.state == "invitation expired"
+
+
+def test_a_person_who_is_invited_gets_no_reset_code_so_an_expired_invitation_stays_expired(superuser, commit):
+    user, path = invited(commit, superuser)
+    for _ in range(2):
+        with commit():
+            assert Client().post("/account/forgotten/", {"identity": user.email}).status_code == 302
+        OneUseLink.objects.update(expires_at=database_now())
+    assert len(mail.outbox) == 1
+    assert not OneTimeCode.objects.exists()
+    assert SecurityEvent.objects.filter(event=Event.RESET_ASKED, user=user, details={"mailed": False}).count() == 2
+
+
+def test_a_change_of_a_person_who_is_invited_mails_no_link_that_would_undo_the_invitation(superuser, commit):
+    user, path = invited(commit, superuser)
+    with commit():
+        change_in_admin(user, by={}, username="nina.2")
+    assert "user name" in mail.outbox[-1].subject
+    assert "/account/" not in mail.outbox[-1].body
+    assert accepted(path).status_code == 302
 
 
 def test_an_invitation_that_is_sent_again_kills_the_earlier_link(superuser, commit):
