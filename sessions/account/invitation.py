@@ -77,7 +77,8 @@ def _accepted(request: HttpRequest, form: AcceptForm, link: OneUseLink) -> User 
 
 
 def _without_address(response: HttpResponse) -> HttpResponse:
-    """Keep the page's address, which is a secret, from other sites and from search engines."""
-    response["Referrer-Policy"] = "same-origin"  # Django's check against forgery needs it on our own pages
+    """Keep the page's address, which is a secret, from the requests of other pages and from search engines."""
+    # Not `no-referrer`: with it, browsers send no origin with the form, and Django's check against forgery needs that.
+    response["Referrer-Policy"] = "strict-origin"
     response["X-Robots-Tag"] = "noindex"
     return response

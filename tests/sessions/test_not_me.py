@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 import time_machine
+from django.db import OperationalError
 from django.test import Client
 
 from sessions.account import not_me as pages
@@ -341,6 +342,16 @@ def test_the_page_asks_says_what_happened_and_gives_its_address_to_nobody(ann, t
     assert answer.headers["x-robots-tag"] == "noindex"
     assert "set-cookie" not in answer.headers
     assert token_in(mailoutbox[0]) not in answer.text
+
+
+def test_an_error_gives_the_address_to_nobody_either(ann, thief, mailoutbox, monkeypatch):
+    def fail(token):
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(pages, "find_not_me_link", fail)
+    answer = browse("GET", link_in(mailoutbox[0]))
+    assert answer.status == 503
+    assert answer.headers["referrer-policy"] == "strict-origin"
 
 
 def test_the_button_works_without_cookies(ann, thief, mailoutbox):

@@ -191,7 +191,7 @@ def test_the_link_sets_user_name_and_password_and_the_person_logs_in(superuser, 
     assert OneUseLink.objects.count() == before
     answer = accepted(path, "nina.n")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/login/")
-    assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert answer.headers["Referrer-Policy"] == "strict-origin"
     user.refresh_from_db()
     assert (user.username, user.email_verified) == ("nina.n", True)
     events = [entry.event for entry in SecurityEvent.objects.filter(user=user, actor=user).order_by("pk")]
@@ -445,8 +445,12 @@ def test_the_page_needs_a_token_against_forgery(superuser, commit):
     _, path = invited(commit, superuser)
     strict = Client(enforce_csrf_checks=True)
     typed = {"username": "nina", "password": NEW, "again": NEW}
-    assert strict.post(path, typed).status_code == 403
+    refused = strict.post(path, typed)
+    assert refused.status_code == 403
     assert Client().put(path).status_code == 405
+    # A style sheet of these pages would be requested with the address, and servers log that.
+    for page in (refused, Client().get(path)):
+        assert page.headers["Referrer-Policy"] == "strict-origin"
 
 
 def test_without_a_public_url_nobody_is_invited_because_the_mail_would_have_no_link(superuser, settings):
