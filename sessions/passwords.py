@@ -18,6 +18,8 @@ from users.credentials import check_own_password, forgive_failures
 from users.errors import EmailMismatch, EmailMissing, NotYours, PasswordRefused, WrongPassword
 from users.identities import find_user_by_identity, find_user_by_username
 from users.models import User
+from users.one_use_links import Purpose as LinkPurpose
+from users.one_use_links import forget_links
 from users.origin import NOWHERE, Origin
 from users.password_policy import check_new_password, never_had_a_password
 from users.permissions import Act, require
@@ -180,6 +182,8 @@ def reset_password(
             if not user.email_verified:
                 record(Event.EMAIL_VERIFIED, user=user, actor=user, origin=origin, email=masked_email(user.email))
             use_up(user, code)
+            # They have read the mails. A link in an earlier one would take the new password away again.
+            forget_links(user.pk, purpose=LinkPurpose.NOT_ME, address=user.email)
         # They forgot their password, so their failed log-ins must not make them wait now. But wrong codes of a second
         # factor still count. Otherwise a thief of the mailbox could guess on after each reset.
         if not has_factor(user):

@@ -61,6 +61,10 @@ def thiefs_phone():
     )
 
 
+def thiefs_tablet():
+    return ZapPhone(sending(User_Agent="Mozilla/5.0 (Linux; Android 15; Pixel Tablet)"), device_token="thief's other")
+
+
 def link_in(mail):
     """Return the path of the link in a mail. It is the same one in the text and in the HTML."""
     html, _ = mail.alternatives[0]
@@ -384,6 +388,26 @@ def test_one_answer_uses_up_the_other_links_to_that_email(ann, thief, mailoutbox
     first, second = mailoutbox
     press(link_in(second))
     assert_gone(link_in(first))
+
+
+def test_the_link_of_an_earlier_log_in_still_ends_that_one(ann, thief, mailoutbox):
+    again = thiefs_tablet()
+    assert again.log_in("ann").status == 200
+    first, second = mailoutbox
+    press(link_in(second))
+    assert (again.me().status, thief.me().status) == (401, 200)
+    press(link_in(first))
+    assert thief.me().status == 401
+    assert ann.me().status == 200
+
+
+def test_after_the_new_password_no_link_of_an_earlier_mail_takes_it_away(ann, thief, mailoutbox):
+    thiefs_tablet().log_in("ann")
+    first, second = mailoutbox
+    done = press(link_in(second))
+    assert browse("POST", done, **typed(mailoutbox[-1])).status == 302
+    assert_gone(link_in(first))
+    assert User.objects.get().check_password(NEW)
 
 
 def test_an_unknown_link_is_explained(db):
