@@ -410,6 +410,18 @@ def test_after_the_new_password_no_link_of_an_earlier_mail_takes_it_away(ann, th
     assert User.objects.get().check_password(NEW)
 
 
+def test_without_a_password_an_open_session_can_not_change_the_account(ann, thief, mailoutbox):
+    tablet = thiefs_tablet()
+    tablet.log_in("ann")
+    press(link_in(mailoutbox[1]))
+    assert thief.me().status == 200  # it was opened earlier, and a minute ago
+    mailoutbox.clear()
+    fields = {"email": "eve@example.com"}
+    assert thief.ask("PUT", f"/v1/users/{ann.user_id}", fields).status == 403
+    assert mailoutbox == []
+    assert User.objects.get().new_email is None
+
+
 def test_an_unknown_link_is_explained(db):
     assert_gone(f"/account/not-me/{'x' * 43}/")
 

@@ -227,7 +227,7 @@ def test_a_link_dies_after_seven_days_and_the_list_says_so(superuser, commit):
 
 
 def test_a_person_who_is_invited_gets_no_reset_code_so_an_expired_invitation_stays_expired(superuser, commit):
-    user, path = invited(commit, superuser)
+    user, _ = invited(commit, superuser)
     for _ in range(2):
         with commit():
             assert Client().post("/account/forgotten/", {"identity": user.email}).status_code == 302
