@@ -246,6 +246,21 @@ def test_a_change_of_a_person_who_is_invited_mails_no_link_that_would_undo_the_i
     assert accepted(path).status_code == 302
 
 
+def test_a_corrected_email_counts_at_once_so_the_wrong_one_gets_nothing_more(superuser, commit):
+    user, path = invited(commit, superuser, email="typo@example.org")
+    with commit():
+        change_in_admin(user, by={}, email="nina@example.org")
+    assert Client().get(path).status_code == 404
+    assert accepted(path).status_code == 404
+    with commit():
+        superuser.post(reverse("admin:staff_send_again", args=[user.pk]), {"note": "Wrong address"})
+    assert {*mail.outbox[0].to} == {"typo@example.org"}
+    assert [message.to for message in mail.outbox[1:]] == [["nina@example.org"]] * 2  # a code, and the invitation
+    assert accepted(link_in(mail.outbox[-1])).status_code == 302
+    user.refresh_from_db()
+    assert (user.email, user.new_email, user.email_verified) == ("nina@example.org", None, True)
+
+
 def test_an_invitation_that_is_sent_again_kills_the_earlier_link(superuser, commit):
     user, first = invited(commit, superuser)
     url = reverse("admin:staff_send_again", args=[user.pk])
