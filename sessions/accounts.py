@@ -148,7 +148,7 @@ def _told(columns: dict[str, Any]) -> list[AccountChange]:
     told = []
     if "email" in columns and columns["email"] is None:
         told.append(AccountChange.EMAIL_REMOVED)
-    elif "new_email" in columns:
+    elif "new_email" in columns and "email" not in columns:
         told.append(AccountChange.EMAIL_ASKED if columns["new_email"] else AccountChange.EMAIL_KEPT)
     if "username" in columns:
         told.append(AccountChange.USERNAME)

@@ -195,11 +195,6 @@ def accept(link: OneUseLink, *, username: str, password: str, origin: Origin) ->
     return User.objects.get(pk=user.pk)
 
 
-def never_had_a_password(user: User) -> bool:
-    """Return whether nobody has ever set a password of the user. For staff: their invitation is pending."""
-    return not user.has_usable_password() and user.password_changed_at is None
-
-
 def _pending() -> QuerySet[User]:
     # A trigger sets `password_changed_at` whenever the password changes, and nothing empties it.
     never_had_one = {"password__startswith": UNUSABLE_PASSWORD_PREFIX, "password_changed_at": None}

@@ -27,6 +27,7 @@ from users.one_use_links import LIFETIME as LINK_LIFETIME
 from users.one_use_links import Purpose as LinkPurpose
 from users.one_use_links import make_link
 from users.origin import NOWHERE, Origin
+from users.password_policy import never_had_a_password
 from users.reset_codes import LIFETIME, Purpose, address_for
 
 # Names of systems that ua-parser and Buddy's clients use. A mail shows no other name: a client may have made it up.
@@ -121,8 +122,10 @@ def _send_account_changed(
     pattern = _IN_SUBJECT.get(changes[0], "") if len(changes) == 1 else ""
     subject = (pattern or "Your {} account has changed").format(settings.SERVICE_NAME)
     still_works = _ADDRESS_GONE.isdisjoint(changes)
-    # Nothing can be done by a link after a deletion, or for a stranger whose email was typed by mistake.
+    # Nothing can be done by a link after a deletion, or for a stranger whose email was typed by mistake. Before there
+    # is a password, nobody has logged in. A link would only undo an invitation, and mail a code that outlives it.
     has_link = still_works or (user.email_verified and AccountChange.DELETED not in changes)
+    has_link = has_link and not never_had_a_password(user)
     link = _not_me_link(user, about=[change.name for change in changes], ip=ip) if has_link else {}
     location = location_of(ip)
     context = {

@@ -82,12 +82,11 @@ def disown(link: OneUseLink, *, origin: Origin) -> Disowned:
         raise LinkInvalid
     use_link(link)
     link.user = user
-    # One answer is enough: further links to this address would only undo what the user does next.
-    forget_links(user.pk, purpose=Purpose.NOT_ME, address=link.address)
     forget_code(user.pk)
     by: By = {"actor": user, "origin": origin}
     facts = _facts(link) | _refuse_password(user)
     ended = end_sessions(sessions_of_link(link), actor=user, reason=EndReason.NOT_ME, origin=origin)
+    _forget_answered(link)
     record(Event.NOT_ME, user=user, count=len(ended), **facts, **by)
     has_gone = is_replaced(link, user)
     if has_gone:
@@ -97,6 +96,15 @@ def disown(link: OneUseLink, *, origin: Origin) -> Disowned:
         record(Event.RESET_ASKED, user=user, mailed=True, **by)
         after_commit(_mail_code, user)
     return Disowned(user, len(ended), is_mailed, has_gone)
+
+
+def _forget_answered(link: OneUseLink) -> None:
+    """Delete the other links to the same email, which would only undo what the user does next.
+
+    The link of an earlier log-in stays while its session is open: the thief may have that one, too.
+    """
+    still_open = Session.objects.filter(user=link.user_id, ended_at=None).values_list("pk", flat=True)
+    forget_links(link.user_id, purpose=Purpose.NOT_ME, address=link.address, besides=list(still_open))
 
 
 def _facts(link: OneUseLink) -> dict[str, Any]:

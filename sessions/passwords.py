@@ -18,8 +18,10 @@ from users.credentials import check_own_password, forgive_failures
 from users.errors import EmailMismatch, EmailMissing, NotYours, PasswordRefused, WrongPassword
 from users.identities import find_user_by_identity, find_user_by_username
 from users.models import User
+from users.one_use_links import Purpose as LinkPurpose
+from users.one_use_links import forget_links
 from users.origin import NOWHERE, Origin
-from users.password_policy import check_new_password
+from users.password_policy import check_new_password, never_had_a_password
 from users.permissions import Act, require
 from users.record.events import Event
 from users.record.masking import masked_email
@@ -115,6 +117,8 @@ def ask_for_reset_code(
 ) -> None:
     """Mail a reset code to the user with that identity, if there is one and they have an email.
 
+    Staff who have an invitation get none: the link of the invitation sets their password, and only while it lives.
+
     The mail is sent after the answer, so that the answer takes as long for an unknown identity.
 
     Args: current: the session of the request's token, if it has one.
@@ -178,6 +182,8 @@ def reset_password(
             if not user.email_verified:
                 record(Event.EMAIL_VERIFIED, user=user, actor=user, origin=origin, email=masked_email(user.email))
             use_up(user, code)
+            # They have read the mails. A link in an earlier one would take the new password away again.
+            forget_links(user.pk, purpose=LinkPurpose.NOT_ME, address=user.email)
         # They forgot their password, so their failed log-ins must not make them wait now. But wrong codes of a second
         # factor still count. Otherwise a thief of the mailbox could guess on after each reset.
         if not has_factor(user):
@@ -193,10 +199,13 @@ def _find_active(identity: str, by_name_only: bool) -> User | None:
 
 def _send_reset_code(identity: str, by_name_only: bool, origin: Origin) -> None:
     user = _find_active(identity, by_name_only)
-    if user:
-        # Here and not before the answer: the time that it takes would reveal whether the user exists.
-        record(Event.RESET_ASKED, user=user, origin=origin, mailed=bool(user.email))
-    if user and user.email:
+    if user is None:
+        return
+    # Otherwise an invitation that nobody accepted would never expire: whoever reads the mail later would be staff.
+    is_mailed = bool(user.email) and not (user.is_staff and never_had_a_password(user))
+    # Here and not before the answer: the time that it takes would reveal whether the user exists.
+    record(Event.RESET_ASKED, user=user, origin=origin, mailed=is_mailed)
+    if is_mailed:
         _mail_code(user)
 
 

@@ -21,10 +21,14 @@ from users.second_factor.enabling import has_factor
 def is_recent(session: Session, *, at_least: timedelta = timedelta(0)) -> bool:
     """Return whether the user of ``session`` has given their password or a code recently.
 
+    A password does not count after "That wasn't me" has made it useless: somebody else may have given it.
+
     Args: at_least: a time that counts as recent even if `REAUTHENTICATION_WINDOW` is shorter.
     """
     shown_at, window = session.authenticated_at, max(settings.REAUTHENTICATION_WINDOW, at_least)
-    return shown_at is not None and session.checked_at - shown_at <= window
+    if shown_at is None or session.checked_at - shown_at > window or session.user is None:
+        return False
+    return has_factor(session.user) or session.user.has_usable_password()
 
 
 def require_recent_password(session: Session, *, password: str | None, origin: Origin) -> None:

@@ -16,7 +16,7 @@ from users.errors import CodeInvalid, IdentityTaken, RegistrationClosed, UserNot
 from users.models import User, is_object_id
 from users.one_use_links import forget_links
 from users.origin import NOWHERE, Origin
-from users.password_policy import check_new_password
+from users.password_policy import check_new_password, never_had_a_password
 from users.permissions import Act, may, require
 from users.record.changes import RECORDED, record_user_changes
 from users.record.events import Event
@@ -107,8 +107,9 @@ def find_users(
 def columns_to_change(user: User, **fields: Any) -> dict[str, Any]:
     """Map the ``fields`` that a client sets to the columns of ``user`` that change, with their new values.
 
-    An existing email stays until the new one is verified; until then the new one is `new_email`. A user name, email or
-    phone number that is set to its present value is left out.
+    An existing email stays until the new one is verified; until then the new one is `new_email`. But the
+    unverified email of a person who is invited to the staff is replaced at once. A user name, email or phone number
+    that is set to its present value is left out.
     """
     if "username" in fields:
         fields["username"] = User.normalize_username(fields["username"])
@@ -122,6 +123,9 @@ def columns_to_change(user: User, **fields: Any) -> dict[str, Any]:
         return fields | {"email": None, "new_email": None, "email_verified": False}
     if user.email is None:
         return fields | {"email": email, "email_verified": False}
+    if user.is_staff and not user.email_verified and never_had_a_password(user):
+        # Nobody has used the account yet. An invitation that went to a wrong address must stop working at once.
+        return fields | {"email": email, "new_email": None, "email_verified": False}
     return fields | {"new_email": None if email == user.email else email}
 
 

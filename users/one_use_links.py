@@ -7,11 +7,11 @@ lives for seven days. Looking at it changes nothing, because programs that scan 
 import hashlib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from users.clock import DatabaseNow, database_now
 from users.database_use import serve
@@ -80,13 +80,20 @@ def use_link(link: OneUseLink) -> None:
         raise LinkInvalid
 
 
-def forget_links(user_id: str, *, purpose: Purpose | None = None, address: str | None = None) -> None:
-    """Delete the user's links: all, or only those for ``purpose``, or only those that were mailed to ``address``."""
+def forget_links(
+    user_id: str, *, purpose: Purpose | None = None, address: str | None = None, besides: Collection[UUID] = ()
+) -> None:
+    """Delete the user's links: all, or only those for ``purpose``, or only those that were mailed to ``address``.
+
+    Args: besides: sessions. The links of mails about them stay.
+    """
     links = OneUseLink.objects.filter(user=user_id)
     if purpose is not None:
         links = links.filter(purpose=purpose)
     if address is not None:
         links = links.filter(address__iexact=address)
+    if besides:
+        links = links.filter(~Q(session_id__in=besides) | Q(session_id=None))
     links.delete()
 
 

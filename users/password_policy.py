@@ -19,3 +19,8 @@ def check_new_password(password: str, *, user: User | None = None, field: str = 
         validate_password(password, user)
     except ValidationError as error:
         raise PasswordRefused(field, error.messages) from error
+
+
+def never_had_a_password(user: User) -> bool:
+    """Return whether nobody has ever set a password of the user. For staff: their invitation is pending."""
+    return not user.has_usable_password() and user.password_changed_at is None

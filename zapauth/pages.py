@@ -26,6 +26,8 @@ from users.database_use import Use, used_for
 from zapauth.error_pages import error_page
 from zapauth.unavailable import find_unavailable
 
+_MAILED_LINKS = ("/account/not-me/", "/account/invitation/")
+
 
 def is_page(request: HttpRequest) -> bool:
     """Return whether a request is for a page (the admin, the account, the documentation) and not for a dialect."""
@@ -102,6 +104,10 @@ class SessionMiddleware(_OnPages, sessions.SessionMiddleware):
         if not is_account_path(request.path):
             return super().process_response(request, response)
         keep_account_cookie(request, response)
+        if request.path.startswith(_MAILED_LINKS):
+            # Not even the request of a style sheet gets this address: servers in front of ours log the referrer of
+            # each. This holds for the page of an error, too.
+            response.headers.setdefault("Referrer-Policy", "strict-origin")
         return response
 
 

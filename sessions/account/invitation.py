@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.password_validation import password_validators_help_text_html
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
@@ -23,7 +24,8 @@ from users.origin import Origin
 
 
 class AcceptForm(forms.Form):
-    username = forms.CharField(
+    # It normalizes the name, which can make it longer, before it checks the length.
+    username = UsernameField(
         label="User name",
         max_length=150,
         help_text="You log in with it. You may change it here.",
@@ -35,9 +37,6 @@ class AcceptForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["password"].help_text = password_validators_help_text_html()
-
-    def clean_username(self) -> str:
-        return str(User.normalize_username(self.cleaned_data["username"]))
 
     def clean(self) -> dict[str, Any]:
         typed: dict[str, Any] = self.cleaned_data
@@ -78,7 +77,8 @@ def _accepted(request: HttpRequest, form: AcceptForm, link: OneUseLink) -> User 
 
 
 def _without_address(response: HttpResponse) -> HttpResponse:
-    """Keep the page's address, which is a secret, from other sites and from search engines."""
-    response["Referrer-Policy"] = "same-origin"  # Django's check against forgery needs it on our own pages
+    """Keep the page's address, which is a secret, from the requests of other pages and from search engines."""
+    # Not `no-referrer`: with it, browsers send no origin with the form, and Django's check against forgery needs that.
+    response["Referrer-Policy"] = "strict-origin"
     response["X-Robots-Tag"] = "noindex"
     return response

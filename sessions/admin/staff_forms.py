@@ -18,6 +18,7 @@ from sessions.invitations import Invitation
 from users.models import User
 
 _SALT = "sessions.admin.invitation"
+NAME_LENGTH = 150
 _GOOD_FOR = 3600  # in seconds
 _IN_GROUPS, _SUPERUSER = "groups", "superuser"
 
@@ -33,7 +34,7 @@ class InviteForm(forms.Form):
     )
     username = forms.CharField(
         label="User name",
-        max_length=150,
+        max_length=NAME_LENGTH,
         required=False,
         help_text="Leave it empty, and the person chooses it.",
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autocapitalize": "none"}),
@@ -49,6 +50,8 @@ class InviteForm(forms.Form):
 
     def clean_username(self) -> str:
         name = User.normalize_username(self.cleaned_data["username"])
+        if len(name) > NAME_LENGTH:  # normalization can make it longer
+            raise forms.ValidationError(f"Choose a name of at most {NAME_LENGTH} characters.")
         if name and User.objects.filter(username__iexact=name, deleted_at=None).exists():
             raise forms.ValidationError("Another user has this name already.")
         return name

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.db.models import Count, Max, Q
 
-from sessions.invitations import never_had_a_password
 from sessions.liveness import live_sessions
 from sessions.models import Session
 from users.clock import database_now
 from users.models import App, OneUseLink, User
 from users.one_use_links import Purpose
+from users.password_policy import never_had_a_password
 from users.permissions import Act, may_as_staff
 from users.second_factor.enabling import has_factor
 

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 import time_machine
+from django.db import OperationalError
 from django.test import Client
 
 from sessions.account import not_me as pages
@@ -58,6 +59,10 @@ def thiefs_phone():
     return ZapPhone(
         sending(User_Agent="Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X)"), device_token="of thief"
     )
+
+
+def thiefs_tablet():
+    return ZapPhone(sending(User_Agent="Mozilla/5.0 (Linux; Android 15; Pixel Tablet)"), device_token="thief's other")
 
 
 def link_in(mail):
@@ -343,6 +348,16 @@ def test_the_page_asks_says_what_happened_and_gives_its_address_to_nobody(ann, t
     assert token_in(mailoutbox[0]) not in answer.text
 
 
+def test_an_error_gives_the_address_to_nobody_either(ann, thief, mailoutbox, monkeypatch):
+    def fail(token):
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(pages, "find_not_me_link", fail)
+    answer = browse("GET", link_in(mailoutbox[0]))
+    assert answer.status == 503
+    assert answer.headers["referrer-policy"] == "strict-origin"
+
+
 def test_the_button_works_without_cookies(ann, thief, mailoutbox):
     browser = Client(enforce_csrf_checks=True)
     assert browser.post(link_in(mailoutbox[0])).status_code == 302
@@ -373,6 +388,38 @@ def test_one_answer_uses_up_the_other_links_to_that_email(ann, thief, mailoutbox
     first, second = mailoutbox
     press(link_in(second))
     assert_gone(link_in(first))
+
+
+def test_the_link_of_an_earlier_log_in_still_ends_that_one(ann, thief, mailoutbox):
+    again = thiefs_tablet()
+    assert again.log_in("ann").status == 200
+    first, second = mailoutbox
+    press(link_in(second))
+    assert (again.me().status, thief.me().status) == (401, 200)
+    press(link_in(first))
+    assert thief.me().status == 401
+    assert ann.me().status == 200
+
+
+def test_after_the_new_password_no_link_of_an_earlier_mail_takes_it_away(ann, thief, mailoutbox):
+    thiefs_tablet().log_in("ann")
+    first, second = mailoutbox
+    done = press(link_in(second))
+    assert browse("POST", done, **typed(mailoutbox[-1])).status == 302
+    assert_gone(link_in(first))
+    assert User.objects.get().check_password(NEW)
+
+
+def test_without_a_password_an_open_session_can_not_change_the_account(ann, thief, mailoutbox):
+    tablet = thiefs_tablet()
+    tablet.log_in("ann")
+    press(link_in(mailoutbox[1]))
+    assert thief.me().status == 200  # it was opened earlier, and a minute ago
+    mailoutbox.clear()
+    fields = {"email": "eve@example.com"}
+    assert thief.ask("PUT", f"/v1/users/{ann.user_id}", fields).status == 403
+    assert mailoutbox == []
+    assert User.objects.get().new_email is None
 
 
 def test_an_unknown_link_is_explained(db):

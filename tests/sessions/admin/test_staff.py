@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from sessions import invitations
+from sessions.accounts import change_in_admin
 from sessions.invitations import CannotInvite, Invitation, find_invited, invite, is_pending
 from sessions.models import Session
 from tests.phones import PASSWORD
@@ -19,7 +20,7 @@ from tests.sessions.staff import browser_of, is_in, log_in, new_staff, told
 from tests.threads import other_threads
 from users.clock import database_now
 from users.errors import IdentityTaken, LinkInvalid, NotYours
-from users.models import OneUseLink, SecurityEvent, User
+from users.models import OneTimeCode, OneUseLink, SecurityEvent, User
 from users.one_use_links import LIFETIME
 from users.origin import Origin
 from users.record.events import Event
@@ -27,6 +28,7 @@ from users.record.events import Event
 STAFF, INVITE, CONFIRM = "/admin/staff/", "/admin/staff/invite/", "/admin/staff/invite/confirm/"
 NEW = "quite-new-horse-7"
 OFFICE = Origin(ip="192.0.2.9")
+LONG_WHEN_STORED = "\ufdfa" * 20  # each one is stored as 18 letters (NFKC)
 
 
 @pytest.fixture(autouse=True)
@@ -189,7 +191,7 @@ def test_the_link_sets_user_name_and_password_and_the_person_logs_in(superuser, 
     assert OneUseLink.objects.count() == before
     answer = accepted(path, "nina.n")
     assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/login/")
-    assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert answer.headers["Referrer-Policy"] == "strict-origin"
     user.refresh_from_db()
     assert (user.username, user.email_verified) == ("nina.n", True)
     events = [entry.event for entry in SecurityEvent.objects.filter(user=user, actor=user).order_by("pk")]
@@ -222,6 +224,41 @@ def test_a_link_dies_after_seven_days_and_the_list_says_so(superuser, commit):
         boss = browser_of(User.objects.get(username="boss"))
         (member,) = [each for each in boss.get(STAFF).context["members"] if each.user == user]
         assert member.state == "invitation expired"
+
+
+def test_a_person_who_is_invited_gets_no_reset_code_so_an_expired_invitation_stays_expired(superuser, commit):
+    user, _ = invited(commit, superuser)
+    for _ in range(2):
+        with commit():
+            assert Client().post("/account/forgotten/", {"identity": user.email}).status_code == 302
+        OneUseLink.objects.update(expires_at=database_now())
+    assert len(mail.outbox) == 1
+    assert not OneTimeCode.objects.exists()
+    assert SecurityEvent.objects.filter(event=Event.RESET_ASKED, user=user, details={"mailed": False}).count() == 2
+
+
+def test_a_change_of_a_person_who_is_invited_mails_no_link_that_would_undo_the_invitation(superuser, commit):
+    user, path = invited(commit, superuser)
+    with commit():
+        change_in_admin(user, by={}, username="nina.2")
+    assert "user name" in mail.outbox[-1].subject
+    assert "/account/" not in mail.outbox[-1].body
+    assert accepted(path).status_code == 302
+
+
+def test_a_corrected_email_counts_at_once_so_the_wrong_one_gets_nothing_more(superuser, commit):
+    user, path = invited(commit, superuser, email="typo@example.org")
+    with commit():
+        change_in_admin(user, by={}, email="nina@example.org")
+    assert Client().get(path).status_code == 404
+    assert accepted(path).status_code == 404
+    with commit():
+        superuser.post(reverse("admin:staff_send_again", args=[user.pk]), {"note": "Wrong address"})
+    assert {*mail.outbox[0].to} == {"typo@example.org"}
+    assert [message.to for message in mail.outbox[1:]] == [["nina@example.org"]] * 2  # a code, and the invitation
+    assert accepted(link_in(mail.outbox[-1])).status_code == 302
+    user.refresh_from_db()
+    assert (user.email, user.new_email, user.email_verified) == ("nina@example.org", None, True)
 
 
 def test_an_invitation_that_is_sent_again_kills_the_earlier_link(superuser, commit):
@@ -312,6 +349,12 @@ def test_the_confirmation_can_be_neither_changed_nor_used_by_another(superuser):
     assert not User.objects.filter(name="Nina").exists()
 
 
+def test_a_user_name_that_is_too_long_when_it_is_stored_is_refused_at_once(superuser):
+    page = ask(superuser, username=LONG_WHEN_STORED)
+    assert "at most 150 characters" in page.content.decode()
+    assert "token" not in page.context
+
+
 def test_a_role_is_needed(superuser):
     assert "Choose at least one group" in ask(superuser, groups=[]).content.decode()
     assert "token" not in ask(superuser, role="operator").context
@@ -400,6 +443,7 @@ def test_a_link_works_no_more_after_the_email_was_changed_or_the_account_was_dis
         ({"password": "correct-horse-1", "again": "correct-horse-2"}, "not the same"),
         ({"username": ""}, "required"),
         ({"username": "boss"}, "Another user has this name"),
+        ({"username": LONG_WHEN_STORED}, "at most 150 characters"),
     ],
 )
 def test_a_refused_password_or_user_name_leaves_the_link_alive(superuser, commit, typed, why):
@@ -416,8 +460,12 @@ def test_the_page_needs_a_token_against_forgery(superuser, commit):
     _, path = invited(commit, superuser)
     strict = Client(enforce_csrf_checks=True)
     typed = {"username": "nina", "password": NEW, "again": NEW}
-    assert strict.post(path, typed).status_code == 403
+    refused = strict.post(path, typed)
+    assert refused.status_code == 403
     assert Client().put(path).status_code == 405
+    # A style sheet of these pages would be requested with the address, and servers log that.
+    for page in (refused, Client().get(path)):
+        assert page.headers["Referrer-Policy"] == "strict-origin"
 
 
 def test_without_a_public_url_nobody_is_invited_because_the_mail_would_have_no_link(superuser, settings):
