@@ -318,7 +318,7 @@ def test_the_list_takes_as_many_queries_for_two_hundred_sessions_as_for_none(ope
     for batch in (make_users(40), make_sessions(200, users=40)):
         list(batch)
     with django_assert_max_num_queries(24):
-        assert len(operator.get(LIST).context["cl"].result_list) == 100
+        assert len(operator.get(LIST).context["cl"].result_list) == 50
 
 
 @pytest.mark.parametrize(
