@@ -27,8 +27,9 @@ DEFAULT_OVERLAP = 86_400
 
 
 def _limit(name: str) -> Any:
-    """Return the form field of a column of the app, in the theme's look."""
-    return App._meta.get_field(name).formfield(widget=UnfoldAdminTextInputWidget)  # type: ignore[union-attr]
+    """Return the form field of a column of the app, in the theme's look. It checks what the column checks."""
+    column = App._meta.get_field(name)
+    return column.formfield(widget=UnfoldAdminTextInputWidget, validators=column.validators)  # type: ignore[union-attr]
 
 
 class NewAppForm(ProvingForm):

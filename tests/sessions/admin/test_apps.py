@@ -249,6 +249,23 @@ def test_an_app_has_a_name_of_its_own(boss, shop, name):
     assert App.objects.count() == before
 
 
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [
+        ("session_lifetime", "-1 00:00:00"),
+        ("session_lifetime", "0"),
+        ("session_lifetime", "00:00:59"),
+        ("idle_timeout", "-1"),
+        ("sessions_per_user", "-1"),
+        ("sessions_per_user", "2147483648"),
+    ],
+)
+def test_a_new_app_takes_no_limit_that_the_form_of_an_app_refuses(boss, limit, value):
+    answer = boss.post("/admin/users/app/add/", {"name": "Till", limit: value})
+    assert answer.context["form"].errors.keys() == {limit}
+    assert not App.objects.filter(name="Till").exists()
+
+
 def rotate(browser, app, **answers):
     """Rotate the key on its page. Returns the new key, the new secret or None, and the page."""
     page = order_app(browser, app, "rotate_key", **{"overlap": "3600"} | answers)
