@@ -203,6 +203,15 @@ def test_a_page_that_refreshes_itself_keeps_no_session_alive(db, settings):
         assert not is_in(browser)
 
 
+def test_no_other_page_can_be_used_without_a_trace(db):
+    with time_machine.travel(NOON, tick=False) as clock:
+        sven = new_staff("Support", name="sven")
+        browser = browser_of(sven)
+        clock.shift(timedelta(minutes=30))
+        assert browser.get("/admin/users/user/", headers={"X-By-Itself": "1"}).status_code == 200
+        assert Session.objects.get(user=sven).last_seen_at == NOON + timedelta(minutes=30)
+
+
 def test_a_page_that_staff_open_keeps_their_session_alive(db, settings):
     settings.STAFF_IDLE_TIMEOUT = timedelta(hours=1)
     with time_machine.travel(NOON, tick=False) as clock:
