@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import re
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import time_machine
@@ -280,10 +281,13 @@ def test_the_previous_key_works_for_the_chosen_time_and_not_a_second_longer(shop
         assert "no-store" in page.headers["Cache-Control"]
         assert "until 2026-03-01 13:00 UTC" in page.content.decode()
         assert (accepts(shop, shop.key), accepts(shop, key), accepts(shop, "x")) == (True, True, False)
+        asks_again = partial(browser_of(User.objects.get(username="boss")).get, app_url(shop.app, "rotate_key"))
         clock.shift(timedelta(seconds=3599))
         assert accepts(shop, shop.key)
+        assert "which still works now" in asks_again().content.decode()
         clock.shift(timedelta(seconds=1))
         assert (accepts(shop, shop.key), accepts(shop, key)) == (False, True)
+        assert "which still works now" not in asks_again().content.decode()
     entry = only("app_key_rotated")
     assert entry.details == {
         "name": "Shop",
