@@ -10,6 +10,7 @@ import pytest
 import time_machine
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from sessions.bulk.resume import take_up
@@ -19,7 +20,7 @@ from tests.sessions.population import new_session
 from tests.sessions.staff import app_url, browser_of, new_staff, order_app, told
 from users.clients import create_app, get_admin_app, get_app_by_key
 from users.errors import BadAppCredentials
-from users.models import App, SecurityEvent, User
+from users.models import App, Device, SecurityEvent, User
 
 NEW_KEY = re.compile(r'id="the-key">([\w-]{43})<')
 NEW_SECRET = re.compile(r'id="the-secret">([\w-]{43})<')
@@ -101,6 +102,39 @@ def test_a_large_run_goes_on_with_its_own_reason_even_if_the_app_is_on_again(bos
     assert (ended.count(), BulkRun.objects.get().ended) == (5, 5)
     later.refresh_from_db()
     assert later.ended_at is None
+
+
+@pytest.mark.parametrize("others_are_logged_in", [False, True])
+@pytest.mark.parametrize("limit", [0, 5])
+def test_a_log_in_that_is_under_way_opens_no_session_of_an_app_that_was_switched_off(
+    boss, shop, phone, monkeypatch, others_are_logged_in, limit
+):
+    App.objects.filter(pk=shop.app.pk).update(sessions_per_user=limit)
+    other = phone if others_are_logged_in else BuddyPhone(InProcess(), app_id=shop.app.pk, app_key=shop.key)
+    if not others_are_logged_in:
+        other.register_device()
+    before, last_login = Session.objects.count(), User.objects.get(username="ann").last_login
+
+    def switched_off_meanwhile(user):
+        App.objects.filter(pk=shop.app.pk).update(is_active=False, session_epoch=F("session_epoch") + 1)
+
+    monkeypatch.setattr("sessions.login._require_factor", switched_off_meanwhile)
+    assert other.log_in("ann").status == 401
+    assert (Session.objects.count(), User.objects.get(username="ann").last_login) == (before, last_login)
+
+
+def test_a_device_that_registers_meanwhile_gets_no_session_of_an_app_that_was_switched_off(shop, monkeypatch):
+    def switched_off_meanwhile(*args, **keywords):
+        found = get_app_by_key(*args, **keywords)
+        App.objects.filter(pk=shop.app.pk).update(is_active=False, session_epoch=F("session_epoch") + 1)
+        return found
+
+    monkeypatch.setattr("zapauth.buddy.viewsets.get_app_by_key", switched_off_meanwhile)
+    phone = BuddyPhone(InProcess(), app_id=shop.app.pk, app_key=shop.key)
+    refused = phone.register_device().status
+    assert refused == BuddyPhone(InProcess(), app_id=shop.app.pk, app_key="wrong").register_device().status
+    assert not Session.objects.filter(app=shop.app).exists()
+    assert not Device.objects.filter(app=shop.app).exists()
 
 
 def test_all_sessions_of_an_app_that_were_opened_until_now_are_ended(boss, shop, phone):
