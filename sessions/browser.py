@@ -14,6 +14,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
 from sessions.authentication import get_live_session_by_id, note_use
@@ -26,8 +27,9 @@ from users.clients import get_account_app, get_admin_app
 from users.models import App, User
 from users.origin import Origin
 
-# The header of requests that a page sends without an act of its user: `sessions/static/sessions/figures.js`.
-_BY_ITSELF = "X-By-Itself"
+# The header of requests that a page sends without an act of its user: `sessions/static/sessions/figures.js`. On any
+# other page it means nothing: a thief of the cookie could use the whole admin without a trace in `last_seen_at`.
+_BY_ITSELF, _SENT_TO = "X-By-Itself", "admin:figures"
 
 
 def recognise(request: HttpRequest) -> None:
@@ -39,7 +41,7 @@ def find_session(request: HttpRequest) -> Session | None:
     """Find the live session of the browser that sent this request, or None. One look-up for each request."""
     if not hasattr(request, "browser_session"):
         # A page that refreshes itself is no use of the session: a screen that is left alone still times out.
-        _keep(request, _find_session(request.session, is_used=_BY_ITSELF not in request.headers))
+        _keep(request, _find_session(request.session, is_used=not _is_sent_by_itself(request)))
     found: Session | None = request.browser_session  # type: ignore[attr-defined]
     return found
 
@@ -70,6 +72,10 @@ def log_out_of_browser(request: HttpRequest) -> None:
     request.session.flush()
     _keep(request, None)
     recognise(request)
+
+
+def _is_sent_by_itself(request: HttpRequest) -> bool:
+    return _BY_ITSELF in request.headers and request.path == reverse(_SENT_TO)
 
 
 def _find_session(store: SessionBase, *, is_used: bool) -> Session | None:

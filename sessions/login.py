@@ -31,7 +31,7 @@ from sessions.tokens.jwt import AppAccessToken, RefreshToken, UserAccessToken
 from users.clients import get_zap_app
 from users.clock import database_now
 from users.directory import admit_user
-from users.errors import AppInactive, BadCredentials, SecondFactorRequired
+from users.errors import AppInactive, BadAppCredentials, BadCredentials, SecondFactorRequired
 from users.models import App, DeviceToken, User
 from users.origin import Origin
 from users.record.events import Event
@@ -49,9 +49,14 @@ def open_app_session(app: App, *, origin: Origin, **on_device: Any) -> Grant:
     """Open an app-level session: an app on a device, without a user.
 
     Args: on_device: fields of the session.
+
+    Raises: BadAppCredentials, when the app was switched off after its key was checked.
     """
     session = _session(app, origin, **on_device)
-    opened_at = sql.open_session(session, lifetime=settings.APP_SESSION_LIFETIME)
+    try:
+        opened_at = sql.open_session(session, lifetime=settings.APP_SESSION_LIFETIME)
+    except AppInactive as error:
+        raise BadAppCredentials from error
     return Grant.of(AppAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
@@ -181,7 +186,10 @@ def _log_in_among_others(user: User, current: Session, origin: Origin) -> Grant:
     else:
         if in_use:
             session.opened_from = None  # a new device token of `current` must not become this session's
-        opened_at = _open(session, user, origin=origin)
+        try:
+            opened_at = _open(session, user, origin=origin)
+        except AppInactive as error:  # it was switched off after the request's token was checked
+            raise SessionEnded from error
     return _user_grant(session, opened_at)
 
 

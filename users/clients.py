@@ -107,6 +107,11 @@ def has_key(app: App) -> bool:
     return app.is_client and bool(app.key_hash)
 
 
+def previous_works(app: App) -> bool:
+    """Return whether the app's previous key is still accepted, by the database's clock."""
+    return app.previous_until is not None and app.previous_until > database_now()
+
+
 def key_mark(app: App) -> str:
     """Return a text that differs for each key of the app, and says nothing about the key."""
     return hashlib.sha256(f"mark {app.pk} {app.key_hash}".encode()).hexdigest()[:16]

@@ -188,6 +188,14 @@ def may_control_run(actor: "User", ordered_by: "User | None") -> bool:
     return actor.is_superuser or (ordered_by is not None and not ordered_by.is_superuser)
 
 
+def may_continue_run(actor: "User", ordered_by: "User | None", *, ends_superusers: bool) -> bool:
+    """Return whether ``actor`` may continue a bulk run. ``ends_superusers``: it ends live sessions of superusers.
+
+    A run of somebody who was a superuser then, and is not one now, may do so.
+    """
+    return may_control_run(actor, ordered_by) and (actor.is_superuser or not ends_superusers)
+
+
 def closed_fields(actor: "Actor", target: "User") -> list[str]:
     """Return the fields of ``target`` that ``actor`` may not change, even if they may change other fields."""
     return [field for field, act in _ACT_OF_FIELD.items() if not may_as_staff(actor, act, target)]

@@ -16,8 +16,7 @@ from sessions.bulk.app_orders import cut_off, sessions_of_app, switch_off, switc
 from sessions.bulk.preview import Preview
 from sessions.bulk.runs import SelectionGrown
 from sessions.models import BulkRun, Session
-from users.clients import has_key
-from users.clock import database_now
+from users.clients import has_key, previous_works
 from users.errors import AppUnchanged, NotYours
 from users.models import App, User
 from users.origin import Origin
@@ -45,7 +44,7 @@ def app_page(app: App, *, actor: User) -> AppPage:
         live=min(counted, MOST_COUNTED) if may_as_staff(actor, Act.SEE_SESSIONS) else None,
         is_more=counted > MOST_COUNTED,
         has_key=has_key(app),
-        previous_works=app.previous_until is not None and app.previous_until > database_now(),
+        previous_works=previous_works(app),
         may_switch=may_with_app(actor, Act.SWITCH_APP, app),
         may_cut_off=may_with_app(actor, Act.CUT_OFF_APP, app),
         may_rotate=has_key(app) and may_with_app(actor, Act.ROTATE_KEY, app),

@@ -16,7 +16,16 @@ from sessions.admin.confirm import Question, WhyForm, actor_of, ask
 from sessions.factor_forms import ProvingForm
 from users.admin import NoDelete
 from users.admin_record import ordered_by
-from users.clients import NewApp, create_app, end_previous_key, has_key, is_app_name, key_mark, rotate_key
+from users.clients import (
+    NewApp,
+    create_app,
+    end_previous_key,
+    has_key,
+    is_app_name,
+    key_mark,
+    previous_works,
+    rotate_key,
+)
 from users.errors import AppUnchanged
 from users.models import App, is_object_id
 from users.permissions import Act, may_as_staff, may_with_app
@@ -27,8 +36,9 @@ DEFAULT_OVERLAP = 86_400
 
 
 def _limit(name: str) -> Any:
-    """Return the form field of a column of the app, in the theme's look."""
-    return App._meta.get_field(name).formfield(widget=UnfoldAdminTextInputWidget)  # type: ignore[union-attr]
+    """Return the form field of a column of the app, in the theme's look. It checks what the column checks."""
+    column = App._meta.get_field(name)
+    return column.formfield(widget=UnfoldAdminTextInputWidget, validators=column.validators)  # type: ignore[union-attr]
 
 
 class NewAppForm(ProvingForm):
@@ -169,7 +179,7 @@ def _rotation_question(app: App, url: str) -> Question:
     happens = [
         f"{app.name} gets a new {what}. You see {'them' if app.sealed_secret else 'it'} once, on the next page.",
         f"The present {what} {'work' if app.sealed_secret else 'works'} for the time that you choose.",
-        *(["The previous key, which still works now, is refused at once."] if app.previous_until else []),
+        *(["The previous key, which still works now, is refused at once."] if previous_works(app) else []),
         "Registered devices and logged-in users notice nothing"
         + (", until the old secret is refused." if app.sealed_secret else "."),
     ]

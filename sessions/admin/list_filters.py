@@ -7,10 +7,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.text import capfirst
 
+from sessions.admin.confirm import actor_of
 from sessions.models import Session
 from sessions.selection.errors import SelectionError
 from sessions.selection.listing import PARAMETERS, conditions
 from sessions.selection.parameters import ListParameter
+from sessions.selection.search import value_of
 from users.admin_lists import WrongFilter
 from users.clock import database_now
 
@@ -39,6 +41,7 @@ class ParameterFilter(SimpleListFilter):
         if not value:
             return queryset
         try:
+            value = value_of(actor_of(request), self.parameter_name, value)
             return queryset.filter(*conditions(self.parameter_name, value, now=database_now()))
         except SelectionError as error:
             raise WrongFilter(f"{capfirst(str(self.title))}: {error}") from error

@@ -18,7 +18,7 @@ from sessions.bulk.runs import SelectionGrown
 from sessions.models import Session
 from sessions.selection.errors import SelectionError
 from sessions.selection.listing import PARAMETERS, selection_of
-from sessions.selection.search import search_of
+from sessions.selection.search import search_of, value_of
 from sessions.selection.selection import Selection
 from users.admin import ReadOnly
 from users.clock import database_now
@@ -170,8 +170,9 @@ def _chosen(request: HttpRequest) -> Selection | None:
     """Select the ticked sessions, or all that the list shows. None, if they have all ended. Raises: SelectionError."""
     if request.POST.get("select_across") != "1":
         return Selection(sessions=tuple(sorted(request.POST.getlist("_selected_action"))))
-    narrowed = {name: request.GET[name] for name in PARAMETERS if request.GET.get(name)}
-    search = search_of(actor_of(request), request.GET.get("q", ""))
+    actor = actor_of(request)
+    narrowed = {name: value_of(actor, name, request.GET[name]) for name in PARAMETERS if request.GET.get(name)}
+    search = search_of(actor, request.GET.get("q", ""))
     return selection_of(narrowed, search=search, now=database_now())
 
 

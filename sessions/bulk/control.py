@@ -9,7 +9,7 @@ from users.clock import database_now
 from users.errors import NotYours
 from users.models import User
 from users.origin import Origin
-from users.permissions import may_control_run
+from users.permissions import may_continue_run, may_control_run
 from users.record.events import Event
 from users.record.writing import record
 from users.transactions import in_transaction
@@ -27,7 +27,10 @@ def may_stop(actor: User, run: BulkRun) -> bool:
 def may_continue(actor: User, run: BulkRun) -> bool:
     """Return whether ``actor`` may continue the run. An operator continues a command's run by giving it again."""
     is_stopped = run.finished_at is None and run.stopped_at is not None
-    return is_stopped and run.source == BulkRun.Source.ADMIN and may_control_run(actor, run.actor)
+    # A cut-off has refused its sessions at the order. So they are not live any more.
+    ends_superusers = not (run.cut_off or run.selection.get("spare_superusers"))
+    may_go_on = is_stopped and run.source == BulkRun.Source.ADMIN
+    return may_go_on and may_continue_run(actor, run.actor, ends_superusers=ends_superusers)
 
 
 @in_transaction

@@ -155,8 +155,9 @@ def _ranked(rows: Iterable[tuple[str, str, int]]) -> list[Part]:
 
 
 def _being_ended(since: datetime) -> int:
-    """Return how many sessions the unfinished orders of the last day have not ended yet."""
-    left = BulkRun.objects.filter(finished_at=None, as_of__gt=since, expected__gt=F("ended"))
+    """Return how many sessions the unfinished orders of the last day have not ended yet. A stopped order ends none."""
+    at_work = BulkRun.objects.filter(finished_at=None, stopped_at=None, as_of__gt=since)
+    left = at_work.filter(expected__gt=F("ended"))
     return left.aggregate(n=Sum(F("expected") - F("ended"), default=0))["n"] or 0
 
 

@@ -27,6 +27,8 @@ _OF_DEVICE = (
     *("id", "unique_id", "platform", "model", "os_version", "app_version", "connection_type", "tag"),
     *("latitude", "longitude", "is_production", "created_at", "updated_at"),
 )
+# The device tells these again and again. If somebody else uses it, too, they may be about that person.
+_OF_PRESENT_USE = ("connection_type", "tag", "latitude", "longitude", "updated_at")
 _OF_CRASH = ("device_id", "message", "method_name", "stack_trace", "created_at")
 _OF_LINK = ("purpose", "address", "created_at", "expires_at")
 
@@ -35,7 +37,7 @@ def everything_about(user: User) -> Iterator[bytes]:
     """Yield the document, a row at a time. The names are a format for machines: add, never rename one."""
     yield b"{"
     yield from _member("account", account_of(user))
-    yield from _rows("devices", ({**_facts(each, _OF_DEVICE), "app": each.app.name} for each in _devices_of(user)))
+    yield from _rows("devices", map(_of_device, _devices_of(user)))
     tokens = DeviceToken.objects.filter(user=user).order_by("pk")
     yield from _rows("deviceTokens", (_facts(each, ("id", "device_id", "created_at", "updated_at")) for each in tokens))
     yield from _rows("crashReports", (_facts(each, _OF_CRASH) for each in _crash_reports_of(user).iterator(500)))
@@ -60,17 +62,28 @@ def account_of(user: User) -> dict[str, Any]:
     }
 
 
-def _devices_of(user: User) -> QuerySet[Device]:
+def _devices_of(user: User) -> QuerySet[Any]:
+    """Return the devices of the user's sessions and push addresses, each with ``is_shared``."""
     known = Session.objects.filter(user=user, device__isnull=False).values("device")
     held = DeviceToken.objects.filter(user=user, device__isnull=False).values("device")
-    return Device.objects.filter(Q(pk__in=known) | Q(pk__in=held)).select_related("app").order_by("pk")
+    found = Device.objects.filter(Q(pk__in=known) | Q(pk__in=held)).annotate(is_shared=_used_by_others(user, "pk"))
+    return found.select_related("app").order_by("pk")
+
+
+def _of_device(device: Any) -> dict[str, Any]:
+    hidden = dict.fromkeys(_OF_PRESENT_USE) if device.is_shared else {}
+    return {**_facts(device, _OF_DEVICE), **hidden, "app": device.app.name}
+
+
+def _used_by_others(user: User, device: str) -> Exists:
+    """Return the condition that somebody else has a session on the device. ``device`` is the column with its id."""
+    return Exists(Session.objects.filter(device=OuterRef(device), user__isnull=False).exclude(user=user))
 
 
 def _crash_reports_of(user: User) -> QuerySet[CrashReport]:
     """Return the reports of devices that nobody else has used: a report does not say whose it is."""
-    others = Session.objects.filter(device=OuterRef("device"), user__isnull=False).exclude(user=user)
     mine = list(_devices_of(user).values_list("pk", flat=True))
-    return CrashReport.objects.filter(~Exists(others), device__in=mine).order_by("pk")
+    return CrashReport.objects.filter(~_used_by_others(user, "device"), device__in=mine).order_by("pk")
 
 
 def _facts(row: Model, names: Iterable[str]) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from uuid import UUID
 from django.db.models import Q
 
 from sessions.models import Session
+from sessions.selection.errors import SelectionError
 from sessions.selection.networks import within
+from sessions.selection.values import find_named
 from users.addresses import plain_network
 from users.finding import called, ids_called
 from users.models import Device, DeviceToken, User, is_object_id
@@ -68,6 +70,21 @@ def search_of(actor: User, text: str) -> str:
         return text
     named = User.objects.filter(username__iexact=User.normalize_username(text), deleted_at=None)
     return named.values_list("pk", flat=True).first() or _NOBODY
+
+
+def value_of(actor: User, parameter: str, text: str) -> str:
+    """Return the value that ``actor`` gives to a parameter of the list when they type ``text``.
+
+    Staff who may not see users would learn whose email it is. They name users as in `search_of`.
+
+    Raises: SelectionError, if they name nobody.
+    """
+    if parameter != "user" or may(actor, Act.SEE_USER):
+        return text
+    user = find_named(text.strip())
+    if user is None:
+        raise SelectionError(f"there is no user {text[:50]!r}.")
+    return str(user.pk)
 
 
 def _uuid(text: str) -> UUID | None:

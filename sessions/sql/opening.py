@@ -12,6 +12,7 @@ from django.conf import settings
 
 from sessions.models import Session
 from sessions.sql.login import MOST_KNOWN
+from users.errors import AppInactive
 from users.models import DeviceToken, User
 from users.record.events import Event
 from users.sealing import Purpose, seal
@@ -30,7 +31,7 @@ WITH opened AS (
       FROM (SELECT clock_timestamp() AS now) t
      CROSS JOIN users_app a
       LEFT JOIN users_user u ON u.id = %(user)s
-     WHERE a.id = %(app)s
+     WHERE a.id = %(app)s AND a.is_active
  RETURNING user_id, device_token_id, refresh_jti, app_epoch, user_epoch, created_at, expires_at, authenticated_at
 ), recorded AS (
     INSERT INTO token_blacklist_outstandingtoken (jti, user_id, token, created_at, expires_at)
@@ -134,6 +135,7 @@ WITH noted AS (
      WHERE id = %(user)s AND password = %(password)s AND is_active AND deleted_at IS NULL
        AND second_factor_since IS NOT DISTINCT FROM %(second_factor_since)s::timestamptz
        AND last_login IS NOT DISTINCT FROM %(last_login)s::timestamptz
+       AND EXISTS (SELECT FROM users_app WHERE id = %(app)s AND is_active)
        AND EXISTS (SELECT FROM user_sessions_session WHERE id = %(registration)s::uuid AND ended_at IS NULL)
        AND NOT EXISTS (SELECT FROM user_sessions_session
                         WHERE device_id = %(device)s AND ended_at IS NULL AND user_id IS NOT NULL)
@@ -208,7 +210,7 @@ WITH given AS (
       FROM given
      CROSS JOIN users_app a
       LEFT JOIN users_user u ON u.id = %(user)s
-     WHERE a.id = %(app)s
+     WHERE a.id = %(app)s AND a.is_active
  RETURNING user_id, device_token_id, refresh_jti, app_epoch, user_epoch, created_at, expires_at, authenticated_at
 ), recorded AS (
     INSERT INTO token_blacklist_outstandingtoken (jti, user_id, token, created_at, expires_at)
@@ -223,10 +225,10 @@ def open_session(session: Session, *, lifetime: timedelta) -> datetime:
 
     If `refresh_jti` is set, this refresh token is listed as outstanding.
 
-    Returns: the database's time when it was opened.
+    Returns: the database's time when it was opened. Raises: AppInactive, when somebody has switched the app off since
+        it was read. The order has moved the app's epoch, so its run would never end a session with the new one.
     """
-    (row,) = _OPEN.fetch_all(**_facts(session, lifetime))
-    return _set(session, row)
+    return _set(session, _only(_OPEN.fetch_all(**_facts(session, lifetime))))
 
 
 class Stored(NamedTuple):
@@ -277,7 +279,7 @@ def log_in_on_device(
     """Like `log_in`, on the device of an app-level session, `session.opened_from`. There is no refresh token.
 
     Returns: None also when the user has logged in elsewhere since they were loaded, when a user is logged in on the
-        device, and when the app-level session has ended.
+        device, when the app-level session has ended, and when the app is switched off.
     """
     rows = _LOG_IN_ON_DEVICE.fetch_all(
         **_login_facts(session, user, lifetime, request_id),
@@ -295,8 +297,13 @@ def log_in_on_device(
 
 def open_session_on_address(session: Session, *, lifetime: timedelta) -> datetime:
     """Like `open_session`, with the stored `device_token` of ``session``: give it to the session's user."""
-    (row,) = _OPEN_ON_ADDRESS.fetch_all(**_facts(session, lifetime))
-    return _set(session, row)
+    return _set(session, _only(_OPEN_ON_ADDRESS.fetch_all(**_facts(session, lifetime))))
+
+
+def _only(rows: list[Row]) -> Row:
+    if not rows:
+        raise AppInactive
+    return rows[0]
 
 
 def _login_facts(session: Session, user: User, lifetime: timedelta, request_id: str) -> dict[str, Value]:

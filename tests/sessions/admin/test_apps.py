@@ -4,11 +4,13 @@ import hashlib
 import hmac
 import re
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import time_machine
 from django.contrib.auth.models import Permission
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from sessions.bulk.resume import take_up
@@ -18,7 +20,7 @@ from tests.sessions.population import new_session
 from tests.sessions.staff import app_url, browser_of, new_staff, order_app, told
 from users.clients import create_app, get_admin_app, get_app_by_key
 from users.errors import BadAppCredentials
-from users.models import App, SecurityEvent, User
+from users.models import App, Device, SecurityEvent, User
 
 NEW_KEY = re.compile(r'id="the-key">([\w-]{43})<')
 NEW_SECRET = re.compile(r'id="the-secret">([\w-]{43})<')
@@ -100,6 +102,39 @@ def test_a_large_run_goes_on_with_its_own_reason_even_if_the_app_is_on_again(bos
     assert (ended.count(), BulkRun.objects.get().ended) == (5, 5)
     later.refresh_from_db()
     assert later.ended_at is None
+
+
+@pytest.mark.parametrize("others_are_logged_in", [False, True])
+@pytest.mark.parametrize("limit", [0, 5])
+def test_a_log_in_that_is_under_way_opens_no_session_of_an_app_that_was_switched_off(
+    boss, shop, phone, monkeypatch, others_are_logged_in, limit
+):
+    App.objects.filter(pk=shop.app.pk).update(sessions_per_user=limit)
+    other = phone if others_are_logged_in else BuddyPhone(InProcess(), app_id=shop.app.pk, app_key=shop.key)
+    if not others_are_logged_in:
+        other.register_device()
+    before, last_login = Session.objects.count(), User.objects.get(username="ann").last_login
+
+    def switched_off_meanwhile(user):
+        App.objects.filter(pk=shop.app.pk).update(is_active=False, session_epoch=F("session_epoch") + 1)
+
+    monkeypatch.setattr("sessions.login._require_factor", switched_off_meanwhile)
+    assert other.log_in("ann").status == 401
+    assert (Session.objects.count(), User.objects.get(username="ann").last_login) == (before, last_login)
+
+
+def test_a_device_that_registers_meanwhile_gets_no_session_of_an_app_that_was_switched_off(shop, monkeypatch):
+    def switched_off_meanwhile(*args, **keywords):
+        found = get_app_by_key(*args, **keywords)
+        App.objects.filter(pk=shop.app.pk).update(is_active=False, session_epoch=F("session_epoch") + 1)
+        return found
+
+    monkeypatch.setattr("zapauth.buddy.viewsets.get_app_by_key", switched_off_meanwhile)
+    phone = BuddyPhone(InProcess(), app_id=shop.app.pk, app_key=shop.key)
+    refused = phone.register_device().status
+    assert refused == BuddyPhone(InProcess(), app_id=shop.app.pk, app_key="wrong").register_device().status
+    assert not Session.objects.filter(app=shop.app).exists()
+    assert not Device.objects.filter(app=shop.app).exists()
 
 
 def test_all_sessions_of_an_app_that_were_opened_until_now_are_ended(boss, shop, phone):
@@ -249,6 +284,23 @@ def test_an_app_has_a_name_of_its_own(boss, shop, name):
     assert App.objects.count() == before
 
 
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [
+        ("session_lifetime", "-1 00:00:00"),
+        ("session_lifetime", "0"),
+        ("session_lifetime", "00:00:59"),
+        ("idle_timeout", "-1"),
+        ("sessions_per_user", "-1"),
+        ("sessions_per_user", "2147483648"),
+    ],
+)
+def test_a_new_app_takes_no_limit_that_the_form_of_an_app_refuses(boss, limit, value):
+    answer = boss.post("/admin/users/app/add/", {"name": "Till", limit: value})
+    assert answer.context["form"].errors.keys() == {limit}
+    assert not App.objects.filter(name="Till").exists()
+
+
 def rotate(browser, app, **answers):
     """Rotate the key on its page. Returns the new key, the new secret or None, and the page."""
     page = order_app(browser, app, "rotate_key", **{"overlap": "3600"} | answers)
@@ -263,10 +315,13 @@ def test_the_previous_key_works_for_the_chosen_time_and_not_a_second_longer(shop
         assert "no-store" in page.headers["Cache-Control"]
         assert "until 2026-03-01 13:00 UTC" in page.content.decode()
         assert (accepts(shop, shop.key), accepts(shop, key), accepts(shop, "x")) == (True, True, False)
+        asks_again = partial(browser_of(User.objects.get(username="boss")).get, app_url(shop.app, "rotate_key"))
         clock.shift(timedelta(seconds=3599))
         assert accepts(shop, shop.key)
+        assert "which still works now" in asks_again().content.decode()
         clock.shift(timedelta(seconds=1))
         assert (accepts(shop, shop.key), accepts(shop, key)) == (False, True)
+        assert "which still works now" not in asks_again().content.decode()
     entry = only("app_key_rotated")
     assert entry.details == {
         "name": "Shop",

@@ -215,6 +215,22 @@ def test_who_may_not_see_users_cannot_guess_names_emails_and_numbers(quin):
     assert "question" not in (tick(browser, "log_out", ticked, across=True, narrowed="?q=kumar").context or {})
 
 
+def test_who_may_not_see_users_cannot_ask_a_filter_whose_email_it_is(quin, supporter):
+    browser = staff_with("view_session", "end_session", "end_all_sessions")
+
+    def shown(browser, said):
+        return {session.user for session in browser.get(LIST, {"user": said}).context["cl"].result_list}
+
+    assert shown(supporter, "q@example.org") == {quin}
+    assert shown(browser, "q@example.org") == set()
+    assert shown(browser, "QUIN_7") == shown(browser, quin.pk) == {quin}
+    ticked = [str(Session.objects.filter(user=quin, ended_at=None).first().pk)]
+    page = tick(browser, "log_out", ticked, across=True, narrowed="?user=q@example.org")
+    assert "question" not in (page.context or {})
+    assert "quin" not in page.content.decode().lower()
+    assert "End 2 sessions" in tick(browser, "log_out", ticked, across=True, narrowed="?user=quin_7").content.decode()
+
+
 def test_the_lists_of_users_and_sessions_find_the_same_people(supporter, quin):
     for said in ("Quin Kumar", "uin", "+99 0000029033", "029033"):
         users = supporter.get("/admin/users/user/", {"q": said}).context["cl"].result_list

@@ -14,7 +14,7 @@ from sessions.models import EndReason, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
 from tests.sessions.staff import browser_of, new_staff, user_url
 from users.clock import database_now
-from users.models import CrashReport, SecurityEvent, User
+from users.models import CrashReport, Device, SecurityEvent, User
 from users.one_use_links import Purpose, make_link
 from users.origin import Origin
 from users.record.events import Event
@@ -189,6 +189,20 @@ def test_the_crash_reports_of_a_device_that_others_use_are_left_out(supporter):
     found = json.loads(export(supporter, User.objects.get(username="ann"), "json")[1])
     assert found["devices"]
     assert found["crashReports"] == []
+
+
+def test_where_a_device_is_that_others_use_is_left_out(supporter):
+    phone = BuddyPhone(InProcess(), device_token="push-address").sign_up("ann")
+    ann = User.objects.get(username="ann")
+    told = {"latitude": 48.85, "longitude": 2.35, "tag": "Of ben", "connection_type": "wifi"}
+    Device.objects.filter(pk=Session.objects.filter(user=ann).latest("created_at").device_id).update(**told)
+    (alone,) = json.loads(export(supporter, ann, "json")[1])["devices"]
+    assert {name: alone[name] for name in told} == told
+    phone.sign_up("ben")
+    (shared,) = json.loads(export(supporter, ann, "json")[1])["devices"]
+    assert shared.keys() == alone.keys()
+    assert {name: shared[name] for name in (*told, "updated_at")} == dict.fromkeys((*told, "updated_at"))
+    assert (shared["id"], shared["model"], shared["created_at"]) == (alone["id"], alone["model"], alone["created_at"])
 
 
 def test_a_user_about_whom_little_is_stored_has_an_empty_document_that_is_valid(supporter, ann):

@@ -176,6 +176,22 @@ def test_only_superusers_stop_the_runs_of_superusers_and_of_commands(thirty, olg
         continue_run(command.pk, actor=boss, origin=HERE, note="")
 
 
+def test_only_superusers_continue_a_run_that_ends_superusers_even_if_its_actor_is_none_any_more(thirty, olga):
+    boss, former = new_staff(name="boss"), new_staff("Operators", name="former")
+    User.objects.filter(pk=former.pk).update(is_superuser=True)
+    everything, cut_off = order(actor=former), order(Selection(everyone=True), actor=former)
+    spares = order(Selection(platforms=("iOS",), spare_superusers=True), actor=former)
+    assert all(stop(run, boss) for run in (everything, cut_off, spares))
+    User.objects.filter(pk=former.pk).update(is_superuser=False)
+    for actor in (olga, User.objects.get(pk=former.pk)):
+        with pytest.raises(NotYours):
+            continue_run(everything.pk, actor=actor, origin=HERE, note="")
+    assert control(browser_of(olga), everything, "continue").status_code == 403
+    assert continue_run(cut_off.pk, actor=olga, origin=HERE, note="")  # it has refused all sessions already
+    assert continue_run(spares.pk, actor=olga, origin=HERE, note="")
+    assert continue_run(everything.pk, actor=boss, origin=HERE, note="")
+
+
 def test_nobody_stops_the_correction_of_a_restored_backup(db):
     boss = new_staff(name="boss")
     run = order(Selection(record="yesterday"), source=BulkRun.Source.COMMAND)

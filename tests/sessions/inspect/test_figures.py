@@ -7,6 +7,7 @@ import time_machine
 from django.db import connection
 from django.test import Client
 
+from sessions.bulk.control import stop_run
 from sessions.bulk.orders import end_as_staff
 from sessions.inspect.dashboard import Dashboard, dashboard
 from sessions.inspect.statistics import count_figures
@@ -145,6 +146,8 @@ def test_the_page_says_what_an_order_that_is_at_work_has_not_ended_yet(db):
     assert dashboard().being_ended == 0
     type(run).objects.filter(pk=run.pk).update(finished_at=None, expected=500)
     assert dashboard().being_ended == 300
+    assert stop_run(run.pk, actor=boss, origin=NOWHERE, note="")
+    assert dashboard().being_ended == 0
 
 
 def test_the_sessions_of_an_app_that_is_switched_off_leave_today_and_stay_in_the_past(db):
@@ -198,6 +201,15 @@ def test_a_page_that_refreshes_itself_keeps_no_session_alive(db, settings):
         clock.shift(timedelta(minutes=11))
         assert browser.get("/admin/figures/", headers={"X-By-Itself": "1"}).status_code == 302
         assert not is_in(browser)
+
+
+def test_no_other_page_can_be_used_without_a_trace(db):
+    with time_machine.travel(NOON, tick=False) as clock:
+        sven = new_staff("Support", name="sven")
+        browser = browser_of(sven)
+        clock.shift(timedelta(minutes=30))
+        assert browser.get("/admin/users/user/", headers={"X-By-Itself": "1"}).status_code == 200
+        assert Session.objects.get(user=sven).last_seen_at == NOON + timedelta(minutes=30)
 
 
 def test_a_page_that_staff_open_keeps_their_session_alive(db, settings):
