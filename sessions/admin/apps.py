@@ -4,6 +4,7 @@ Nothing can be deleted: sessions and the record point at apps.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -24,7 +25,7 @@ from users.record.reading import history_of_app
 @admin.register(App)
 class AppAdmin(SavesChanges, ActsOnApps):
     when_empty = "Add one here, or use: manage.py createapp NAME"
-    list_display = ["name", "id", "kind", "state", "created_at"]
+    list_display = ["name", "id", "kind", "state", "added"]
     change_form_template = "sessions/app.html"
     # The card above the form shows the rest. The settings name ZAP's app, so nobody changes a name.
     limits = ("session_lifetime", "idle_timeout", "sessions_per_user")
@@ -33,6 +34,10 @@ class AppAdmin(SavesChanges, ActsOnApps):
     @display(description="state", label={"on": "success", "off": "danger"})
     def state(self, app: App) -> str:
         return "on" if app.is_active else "off"
+
+    @display(description="added (UTC)")
+    def added(self, app: App) -> datetime:
+        return app.created_at
 
     def get_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
         """Hide the time-outs of the service's own apps. They are settings: a form must not lengthen them."""

@@ -37,7 +37,7 @@ class Member:
     def state(self) -> str:
         if self.is_pending:
             return "invitation expired" if self.is_expired else "invited"
-        return "active" if self.user.is_active else "disabled"
+        return "enabled" if self.user.is_active else "disabled"
 
 
 def list_staff(*, actor: User) -> list[Member]:

@@ -33,9 +33,9 @@ _RULES = {
     Refusal.ENDED: ("The session has not ended", "The session has ended"),
     Refusal.EXPIRED: ("The session has not expired", "The session has expired"),
     Refusal.IDLE: ("The session was used recently", "The session was not used for too long"),
-    Refusal.APP_INACTIVE: ("The app is active", "The app is switched off"),
+    Refusal.APP_INACTIVE: ("The app is on", "The app is switched off"),
     Refusal.APP_CUT_OFF: ("The app has no cut-off after the log-in", "The app was cut off after the log-in"),
-    Refusal.USER_INACTIVE: ("The account is active", "The account is disabled or deleted"),
+    Refusal.USER_INACTIVE: ("The account is enabled", "The account is disabled or deleted"),
     Refusal.USER_CUT_OFF: ("The user has no cut-off after the log-in", "The user was cut off after the log-in"),
     Refusal.NOT_STAFF: ("The user may use the app", "The app is the admin and the user is not staff any more"),
 }

@@ -57,6 +57,11 @@ function hideIcons(root) {
 document.addEventListener("DOMContentLoaded", () => hideIcons(document));
 document.addEventListener("htmx:afterSwap", (event) => hideIcons(event.target));
 
+// Django's script makes the icons with a hint beside a form's lists when all is loaded. An icon without a role has no name.
+window.addEventListener("load", () => setTimeout(() => {
+  for (const hint of document.querySelectorAll(".help-tooltip[aria-label]:not([role])")) hint.setAttribute("role", "img");
+}));
+
 // Buttons that need JavaScript are hidden without it.
 document.addEventListener("DOMContentLoaded", () => {
   for (const button of document.querySelectorAll("[data-print]")) {

@@ -77,7 +77,7 @@ def test_a_caller_is_one_step_away(supporter, quin, said):
 def test_several_people_are_rows_with_what_tells_them_apart(supporter, quin):
     page = supporter.get(FIND, {"q": "KUMAR"})
     lea, quins = rows(page)
-    for shown in ("Quin Kumar", "quin_7", "q@example.org", "+990000029033", " 2 ", "active"):
+    for shown in ("Quin Kumar", "quin_7", "q@example.org", "+990000029033", " 2 ", "enabled"):
         assert shown in quins, shown
     for shown in ("Lea Kumar", "lea@example.org", " 1 ", "disabled"):
         assert shown in lea, shown

@@ -104,7 +104,7 @@ def test_the_list_tells_role_factor_last_log_in_and_live_sessions(superuser, bos
     assert list(members) == ["boss", "olga", "sven"]
     assert [member.role for member in members.values()] == ["superuser", "Operators", "Support"]
     assert [member.has_factor for member in members.values()] == [False, True, False]
-    assert [member.state for member in members.values()] == ["active", "disabled", "active"]
+    assert [member.state for member in members.values()] == ["enabled", "disabled", "enabled"]
     assert [member.live_sessions for member in members.values()] == [1, 0, 2]
     assert members["olga"].last_log_in is None
     assert members["sven"].last_log_in == Session.objects.filter(user=sven).latest("created_at").created_at
