@@ -85,7 +85,7 @@ def test_people_see_and_end_their_sessions_and_change_how_they_log_in(server):
         page.keyboard.press("Enter")
         expect(page.get_by_text("Where you are logged in")).to_be_visible()
         page.get_by_role("link", name="History", exact=True).click()
-        expect(page.get_by_text("The second factor was enabled")).to_be_visible()
+        expect(page.get_by_text("The second factor was switched on")).to_be_visible()
 
 
 def test_the_next_click_after_a_phone_has_ended_the_session_leads_to_the_log_in(server):

@@ -54,7 +54,6 @@ def production(settings):
         "DATABASE_URL": url,
         "SECRET_KEY": secrets.token_urlsafe(50),
         "SIGNING_KEYS": settings.SIGNING_KEYS,
-        "PUBLIC_URL": "https://auth.example.org",
     }
 
 
@@ -241,7 +240,11 @@ def test_the_production_setting_passes_djangos_deployment_check(settings, data):
         *("manage.py", "check", "--deploy", "--fail-level", "WARNING"),
         data=data,
         **production(settings)
-        | {"ALLOWED_HOSTS": "auth.example.org", "EMAIL_URL": "smtp+tls://user:password@smtp.example.org:587"},
+        | {
+            "ALLOWED_HOSTS": "auth.example.org",
+            "EMAIL_URL": "smtp+tls://user:password@smtp.example.org:587",
+            "PUBLIC_URL": "https://auth.example.org",
+        },
     )
     assert clean.returncode == 0, clean.stderr
 
