@@ -52,7 +52,7 @@ class Location:
 
     @property
     def text(self) -> str:
-        """Such as "Berlin, Germany"."""
+        """The place as a text, such as "Berlin, Germany"."""
         return ", ".join(filter(None, (self.city, self.country_name or self.country)))
 
 

@@ -39,7 +39,7 @@ class CannotInvite(UsersError):
 
 @dataclass(frozen=True)
 class Invitation:
-    """Who is invited, and what they may do. ``groups``: ids. ``username``: "" if they choose it."""
+    """An invited person and their role. ``groups``: ids. ``username``: "" if the person chooses it."""
 
     email: str
     name: str = ""

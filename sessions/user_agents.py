@@ -64,7 +64,7 @@ _LIBRARIES = {
 
 @dataclass(frozen=True)
 class Agent:
-    """What a user agent says. Each text is "" if it is not known.
+    """The facts in a user agent. Each text is "" if it is not known.
 
     Args:
         program: the app or browser that it names, such as "Safari".

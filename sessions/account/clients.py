@@ -16,7 +16,7 @@ _UNUSUAL = {
 
 @dataclass(frozen=True)
 class SessionLine:
-    """What the page shows of a session. The name comes from the client, so templates escape it."""
+    """A session as the page shows it. The name comes from the client, so templates escape it."""
 
     session: Session
     name: str

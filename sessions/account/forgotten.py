@@ -17,7 +17,7 @@ from sessions.passwords import ask_for_reset_code, reset_password
 from users.errors import CodeInvalid, PasswordRefused, TooManyAttempts
 from users.origin import Origin
 
-# What the person typed on the first page, in the browser's cookie, for the second one.
+# The cookie keeps the name that the person typed on the first page. The second page needs it.
 _IDENTITY = "forgotten"
 
 

@@ -1,4 +1,4 @@
-"""What each page of the account has in common: headers, and who may open it."""
+"""The headers of the account's pages, and the check of who may open them."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -1,4 +1,4 @@
-"""What happened to the user's account, newest first: the record, and their sessions opened and ended."""
+"""The page of the account's history, newest first: entries of the record, and sessions opened and ended."""
 
 from dataclasses import dataclass
 from datetime import datetime

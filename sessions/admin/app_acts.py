@@ -27,7 +27,7 @@ MOST_COUNTED = 10_000
 
 @dataclass(frozen=True)
 class AppPage:
-    """What the page of an app shows above its form."""
+    """The facts and buttons above the form on the page of an app."""
 
     live: int | None  # the number of sessions that have not ended; None: the actor may not see sessions
     is_more: bool  # whether there are more than that

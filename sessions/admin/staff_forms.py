@@ -24,7 +24,7 @@ _IN_GROUPS, _SUPERUSER = "groups", "superuser"
 
 
 class InviteForm(forms.Form):
-    """Who is invited, and what they may do."""
+    """The form of an invitation: the person, and their role."""
 
     email = forms.EmailField(
         max_length=320, widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off", "autofocus": True})

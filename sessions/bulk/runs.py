@@ -48,7 +48,7 @@ class SelectionGrown(Exception):
 
 
 class OrderedBy(TypedDict, total=False):
-    """Who gives an order, and from where."""
+    """The person who gives an order, and their origin."""
 
     actor: User | None
     operator: str

@@ -1,4 +1,4 @@
-"""What the admin shows about people that a search has found: where they are logged in, and who was at an address."""
+"""The people that a search of the admin has found, with their live sessions; the people at an address."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

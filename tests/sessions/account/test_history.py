@@ -1,4 +1,4 @@
-"""What happened to one's own account."""
+"""The history of the user's own account."""
 
 import pytest
 
