@@ -15,7 +15,8 @@ from django.db.models import Q
 
 from users.clock import DatabaseNow, database_now
 from users.errors import AppInactive, AppUnchanged, BadAppCredentials
-from users.models import App
+from users.models import Access, App
+from users.record.changes import record_app_changes
 from users.record.events import Event
 from users.record.writing import By, record
 from users.sealing import Purpose, seal, unseal
@@ -97,6 +98,18 @@ def end_previous_key(app: App, *, note: str = "", **by: Unpack[By]) -> None:
     record(Event.APP_KEY_ENDED, app=app, name=app.name, note=note.strip(), **by)
 
 
+@in_transaction
+def set_access(app: App, changes: Mapping[str, Access], *, note: str = "", **by: Unpack[By]) -> None:
+    """Change what the app may ask with its key. It is recorded, if anything changes.
+
+    Args: changes: new values by column: `token_access`, `push_access`, `event_access`.
+    """
+    old = App.objects.select_for_update(no_key=True).values(*changes).get(pk=app.pk)
+    App.objects.filter(pk=app.pk).update(**changes)
+    record_app_changes(app, old, changes, note=note.strip(), **by)
+    app.refresh_from_db()
+
+
 def is_app_name(name: str) -> bool:
     """Return whether an app may have that name. The service's own apps have theirs."""
     return bool(name) and name.isprintable() and name.casefold() not in {taken.casefold() for taken in OWN_NAMES}
@@ -125,6 +138,21 @@ def get_app_by_key(app_id: str, app_key: str, *, ip: str | None) -> App:
     Raises: BadAppCredentials, TooManyAttempts.
     """
     count_attempt(Allowance("device", network_of(ip)))
+    return _find_app(app_id, app_key)
+
+
+def get_service(app_id: str, app_key: str) -> App:
+    """Return the active app with that id and key, for a call by a service. It may have no access to anything.
+
+    Attempts are not counted: nobody guesses 256 random bits, and a gateway asks thousands of times a second.
+
+    Raises: BadAppCredentials.
+    """
+    return _find_app(app_id, app_key)
+
+
+def _find_app(app_id: str, app_key: str) -> App:
+    """Return the active app with that id and key, as `get_app_by_key` does. Raises: BadAppCredentials."""
     found = App.objects.filter(pk=app_id, is_active=True, kind=App.Kind.CLIENT)
     app = found.annotate(previous_works=Q(previous_until__gt=DatabaseNow())).first()
     if app is None:

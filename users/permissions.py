@@ -8,6 +8,7 @@
 - Only superusers may end the sessions of superusers. There is one exception: switching an app off ends all sessions of
   the app.
 - Only the apps of clients can be switched off and on, and get a new key: not those of the service's own pages.
+- Only superusers let an app ask about sessions with its key. From then on only they may rotate that key.
 - Only superusers may stop and continue the bulk runs of superusers and of operators' commands.
 - With `STAFF_SECOND_FACTOR` staff can use the admin only with a second factor (`must_have_factor`).
 - Only superusers may change `is_staff`, `is_superuser`, groups and permissions. Nobody may change their own, nor their
@@ -59,6 +60,7 @@ class Act(Enum):
     SWITCH_APP = auto()  # off and on
     CUT_OFF_APP = auto()  # end all of its sessions
     ROTATE_KEY = auto()  # also to end the previous key
+    GRANT_ACCESS = auto()  # let an app ask about sessions with its key
     SEE_DEVICES = auto()
     SEE_DEVICE_TOKENS = auto()
     SEE_GROUPS = auto()
@@ -92,6 +94,7 @@ _PERMISSIONS: dict[Act, tuple[str, ...]] = {
     Act.SWITCH_APP: ("users.change_app", "user_sessions.end_all_sessions"),  # switching off also ends its sessions
     Act.CUT_OFF_APP: ("users.view_app", "user_sessions.end_all_sessions"),
     Act.ROTATE_KEY: ("users.change_app",),
+    Act.GRANT_ACCESS: ("users.change_app",),
     Act.SEE_DEVICES: ("users.view_device",),
     Act.SEE_DEVICE_TOKENS: ("users.view_devicetoken",),
     Act.SEE_GROUPS: ("auth.view_group",),
@@ -102,8 +105,8 @@ _PERMISSIONS: dict[Act, tuple[str, ...]] = {
 # Acts on one's own account that need no permission.
 _OF_ONESELF = {Act.SEE_USER, Act.CHANGE_USER, Act.DELETE_USER, Act.SEE_SESSIONS, Act.END_SESSIONS, Act.SEE_RECORD}
 _NEVER_OF_ONESELF = {Act.SET_ROLE, Act.CHANGE_POWERS, Act.DISABLE_USER, Act.SEND_RESET, Act.DISABLE_FACTOR}
-_OF_CLIENT_APPS_ONLY = {Act.SWITCH_APP, Act.ROTATE_KEY}
-_BY_SUPERUSERS_ONLY = {Act.CHANGE_POWERS, Act.INVITE}
+_OF_CLIENT_APPS_ONLY = {Act.SWITCH_APP, Act.ROTATE_KEY, Act.GRANT_ACCESS}
+_BY_SUPERUSERS_ONLY = {Act.CHANGE_POWERS, Act.INVITE, Act.GRANT_ACCESS}
 _CHANGES = {
     Act.CHANGE_USER,
     Act.SET_ROLE,
@@ -178,7 +181,9 @@ def may_end_sessions(actor: "Actor", *, of_many: bool) -> bool:
 
 def may_with_app(actor: "Actor", act: Act, app: "App") -> bool:
     """Return whether ``actor`` may do ``act`` to ``app``."""
-    return may_as_staff(actor, act) and (app.is_client or act not in _OF_CLIENT_APPS_ONLY)
+    if not may_as_staff(actor, act) or (act in _OF_CLIENT_APPS_ONLY and not app.is_client):
+        return False
+    return act is not Act.ROTATE_KEY or not app.is_service or may_as_staff(actor, Act.GRANT_ACCESS)
 
 
 def may_control_run(actor: "User", ordered_by: "User | None") -> bool:

@@ -49,10 +49,21 @@ def facts_of_request() -> dict[str, Any]:
     facts = {"request_id": request.request_id, "ip": request.client_ip}  # type: ignore[attr-defined]
     # A dialect sets the first one when it has checked the token, and a page the second one.
     session = getattr(request, "auth", None) or getattr(request, "browser_session", None)
-    if session is not None:
+    if session is not None and session._meta.model_name == "app":  # a service sends the request
+        facts["app"] = session.pk
+    elif session is not None:
         known = vars(session)  # an attribute that is not loaded would cost a query
         facts |= {"session": session.pk, "user": known.get("user_id"), "app": known.get("app_id")}
     return {name: value for name, value in facts.items() if value is not None}
+
+
+# The first segments of the paths that other services call: `zapauth.services`.
+_SERVICES = frozenset({"verify", "oauth", "push", "events", ".well-known"})
+
+
+def is_service(path: str) -> bool:
+    """Return whether a path is one that other services call. A segment may have parameters (RFC 3986 §3.3)."""
+    return path[1:].partition("/")[0].partition(";")[0] in _SERVICES
 
 
 def is_zap(path: str) -> bool:
@@ -62,7 +73,7 @@ def is_zap(path: str) -> bool:
 
 def _request_id(request: HttpRequest) -> str:
     # Buddy's answers contain the request id, and its clients expect a UUID there.
-    sane = _SANE_ID if is_zap(request.path) else _UUID
+    sane = _SANE_ID if is_zap(request.path) or is_service(request.path) else _UUID
     given = request.META.get("HTTP_X_REQUEST_ID", "")
     return given if given and sane.fullmatch(given) else _new_id()
 

@@ -1,6 +1,6 @@
 """The routes. `/v1` belongs to ZAP. Pages are at `/`, `/account`, `/admin`, `/static`, `/docs` and `/schema`.
 
-The rest is Buddy's.
+Services call `/verify`, `/oauth`, `/push`, `/events` and `/.well-known`. The rest is Buddy's.
 """
 
 from types import ModuleType
@@ -14,15 +14,18 @@ from zapauth.buddy import errors as buddy
 from zapauth.error_pages import error_page
 from zapauth.home import home
 from zapauth.pages import is_page
-from zapauth.request_facts import is_zap
+from zapauth.request_facts import is_service, is_zap
 from zapauth.schema.views import DocsView, SchemaView
+from zapauth.services import errors as services
 from zapauth.zap import errors as zap
 
 
 def _dialect(request: HttpRequest) -> ModuleType | None:
     if is_page(request):
         return None
-    return zap if is_zap(request.path) else buddy
+    if is_zap(request.path):
+        return zap
+    return services if is_service(request.path) else buddy
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -54,6 +57,7 @@ handler500 = server_error
 urlpatterns = [
     path("", home, name="home"),
     path("v1/", include("zapauth.zap.urls")),
+    path("", include("zapauth.services.urls")),
     path("", include("zapauth.buddy.urls")),
     path("account/", include("sessions.account.urls")),
     re_path(r"^account$", RedirectView.as_view(pattern_name="account:home")),

@@ -16,6 +16,7 @@ from sessions.admin.app_acts import ActsOnApps, app_page
 from sessions.admin.confirm import actor_of
 from users.admin_forms import SavesChanges, changed_columns
 from users.admin_record import ordered_by
+from users.clients import has_key
 from users.models import App, SecurityEvent
 from users.permissions import Act, may_as_staff, may_with_app
 from users.record.changes import record_app_changes
@@ -29,7 +30,8 @@ class AppAdmin(SavesChanges, ActsOnApps):
     change_form_template = "sessions/app.html"
     # The card above the form shows the rest. The settings name ZAP's app, so nobody changes a name.
     limits = ("session_lifetime", "idle_timeout", "sessions_per_user")
-    fields = limits
+    access = ("token_access", "push_access", "event_access")
+    fields = (*limits, *access)
 
     @display(description="state", label={"on": "success", "off": "danger"})
     def state(self, app: App) -> str:
@@ -41,7 +43,14 @@ class AppAdmin(SavesChanges, ActsOnApps):
 
     def get_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
         """Hide the time-outs of the service's own apps. They are settings: a form must not lengthen them."""
-        return [] if obj is not None and not obj.is_client else self.limits
+        if obj is None or not obj.is_client:
+            return [] if obj is not None else self.limits
+        return self.fields if has_key(obj) else self.limits
+
+    def get_readonly_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
+        if obj is None or may_with_app(actor_of(request), Act.GRANT_ACCESS, obj):
+            return ()
+        return self.access
 
     def history_of(self, obj: App) -> QuerySet[SecurityEvent]:
         return history_of_app(obj)

@@ -41,7 +41,8 @@ _LOCATION = {"country", "country_name", "city", "latitude", "longitude", "judgem
 _ENDED = {"ended_by_id", "ended_ip", "ended_request_id", "end_reason", "bulk_run_id"}
 _SESSION = columns(Session, without=frozenset({"ip", "user_agent", *_LOCATION, *_ENDED}))
 _PREVIOUS = {"previous_key_hash", "previous_sealed_secret", "previous_until"}
-_APP = columns(App, without=frozenset({"key_hash", "created_at", *_PREVIOUS}))
+_ACCESS = {"token_access", "push_access", "event_access"}
+_APP = columns(App, without=frozenset({"key_hash", "created_at", *_PREVIOUS, *_ACCESS}))
 _USER = columns(User, without=frozenset({"password", "password_changed_at"}))
 _COLUMNS = ", ".join(
     [f"s.{name}" for name in _SESSION] + [f"a.{name}" for name in _APP] + [f"u.{name}" for name in _USER]

@@ -61,6 +61,7 @@ WITHOUT_TARGET = {
     Act.CHANGE_APP:           ".....+.",
     Act.SWITCH_APP:           ".....+.",
     Act.ROTATE_KEY:           ".....+.",
+    Act.GRANT_ACCESS:         ".....+.",
     Act.SEE_GROUPS:           ".....+.",
     Act.SEE_STAFF:            "...+++.",
     Act.INVITE:               ".....+.",

@@ -3,7 +3,7 @@
 The models here do not depend on sessions. The models in `sessions` point at them.
 """
 
-from users.models.app import App
+from users.models.app import Access, App
 from users.models.attempts import OneTimeCode, RefusedLogin, Throttle
 from users.models.device import CrashReport, Device, DeviceToken
 from users.models.fields import ObjectIdField, SessionEpochField, is_object_id, new_object_id
@@ -13,6 +13,7 @@ from users.models.security_event import SecurityEvent
 from users.models.user import User, UserManager
 
 __all__ = [
+    "Access",
     "App",
     "CrashReport",
     "Device",

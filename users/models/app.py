@@ -1,12 +1,27 @@
 """`App`: an application that is a client of this installation."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from users.models.fields import ObjectIdField, SessionEpochField
+
+
+class Access(models.TextChoices):
+    """How far an app reaches that asks with its key, as a service. These values are stored: add, never rename."""
+
+    NONE = "none", "nothing"
+    OWN = "own", "its own sessions"
+    ALL = "all", "the sessions of all apps"
+
+
+def _access(help_text: str) -> Any:
+    return models.CharField(
+        max_length=10, choices=Access.choices, default=Access.NONE, db_default=Access.NONE, help_text=help_text
+    )
 
 
 class App(models.Model):
@@ -62,6 +77,10 @@ class App(models.Model):
         blank=True,
         help_text="Most sessions of one user. Another one ends the oldest. 0: no limit. Empty: SESSIONS_PER_USER.",
     )
+    # A key inside an app on phones is public. So only an app whose key stays on servers gets access.
+    token_access = _access("Whose tokens it may introspect and revoke.")
+    push_access = _access("Whose device tokens it may ask for, to send pushes.")
+    event_access = _access("Whose ended sessions it is told about.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -72,6 +91,11 @@ class App(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it may ask about sessions with its key. Then its key must not be in the hands of clients."""
+        return any(access != Access.NONE for access in (self.token_access, self.push_access, self.event_access))
 
     @property
     def is_client(self) -> bool:

@@ -42,14 +42,16 @@ def record_user_changes(user: User, old: Mapping[str, Any], new: Mapping[str, An
         record(Event.PROFILE_CHANGED, user=user, fields=fields, **by)
 
 
-def record_app_changes(app: App, old: Mapping[str, Any], new: Mapping[str, Any], **by: Unpack[By]) -> None:
+def record_app_changes(
+    app: App, old: Mapping[str, Any], new: Mapping[str, Any], *, note: str = "", **by: Unpack[By]
+) -> None:
     """Write an entry if ``app`` was switched on or off, and one for its other changes from ``old`` to ``new``."""
     changed = {name: _from_to(name, old[name], new[name]) for name in new if old[name] != new[name]}
     if changed.pop("is_active", None):
         switched = Event.APP_SWITCHED_ON if new["is_active"] else Event.APP_SWITCHED_OFF
         record(switched, app=app, name=app.name, **by)
     if changed:
-        record(Event.APP_CHANGED, app=app, name=app.name, changed=changed, **by)
+        record(Event.APP_CHANGED, app=app, name=app.name, changed=changed, note=note, **by)
 
 
 def powers_of(user: User) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 
 from zapauth.schema.buddy import dialect as _buddy  # noqa: F401  # sets the viewsets' schema
+from zapauth.schema.services import dialect as _services  # noqa: F401  # sets the viewsets' schema
 from zapauth.schema.zap import dialect as _zap  # noqa: F401  # sets the viewsets' schema
 
 # drf-spectacular's generator keeps its state in the classes that it describes.

@@ -433,3 +433,37 @@ def test_an_act_on_an_app_asks_for_the_password_after_a_while(shop, settings):
         assert 'name="proof"' in boss.get("/admin/users/app/add/").content.decode()
         assert not App.objects.filter(is_active=False).exists()
         assert accepts(shop, shop.key)
+
+
+# --- Access of services -------------------------------------------------------------------------
+
+ACCESS = ("token_access", "push_access", "event_access")
+
+
+def who_changes_apps(name="changer"):
+    staff = new_staff("Support", name=name)
+    staff.user_permissions.add(
+        Permission.objects.get(codename="change_app"), Permission.objects.get(codename="view_app")
+    )
+    return browser_of(staff)
+
+
+def test_a_superuser_gives_an_app_access_and_it_is_recorded(boss, shop):
+    given = {"session_lifetime": "", "idle_timeout": "", "sessions_per_user": ""}
+    page = boss.post(app_url(shop.app), given | {"token_access": "all", "push_access": "own", "event_access": "none"})
+    assert page.status_code == 302
+    shop.app.refresh_from_db()
+    assert [getattr(shop.app, name) for name in ACCESS] == ["all", "own", "none"]
+    assert only("app_changed").details["changed"]["token_access"] == {"from": "none", "to": "all"}
+
+
+def test_who_is_no_superuser_gives_no_access_and_rotates_no_key_of_an_app_that_has_some(shop):
+    browser = who_changes_apps()
+    assert 'name="token_access"' not in browser.get(app_url(shop.app)).content.decode()
+    browser.post(app_url(shop.app), {"sessions_per_user": "3", **dict.fromkeys(ACCESS, "all")})
+    shop.app.refresh_from_db()
+    assert (shop.app.sessions_per_user, shop.app.is_service) == (3, False)
+    assert browser.get(app_url(shop.app, "rotate_key")).status_code == 200
+    App.objects.filter(pk=shop.app.pk).update(event_access="own")
+    assert browser.get(app_url(shop.app, "rotate_key")).status_code == 403
+    assert "rotate-key" not in browser.get(app_url(shop.app)).content.decode()

@@ -1,0 +1,1 @@
+"""Describes the routes for services in OpenAPI."""

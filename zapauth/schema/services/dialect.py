@@ -1,0 +1,63 @@
+"""Describes the routes for services in OpenAPI. Each group of routes has its operations in a module beside this one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import ValidationError
+from rest_framework.serializers import Serializer
+
+from users.errors import BadAppCredentials, NotYours
+from zapauth.schema.document import DialectSchema
+from zapauth.schema.operations import Operation
+from zapauth.services import answers
+from zapauth.services.viewsets import ServiceViewSet
+from zapauth.shapes import Schema
+
+
+class ServiceSchema(DialectSchema):
+    prefix = "Service"
+    content_type = answers.CONTENT_TYPE
+    operations: Mapping[str, Operation] = {}
+    shapes = (answers.ERROR,)
+    notes: Mapping[str, Schema] = {}
+    security = {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The id and the key of an app to which a superuser has given access.",
+    }
+    challenge = {
+        "description": "RFC 7617: send the id and the key of an app.",
+        "required": True,
+        "schema": {"type": "string", "const": 'Basic realm="zapauth", charset="UTF-8"'},
+    }
+    links_without_token: Mapping[str, Schema] = {}
+    path_parameters: Mapping[str, Schema] = {}
+
+    def success(self, operation: Operation, request: HttpRequest) -> HttpResponse:
+        return answers.answer(operation.example, status=operation.status)
+
+    def success_schema(self, operation: Operation) -> Schema:
+        return operation.answers
+
+    def failure_schema(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
+        words = list(dict.fromkeys(body["error"] for body in bodies))
+        return {"allOf": [answers.ERROR.ref, {"properties": {"error": {"enum": words}}}]}
+
+    def word(self, body: Mapping[str, Any]) -> str:
+        return str(body["error"])
+
+    def meaning(self, body: Mapping[str, Any]) -> str:
+        return str(body["error_description"])
+
+    def invalid(self, takes: type[Serializer[Any]]) -> Iterator[Exception]:
+        serializer = takes(data={name: [None] for name in takes().fields})
+        serializer.is_valid()
+        yield ValidationError(serializer.errors)
+
+    def token_errors(self) -> list[Exception]:
+        return [BadAppCredentials(), NotYours()]
+
+
+# Set here, so that the routes themselves do not import OpenAPI code.
+ServiceViewSet.schema = ServiceSchema()

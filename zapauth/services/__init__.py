@@ -1,0 +1,1 @@
+"""What other services call: the standard doors for tokens, the push gate, the stream of events. One error shape."""
