@@ -106,7 +106,9 @@ def enable_user(user_id: str, *, actor: User, origin: Origin, note: str = "") ->
     disabled = User.objects.filter(pk=user.pk, is_active=False, deleted_at=None)
     if not disabled.update(is_active=True, updated_at=database_now()):
         return False
-    forget_links(user.pk)  # a mail to a thief may hold one, which would disable the account again
+    # A mail to a thief may hold a code for a new password, or a link that would disable the account again.
+    forget_code(user.pk)
+    forget_links(user.pk)
     end_sessions(Session.objects.filter(user=user), actor=actor, reason=EndReason.USER_DISABLED, origin=origin)
     record(Event.USER_ENABLED, user=user, actor=actor, origin=origin, note=note)
     return True

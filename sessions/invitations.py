@@ -164,7 +164,7 @@ def withdraw(user_id: str, *, actor: User, origin: Origin, note: str = "") -> Us
 def find_invited(token: str) -> OneUseLink | None:
     """Return the link of an invitation that can be accepted now, with its user. It changes nothing."""
     link = find_link(token, Purpose.INVITATION)
-    return link if link is not None and _is_open(link) else None
+    return link if link is not None and is_open(link) else None
 
 
 def accept(link: OneUseLink, *, username: str, password: str, origin: Origin) -> User:
@@ -179,7 +179,7 @@ def accept(link: OneUseLink, *, username: str, password: str, origin: Origin) ->
     @in_transaction
     def store() -> None:
         locked = whose.select_for_update(no_key=True).get()
-        if not _is_open(link):
+        if not is_open(link):
             raise LinkInvalid
         use_link(link)
         forget_links(user.pk, purpose=Purpose.INVITATION)
@@ -201,7 +201,7 @@ def _pending() -> QuerySet[User]:
     return User.objects.filter(**never_had_one, is_staff=True, deleted_at=None)
 
 
-def _is_open(link: OneUseLink) -> bool:
+def is_open(link: OneUseLink) -> bool:
     """Return whether the link's user is still invited, by the email to which the link was mailed."""
     return _pending().filter(pk=link.user_id, is_active=True, email__iexact=link.address).exists()
 

@@ -51,16 +51,39 @@ def render_samples() -> dict[str, Rendered]:
 
 def unusable_templates(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the name of each file in ``folder`` that no mail can use, and why."""
-    contexts = {template: (subject, context) for template, subject, context in samples().values()}
-    link = {"link": "https://auth.example.org/", "days": 7}
-    for name in sorted(file.name for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")):
-        template = name.removesuffix(_SUBJECT).removesuffix(".txt").removesuffix(".html")
-        if template in contexts or (OURS / f"{template}.txt").is_file():
-            subject, context = contexts.get(template, ("A subject", link))
-            known = {"service": settings.SERVICE_NAME, "subject": subject, **colors(), **context}
-            try:
-                render_theirs(name, known)
-            except TemplateUnusable as error:
-                yield name, str(error)
-        elif not (OURS / name).is_file():
+    names = sorted(file.name for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    parts = [name for name in names if (OURS / name).is_file() and not _contexts(name)]
+    for name in names:
+        if contexts := _contexts(name):
+            if problem := _problem(name, contexts):
+                yield name, problem
+        elif name not in parts:
             yield name, "no template of ours has this name"
+    # Each mail of ours that uses the parts. If it fails, then because of one of them.
+    whole = sorted({f"{template}.html" for template, _, _ in samples().values()} - set(names)) if parts else []
+    for name in whole:
+        if problem := _problem(name, _contexts(name)):
+            yield " or ".join(parts), f"with it, {name} fails: {problem}"
+            return
+
+
+def _contexts(name: str) -> list[dict[str, Any]]:
+    """Return the contexts of the made-up mails that have the template ``name``. A part of mails has none."""
+    template = name.removesuffix(_SUBJECT).removesuffix(".txt").removesuffix(".html")
+    frame = {"service": settings.SERVICE_NAME, **colors()}
+    found = [
+        frame | context | {"subject": subject} for each, subject, context in samples().values() if each == template
+    ]
+    if not found and (OURS / f"{template}.txt").is_file():
+        found = [{**frame, "subject": "A subject", "link": "https://auth.example.org/", "days": 7}]
+    return found
+
+
+def _problem(name: str, contexts: list[dict[str, Any]]) -> str:
+    """Return why a mail can't use the operator's template, or an empty text."""
+    try:
+        for context in contexts:
+            render_theirs(name, context)
+    except TemplateUnusable as error:
+        return str(error)
+    return ""

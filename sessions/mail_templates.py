@@ -17,6 +17,7 @@ from django.template import Context, Engine, TemplateDoesNotExist, TemplateSynta
 logger = logging.getLogger("zapauth.mail")
 
 OURS = Path(__file__).resolve().parent / "templates" / "user_sessions" / "mail"
+_LINK_NOT_NEEDED = {"new_staff"}  # its link leads to the admin, which staff find anyway
 _DEFAULT_COLOR = "#155dfc"
 
 
@@ -58,14 +59,21 @@ def render_theirs(name: str, context: Mapping[str, Any]) -> str:
         raise TemplateUnusable(type(error).__name__) from None  # its text may quote a code
     if not text.strip():
         raise TemplateUnusable("it is empty")
-    if (code := context.get("code")) and name.endswith((".txt", ".html")) and ".subject." not in name:
-        _require(code, text)
+    if ".subject." not in name:
+        _check_shown(name, text, context)
     return text
 
 
-def _require(code: str, text: str) -> None:
-    if code not in text:
-        raise TemplateUnusable("it does not show {{ code }}")
+def _check_shown(name: str, text: str, context: Mapping[str, Any]) -> None:
+    """Check that a mail shows its code and its link. Without them it would be of no use, or lack its one safe answer.
+
+    Raises: TemplateUnusable.
+    """
+    for variable in ("code", "link"):
+        value = context.get(variable)
+        is_needed = variable == "code" or Path(name).stem not in _LINK_NOT_NEEDED
+        if value and is_needed and value not in text:
+            raise TemplateUnusable(f"it does not show {{{{ {variable} }}}}")
 
 
 def _render(name: str, context: Mapping[str, Any]) -> str:

@@ -54,10 +54,11 @@ def is_replaced(link: OneUseLink, user: User) -> bool:
 def find_not_me_link(token: str) -> OneUseLink | None:
     """Return the link with its user, or None if it is unknown, used or expired, or can't do anything any more."""
     link = find_link(token, Purpose.NOT_ME)
-    return link if link and _counts(link, link.user) else None
+    return link if link and counts(link, link.user) else None
 
 
-def _counts(link: OneUseLink, user: User) -> bool:
+def counts(link: OneUseLink, user: User) -> bool:
+    """Return whether the link does anything: it went to the account's email, or to a verified one before that."""
     return link.is_verified or not is_replaced(link, user)
 
 
@@ -78,7 +79,7 @@ def disown(link: OneUseLink, *, origin: Origin) -> Disowned:
     """
     # A log-in locks the user, too. So it comes before, and its session ends here, or after, and is refused.
     user = User.objects.select_for_update(no_key=True).filter(pk=link.user_id, deleted_at=None).first()
-    if user is None or not _counts(link, user):
+    if user is None or not counts(link, user):
         raise LinkInvalid
     use_link(link)
     link.user = user

@@ -17,7 +17,13 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanWidget
 from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
 from sessions.factor import begin_factor, confirm_factor, disable_factor, find_new_secret, renew_recovery_codes
 from sessions.factor_forms import CodeField, ProvingForm, session_of, when_again
-from users.errors import SecondFactorEnabled, SecondFactorNeeded, SecondFactorNotConfirmed, TooManyAttempts
+from users.errors import (
+    SecondFactorEnabled,
+    SecondFactorMissing,
+    SecondFactorNeeded,
+    SecondFactorNotConfirmed,
+    TooManyAttempts,
+)
 from users.models import User
 from users.origin import Origin
 from users.permissions import must_have_factor
@@ -131,7 +137,11 @@ class FactorPages:
         form = self.proving_form(request.POST if request.method == "POST" else None, request=request)
         if not (form.is_bound and form.is_valid()):
             return self.show(request, "factor_new_codes", "New recovery codes", form=form)
-        codes = renew_recovery_codes(user, current=session_of(request), origin=Origin.of(request))
+        try:
+            codes = renew_recovery_codes(user, current=session_of(request), origin=Origin.of(request))
+        except SecondFactorMissing:  # while this request waited
+            messages.warning(request, "Your second factor was switched off meanwhile. There are no recovery codes.")
+            return HttpResponseRedirect(reverse(f"{self.namespace}:second_factor"))
         return self._show_codes(request, codes, "New recovery codes")
 
     def switch_off(self, request: HttpRequest) -> HttpResponse:

@@ -79,10 +79,27 @@ class LatestCrashReports(StackedInline):
 class DeviceAdmin(FoundByKey):
     inlines = [LatestCrashReports]
     when_empty = "A device appears when an app registers it (POST /devices)."
-    list_display = ["id", "app", "platform", "model", "os_version", "updated_at"]
+    list_display = ["id", "app", "platform", "model", "system_version", "updated"]
+    fields = [
+        *("id", "app", "unique_id", "platform", "model", "system_version", "app_version", "connection_type", "tag"),
+        *("latitude", "longitude", "is_production", "registered", "updated"),
+    ]
+    readonly_fields = fields
     list_select_related = ["app"]
     search_help_text = "Id, or the app's own unique id"
     ordering = ["-pk"]
+
+    @admin.display(description="system version")
+    def system_version(self, device: Device) -> str:
+        return device.os_version
+
+    @admin.display(description="registered (UTC)")
+    def registered(self, device: Device) -> datetime:
+        return device.created_at
+
+    @admin.display(description="updated (UTC)")
+    def updated(self, device: Device) -> datetime:
+        return device.updated_at
 
     def searched_by(self, term: str) -> dict[str, Any]:
         return {"pk": term} if is_object_id(term) else {"unique_id": term, "app__in": App.objects.all()}
@@ -93,10 +110,15 @@ class DeviceTokenAdmin(FoundByKey):
     """Device tokens. A token is a secret: staff can search for it, but it is never shown."""
 
     when_empty = "A device token appears when a client logs in with one or a device registers with one."
-    list_display = ["id", "user", "device", "updated_at"]
+    list_display = ["id", "user", "device", "updated"]
+    fields = readonly_fields = ["user", "device", "updated"]
     list_select_related = ["user", "device"]
     search_help_text = "Device token, user name or user id"
     ordering = ["-pk"]
+
+    @admin.display(description="updated (UTC)")
+    def updated(self, token: DeviceToken) -> datetime:
+        return token.updated_at
 
     def searched_by(self, term: str) -> dict[str, Any]:
         if is_object_id(term):

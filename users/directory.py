@@ -22,6 +22,7 @@ from users.record.changes import RECORDED, record_user_changes
 from users.record.events import Event
 from users.record.masking import masked_email
 from users.record.writing import By, record
+from users.reset_codes import forget_code
 from users.throttling import Allowance, count_attempt, network_of
 
 
@@ -144,7 +145,9 @@ def change_user(user: User, *, by: By, **columns: Any) -> None:
             raise UserNotFound
         stored.update(**columns)
         if columns.get("is_active"):
-            # Staff have found out whose account it is. A thief who had set their own email can't lock it again.
+            # Staff have found out whose account it is. A thief who had set their own email can't lock it again, nor use
+            # a code that was mailed before.
+            forget_code(user.pk)
             forget_links(user.pk)
         record_user_changes(user, old, old | columns, **by)
     for name, value in columns.items():

@@ -70,6 +70,11 @@ def find_link(token: str, purpose: Purpose) -> OneUseLink | None:
     return link
 
 
+def links_of(user: User) -> QuerySet[OneUseLink]:
+    """Return the user's links that have neither expired nor been used, newest first."""
+    return _live().filter(user=user, user__deleted_at=None).order_by("-pk")
+
+
 def use_link(link: OneUseLink) -> None:
     """Delete the link in the open transaction, which has locked the user's row.
 

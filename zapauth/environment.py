@@ -7,7 +7,10 @@ from datetime import timedelta
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from users.limits import LONGEST_DURATION
+
 _ON = ("1", "on", "yes", "true")
+_DIGITS, _SHOWN = 30, 100  # most digits of a number, and most characters that an error quotes
 _OFF = ("0", "off", "no", "false")
 
 
@@ -28,11 +31,14 @@ class Environment(environ.Env):
         """A list, separated by commas."""
         return [value.strip() for value in self.list(name, default=default or []) if value.strip()]
 
-    def whole(self, name: str, default: int, *, at_least: int = 0) -> int:
+    def whole(self, name: str, default: int, *, at_least: int = 0, at_most: int | None = None) -> int:
         text = self.text(name, str(default))
-        if not text.isascii() or not text.isdigit() or int(text) < at_least:
-            raise ImproperlyConfigured(f"{name} is a whole number, {at_least} or more; it can't be {text!r}.")
-        return int(text)
+        # Python refuses to read a number of more than 4300 digits.
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else -1
+        if number < at_least or (at_most is not None and number > at_most):
+            range_ = f"{at_least} or more" if at_most is None else f"{at_least} to {at_most}"
+            raise ImproperlyConfigured(f"{name} is a whole number, {range_}; it can't be {text[:_SHOWN]!r}.")
+        return number
 
     def choice(self, name: str, default: str, among: Sequence[str]) -> str:
         """One of the words in ``among``, in small or capital letters."""
@@ -56,8 +62,11 @@ class Environment(environ.Env):
             raise ImproperlyConfigured(f"{name} is on or off; it can't be {text!r}.")
         return words[text.lower()]
 
-    def seconds(self, name: str, default: timedelta, *, at_least: int = 1) -> timedelta:
-        return timedelta(seconds=self.whole(name, int(default.total_seconds()), at_least=at_least))
+    def seconds(
+        self, name: str, default: timedelta, *, at_least: int = 1, at_most: timedelta = LONGEST_DURATION
+    ) -> timedelta:
+        longest = int(at_most.total_seconds())
+        return timedelta(seconds=self.whole(name, int(default.total_seconds()), at_least=at_least, at_most=longest))
 
     def rates(self, name: str, default: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
         """Parse `login=20/900,device=1000/3600`: attempts and seconds. Other rates keep their defaults."""

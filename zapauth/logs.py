@@ -30,7 +30,7 @@ _OF_THE_REQUEST = ("request_id", "ip")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 # A link from a mail works until it is used, and a path with it may be in a line, such as that of an error.
-_MAILED_LINK = re.compile(r"(/account/(?:not-me|invitation)/(?:done/)?)[\w:-]{20,}")
+_MAILED_LINK = re.compile(r"(/account/(?:not-me|invitation)/(?:done/)?)[\w:.-]{20,}")
 
 _INDENT = " |"  # of the lines of an exception in a group
 

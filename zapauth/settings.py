@@ -10,6 +10,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from users.limits import LONGEST_DURATION, LONGEST_SESSION
 from zapauth.content_policy import CONTENT_SECURITY_POLICY  # noqa: F401  # django-csp reads it here
 from zapauth.environment import Environment
 from zapauth.local import embedded_postgres, secrets
@@ -58,19 +59,21 @@ SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 
 # --- sessions and tokens ------------------------------------------------------------------------
 TOKEN_ISSUER = env.str("TOKEN_ISSUER", default="zapauth")
-ACCESS_TOKEN_LIFETIME = env.seconds("ACCESS_TOKEN_LIFETIME", timedelta(minutes=15))
-SESSION_LIFETIME = env.seconds("SESSION_LIFETIME", timedelta(days=30))  # NIST SP 800-63B §4.1.3, AAL1
-SESSION_IDLE_TIMEOUT = env.seconds("SESSION_IDLE_TIMEOUT", timedelta(days=14), at_least=0)
+ACCESS_TOKEN_LIFETIME = env.seconds("ACCESS_TOKEN_LIFETIME", timedelta(minutes=15), at_most=LONGEST_SESSION)
+SESSION_LIFETIME = env.seconds(
+    "SESSION_LIFETIME", timedelta(days=30), at_most=LONGEST_SESSION
+)  # NIST SP 800-63B §4.1.3, AAL1
+SESSION_IDLE_TIMEOUT = env.seconds("SESSION_IDLE_TIMEOUT", timedelta(days=14), at_least=0, at_most=LONGEST_SESSION)
 SESSIONS_PER_USER = env.whole("SESSIONS_PER_USER", 0)
 # For this long after the login, changes that could take over the account need no password.
 REAUTHENTICATION_WINDOW = env.seconds("REAUTHENTICATION_WINDOW", timedelta(minutes=10))
-APP_SESSION_LIFETIME = env.seconds("APP_SESSION_LIFETIME", timedelta(days=90))
+APP_SESSION_LIFETIME = env.seconds("APP_SESSION_LIFETIME", timedelta(days=90), at_most=LONGEST_SESSION)
 # For sessions of the admin only.
-STAFF_SESSION_LIFETIME = env.seconds("STAFF_SESSION_LIFETIME", timedelta(hours=12))
-STAFF_IDLE_TIMEOUT = env.seconds("STAFF_IDLE_TIMEOUT", timedelta(hours=1), at_least=0)
+STAFF_SESSION_LIFETIME = env.seconds("STAFF_SESSION_LIFETIME", timedelta(hours=12), at_most=LONGEST_SESSION)
+STAFF_IDLE_TIMEOUT = env.seconds("STAFF_IDLE_TIMEOUT", timedelta(hours=1), at_least=0, at_most=LONGEST_SESSION)
 # For sessions of the account page only.
-ACCOUNT_SESSION_LIFETIME = env.seconds("ACCOUNT_SESSION_LIFETIME", timedelta(hours=12))
-ACCOUNT_IDLE_TIMEOUT = env.seconds("ACCOUNT_IDLE_TIMEOUT", timedelta(hours=1), at_least=0)
+ACCOUNT_SESSION_LIFETIME = env.seconds("ACCOUNT_SESSION_LIFETIME", timedelta(hours=12), at_most=LONGEST_SESSION)
+ACCOUNT_IDLE_TIMEOUT = env.seconds("ACCOUNT_IDLE_TIMEOUT", timedelta(hours=1), at_least=0, at_most=LONGEST_SESSION)
 # On: staff without a second factor can only set one up in the admin.
 STAFF_SECOND_FACTOR = env.switch("STAFF_SECOND_FACTOR", default=not IS_LOCAL)
 ROTATE_REFRESH_TOKENS = env.switch("ROTATE_REFRESH_TOKENS", default=False)
@@ -121,7 +124,7 @@ EXPORT_MOST_ROWS = env.whole("EXPORT_MOST_ROWS", 100_000, at_least=1)
 BULK_MAY_GROW = 1.1  # a bulk run may end this many times the sessions of its preview
 SESSION_RETENTION = env.seconds("SESSION_RETENTION", timedelta(days=90), at_least=24 * 60 * 60)  # of ended sessions
 # A trigger keeps entries of the record for 30 days, whatever the setting says.
-RECORD_RETENTION = env.whole("RECORD_RETENTION", 400, at_least=30)  # in days
+RECORD_RETENTION = env.whole("RECORD_RETENTION", 400, at_least=30, at_most=LONGEST_DURATION.days)  # in days
 CRASH_REPORT_RETENTION = env.seconds("CRASH_REPORT_RETENTION", timedelta(days=30))
 
 # --- mail ---------------------------------------------------------------------------------------

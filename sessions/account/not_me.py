@@ -8,11 +8,12 @@ in a browser without cookies, such as that of a mail program.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
 from django.contrib import messages
-from django.core import signing
+from django.core.signing import BadSignature
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.views.decorators.csrf import csrf_exempt
@@ -27,6 +28,7 @@ from sessions.mail import AccountChange
 from sessions.models import Session
 from sessions.not_me import Disowned, disown, find_not_me_link, is_replaced
 from sessions.passwords import ask_for_reset_code, reset_password
+from sessions.signed import read_signed, sign
 from users.clock import database_now
 from users.errors import CodeInvalid, LinkInvalid, PasswordRefused, TooManyAttempts
 from users.models import OneUseLink, User
@@ -34,7 +36,7 @@ from users.origin import Origin
 from users.record.masking import masked_email
 
 _SALT = "sessions.account.not_me"
-_DONE_FOR = 60 * 60  # seconds; the code lives for ten minutes, and another one may be needed
+_DONE_FOR = timedelta(hours=1)  # the code lives for ten minutes, and another one may be needed
 
 
 class NewPasswordForm(ForgottenForm):
@@ -122,16 +124,15 @@ def _state(done: Disowned, link: OneUseLink) -> str:
         "address": masked_email(link.address),
         "locked_out": AccountChange.FACTOR_ENABLED.name in link.about,
     }
-    return signing.dumps(facts, salt=_SALT)
+    return sign(facts, salt=_SALT)
 
 
 def _read_state(state: str) -> dict[str, Any]:
     """Return what `_state` has signed. Raises: Http404."""
     try:
-        facts: dict[str, Any] = signing.loads(state, salt=_SALT, max_age=_DONE_FOR)
-    except signing.BadSignature:
+        return read_signed(state, salt=_SALT, good_for=_DONE_FOR)
+    except BadSignature:
         raise Http404 from None
-    return facts
 
 
 def _mail_again(request: HttpRequest, user: User) -> HttpResponseRedirect:

@@ -1,14 +1,15 @@
 """The page that asks staff to confirm an act: what happens, to how many sessions, and why."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, cast
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.core import signing
 from django.core.exceptions import PermissionDenied
+from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -21,13 +22,13 @@ from sessions.factor_forms import ProvingForm
 from sessions.models import BulkRun
 from sessions.selection.describe import in_words
 from sessions.selection.selection import Selection
+from sessions.signed import read_signed, sign
 from users.clock import database_now
 from users.models import User
 
 SAMPLE = 8
 _SALT = "sessions.admin.order"
-# In seconds. Staff must look at an older preview again.
-_GOOD_FOR = 3600
+_GOOD_FOR = timedelta(hours=1)  # staff must look at an older preview again
 
 
 class WhyForm(ProvingForm):
@@ -138,14 +139,14 @@ def _includes_this_browser(request: HttpRequest, selection: Selection) -> bool:
 def seal(selection: Selection, *, everywhere: bool, count: int, actor: User) -> str:
     """Sign the preview that ``actor`` was shown. The confirmation must return it unchanged."""
     order = {"selection": selection.as_json(), "everywhere": everywhere, "count": count, "actor": actor.pk}
-    return signing.dumps(order, salt=_SALT, compress=True)
+    return sign(order, salt=_SALT)
 
 
 def unseal(token: str, *, actor: User) -> tuple[Selection, bool, int]:
     """Return the selection, whether all sessions of its users are meant, and the count. Raises: PermissionDenied."""
     try:
-        order = signing.loads(token, salt=_SALT, max_age=_GOOD_FOR)
-    except signing.BadSignature as error:
+        order = read_signed(token, salt=_SALT, good_for=_GOOD_FOR)
+    except BadSignature as error:
         raise PermissionDenied("The preview is not signed by us, or too old.") from error
     if order["actor"] != actor.pk:
         raise PermissionDenied("The preview was made for another user.")

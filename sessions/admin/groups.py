@@ -2,18 +2,22 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from rest_framework_simplejwt.token_blacklist import admin as _registered  # noqa: F401  # by now
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin
 
+from sessions.admin.confirm import SAMPLE, Question, WhyForm, ask
 from users.admin_record import Recorded, ordered_by
-from users.models import SecurityEvent
+from users.groups import delete_group, losses_by, permissions_of
+from users.models import SecurityEvent, User
 from users.permissions import Act, may
 from users.record.changes import added_and_removed
 from users.record.events import Event
@@ -21,12 +25,6 @@ from users.record.reading import history_of_group
 from users.record.writing import record
 
 admin.site.unregister([Group, OutstandingToken, BlacklistedToken])
-
-
-def permissions_of(group: Group) -> list[str]:
-    """Return the names of the group's permissions, such as `users.view_user`."""
-    permissions = group.permissions.values_list("content_type__app_label", "codename")
-    return [f"{app}.{codename}" for app, codename in permissions]
 
 
 @admin.register(Group)
@@ -47,14 +45,23 @@ class GroupAdmin(Recorded, DjangoGroupAdmin, ModelAdmin):
             event = Event.GROUP_CHANGED if change else Event.GROUP_CREATED
             record(event, group=group.pk, name=group.name, changed=changed, **ordered_by(request))
 
-    def delete_model(self, request: HttpRequest, obj: Group) -> None:
-        record(Event.GROUP_DELETED, group=obj.pk, name=obj.name, **ordered_by(request))
-        super().delete_model(request, obj)
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Ask for confirmation and the reason; a confirmed POST deletes the group."""
+        group = self.get_object(request, unquote(object_id))
+        if group is None:
+            raise Http404
+        if not self.has_delete_permission(request, group):
+            raise PermissionDenied
+        form = WhyForm(request.POST or None, request=request, is_grave=True, needs_reason=True)
+        if not form.is_confirmed:
+            return ask(request, self.admin_site, _question(group, request.path), form)
+        if delete_group(group.pk, note=form.cleaned_data["note"], **ordered_by(request)):
+            messages.success(request, f"The group {group.name} is deleted.")
+        return HttpResponseRedirect(reverse("admin:auth_group_changelist"))
 
-    @transaction.atomic
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
-        for group in queryset:
-            self.delete_model(request, group)
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Return no action: each group is deleted on its own page, which says who loses what."""
+        return {}
 
     def history_of(self, obj: Group) -> QuerySet[SecurityEvent]:
         return history_of_group(obj.pk)
@@ -67,3 +74,22 @@ class GroupAdmin(Recorded, DjangoGroupAdmin, ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may(request.user, Act.CHANGE_POWERS)
+
+
+def _question(group: Group, url: str) -> Question:
+    back = reverse("admin:auth_group_change", args=[group.pk])
+    happens = [*_who_loses_what(group), "The group can't be brought back. The record keeps its name and permissions."]
+    return Question(f"Delete the group {group.name}?", "Delete the group", url, back, happens, icon="delete")
+
+
+def _who_loses_what(group: Group) -> list[str]:
+    count, losses = User.objects.filter(groups=group).count(), losses_by(group)
+    if not count:
+        return ["Nobody is in this group, so nobody loses a permission."]
+    users = "1 user is" if count == 1 else f"{count:,} users are"
+    if not losses:
+        return [f"{users} in this group. Nobody loses a permission by this."]
+    lines = [f"{users} in this group. {len(losses):,} of them can do less afterwards, from their next request on."]
+    lines += [f"{loss.user.username} loses: {', '.join(loss.permissions)}." for loss in losses[:SAMPLE]]
+    more = len(losses) - SAMPLE
+    return [*lines, f"{more:,} more lose{'s' if more == 1 else ''} permissions."] if more > 0 else lines

@@ -1,12 +1,13 @@
 """The form of an invitation to the staff, and the signed form of what staff were shown."""
 
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib.auth.models import Group
-from django.core import signing
 from django.core.exceptions import PermissionDenied
+from django.core.signing import BadSignature
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminEmailInputWidget,
@@ -15,11 +16,12 @@ from unfold.widgets import (
 )
 
 from sessions.invitations import Invitation
+from sessions.signed import read_signed, sign
 from users.models import User
 
 _SALT = "sessions.admin.invitation"
 NAME_LENGTH = 150
-_GOOD_FOR = 3600  # in seconds
+_GOOD_FOR = timedelta(hours=1)
 _IN_GROUPS, _SUPERUSER = "groups", "superuser"
 
 
@@ -87,14 +89,14 @@ class Sealed:
 def seal(sealed: Sealed, *, actor: User) -> str:
     """Sign what ``actor`` was shown. The confirmation must return it unchanged."""
     facts = {"invitation": asdict(sealed.invitation), "holder": sealed.holder, "actor": actor.pk}
-    return signing.dumps(facts, salt=_SALT, compress=True)
+    return sign(facts, salt=_SALT)
 
 
 def unseal(token: str, *, actor: User) -> Sealed:
     """Return what `seal` has signed for ``actor``. Raises: PermissionDenied."""
     try:
-        facts = signing.loads(token, salt=_SALT, max_age=_GOOD_FOR)
-    except signing.BadSignature as error:
+        facts = read_signed(token, salt=_SALT, good_for=_GOOD_FOR)
+    except BadSignature as error:
         raise PermissionDenied("The page is not signed by us, or too old.") from error
     if facts["actor"] != actor.pk:
         raise PermissionDenied("The page was made for another user.")

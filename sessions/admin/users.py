@@ -52,9 +52,9 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
         "new_email",
         "ip_addresses",
         "last_log_in",
-        "created_at",
-        "updated_at",
-        "deleted_at",
+        "registered",
+        "updated",
+        "deleted",
     ]
     add_fieldsets = [
         (
@@ -87,7 +87,7 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
             "Dates and addresses",
             {
                 "classes": ["collapse"],
-                "fields": ["ip_addresses", "last_log_in", "created_at", "updated_at", "deleted_at"],
+                "fields": ["ip_addresses", "last_log_in", "registered", "updated", "deleted"],
             },
         ),
     ]
@@ -114,6 +114,14 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
     @admin.display(description="registered (UTC)", ordering="created_at")
     def registered(self, user: User) -> datetime:
         return user.created_at
+
+    @admin.display(description="updated (UTC)")
+    def updated(self, user: User) -> datetime:
+        return user.updated_at
+
+    @admin.display(description="deleted (UTC)")
+    def deleted(self, user: User) -> datetime | None:
+        return user.deleted_at
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[User], search_term: str

@@ -10,10 +10,14 @@ from django.db.models import QuerySet
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from sessions.client_names import client_name
+from sessions.invitations import is_open
 from sessions.liveness import live_sessions
 from sessions.models import Session
+from sessions.not_me import counts, is_replaced
 from users.clock import database_now
-from users.models import App, DeviceToken, OneTimeCode, User
+from users.models import App, DeviceToken, OneTimeCode, OneUseLink, User
+from users.one_use_links import links_of
+from users.record.masking import masked_email
 from users.second_factor.enabling import has_factor
 from users.second_factor.recovery import count_recovery_codes
 
@@ -28,14 +32,14 @@ class Credential:
     detail: str
     until: datetime | None = None
     session: Session | None = None
-    is_theirs: bool = True  # False: it doesn't act as the user, but can be used to log in
+    is_theirs: bool = True  # False: it doesn't act as the user
 
 
 @dataclass(frozen=True)
 class Summary:
     """The credentials of a user with one line for each session, and how many lines are left out.
 
-    Only the newest sessions, tokens of devices and device tokens have a line: a script may open thousands.
+    Only the newest sessions, tokens of devices, device tokens and links have a line: a script may open thousands.
     """
 
     credentials: list[Credential]
@@ -44,25 +48,26 @@ class Summary:
 
     @property
     def nobody_can_act(self) -> bool:
-        """Whether no accepted credential acts as the user. App tokens of their devices don't act as the user."""
+        """Whether no accepted credential acts as the user. App tokens of their devices and "not me" links don't."""
         return not any(credential.is_theirs for credential in self.credentials)
 
 
 def credentials_of(user: User) -> list[Credential]:
     """Return the user's credentials that are accepted now, the most powerful ones first."""
-    return [*_passwords(user), *_tokens(user), *_app_tokens(_app_sessions(user)), *_pushes(_held(user)), *_codes(user)]
+    apps, held = _app_sessions(user), _held(user)
+    return [*_passwords(user), *_tokens(user), *_app_tokens(apps), *_pushes(held), *_codes(user), *_links(user)]
 
 
 def summary_of(user: User, *, most: int) -> Summary:
     """Return the same in fewer lines: one for a session with all of its tokens, and at most ``most`` of each kind."""
-    sessions, apps, held = _live_sessions(user), _app_sessions(user), _held(user)
+    sessions, apps, held, links = _live_sessions(user), _app_sessions(user), _held(user), _links(user)
     lines = [
-        *(_passwords(user) + _codes(user)),
+        *(_passwords(user) + _codes(user) + links[:most]),
         *_sessions(sessions[:most]),
         *_app_tokens(apps[:most]),
         *_pushes(held[:most]),
     ]
-    more_others = _beyond(apps, most) + _beyond(held, most)
+    more_others = _beyond(apps, most) + _beyond(held, most) + max(0, len(links) - most)
     return Summary(lines, more_sessions=_beyond(sessions, most), more_others=more_others)
 
 
@@ -152,3 +157,16 @@ def _codes(user: User) -> list[Credential]:
         return []
     codes = OneTimeCode.objects.filter(user=user, purpose=OneTimeCode.Purpose.RESET, expires_at__gt=database_now())
     return [Credential("reset code", "sets a new password", code.expires_at) for code in codes]
+
+
+def _links(user: User) -> list[Credential]:
+    """Return the links in mails that still work. Whoever reads the mail may use them."""
+    found = []
+    for link in links_of(user):
+        mailed = f"mailed to {masked_email(link.address)}"
+        if link.purpose == OneUseLink.Purpose.INVITATION and is_open(link):
+            found.append(Credential("invitation", f"sets the first password, {mailed}", link.expires_at))
+        elif link.purpose == OneUseLink.Purpose.NOT_ME and counts(link, user):
+            does = "disables the account" if is_replaced(link, user) else "ends sessions and the password"
+            found.append(Credential("not-me link", f"{does}, {mailed}", link.expires_at, is_theirs=False))
+    return found

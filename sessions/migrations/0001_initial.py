@@ -1,8 +1,9 @@
 import django.db.models.deletion
 import uuid6
 from django.conf import settings
-from django.contrib.auth.management import create_permissions
 from django.db import migrations, models
+
+from users.group_permissions import make_permissions
 
 
 VIEW = [
@@ -28,12 +29,8 @@ GROUPS = {
 def make_groups(apps, schema_editor):
     """Make the groups of staff. An existing group of that name gets the permissions that it lacks."""
     using = schema_editor.connection.alias
-    # Django makes the permissions after all migrations, so a new database has none yet.
     for label in ('users', 'user_sessions'):
-        config = apps.get_app_config(label)
-        config.models_module = True  # without it Django skips the app, as one without models
-        create_permissions(config, verbosity=0, using=using, apps=apps)
-        config.models_module = None
+        make_permissions(apps, using, label)
     Group, Permission = apps.get_model('auth', 'Group'), apps.get_model('auth', 'Permission')
     for name, permissions in GROUPS.items():
         group, _ = Group.objects.using(using).get_or_create(name=name)

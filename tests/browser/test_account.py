@@ -7,9 +7,13 @@ import pyotp
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.admin import visiting
+from sessions.logout import end_sessions
+from sessions.models import EndReason, Session
+from tests.browser.admin import type_password, visiting
 from tests.browser.chromium import CHROMIUM
 from tests.phones import PASSWORD, Live, ZapPhone
+from tests.sessions.staff import new_staff
+from tests.threads import other_threads
 
 pytestmark = [
     pytest.mark.browser,
@@ -124,3 +128,23 @@ def test_the_page_is_used_by_keyboard_and_fits_a_phone(server):
                 assert size is not None
                 assert size["height"] >= 44
                 assert size["x"] + size["width"] <= 320
+
+
+def end_all_sessions() -> None:
+    """End all sessions in another thread: Playwright's may not use the ORM."""
+    with other_threads(1) as start:
+        start(end_sessions, Session.objects.all(), actor=None, reason=EndReason.STAFF).result(timeout=30)
+
+
+@pytest.mark.parametrize(("first", "link"), [("/account/", "/account/history/"), ("/admin/", "/admin/users/user/")])
+def test_the_click_after_a_session_has_ended_leads_to_the_log_in_and_then_on(server, first, link):
+    new_staff(name="boss")
+    with visiting(server.base_url) as page:
+        page.goto(first)
+        type_password(page, "boss")
+        page.wait_for_url(f"{server.base_url}{first}")
+        end_all_sessions()
+        page.locator(f'a[href="{link}"]').first.click()
+        expect(page.get_by_role("button", name="Log in")).to_be_visible()
+        type_password(page, "boss")
+        page.wait_for_url(f"{server.base_url}{link}")

@@ -170,3 +170,32 @@ def test_a_list_fits_on_a_phone_with_its_panel_open(admin, theme):
         box = page.get_by_label("Opened until").bounding_box()
         assert box is not None
         assert box["width"] > 120
+
+
+def test_escape_closes_the_menu_on_a_phone_and_gives_the_focus_back(admin):
+    with browsing(admin, "boss") as page:
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(SESSIONS)
+        opener, menu = page.get_by_role("button", name="Open the menu"), page.get_by_role("navigation", name="Menu")
+        expect(menu).to_be_hidden()
+        opener.press("Enter")
+        expect(menu).to_be_visible()
+        expect(opener).to_have_attribute("aria-expanded", "true")
+        expect(page.get_by_role("button", name="Close the menu")).to_be_focused()
+        own = page.locator(".za-own-menu")
+        own.press("Enter")
+        expect(page.locator("#own-menu")).to_be_visible()
+        page.keyboard.press("Escape")  # the menu within the menu goes first
+        expect(page.locator("#own-menu")).to_be_hidden()
+        expect(own).to_be_focused()
+        expect(menu).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(menu).to_be_hidden()
+        expect(opener).to_be_focused()
+        opener.click()
+        page.get_by_role("button", name="Close the menu").click()
+        expect(menu).to_be_hidden()
+        expect(opener).to_be_focused()
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.keyboard.press("Escape")
+        expect(menu).to_be_visible()

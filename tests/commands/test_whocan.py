@@ -7,13 +7,19 @@ from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from time_machine import travel
 
+from sessions.accounts import enable_user
+from sessions.bulk.orders import disable_user
 from sessions.inspect.credentials import credentials_of
+from sessions.invitations import Invitation, invite
 from sessions.models import Session
+from sessions.not_me import disown, find_not_me_link
 from tests.commands.terminal import manage, shell
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, promote
 from tests.second_factor import give_factor
-from tests.sessions.staff import browser_of, is_in
-from users.models import App, DeviceToken, User
+from tests.sessions.staff import browser_of, is_in, new_staff, user_url
+from users.models import App, DeviceToken, OneUseLink, User
+from users.one_use_links import Purpose, make_link
+from users.origin import NOWHERE
 from users.reset_codes import issue_code
 from users.second_factor.codes import use_code
 
@@ -70,6 +76,13 @@ def forget_password(phone):
 def revoke(phone):
     """Blacklist a refresh token with simplejwt's own class."""
     BlacklistedToken.objects.create(token=OutstandingToken.objects.get())
+
+
+def enable_again(phone):
+    """Disable the account and enable it, as staff do."""
+    boss = new_staff(name="boss")
+    disable_user(phone.user_id, actor=boss, origin=NOWHERE, note="")
+    assert enable_user(phone.user_id, actor=boss, origin=NOWHERE)
 
 
 def switch_app_off(phone):
@@ -292,3 +305,90 @@ def test_it_says_that_a_password_needs_a_code(ann):
     use_code(User.objects.get(pk=ann.user_id), codes[0])
     password = next(each for each in manage(f"whocan {ann.user_id} --json").json if each["kind"] == "password")
     assert password["detail"] == "opens new sessions, with a code of the second factor or one of 9 recovery codes"
+
+
+# --- links in mails --------------------------------------------------------------------------------
+
+
+def link_of(user, purpose=Purpose.NOT_ME, address="ann@example.org"):
+    User.objects.filter(pk=user.pk).update(email_verified=True)
+    return make_link(User.objects.get(pk=user.pk), purpose=purpose, address=address)
+
+
+def listed(user_id, kind):
+    found = [facts for facts in manage(f"whocan {user_id} --json").json if facts["kind"] == kind]
+    assert len(found) < 2
+    return found[0] if found else None
+
+
+@pytest.fixture
+def invited(db):
+    boss = new_staff(name="boss")
+    with travel("2026-03-01T12:00:00Z", tick=False):
+        return invite(Invitation("bea@example.org", is_superuser=True), actor=boss, origin=NOWHERE)
+
+
+def test_an_invitation_is_listed_with_its_masked_address_for_seven_days(invited):
+    with travel("2026-03-08T11:59:59Z", tick=False):
+        facts = listed(invited.pk, "invitation")
+        assert manage(f"whocan {invited.pk}").code == 0
+    detail = "sets the first password, mailed to b***@example.org"
+    assert facts == {
+        "kind": "invitation",
+        "detail": detail,
+        "asUser": True,
+        "until": "2026-03-08T12:00:00Z",
+        "session": None,
+    }
+    with travel("2026-03-08T12:00:00Z", tick=False):
+        assert listed(invited.pk, "invitation") is None
+        assert manage(f"whocan {invited.pk}").code == 1
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"is_staff": False}, {"email": "eve@example.org"}])
+def test_an_invitation_that_nobody_can_accept_is_not_listed(invited, change):
+    with travel("2026-03-02T12:00:00Z", tick=False):
+        assert listed(invited.pk, "invitation")
+        User.objects.filter(pk=invited.pk).update(**change)
+        assert listed(invited.pk, "invitation") is None
+
+
+def test_a_link_that_says_not_me_is_listed_and_acts_as_nobody(ann):
+    user = User.objects.get(pk=ann.user_id)
+    token = link_of(user)
+    facts = listed(user.pk, "not-me link")
+    assert facts["asUser"] is False
+    assert facts["detail"] == "ends sessions and the password, mailed to a***@example.org"
+    disown(find_not_me_link(token), origin=NOWHERE)
+    assert listed(user.pk, "not-me link") is None
+
+
+def test_a_link_to_a_replaced_email_is_listed_as_what_locks_the_account(ann):
+    link_of(User.objects.get(pk=ann.user_id))
+    User.objects.filter(pk=ann.user_id).update(email="eve@example.org")
+    assert listed(ann.user_id, "not-me link")["detail"] == "disables the account, mailed to a***@example.org"
+    OneUseLink.objects.update(is_verified=False)
+    assert listed(ann.user_id, "not-me link") is None
+
+
+@pytest.mark.parametrize("happens", [delete, enable_again])
+def test_a_link_is_not_listed_after_an_act_that_ends_it(ann, happens):
+    token = link_of(User.objects.get(pk=ann.user_id))
+    happens(ann)
+    assert listed(ann.user_id, "not-me link") is None
+    assert find_not_me_link(token) is None
+
+
+def test_a_code_from_before_an_account_was_disabled_does_not_work_when_it_is_enabled(ann, code):
+    enable_again(ann)
+    assert "reset code" not in kinds(ann.user_id)
+    assert reset(ann, code) == 422
+
+
+def test_the_page_of_a_user_shows_the_links_and_no_token_of_them(ann):
+    user = User.objects.get(pk=ann.user_id)
+    tokens = [link_of(user) for _ in range(22)]
+    page = browser_of(new_staff(name="boss")).get(user_url(user.pk)).content.decode()
+    assert "Not-me link" in page
+    assert "2 more" in page
+    assert not [token for token in tokens if token in page]

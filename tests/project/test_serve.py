@@ -262,7 +262,7 @@ def test_a_data_folder_that_cannot_be_written_is_an_error_that_says_what_to_do(t
     [
         ({"WORKERS": "many"}, "WORKERS is a whole number, 1 or more; it can't be 'many'."),
         ({"WORKERS": "0"}, "WORKERS is a whole number, 1 or more"),
-        ({"SESSION_LIFETIME": "0"}, "SESSION_LIFETIME is a whole number, 1 or more"),
+        ({"SESSION_LIFETIME": "0"}, "SESSION_LIFETIME is a whole number, 1 to 315360000"),
         ({"PASSWORD_MIN_LENGTH": "7"}, "PASSWORD_MIN_LENGTH is a whole number, 8 or more"),
         ({"THROTTLE_RATES": "login_everybody=9/60"}, "login_everybody counts by the hour, TIMES/3600"),
         ({"HTTPS": "yse"}, "HTTPS is on or off; it can't be 'yse'."),

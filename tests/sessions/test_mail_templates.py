@@ -6,9 +6,9 @@ import pytest
 from django.core import mail
 from django.core.checks import run_checks
 
-from sessions.mail import _send, mail_reset_code
+from sessions.mail import _send, mail_invitation, mail_reset_code
 from sessions.mail_samples import render_samples
-from sessions.mail_templates import OURS, colors
+from sessions.mail_templates import OURS, colors, render
 from tests.environment import ROOT
 from users.models import User
 
@@ -155,6 +155,49 @@ def test_the_check_names_each_file_that_no_mail_can_use(folder):
     assert [text.split()[1] for text in texts] == ["login.html", "reset_code.txt", "resetcode.txt"]
     assert "does not show {{ code }}" in texts[1]
     assert "no template of ours" in texts[2]
+
+
+@pytest.mark.parametrize("template", ["invitation", "login", "account_changed"])
+@pytest.mark.parametrize("ending", ["txt", "html"])
+def test_the_check_names_each_mail_that_does_not_show_its_link(folder, template, ending):
+    (folder / f"{template}.{ending}").write_text("Hello from {{ service }}, for {{ days }} days")
+    why = "it does not show {{ link }}"
+    assert [text for _, text in found()] == [f"MAIL_TEMPLATES: {template}.{ending} can't be used: {why}."]
+
+
+def test_a_mail_that_shows_its_link_only_sometimes_is_named(folder):
+    (folder / "account_changed.txt").write_text("Changed. {% if still_works %}{{ link }}{% endif %}")
+    assert len(found()) == 1
+
+
+def test_the_check_names_a_part_that_breaks_mails_of_ours(folder):
+    (folder / "_link.html").write_text("<a>A button</a>")
+    ((number, text),) = found()
+    assert number == "user_sessions.W005"
+    assert "_link.html can't be used: with it, account_changed.html fails: it does not show {{ link }}" in text
+    (folder / "_link.html").write_text("{% nonsense %}")
+    assert "TemplateSyntaxError" in found()[0][1]
+
+
+def test_a_mail_to_new_staff_may_do_without_a_link(folder):
+    (folder / "new_staff.txt").write_text("Welcome to the staff of {{ service }}.")
+    assert found() == []
+
+
+def test_a_mail_without_its_link_has_our_text_instead(folder, settings, mailoutbox, caplog):
+    settings.PUBLIC_URL = "https://auth.example.org"
+    (folder / "invitation.txt").write_text("You are invited.")
+    mail_invitation("ann@example.org", "x" * 43)
+    assert f"https://auth.example.org/account/invitation/{'x' * 43}/" in mailoutbox[0].body
+    assert "invitation.txt can't be used" in caplog.text
+    assert "x" * 43 not in caplog.text
+
+
+def test_a_mail_that_has_no_link_today_is_not_broken_by_that(folder, caplog):
+    (folder / "account_changed.txt").write_text("Changed. {{ link }}")
+    context = {"changes": [], "at": None, "still_works": True}
+    assert render("account_changed", "Changed", context).text == "Changed. "
+    assert not caplog.text
 
 
 def test_a_folder_that_is_none_stops_the_server(settings, tmp_path):

@@ -382,7 +382,7 @@ def test_groups_are_recorded_when_they_are_made_changed_and_deleted(boss):
     group = Group.objects.get(name="Desk")
     url = f"/admin/auth/group/{group.pk}"
     assert boss.post(f"{url}/change/", {"name": "Desk 2", "permissions": []}).status_code == 302
-    assert boss.post(f"{url}/delete/", {"post": "yes"}).status_code == 302
+    assert boss.post(f"{url}/delete/", {"note": "Ticket 4711"}).status_code == 302
     entries = SecurityEvent.objects.filter(event__startswith="group_").order_by("pk")
     assert [(entry.event, entry.details["group"], entry.actor.username) for entry in entries] == [
         (Event.GROUP_CREATED, group.pk, "boss"),

@@ -3,11 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from users.limits import LONGEST_SESSION
 from users.models.fields import ObjectIdField, SessionEpochField
+
+_LONGEST = MaxValueValidator(LONGEST_SESSION, f"Choose at most {LONGEST_SESSION.days} days.")
 
 
 class Access(models.TextChoices):
@@ -63,14 +66,15 @@ class App(models.Model):
     session_lifetime = models.DurationField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(timedelta(minutes=1))],
-        help_text="Time from log-in until a session ends. Empty: SESSION_LIFETIME.",
+        validators=[MinValueValidator(timedelta(minutes=1)), _LONGEST],
+        help_text="Time from log-in until a session ends, at most 3650 days. Empty: SESSION_LIFETIME.",
     )
     idle_timeout = models.DurationField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(timedelta(0))],
-        help_text="A session that is not used for this long ends. 0: never. Empty: SESSION_IDLE_TIMEOUT.",
+        validators=[MinValueValidator(timedelta(0)), _LONGEST],
+        help_text="A session that is not used for this long ends. 0: never. At most 3650 days. "
+        "Empty: SESSION_IDLE_TIMEOUT.",
     )
     sessions_per_user = models.PositiveIntegerField(
         null=True,

@@ -93,3 +93,22 @@ document.addEventListener("DOMContentLoaded", () => {
     summary.focus();
   });
 });
+
+// On a phone the menu lies over the page. It takes the focus when it opens, and gives it back when it closes. Escape
+// closes it; if the user's own menu is open within it, that one closes first.
+document.addEventListener("DOMContentLoaded", () => {
+  const [opener, closer] = ["open", "close"].map((act) => document.querySelector(`[data-menu="${act}"]`));
+  if (!opener || !closer) return;
+  opener.addEventListener("click", () => setTimeout(() => closer.focus()));
+  closer.addEventListener("click", () => setTimeout(() => opener.focus()));
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    const own = document.querySelector('.za-own-menu[aria-expanded="true"]');
+    if (own?.checkVisibility()) {
+      own.click();
+      own.focus();
+    } else if (closer.checkVisibility()) {
+      closer.click();
+    }
+  });
+});

@@ -290,6 +290,10 @@ def test_an_app_has_a_name_of_its_own(boss, shop, name):
         ("session_lifetime", "-1 00:00:00"),
         ("session_lifetime", "0"),
         ("session_lifetime", "00:00:59"),
+        ("session_lifetime", "3650 00:00:01"),
+        ("session_lifetime", "999999999 00:00:00"),
+        ("session_lifetime", "1" + "0" * 30),
+        ("idle_timeout", "999999999 00:00:00"),
         ("idle_timeout", "-1"),
         ("sessions_per_user", "-1"),
         ("sessions_per_user", "2147483648"),
@@ -299,6 +303,22 @@ def test_a_new_app_takes_no_limit_that_the_form_of_an_app_refuses(boss, limit, v
     answer = boss.post("/admin/users/app/add/", {"name": "Till", limit: value})
     assert answer.context["form"].errors.keys() == {limit}
     assert not App.objects.filter(name="Till").exists()
+
+
+def test_a_log_in_works_with_the_longest_limits_that_an_app_can_have(boss):
+    sent = {"name": "Till", "session_lifetime": "3650 00:00:00", "idle_timeout": "3650 00:00:00"}
+    (key,) = NEW_KEY.findall(boss.post("/admin/users/app/add/", sent).content.decode())
+    phone = BuddyPhone(InProcess(), app_id=App.objects.get(name="Till").pk, app_key=key).sign_up()
+    assert phone.me().status == 200
+    assert "Till" in boss.get("/admin/user_sessions/session/").content.decode()
+
+
+@pytest.mark.parametrize("limit", ["session_lifetime", "idle_timeout"])
+def test_the_form_of_an_app_takes_ten_years_at_most(boss, shop, limit):
+    answer = boss.post(app_url(shop.app), {limit: "3651 00:00:00"})
+    assert "Choose at most 3650 days" in answer.content.decode()
+    shop.app.refresh_from_db()
+    assert getattr(shop.app, limit) is None
 
 
 def rotate(browser, app, **answers):

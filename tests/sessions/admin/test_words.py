@@ -8,7 +8,7 @@ import pytest
 from sessions.models import BulkRun, EndReason, Session
 from tests.phones import BuddyPhone, InProcess, ZapPhone
 from tests.sessions.staff import LIST, browser_of, confirm, new_staff, tick, user_url
-from users.models import App, SecurityEvent, User
+from users.models import App, Device, DeviceToken, SecurityEvent, User
 
 # Each of these has a plain word in its place.
 FORBIDDEN = {
@@ -24,6 +24,9 @@ FORBIDDEN = {
     "(kill|terminat|invalidat|revok)(e|ed|es|ing)": "end",
     "changed successfully": "saved",
     "Save and": "Save",
+    # The names of columns in the database.
+    "(Created|Updated|Deleted) at": "Registered, Updated, Deleted",
+    "Os version": "System version",
 }
 
 
@@ -60,6 +63,9 @@ def pages(boss, ann):
         yield name, boss.get(f"/admin/{name}/")
     yield "user", boss.get(user_url(ann.pk))
     yield "no user yet", boss.get("/admin/users/user/add/")
+    for model in (Device, DeviceToken):
+        page = boss.get(f"/admin/users/{model._meta.model_name}/{model.objects.first().pk}/change/")
+        yield f"a {model._meta.verbose_name}", page
     yield "app", boss.get(f"/admin/users/app/{App.objects.first().pk}/change/")
     for act in ("log_out", "disable", "send_reset"):
         yield act, boss.get(user_url(ann.pk, act))
