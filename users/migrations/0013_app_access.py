@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('users', '0011_export_lists'),
+        ('users', '0012_session_lifetime'),
     ]
 
     operations = [
