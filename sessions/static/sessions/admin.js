@@ -93,3 +93,25 @@ document.addEventListener("DOMContentLoaded", () => {
     summary.focus();
   });
 });
+
+// A button with `data-menu` opens the menu that `aria-controls` names. Escape closes the innermost one and gives the focus
+// back. A menu also closes when the focus leaves it. The button of an inner menu comes first in the document.
+const menuOf = (button) => document.getElementById(button.getAttribute("aria-controls"));
+const isIn = (button, element) => button === element || menuOf(button).contains(element);
+const openMenus = () => [...document.querySelectorAll("[data-menu][aria-expanded=true]")];
+
+document.addEventListener("keydown", (event) => {
+  const button = event.key === "Escape" && openMenus().find((each) => isIn(each, event.target));
+  if (!button) return;
+  button.focus();
+  button.click();
+});
+document.addEventListener("focusin", (event) => {
+  for (const button of openMenus()) if (!isIn(button, event.target)) button.click();
+});
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-menu=takes-focus]");
+  if (opener) setTimeout(() => opener.ariaExpanded === "true" && menuOf(opener).querySelector("[data-closes]").focus());
+  const closer = event.target.closest("[data-closes]");
+  if (closer) document.querySelector(`[data-menu][aria-controls="${closer.dataset.closes}"]`).focus();
+});
