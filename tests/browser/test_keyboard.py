@@ -84,3 +84,21 @@ def test_the_menus_on_a_phone(admin):  # noqa: F811
         press(page, "Escape")
         expect(acts).to_be_hidden()
         expect(more).to_be_focused()
+
+
+def search_for_page(page: Page, text: str) -> None:
+    page.goto("/admin/staff/")
+    press(page, "Control+k")
+    expect(page.get_by_role("searchbox", name="Search the pages")).to_be_focused()
+    page.keyboard.type(text)
+
+
+def test_the_search_for_pages(admin):  # noqa: F811
+    with browsing(admin, "boss") as page:
+        search_for_page(page, "xyzzy")
+        expect(page.locator("#command-results-note")).to_contain_text("Found 0 results")
+        press(page, "Enter")  # `browsing` fails if a script fails
+        search_for_page(page, "bulk")
+        expect(page.locator("#command-results")).to_contain_text("Bulk runs")
+        press(page, "Enter")  # the first one
+        page.wait_for_url("**/bulkrun/")

@@ -23,7 +23,9 @@ const REWORDED = [
   [/^activeTab = ([^;]*); \$watch\(.*\);$/, "activeTab = $1"],
   [/^sidebarDesktopOpen = !sidebarDesktopOpen; localStorage\.setItem\(.*\);$/, "rememberSidebar(sidebarDesktopOpen = !sidebarDesktopOpen)"],
   [/^activeTab && activeTab !== 'general' \? window\.location.*$/, "pathWithTab(activeTab)"],
-  [/^if \((.*)\) (selectItem\(.*\))$/, "$1 && $2"],
+  // Enter opens the first page that was found, unless another one is chosen. The theme's own expression fails then.
+  [/^if \((.*)\) (selectItem\(.*\))$/, "$1 && hasResults && (currentIndex = currentIndex || 1) && $2"],
+  [/^selectItem\(.*\)$/, "hasResults && (currentIndex = currentIndex || 1) && $&"],
   [/^'width: ' \+ changeListWidth \+ 'px'$/, "{ width: changeListWidth + 'px' }"],
 ];
 
