@@ -80,8 +80,7 @@ class ProvingForm(forms.Form):
         super().clean()
         if "proof" in self.fields and not self.errors:
             self._check(self.cleaned_data["proof"])
-        if "proof" in self.errors:
-            self._focus()
+        self._focus_on_first_error()
         return self.cleaned_data
 
     def _check(self, typed: str) -> None:
@@ -94,7 +93,10 @@ class ProvingForm(forms.Form):
             instead = " Type your password." if isinstance(error, TooManyCodes) else ""
             self.add_error("proof", when_again(error) + instead)
 
-    def _focus(self) -> None:
+    def _focus_on_first_error(self) -> None:
+        wrong = next((name for name in self.fields if name in self.errors), None)
+        if wrong is None:
+            return
         for field in self.fields.values():
             field.widget.attrs.pop("autofocus", None)
-        self.fields["proof"].widget.attrs["autofocus"] = True
+        self.fields[wrong].widget.attrs["autofocus"] = True

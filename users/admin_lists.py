@@ -78,6 +78,8 @@ class KeysetAdmin(ModelAdmin):
     sortable_by: ClassVar[Sequence[str] | None] = ()
     # Columns of the order that are a time, each with a function that turns a time into a value of the column.
     jumps: ClassVar[Mapping[str, Callable[[datetime], Any]]] = {}
+    # The value of a column for an export, if the list shows less.
+    exported: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return getattr(request, _LIST, KeysetList)

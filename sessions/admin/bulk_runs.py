@@ -4,6 +4,7 @@ Nobody changes a run. It can be stopped between two batches, and continued.
 """
 
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.decorators import display
 
 from sessions.admin.confirm import Question, WhyForm, actor_of, ask
-from sessions.bulk.control import continue_run, expected_end, may_continue, may_stop, stop_run, time_left
+from sessions.bulk.control import continue_run, expected_end, may_continue, may_stop, stop_run, time_left, why_stopped
 from sessions.bulk.resume import state_of
 from sessions.models import BulkRun
 from sessions.selection.describe import in_one_line, in_words
@@ -38,6 +39,7 @@ class BulkRunAdmin(ReadOnly):
     ordering = ["-started_at"]
     sortable_by = ["started"]
     jumps = {"started_at": as_it_is}
+    exported = {"why": attrgetter("note")}
     change_form_template = "sessions/run.html"
 
     @admin.display(description="started (UTC)", ordering="started_at")
@@ -130,6 +132,7 @@ def _shown(run: BulkRun, request: HttpRequest) -> dict[str, Any]:
         "done_in": None if left is None else about(left),
         "done_at": expected_end(run) if is_running else None,
         "idle_since": run.last_batch_at or run.as_of,
+        "why_stopped": why_stopped(run),
         "may_stop": may_stop(actor_of(request), run),
         "may_continue": may_continue(actor_of(request), run),
         "title": "Bulk run",

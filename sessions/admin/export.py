@@ -149,7 +149,12 @@ class _Columns:
 
 
 def _reader(name: str, listed: "admin.ModelAdmin[Any]") -> Callable[[Any], Any]:
-    """Return what reads a column of the list, as Django finds it: a field, a method of the admin, or of the model."""
+    """Return what reads a column of the list, as Django finds it: a field, a method of the admin, or of the model.
+
+    For columns whose text in the list is shorter than the value, the admin has `exported`.
+    """
+    if isinstance(listed, KeysetAdmin) and name in listed.exported:
+        return listed.exported[name]
     if name == "__str__":
         return str
     if name in {field.name for field in listed.model._meta.concrete_fields}:

@@ -79,7 +79,7 @@ class RotationForm(WhyForm):
     """Why the key is rotated, and how long the previous one works."""
 
     overlap = forms.TypedChoiceField(
-        label="The previous key works for",
+        label="The present key works for",
         choices=list(OVERLAPS.items()),
         coerce=int,
         initial=DEFAULT_OVERLAP,

@@ -1,5 +1,6 @@
 """The record in the admin: the list of all entries, and the page of one. Nobody changes or deletes an entry."""
 
+from operator import attrgetter
 from typing import Any
 
 from django.contrib import admin
@@ -74,6 +75,7 @@ class SecurityEventAdmin(ReadOnly):
     ordering = ["-at", "-pk"]
     sortable_by = ["time"]  # in any other order every entry would have to be read
     jumps = {"at": as_it_is}
+    exported = {"time": attrgetter("at")}
     change_form_template = "sessions/entry.html"
 
     @admin.display(description="time (UTC)", ordering="at")

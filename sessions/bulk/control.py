@@ -7,7 +7,7 @@ from uuid import UUID
 from sessions.models import BulkRun
 from users.clock import database_now
 from users.errors import NotYours
-from users.models import User
+from users.models import SecurityEvent, User
 from users.origin import Origin
 from users.permissions import may_continue_run, may_control_run
 from users.record.events import Event
@@ -16,6 +16,7 @@ from users.transactions import in_transaction
 
 # With fewer sessions than this an estimate would jump about.
 _ENOUGH = 1000
+_SAME_TRANSACTION = timedelta(minutes=1)
 
 
 def may_stop(actor: User, run: BulkRun) -> bool:
@@ -66,6 +67,17 @@ def continue_run(run_id: UUID, *, actor: User, origin: Origin, note: str) -> boo
     run.save(update_fields=["stopped_at", "stopped_by"])
     _record(Event.RUN_CONTINUED, run, actor=actor, origin=origin, note=note)
     return True
+
+
+def why_stopped(run: BulkRun) -> str:
+    """Return the reason that was given when the run was stopped. Empty, if it is not stopped now."""
+    if run.stopped_at is None:
+        return ""
+    # The entry is of the same transaction. The list of the record is found by time.
+    around = (run.stopped_at - _SAME_TRANSACTION, run.stopped_at + _SAME_TRANSACTION)
+    stops = SecurityEvent.objects.filter(at__range=around, event=Event.RUN_STOPPED, details__run=str(run.pk))
+    entry = stops.order_by("-at").first()
+    return "" if entry is None else str(entry.details.get("note", ""))
 
 
 def _locked(run_id: UUID) -> BulkRun:

@@ -13,12 +13,10 @@ from django.db.models import CharField, Count, DateField, F, Q, QuerySet, Value
 from django.db.models.functions import TruncDate
 
 from sessions.background import after_answer
-from sessions.inspect.statistics import COMMITTED_AFTER, count_figures, days_until, opened_since
+from sessions.inspect.statistics import MANY_CHANGES, count_figures, days_until, is_old, opened_since
 from sessions.models import Figure, Session
 from users.clock import database_now
 
-# After an order that ends many sessions, a worker counts again, so that the next page has less to add.
-MANY_CHANGES = 20_000
 _OPENED, _ENDED = Figure.Kind.OPENED, Figure.Kind.ENDED
 
 
@@ -85,8 +83,8 @@ def _add_changes(figures: Figures, since: datetime) -> None:
             figures.ended.setdefault(changed_on, Counter())[reason] += count
     while day < figures.at.date():
         day = _close(figures, day)
-    if sum(change[-1] for change in changes) > MANY_CHANGES and _is_old(since, figures.at):
-        after_answer(_count_again)
+    if sum(change[-1] for change in changes) > MANY_CHANGES and is_old(since, figures.at):
+        after_answer(_count_again)  # so that the next page has less to add
 
 
 def _close(figures: Figures, day: date) -> date:
@@ -117,12 +115,8 @@ def _counted(sessions: QuerySet[Session]) -> QuerySet[Any]:
     return sessions.order_by().values_list(*columns).annotate(n=Count("pk"))
 
 
-def _is_old(counted_at: datetime, now: datetime) -> bool:
-    return now - counted_at > 2 * COMMITTED_AFTER
-
-
 def _count_again() -> None:
     # Several pages may have asked for it.
     figures = _stored()
-    if figures.counted_at is None or _is_old(figures.counted_at, figures.at):
+    if figures.counted_at is None or is_old(figures.counted_at, figures.at):
         count_figures(wait=False)

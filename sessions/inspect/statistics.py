@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Max, Q, QuerySet
 
 from sessions.ids import first_id, start_of
-from sessions.models import PLATFORM_LENGTH, Figure, Session
+from sessions.models import PLATFORM_LENGTH, BulkRun, Figure, Session
 from users.clock import database_now
 
 DAYS = 30
@@ -21,6 +21,8 @@ DAYS = 30
 COMMITTED_AFTER = timedelta(seconds=15)
 # A session's id comes from the clock of a server, and may be made a moment before `created_at`.
 IDS_DIFFER = timedelta(minutes=1)
+# After so many changes the dashboard's next page would have much to add to the count.
+MANY_CHANGES = 20_000
 # An outage may delay a commit for longer. So a past day is counted until it has been over for this long.
 _SETTLED_AFTER = timedelta(minutes=15)
 # One of PostgreSQL's advisory locks: any number that nothing else uses.
@@ -52,6 +54,20 @@ def count_figures(*, anew: bool = False, wait: bool = True) -> None:
         rows += _countries()
     Figure.objects.filter(kind__in=(Figure.Kind.LIVE, Figure.Kind.COUNTRY)).delete()
     _keep(until.date(), until, rows)
+
+
+def count_after_runs() -> None:
+    """Count again if a large bulk run has ended sessions since the last count, at most every half a minute."""
+    counted_at = Figure.objects.filter(kind=Figure.Kind.OPENED).aggregate(at=Max("counted_at"))["at"]
+    if counted_at is None or not is_old(counted_at, database_now()):
+        return
+    if BulkRun.objects.filter(last_batch_at__gt=counted_at, ended__gt=MANY_CHANGES).exists():
+        count_figures(wait=False)
+
+
+def is_old(counted_at: datetime, now: datetime) -> bool:
+    """Return whether another count would be much newer than that of ``counted_at``."""
+    return now - counted_at > 2 * COMMITTED_AFTER
 
 
 def opened_since(moment: datetime) -> QuerySet[Session]:

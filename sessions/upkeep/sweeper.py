@@ -2,11 +2,13 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 
 from django.db import connection, connections
 
-from sessions.inspect.statistics import count_figures
+from sessions.inspect.statistics import count_after_runs, count_figures
 from sessions.timeouts import end_timed_out
 from users.database_use import Use, set_use
 from users.refused_logins import forget_old
@@ -15,6 +17,9 @@ from users.throttling import forget_past
 logger = logging.getLogger("zapauth.sessions")
 
 SWEEP_EVERY = timedelta(minutes=5)
+# How often the server looks whether a large bulk run has changed the dashboard's figures.
+LOOK_EVERY = timedelta(seconds=20)
+_LOOKS = SWEEP_EVERY // LOOK_EVERY
 # One of PostgreSQL's advisory locks: any number that nothing else uses.
 _SWEEP_LOCK = 0x5A41_5057
 
@@ -46,19 +51,23 @@ class Sweeper(threading.Thread):
 
     def run(self) -> None:
         set_use(Use.COMMAND)
-        while True:
-            try:
-                sweep()
-            except Exception:
-                logger.exception("the sweep failed; it will be tried again")
-            try:
-                connections.close_all()
-            except Exception:
-                logger.exception("the sweep's connection broke")
-            if self._stopped.wait(SWEEP_EVERY.total_seconds()):
+        for number in count():
+            _try(count_after_runs if number % _LOOKS else sweep)
+            if self._stopped.wait(LOOK_EVERY.total_seconds()):
                 return
 
     def stop(self) -> None:
         """Wait for the current sweep, and stop."""
         self._stopped.set()
         self.join()
+
+
+def _try(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except Exception:
+        logger.exception("the sweep failed; it will be tried again")
+    try:
+        connections.close_all()
+    except Exception:
+        logger.exception("the sweep's connection broke")

@@ -1,4 +1,4 @@
-"""`make screenshots`: take pictures of the admin's pages, over a real server with demo data, and of mails."""
+"""`make screenshots`: take pictures of the admin and the account page, over a real server, and of mails."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ from sessions.bulk.orders import end_as_staff  # noqa: E402
 from sessions.management.demo_data import analyze, make_sessions, make_users  # noqa: E402
 from sessions.models import Session  # noqa: E402
 from sessions.selection.selection import Selection  # noqa: E402
-from tests.browser import mail_pictures  # noqa: E402
+from tests.browser import account_pictures, mail_pictures  # noqa: E402
 from tests.browser.chromium import launch  # noqa: E402
 from tests.phones import PASSWORD, Live, ZapPhone  # noqa: E402
 from tests.servers import running_server  # noqa: E402
@@ -66,6 +66,8 @@ def seed() -> str:
     ):
         end_as_staff(selection, actor=staff, origin=origin, note=note)
     record_changes(hero, staff, origin)
+    hero.set_password(PASSWORD)
+    hero.save(update_fields=["password"])
     return hero.pk
 
 
@@ -89,10 +91,12 @@ def main() -> None:
         user_id = seed()
         server = stack.enter_context(running_server())
         phone = ZapPhone(Live(server.base_url)).sign_up("ann")
+        username = User.objects.get(pk=user_id).username
         with sync_playwright() as playwright, launch(playwright.chromium) as browser:
             for theme in ("light", "dark"):
                 shoot(browser, server.base_url, theme, WIDE, user_id=user_id, token=phone.access_token)
             shoot(browser, server.base_url, "light", NARROW, user_id=user_id, token=phone.access_token)
+            account_pictures.take(browser, DOCS, server.base_url, username=username)
             mail_pictures.take(browser, DOCS, ("login", "reset_code"))
 
 

@@ -96,7 +96,7 @@ def test_an_app_is_made_and_its_key_rotated_and_the_old_key_works_until_its_time
         assert fits(page)
         page.get_by_role("link", name="I have kept it").click()
         page.get_by_role("link", name="Rotate the key").click()
-        page.get_by_label("The previous key works for").select_option(label="1 hour")
+        page.get_by_label("The present key works for").select_option(label="1 hour")
         page.get_by_label("Reason").fill("Yearly rotation")
         assert fits(page)
         page.get_by_role("button", name="Rotate the key").click()

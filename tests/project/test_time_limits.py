@@ -99,7 +99,7 @@ def test_the_sweeper_survives_a_connection_that_cannot_be_closed(monkeypatch):
 
     monkeypatch.setattr(sweeper, "sweep", fail)
     monkeypatch.setattr(sweeper.connections, "close_all", fail)
-    monkeypatch.setattr(sweeper, "SWEEP_EVERY", timedelta(0))
+    monkeypatch.setattr(sweeper, "LOOK_EVERY", timedelta(0))
     rounds = threading.Event()
     monkeypatch.setattr(sweeper.logger, "exception", lambda text, *_: rounds.set() if "broke" in text else None)
     thread = sweeper.Sweeper()

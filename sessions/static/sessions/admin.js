@@ -23,7 +23,9 @@ const REWORDED = [
   [/^activeTab = ([^;]*); \$watch\(.*\);$/, "activeTab = $1"],
   [/^sidebarDesktopOpen = !sidebarDesktopOpen; localStorage\.setItem\(.*\);$/, "rememberSidebar(sidebarDesktopOpen = !sidebarDesktopOpen)"],
   [/^activeTab && activeTab !== 'general' \? window\.location.*$/, "pathWithTab(activeTab)"],
-  [/^if \((.*)\) (selectItem\(.*\))$/, "$1 && $2"],
+  // Enter opens the first page that was found, unless another one is chosen. The theme's own expression fails then.
+  [/^if \((.*)\) (selectItem\(.*\))$/, "$1 && hasResults && (currentIndex = currentIndex || 1) && $2"],
+  [/^selectItem\(.*\)$/, "hasResults && (currentIndex = currentIndex || 1) && $&"],
   [/^'width: ' \+ changeListWidth \+ 'px'$/, "{ width: changeListWidth + 'px' }"],
 ];
 
@@ -94,21 +96,24 @@ document.addEventListener("DOMContentLoaded", () => {
   });
 });
 
-// On a phone the menu lies over the page. It takes the focus when it opens, and gives it back when it closes. Escape
-// closes it; if the user's own menu is open within it, that one closes first.
-document.addEventListener("DOMContentLoaded", () => {
-  const [opener, closer] = ["open", "close"].map((act) => document.querySelector(`[data-menu="${act}"]`));
-  if (!opener || !closer) return;
-  opener.addEventListener("click", () => setTimeout(() => closer.focus()));
-  closer.addEventListener("click", () => setTimeout(() => opener.focus()));
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || event.defaultPrevented) return;
-    const own = document.querySelector('.za-own-menu[aria-expanded="true"]');
-    if (own?.checkVisibility()) {
-      own.click();
-      own.focus();
-    } else if (closer.checkVisibility()) {
-      closer.click();
-    }
-  });
+// A button with `data-menu` opens the menu that `aria-controls` names. Escape closes the innermost one and gives the focus
+// back. A menu also closes when the focus leaves it. The button of an inner menu comes first in the document.
+const menuOf = (button) => document.getElementById(button.getAttribute("aria-controls"));
+const isIn = (button, element) => button === element || menuOf(button).contains(element);
+const openMenus = () => [...document.querySelectorAll("[data-menu][aria-expanded=true]")];
+
+document.addEventListener("keydown", (event) => {
+  const button = event.key === "Escape" && openMenus().find((each) => isIn(each, event.target));
+  if (!button) return;
+  button.focus();
+  button.click();
+});
+document.addEventListener("focusin", (event) => {
+  for (const button of openMenus()) if (!isIn(button, event.target)) button.click();
+});
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-menu=takes-focus]");
+  if (opener) setTimeout(() => opener.ariaExpanded === "true" && menuOf(opener).querySelector("[data-closes]").focus());
+  const closer = event.target.closest("[data-closes]");
+  if (closer) document.querySelector(`[data-menu][aria-controls="${closer.dataset.closes}"]`).focus();
 });

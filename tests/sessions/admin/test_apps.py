@@ -152,7 +152,9 @@ def test_an_order_for_an_app_needs_a_reason_and_the_number_of_many_sessions(boss
     new_session(app=shop.app)
     assert "This field is required" in order_app(boss, shop.app, what, note=" ", typed="2").content.decode()
     count = Session.objects.filter(app=shop.app, ended_at=None).count()
-    assert f"Type {count}, the number of sessions." in order_app(boss, shop.app, what, typed="1").content.decode()
+    text = order_app(boss, shop.app, what, typed="1").content.decode()
+    assert f"Type {count}, the number of sessions." in text
+    assert re.findall(r'name="(\w+)"[^>]* autofocus', text) == ["typed"]  # the field that is wrong
     assert phone.me().status == 200
     order_app(boss, shop.app, what, typed=str(count))
     assert phone.me().status == 401

@@ -10,15 +10,17 @@ from django.contrib import admin as django_admin
 from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from sessions.admin import export
 from sessions.management.demo_data import make_sessions, make_users
-from sessions.models import Session
+from sessions.models import BulkRun, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess
 from tests.sessions.staff import browser_of, new_staff
 from users import admin_lists
 from users.models import SecurityEvent, User
 from users.record.events import Event
+from users.record.writing import record
 
 USERS = "/admin/export/users/user/"
 SESSIONS = "/admin/export/user_sessions/session/"
@@ -86,6 +88,19 @@ def test_the_search_narrows_the_file_too(operator):
     assert {row["id"] for row in rows_of(operator, f"{USERS}?q=ann")} == {
         *User.objects.filter(username__startswith="ann").values_list("pk", flat=True)
     }
+
+
+def test_what_a_list_shortens_is_whole_in_the_file(operator):
+    note = "Word by word, " * 20
+    now = timezone.now()
+    facts = {"selection": {"everyone": True}, "expected": 1, "cut_off": False, "started_at": now, "as_of": now}
+    BulkRun.objects.create(source=BulkRun.Source.ADMIN, note=note, **facts)
+    (run,) = rows_of(operator, "/admin/export/user_sessions/bulkrun/")
+    assert run["why"] == note
+    with time_machine.travel("2026-03-01T12:00:00.250Z", tick=False):
+        record(Event.LIST_EXPORTED)
+    entry = rows_of(operator, "/admin/export/users/securityevent/")[-1]
+    assert entry["time"] == "2026-03-01T12:00:00.250Z"
 
 
 def test_every_list_can_be_exported_and_has_no_secrets(db):

@@ -78,6 +78,7 @@ def test_a_run_stops_after_the_batch_that_is_under_way_and_says_who_stopped_it(t
     assert (run.stopped_by, state_of(run)) == (olga, "stopped")
     text = page.content.decode()
     assert "olga stopped it" in text
+    assert "Wrong filter" in text  # why she did
     assert "The sessions that it has not ended stay as they are" in text
     assert "every 1s" not in text
     entry = SecurityEvent.objects.get(event="run_stopped")

@@ -10,7 +10,7 @@ from django.test import Client
 from sessions.bulk.control import stop_run
 from sessions.bulk.orders import end_as_staff
 from sessions.inspect.dashboard import Dashboard, dashboard
-from sessions.inspect.statistics import count_figures
+from sessions.inspect.statistics import count_after_runs, count_figures
 from sessions.logout import end_sessions
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import EndReason, Figure, Session
@@ -37,6 +37,10 @@ def nobody_yet(db, monkeypatch):
 def make(live=0, ended=0):
     for batch in (make_users(20), make_sessions(live, users=20), make_sessions(ended, users=20, ended=True)):
         list(batch)
+
+
+def stored_live() -> int:
+    return sum(Figure.objects.filter(kind=Figure.Kind.LIVE).values_list("count", flat=True))
 
 
 def live_at_the_end_of_past_days(shown: Dashboard) -> list[int | None]:
@@ -177,6 +181,19 @@ def test_large_changes_since_the_last_count_make_a_worker_count_again_after_the_
         jobs[0]()
         dashboard()
         assert len(jobs) == 1
+
+
+def test_a_server_counts_again_after_a_large_run_so_that_the_next_page_has_little_to_add(db, monkeypatch):
+    monkeypatch.setattr("sessions.inspect.statistics.MANY_CHANGES", 50)
+    make(live=200)
+    count_figures()
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=3), tick=False):
+        count_after_runs()
+        assert stored_live() == 200
+        end_as_staff(Selection(everyone=True), actor=new_staff(name="boss"), origin=NOWHERE, note="Leak")
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=4), tick=False):
+        count_after_runs()
+        assert stored_live() == 0
 
 
 def test_the_part_that_a_page_refreshes_is_what_the_page_shows_and_needs_the_same_permissions(db):
