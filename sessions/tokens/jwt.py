@@ -58,7 +58,7 @@ def _verified(token: str, typ: str, keys: KeyRing, issuer: str) -> dict[str, Any
     """Return the claims of a token that one of our keys has signed. Raises: TokenBackendError."""
     try:
         kid = _kids_by_header(typ, keys)[token.partition(".")[0]]
-        claims = _pyjwt().decode(token, keys.verifying[kid], [ALGORITHM], issuer=issuer, options=_CHECKED)
+        claims = _pyjwt().decode(token, keys.verifying[kid], [ALGORITHM], issuer=issuer)
     except (jwt.InvalidTokenError, KeyError, ValueError) as error:
         raise TokenBackendError("the token is invalid") from error
     if not isinstance(claims["exp"], int):
@@ -90,7 +90,7 @@ class _Segments(jwt.PyJWS):
 
 @cache
 def _pyjwt() -> jwt.PyJWT:
-    made = jwt.PyJWT()
+    made = jwt.PyJWT(_CHECKED)
     made._jws = _Segments()
     return made
 
