@@ -5,7 +5,10 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from django.core.cache import close_caches
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import reset_queries
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -31,4 +34,8 @@ def with_plain_content_types(app: "WSGIApplication") -> "WSGIApplication":
     return plain
 
 
+# Two of Django's steps for each request have nothing to do here: no cache has connections, and without DEBUG no queries
+# are collected.
+request_started.disconnect(reset_queries)
+request_finished.disconnect(close_caches)
 application = with_plain_content_types(get_wsgi_application())

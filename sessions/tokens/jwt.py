@@ -4,6 +4,7 @@ Claims are a wire format (RFC 7519 §4.1): `iss`, `aud` (the app's id), `sub` (t
 the app's), `sid` (the session), `jti`, `iat`, `exp`, `token_type`; nothing personal. Add, never rename.
 """
 
+import binascii
 import json
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
@@ -13,7 +14,7 @@ from uuid import UUID
 import jwt
 from django.conf import settings
 from jwt.types import Options
-from jwt.utils import base64url_encode
+from jwt.utils import base64url_decode, base64url_encode
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 from rest_framework_simplejwt.exceptions import TokenError as SimpleJWTError
@@ -57,7 +58,7 @@ def _verified(token: str, typ: str, keys: KeyRing, issuer: str) -> dict[str, Any
     """Return the claims of a token that one of our keys has signed. Raises: TokenBackendError."""
     try:
         kid = _kids_by_header(typ, keys)[token.partition(".")[0]]
-        claims = jwt.decode(token, keys.verifying[kid], [ALGORITHM], issuer=issuer, options=_CHECKED)
+        claims = _pyjwt().decode(token, keys.verifying[kid], [ALGORITHM], issuer=issuer)
     except (jwt.InvalidTokenError, KeyError, ValueError) as error:
         raise TokenBackendError("the token is invalid") from error
     if not isinstance(claims["exp"], int):
@@ -67,6 +68,31 @@ def _verified(token: str, typ: str, keys: KeyRing, issuer: str) -> dict[str, Any
 
 # A valid signature may be cached; expiry and session are still checked on every request. An entry takes about 2 kB.
 _verified_before = lru_cache(maxsize=4096)(_verified)
+
+
+class _Segments(jwt.PyJWS):
+    """PyJWT's JWS, with a faster and stricter check of base64url: no padding (RFC 7515 §2).
+
+    PyJWT also looks at each character, in Python. This takes 18 µs of the 118 µs in which a token is verified. It finds
+    nothing more: a text with another character, or with unused bits, is not what its bytes are encoded to.
+    """
+
+    @staticmethod
+    def _decode_base64url_segment(segment: bytes, name: str) -> bytes:
+        try:
+            decoded = base64url_decode(segment)
+        except binascii.Error as error:
+            raise jwt.DecodeError(f"Invalid {name} padding") from error
+        if base64url_encode(decoded) != segment:
+            raise jwt.DecodeError(f"Invalid {name} padding")
+        return decoded
+
+
+@cache
+def _pyjwt() -> jwt.PyJWT:
+    made = jwt.PyJWT(_CHECKED)
+    made._jws = _Segments()
+    return made
 
 
 @lru_cache(maxsize=16)

@@ -6,13 +6,27 @@ from typing import Any
 from django.core.validators import EmailValidator, RegexValidator
 from django.utils.dateparse import parse_date
 from rest_framework import serializers
+from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from sessions.sessions_of_user import Scope
 from users.models import DeviceToken
 
 
+class _NoSurrogates(ProhibitSurrogateCharactersValidator):
+    """DRF's validator, which looks at each character. An ASCII text, such as a device token, needs no look."""
+
+    def __call__(self, value: str) -> None:
+        if not value.isascii():
+            super().__call__(value)
+
+
 class Text(serializers.CharField):
     """A JSON string. DRF's own field would also accept a number."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        slow = ProhibitSurrogateCharactersValidator()
+        self.validators = [_NoSurrogates() if each == slow else each for each in self.validators]
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):

@@ -11,6 +11,8 @@ from sessions.models import Session
 from sessions.tokens.jwt import CLAIMS, AnyAccessToken, RefreshToken, UserAccessToken
 from sessions.tokens.keys import BadSigningKeys, key_ring, new_private_key_pem, thumbprint
 
+BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 
 def test_a_token_carries_its_claims_and_nothing_personal(new_phone):
     phone = new_phone().sign_up()
@@ -63,6 +65,25 @@ def test_keys_that_cannot_be_used_say_why_and_show_nothing(pem):
     with pytest.raises(BadSigningKeys) as caught:
         key_ring(pem)
     assert "AAAA" not in str(caught.value)
+
+
+def test_a_token_in_any_other_spelling_is_refused(new_phone):
+    parts = new_phone().sign_up().access_token.split(".")
+    UserAccessToken.read(".".join(parts))
+    for spelling in ("{}=", "{}==", "={}", "{}\n", " {}", "{}A", "+{}", "{}/", "{}é", "{}!", "{}\x00", ""):
+        for number, part in enumerate(parts):
+            other = [*parts[:number], spelling.format(part), *parts[number + 1 :]]
+            with pytest.raises(TokenInvalid):
+                UserAccessToken.read(".".join(other))
+
+
+def test_the_unused_bits_of_a_signature_are_zero(new_phone):
+    token = new_phone().sign_up().access_token
+    last = BASE64URL.index(token[-1])  # two bits of the signature, and four bits that mean nothing
+    assert last % 16 == 0
+    for unused in range(1, 16):
+        with pytest.raises(TokenInvalid):
+            UserAccessToken.read(token[:-1] + BASE64URL[last + unused])
 
 
 @pytest.mark.only("zap")
