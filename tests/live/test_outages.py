@@ -116,7 +116,7 @@ def is_checked(server, phone):
 
 def test_without_the_database_the_gate_is_closed_or_open_as_the_setting_says_and_fast(installation, open_gate):
     phone, postgres, closed = installation.phone, installation.postgres, installation.server
-    gone = ZapPhone(Live(closed.base_url)).sign_up()
+    gone = ZapPhone(Live(closed.base_url)).sign_up("gone_ann")
     assert gone.log_out().status == 200
     servers, app_id = (closed, open_gate), Genuine(phone.access_token).claims["aud"]
     assert [verify(server, phone).status for server in servers] == [200, 200]
