@@ -21,9 +21,9 @@ def measure_half_load(bench: Bench, saturated: list[Part], *, threads: int) -> l
     with GATE.project.serve(bench.database, threads) as server:
         for number in range(bench.rounds):
             stop = Event()
-            timer = Timer(SECONDS / 10 if bench.is_quick else SECONDS, stop.set)
-            timer.start()
-            reads = read_paced(server, tokens, per_second=rate, stop=stop, path="/verify?level=user")
+            timer = Timer(SECONDS / 3 if bench.is_quick else SECONDS, stop.set)
+            given = {"per_second": rate, "stop": stop, "when_connected": timer.start}
+            reads = read_paced(server, tokens, path="/verify?level=user", **given)
             if reads.statuses != {200}:
                 raise RuntimeError(f"the gate answered {reads.statuses}")
             found.append(reads.quantile_ms(99))

@@ -4,6 +4,7 @@ import statistics
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -41,11 +42,18 @@ class Reads:
 
 
 def read_paced(
-    server: Server, tokens: list[str], *, per_second: float, stop: threading.Event, path: str = "/v1/users/token"
+    server: Server,
+    tokens: list[str],
+    *,
+    per_second: float,
+    stop: threading.Event,
+    path: str = "/v1/users/token",
+    when_connected: Callable[[], None] = lambda: None,
 ) -> Reads:
     """Send GET ``path`` with each of ``tokens`` on the phones' connections, until ``stop`` is set."""
     with ExitStack() as stack:
         phones = _connect(server, stack)
+        when_connected()
         return _read(phones, tokens, per_second=per_second, stop=stop, path=path)
 
 
