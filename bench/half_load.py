@@ -22,8 +22,9 @@ def measure_half_load(bench: Bench, saturated: list[Part], *, threads: int) -> l
         for number in range(bench.rounds):
             stop = Event()
             timer = Timer(SECONDS / 3 if bench.is_quick else SECONDS, stop.set)
-            given = {"per_second": rate, "stop": stop, "when_connected": timer.start}
-            reads = read_paced(server, tokens, path="/verify?level=user", **given)
+            reads = read_paced(
+                server, tokens, per_second=rate, stop=stop, path="/verify?level=user", when_connected=timer.start
+            )
             if reads.statuses != {200}:
                 raise RuntimeError(f"the gate answered {reads.statuses}")
             found.append(reads.quantile_ms(99))
