@@ -31,6 +31,7 @@ _TAGS = {
     "Buddy: users": "",
     "Buddy: passwords": "",
     "Buddy: service": "",
+    "Services: push": "For push senders, which authenticate as an app: who may get a push now.",
 }
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {
