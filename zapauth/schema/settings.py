@@ -32,6 +32,7 @@ _TAGS = {
     "Buddy: passwords": "",
     "Buddy: service": "",
     "Gateways": "A gateway asks about each request, and passes on the ones whose token is live.",
+    "Services: push": "For push senders, which authenticate as an app: who may get a push now.",
 }
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {
