@@ -13,7 +13,6 @@ from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import EndReason, Session
 from tests.browser.admin import browsing, type_password, visiting
 from tests.browser.chromium import CHROMIUM
-from tests.servers import running_server
 from tests.sessions.staff import new_staff
 from tests.threads import other_threads
 from users.clock import database_now
@@ -27,14 +26,8 @@ pytestmark = [
 CHARTS = ["live", "platform", "app", "ended", "refused"]
 
 
-@pytest.fixture(scope="module")
-def _admin(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), running_server() as started:
-        yield started
-
-
 @pytest.fixture
-def admin(_admin, transactional_db):
+def admin(server):
     """The URL of a server with sessions. The log-in of the member of staff is one more."""
     new_staff("Support", name="sven")
     for batch in (make_users(30), make_sessions(300, users=30), make_sessions(90, users=30, ended=True)):
@@ -43,7 +36,7 @@ def admin(_admin, transactional_db):
     RefusedLogin.objects.create(hour=hour, reason="too_many", count=15)
     RefusedLogin.objects.create(hour=hour, reason="disabled", count=28_000)
     count_figures(anew=True)  # the server has counted past days before these sessions were made
-    return _admin.base_url
+    return server.base_url
 
 
 def box(page: Page, name: str) -> Locator:
@@ -178,8 +171,7 @@ def test_without_javascript_the_tables_are_shown(admin):
 
 def test_the_page_refreshes_itself_and_leaves_focus_text_and_open_tables_alone(admin):
     left = 1 + Session.objects.filter(ended_at=None).exclude(platform="Android").count()
-    with visiting(admin) as page:
-        page.clock.install()
+    with visiting(admin, clock=True) as page:
         page.goto("/admin/")
         type_password(page, "sven")
         expect(page.locator("#live-now")).to_have_text("301")
@@ -206,8 +198,7 @@ def test_the_page_refreshes_itself_and_leaves_focus_text_and_open_tables_alone(a
 
 def test_a_hidden_page_fetches_nothing_and_one_that_is_logged_out_says_so(admin):
     asked: list[str] = []
-    with visiting(admin) as page:
-        page.clock.install()
+    with visiting(admin, clock=True) as page:
         page.goto("/admin/")
         type_password(page, "sven")
         expect(page.locator("#live-now")).to_have_text("301")
