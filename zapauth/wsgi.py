@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from django.core.wsgi import get_wsgi_application
 
+from zapauth.quick_start import without_garbage_collection
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -31,4 +33,5 @@ def with_plain_content_types(app: "WSGIApplication") -> "WSGIApplication":
     return plain
 
 
-application = with_plain_content_types(get_wsgi_application())
+with without_garbage_collection():
+    application = with_plain_content_types(get_wsgi_application())
