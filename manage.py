@@ -7,14 +7,19 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
+
+    import django
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
     from users.database_use import Use, set_use
     from zapauth.local.embedded_postgres import EmbeddedPostgresError, running
+    from zapauth.quick_start import without_garbage_collection
 
     set_use(Use.MIGRATION if sys.argv[1:2] == ["migrate"] else Use.COMMAND)
     try:
+        with without_garbage_collection():
+            django.setup()
         with running():
             execute_from_command_line(sys.argv)
     except (EmbeddedPostgresError, ImproperlyConfigured) as error:

@@ -1,9 +1,11 @@
 """The suite's fixtures: a temporary PostgreSQL (or the one of DATABASE_URL), real servers, phones."""
 
+import gc
 import math
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
@@ -23,6 +25,7 @@ for _name in SETTINGS_NAMES - {"DATABASE_URL"}:
 os.environ |= {"DJANGO_SETTINGS_MODULE": "tests.settings", "DATA_DIR": str(DATA)}
 # The suite starts hundreds of processes. Without bytecode, each of them would compile the project again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # Each process needs about 1 GB of memory, including its PostgreSQL and its servers.
 _MOST_PROCESSES = 4
 if os.environ.get("DATABASE_URL"):
@@ -43,6 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     import django
 
+    gc.disable()  # until all tests are collected: what is loaded until then lives as long as the process
     django.setup()
 
     from tests import database_clock, emptying, log_secrets
@@ -86,6 +90,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item._id = coerce_node_id(f"{item.nodeid}[{seen[item.nodeid]}]")
     committing = {item.path for item in items if _commits(item)}
     items.sort(key=lambda item: (item.path in committing, item.path))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def _commits(item: pytest.Item) -> bool:

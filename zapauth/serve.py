@@ -25,6 +25,7 @@ import psycopg
 from django.core.exceptions import ImproperlyConfigured
 
 from zapauth import logs
+from zapauth.quick_start import without_garbage_collection
 
 if TYPE_CHECKING:
     from sessions.restore.guard import RestoreGuard
@@ -46,7 +47,8 @@ def main() -> int:
     # From here on SIGTERM acts like Ctrl-C, so PostgreSQL is stopped in both cases.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        django.setup()
+        with without_garbage_collection():
+            django.setup()
         logs.log_uncaught()
         with running(), watched():
             _serve(demo=options.demo, reload=options.reload)

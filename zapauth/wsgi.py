@@ -10,6 +10,8 @@ from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import reset_queries
 
+from zapauth.quick_start import without_garbage_collection
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -38,4 +40,5 @@ def with_plain_content_types(app: "WSGIApplication") -> "WSGIApplication":
 # are collected.
 request_started.disconnect(reset_queries)
 request_finished.disconnect(close_caches)
-application = with_plain_content_types(get_wsgi_application())
+with without_garbage_collection():
+    application = with_plain_content_types(get_wsgi_application())

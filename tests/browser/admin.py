@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Page, StorageState, sync_playwright
+from playwright.sync_api import Page, StorageState
 
-from tests.browser.chromium import launch, note_violations
+from tests.browser.chromium import chromium, note_violations
 from tests.phones import PASSWORD
 
 
@@ -17,25 +17,26 @@ def visiting(
     violations: list[str] | None = None,
     kept: StorageState | None = None,
     javascript: bool = True,
+    clock: bool = False,
 ) -> Iterator[Page]:
     """Yield a browser's empty page. It fails at the end if a page had a problem, such as an error in a script.
 
-    Don't use the ORM in the block: see `chromium.visit`.
+    Don't use the ORM in the block: see `chromium.chromium`.
 
     Args:
         kept: the cookies of an earlier visit.
         javascript: whether the browser runs scripts.
+        clock: whether the test sets the clock of the page's scripts (`page.clock`).
     """
     problems: list[str] = []
     foreign: list[str] = []
-    with sync_playwright() as playwright, launch(playwright.chromium) as browser:
-        page = browser.new_page(
-            base_url=url,
-            color_scheme=theme,
-            viewport={"width": 1440, "height": 900},
-            storage_state=kept,
-            java_script_enabled=javascript,
-        )
+    with chromium() as browser, browser.page(base_url=url, javascript=javascript, fresh=clock) as page:
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": 1440, "height": 900})
+        if kept is not None:
+            page.context.add_cookies(kept["cookies"])
+        if clock:
+            page.clock.install()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: problems.append(error.message))
         page.on("request", lambda request: foreign.append(request.url) if not request.url.startswith(url) else None)

@@ -1,11 +1,24 @@
-"""Visit the app's page with a real browser. The browser closes before the test checks the results."""
+"""One Chromium for the browser tests of this process. Each test gets an empty page in it, without anything stored."""
 
+import asyncio
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserType, ConsoleMessage, Error, Page, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    BrowserType,
+    ConsoleMessage,
+    Error,
+    Page,
+    Response,
+    sync_playwright,
+)
 
 from users.clients import NewApp
 
@@ -18,6 +31,10 @@ FLAGS = [
     "--disable-quic",
     "--disable-sync",
     "--no-first-run",
+    # The pages share one renderer. To start one for each page would cost more than most tests.
+    "--disable-features=IsolateOrigins,site-per-process",
+    "--process-per-site",
+    "--renderer-process-limit=1",
 ]
 
 
@@ -41,15 +58,90 @@ class Visit:
     errors: list[str] = field(default_factory=list)
 
 
-def visit(page_url: str, function: str, argument: Any, *, app: NewApp, api: str) -> Visit:
-    """Open the page in Chromium, start the client for ``app``, and run one of the page's functions.
+class Chromium:
+    """A running browser. Use it in a `with` block only: see `chromium`."""
 
-    Playwright's event loop runs in this thread until it is stopped, and Django's ORM refuses to work during that time.
-    So the browser is closed before this function returns.
+    def __init__(self) -> None:
+        self._playwright = sync_playwright().start()
+        self._loop = asyncio.get_running_loop()
+        self._browser: Browser = launch(self._playwright.chromium)
+        self._contexts: dict[tuple[str | None, bool], BrowserContext] = {}
+
+    def __enter__(self) -> "Chromium":
+        asyncio._set_running_loop(self._loop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio._set_running_loop(None)
+
+    def close(self) -> None:
+        with self:
+            self._browser.close()
+            self._playwright.stop()
+
+    @contextmanager
+    def page(self, *, base_url: str | None = None, javascript: bool = True, fresh: bool = False) -> Iterator[Page]:
+        """Yield an empty page. Afterwards close all pages, and forget cookies and stored data.
+
+        Args:
+            fresh: whether to use a context of its own. It costs a second. A test needs it if it changes the context,
+                as `page.clock` does.
+        """
+        key = (base_url, javascript)
+        context = (None if fresh else self._contexts.pop(key, None)) or self._new_context(base_url, javascript)
+        page = context.new_page()
+        try:
+            yield page
+            if not fresh:
+                _forget(context, page)
+                self._contexts[key] = context
+        finally:
+            if fresh or key not in self._contexts:
+                context.close()
+
+    def _new_context(self, base_url: str | None, javascript: bool) -> BrowserContext:
+        context = self._browser.new_context(
+            base_url=base_url, java_script_enabled=javascript, viewport={"width": 1440, "height": 900}
+        )
+        context.new_page()  # it stays open, and with it the renderer
+        return context
+
+
+def _forget(context: BrowserContext, page: Page) -> None:
+    """Close all pages but the first one. Forget what they have stored."""
+    context.clear_cookies()
+    devtools = context.new_cdp_session(page)
+    for url in {page.url, *(frame.url for frame in page.frames)}:
+        site = urlsplit(url)
+        devtools.send("Storage.clearDataForOrigin", {"origin": f"{site.scheme}://{site.netloc}", "storageTypes": "all"})
+    for each in context.pages[1:]:
+        each.close()
+
+
+_running: list[Chromium] = []
+
+
+def chromium() -> Chromium:
+    """Return the browser of this process, for a `with` block. It is started once.
+
+    Don't use the ORM in the block: Playwright's event loop runs in this thread meanwhile, and Django's ORM refuses to
+    work beside an event loop. Between the blocks the loop stands still.
     """
+    if not _running:
+        _running.append(Chromium())
+    return _running[0]
+
+
+def quit_chromium() -> None:
+    """Close the browser of this process, if there is one."""
+    while _running:
+        _running.pop().close()
+
+
+def visit(page_url: str, function: str, argument: Any, *, app: NewApp, api: str) -> Visit:
+    """Open the page in Chromium, start the client for ``app``, and run one of the page's functions."""
     seen, answers = Visit(), []
-    with sync_playwright() as playwright, launch(playwright.chromium) as browser:
-        page = browser.new_page()
+    with chromium() as browser, browser.page() as page:
         listen(page, seen, answers)
         page.goto(page_url)
         options = {"root": api} | ({"sharedSecret": app.shared_secret} if app.shared_secret else {})

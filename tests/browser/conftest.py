@@ -12,6 +12,15 @@ from tests.servers import running_server
 HERE = Path(__file__).parent
 
 
+@pytest.fixture(scope="package", autouse=True)
+def _browser():
+    """Close the browser after the last browser test. The first of them starts it."""
+    yield
+    from tests.browser.chromium import quit_chromium
+
+    quit_chromium()
+
+
 @pytest.fixture(scope="module")
 def site_port():
     """The port of a server for the files of this folder, on the loopback address."""

@@ -105,6 +105,7 @@ def test_the_next_click_after_a_phone_has_ended_the_session_leads_to_the_log_in(
         for each in (page, other, page, other):  # two workers answer
             each.goto("/account/history/")
             expect(each.get_by_role("heading", level=1)).to_have_text("Log in to your account")
+        other.close()
 
 
 def test_the_page_is_used_by_keyboard_and_fits_a_phone(server):

@@ -13,7 +13,6 @@ from sessions.selection.selection import Selection
 from tests.browser.admin import browsing
 from tests.browser.chromium import CHROMIUM
 from tests.phones import BuddyPhone, Live
-from tests.servers import running_server
 from tests.sessions.staff import new_staff
 from users.clients import create_app
 from users.models import App, User
@@ -25,16 +24,10 @@ pytestmark = [
 NARROW = {"width": 390, "height": 844}
 
 
-@pytest.fixture(scope="module")
-def _admin(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), running_server() as started:
-        yield started
-
-
 @pytest.fixture
-def admin(_admin, transactional_db):
+def admin(server):
     """The URL of a server on the test database. The database is emptied after each test."""
-    return _admin.base_url
+    return server.base_url
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """The API page in a real browser: it is complete, it calls the API, and it calls no other server."""
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-from tests.browser.chromium import CHROMIUM, launch, note_violations
+from tests.browser.chromium import CHROMIUM, chromium, note_violations
 from tests.phones import Live, ZapPhone
 from tests.schema.document import document
 
@@ -16,9 +15,8 @@ pytestmark = [
 def test_the_page_shows_every_operation_and_calls_the_api_with_a_token_that_it_is_given(api):
     phone = ZapPhone(Live(api)).sign_up()
     errors, requests = [], []
-    # As in `chromium.visit`: the ORM does not work beside Playwright, so Playwright stops before the block ends.
-    with sync_playwright() as playwright, launch(playwright.chromium) as browser:
-        page = browser.new_page(color_scheme="dark")
+    with chromium() as browser, browser.page() as page:
+        page.emulate_media(color_scheme="dark")
         page.on("pageerror", lambda error: errors.append(error.message))
         note_violations(page, errors)
         page.on("request", lambda request: requests.append(request.url))

@@ -29,6 +29,7 @@ CHARTS = ["live", "platform", "app", "ended", "refused"]
 
 @pytest.fixture(scope="module")
 def _admin(django_db_setup, django_db_blocker):
+    """A server that has just started, so its next sweep, which counts figures, is five minutes away."""
     with django_db_blocker.unblock(), running_server() as started:
         yield started
 
@@ -178,8 +179,7 @@ def test_without_javascript_the_tables_are_shown(admin):
 
 def test_the_page_refreshes_itself_and_leaves_focus_text_and_open_tables_alone(admin):
     left = 1 + Session.objects.filter(ended_at=None).exclude(platform="Android").count()
-    with visiting(admin) as page:
-        page.clock.install()
+    with visiting(admin, clock=True) as page:
         page.goto("/admin/")
         type_password(page, "sven")
         expect(page.locator("#live-now")).to_have_text("301")
@@ -206,8 +206,7 @@ def test_the_page_refreshes_itself_and_leaves_focus_text_and_open_tables_alone(a
 
 def test_a_hidden_page_fetches_nothing_and_one_that_is_logged_out_says_so(admin):
     asked: list[str] = []
-    with visiting(admin) as page:
-        page.clock.install()
+    with visiting(admin, clock=True) as page:
         page.goto("/admin/")
         type_password(page, "sven")
         expect(page.locator("#live-now")).to_have_text("301")

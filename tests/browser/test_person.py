@@ -10,7 +10,6 @@ from sessions.models import EndReason
 from tests.browser.admin import browsing, visiting
 from tests.browser.chromium import CHROMIUM
 from tests.phones import PASSWORD
-from tests.servers import running_server
 from tests.sessions.population import new_session
 from tests.sessions.staff import new_staff, user_url
 from users.models import Device, User
@@ -28,16 +27,10 @@ SAFARI = (
 )
 
 
-@pytest.fixture(scope="module")
-def _admin(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), running_server() as started:
-        yield started
-
-
 @pytest.fixture
-def admin(_admin, transactional_db):
+def admin(server):
     """The URL of a server on the test database. The database is emptied after each test."""
-    return _admin.base_url
+    return server.base_url
 
 
 def busy_user():

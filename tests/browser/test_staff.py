@@ -115,11 +115,11 @@ def test_from_the_list_of_staff_to_the_first_log_in_of_the_invited_person(admin,
     assert nina.email_verified
 
 
-def test_the_link_above_a_list_exports_what_the_list_shows(transactional_db):
+def test_the_link_above_a_list_exports_what_the_list_shows(server):
     new_staff("Operators", name="olga")
     for name in ("ann", "annabel", "ben"):
         User.objects.create_user(name, email=f"{name}@example.org")
-    with running_server() as started, browsing(started.base_url, "olga") as page:
+    with browsing(server.base_url, "olga") as page:
         page.goto("/admin/users/user/?q=ann")
         page.get_by_role("link", name="Export").click()
         expect(page.get_by_role("heading", name="Export 2 rows of the list of users?")).to_be_visible()

@@ -4,11 +4,11 @@ import csv
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.browser.admin import browsing
-from tests.browser.chromium import CHROMIUM, launch
-from tests.phones import PASSWORD, Live, ZapPhone
+from tests.browser.admin import browsing, type_password, visiting
+from tests.browser.chromium import CHROMIUM
+from tests.phones import Live, ZapPhone
 from tests.sessions.staff import new_staff
 from users.models import SecurityEvent, User
 from users.origin import Origin
@@ -36,13 +36,9 @@ def ann(server):
 
 
 def test_filters_and_pages_work_without_javascript(server, ann):
-    with sync_playwright() as playwright, launch(playwright.chromium) as browser:
-        page = browser.new_page(base_url=server.base_url, java_script_enabled=False)
-        page.set_default_timeout(10_000)
+    with visiting(server.base_url, javascript=False) as page:
         page.goto("/admin/")
-        page.locator("[name=username]").fill("sven")
-        page.locator("[name=password]").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
+        type_password(page, "sven")
         page.wait_for_url("**/admin/")
         page.goto(f"/admin/users/user/{ann.pk}/timeline/")
         lines = page.get_by_role("table", name="Timeline of ann").locator("tbody tr")
