@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from joserfc import jwt
@@ -15,6 +16,15 @@ from sessions.tokens.keys import KeyRing, key_ring
 INTROSPECTION = "token-introspection+jwt"  # `typ`: RFC 9701 §5
 
 
+def is_issuer_url(issuer: str) -> bool:
+    """Return whether other services can find us by ``issuer``: a URL without a query or a fragment (RFC 8414 §2)."""
+    try:
+        parts = urlsplit(issuer)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
+
+
 def public_keys() -> dict[str, Any]:
     """Return the JWK Set (RFC 7517 §5) of all keys that verify tokens: only their public parts."""
     return _public_keys(key_ring(settings.SIGNING_KEYS))
@@ -22,9 +32,8 @@ def public_keys() -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def _public_keys(keys: KeyRing) -> dict[str, Any]:
-    facts = {"use": "sig", "alg": ALGORITHM}
     # These objects have no private part: `KeyRing.verifying` holds public keys only.
-    made = [ECKey.import_key(key, {**facts, "kid": kid}) for kid, key in keys.verifying.items()]
+    made = [ECKey.import_key(key, {"kid": kid, "use": "sig", "alg": ALGORITHM}) for kid, key in keys.verifying.items()]
     return dict(KeySet(list(made)).as_dict(private=False))
 
 

@@ -10,8 +10,7 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from sessions.models import EndReason, Session
-from sessions.tokens.jwt import AnyAccessToken, UserAccessToken
+from sessions.models import Session
 from sessions.tokens.keys import key_ring
 from tests.phones import InProcess, ZapPhone
 from tests.services.backends import new_backend
@@ -205,7 +204,9 @@ def test_the_signed_answer_about_an_ended_token_has_the_databases_time(zap, back
         assert claims["iat"] == int(database_now().timestamp())
 
 
-@pytest.mark.parametrize("accept", ["*/*", "application/*", "", "application/json", f"{SIGNED};q=0.5, application/json"])
+@pytest.mark.parametrize(
+    "accept", ["*/*", "application/*", "", "application/json", f"{SIGNED};q=0.5, application/json"]
+)
 def test_who_does_not_prefer_the_signed_answer_gets_json(zap, backend, accept):
     reply = ask_signed(backend, zap.access_token, accept)
     assert json.loads(reply.text)["active"] is True
@@ -221,7 +222,12 @@ def test_a_signed_answer_is_no_token(zap, backend):
     header = {"kid": ring.signing_kid, "typ": "token-introspection+jwt"}
     forged = jwt.encode(claims_of(zap.access_token), ring.signing, "ES256", headers=header)
     assert zap.me(forged).status == 401
-    assert zap.me(jwt.encode(claims_of(zap.access_token), ring.signing, "ES256", headers=header | {"typ": "at+jwt"})).status == 200
+    assert (
+        zap.me(
+            jwt.encode(claims_of(zap.access_token), ring.signing, "ES256", headers=header | {"typ": "at+jwt"})
+        ).status
+        == 200
+    )
 
 
 # --- who may ask ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from django.http import Http404, HttpResponse
 from rest_framework.request import Request
 
 from sessions.tokens.jwt import ALGORITHM
-from sessions.tokens.published import public_keys
+from sessions.tokens.published import is_issuer_url, public_keys
 from zapauth.services import answers
 from zapauth.services.viewsets import ServiceViewSet
 
@@ -31,19 +31,14 @@ class MetadataViewSet(ServiceViewSet):
         issuer = settings.TOKEN_ISSUER
         if not is_issuer_url(issuer) or unquote(urlsplit(issuer).path).strip("/") != path.strip("/"):
             raise Http404
-        return answers.answer(describe_server(issuer), headers=_HEADERS)
+        parts = urlsplit(issuer)
+        # Without PUBLIC_URL our routes are on the issuer's host.
+        root = settings.PUBLIC_URL or f"{parts.scheme}://{parts.netloc}"
+        return answers.answer(describe(issuer, root=root), headers=_HEADERS)
 
 
-def is_issuer_url(issuer: str) -> bool:
-    """Return whether other services can find us by ``issuer``: a URL without a query or a fragment (RFC 8414 §2)."""
-    parts = urlsplit(issuer)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
-
-
-def describe_server(issuer: str) -> dict[str, Any]:
-    """Return the metadata (RFC 8414 §2). Without PUBLIC_URL our routes are on the issuer's host."""
-    parts = urlsplit(issuer)
-    root = settings.PUBLIC_URL or f"{parts.scheme}://{parts.netloc}"
+def describe(issuer: str, *, root: str) -> dict[str, Any]:
+    """Return the metadata (RFC 8414 §2). Our routes are below ``root``."""
     return {
         "issuer": issuer,
         "jwks_uri": f"{root}/.well-known/jwks.json",
