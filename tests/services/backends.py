@@ -27,9 +27,11 @@ class Backend:
         pair = f"{quote_plus(self.app.pk)}:{quote_plus(self.key)}"
         return f"Basic {b64encode(pair.encode()).decode()}"
 
-    def call(self, method: str, path: str, form: Mapping[str, Any] | str | None = None, **headers: str | None) -> Reply:
+    def call(
+        self, method: str, path: str, form: Mapping[str, Any] | str | bytes | None = None, **headers: str | None
+    ) -> Reply:
         """Send a request with HTTP Basic. A header with the value None is left out."""
-        content = form if isinstance(form, str) else urlencode(form or {})
+        content = form if isinstance(form, str | bytes) else urlencode(form or {})
         given = {"Authorization": self.basic(), "Content-Type": FORM if form is not None else None}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {name: value for name, value in given.items() if value is not None}

@@ -116,17 +116,23 @@ class _Echo(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
         """Write nothing."""
 
 
+for _method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+    setattr(_Echo, f"do_{_method}", _Echo._answer)
+
+
 @contextmanager
 def running_upstream() -> Iterator[str]:
-    """Run a server that answers 200 with the request as JSON: method, path, headers in lower case, body. Yields its URL."""
+    """Run a server that answers 200 with the request as JSON: method, path, headers (in lower case) and body.
+
+    Yields its URL.
+    """
     with ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as server:
         server.daemon_threads = True
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
