@@ -1,5 +1,6 @@
 """Debian's mod_auth_openidc in a real Apache is a resource server: once by introspection, once by our keys."""
 
+import re
 from contextlib import ExitStack
 
 import jwt
@@ -7,32 +8,14 @@ import pytest
 from django.conf import settings
 
 from sessions.tokens.keys import key_ring
+from tests.environment import ROOT
 from tests.phones import Live
 from tests.services.programs import https_host, running_apache
+from users.clients import get_zap_app
 
-# These are in docs/tokens.md, too.
-BY_INTROSPECTION = """
-OIDCCryptoPassphrase a-secret-of-your-own
-OIDCOAuthIntrospectionEndpoint {service}/oauth/introspect
-OIDCOAuthIntrospectionEndpointAuth client_secret_basic
-OIDCOAuthClientID {app_id}
-OIDCOAuthClientSecret {app_key}
-OIDCOAuthTokenIntrospectionInterval -1
-OIDCOAuthRemoteUserClaim sub
-<Location />
-  AuthType oauth20
-  Require claim level:user
-</Location>
-"""
-BY_KEYS = """
-OIDCCryptoPassphrase a-secret-of-your-own
-OIDCOAuthVerifyJwksUri {service}/.well-known/jwks.json
-OIDCOAuthRemoteUserClaim sub
-<Location />
-  AuthType oauth20
-  Require claim token_type:access
-</Location>
-"""
+BY_INTROSPECTION, BY_KEYS = re.findall(
+    r"^```apache\n(.+?)^```$", (ROOT / "docs" / "tokens.md").read_text(), re.DOTALL | re.MULTILINE
+)
 
 
 @pytest.fixture
@@ -42,8 +25,14 @@ def guarded(service, upstream, live_backend, tmp_path):
 
         def start(configuration):
             url, host = https_host(tmp_path, service.base_url)
-            facts = {"service": url, "app_id": live_backend.app.pk, "app_key": live_backend.key}
-            text = f"{configuration.format(**facts)}OIDCOAuthSSLValidateServer Off\nProxyPass / {upstream}/\n"
+            for placeholder, value in (
+                ("https://auth.example.org", url),
+                ("APP_ID", live_backend.app.pk),
+                ("APP_KEY", live_backend.key),
+                ("AUDIENCE", get_zap_app().pk),
+            ):
+                configuration = configuration.replace(placeholder, value)
+            text = f"{configuration}OIDCOAuthSSLValidateServer Off\nProxyPass / {upstream}/\n"
             apache = running_apache(tmp_path, text, modules=["auth_openidc", "ssl"], more=host)
             call = Live(stack.enter_context(apache))
             return lambda token: call("GET", "/shop", headers={"Authorization": f"Bearer {token}"} if token else {})
