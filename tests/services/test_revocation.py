@@ -9,12 +9,14 @@ import time_machine
 from django.db import OperationalError
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
+from sessions.inspect.timeline_lines import who_ended
 from sessions.models import EndReason, Session
 from tests.phones import InProcess, Live, ZapPhone, pushes_of
 from tests.services.backends import new_backend
 from users.clock import database_now
 from users.models import Access, SecurityEvent
 from users.record.describing import describe
+from users.record.lines import who_ordered
 
 
 @pytest.fixture
@@ -134,8 +136,11 @@ def test_if_the_outcome_is_unknown_the_answer_is_503_and_says_when_to_try_again(
 def test_the_record_says_in_words_who_ended_the_session(zap, backend):
     backend.revoke(zap.access_token)
     entry = SecurityEvent.objects.get(event="revoked")
-    assert describe(entry, to_staff=True) == f"{zap.username}: a session was ended by another service, from 127.0.0.1."
-    assert describe(entry, to_staff=False).startswith("A session was ended by another service")
+    told = f"{zap.username}: a session was ended by another service, {backend.app.name}, from 127.0.0.1."
+    assert describe(entry, to_staff=True) == told
+    assert describe(entry, to_staff=False) == "A session was ended by another service."
+    assert who_ordered(entry) == backend.app.name
+    assert who_ended(Session.objects.get()) == "another service"
 
 
 # --- real servers ----------------------------------------------------------------------------------
