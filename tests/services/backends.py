@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
+from tests.log_secrets import WATCH
 from tests.phones import InProcess, Reply, Transport, new_name
 from users.clients import create_app, set_access
 from users.models import Access, App
@@ -30,7 +31,8 @@ class Backend:
     def call(
         self, method: str, path: str, form: Mapping[str, Any] | str | bytes | None = None, **headers: str | None
     ) -> Reply:
-        """Send a request with HTTP Basic. A header with the value None is left out."""
+        """Send a request with HTTP Basic. A header with the value None is left out. No secret of it may be logged."""
+        WATCH.remember(self.key, *([form["token"]] if isinstance(form, Mapping) and "token" in form else []))
         content = form if isinstance(form, str | bytes) else urlencode(form or {})
         given = {"Authorization": self.basic(), "Content-Type": FORM if form is not None else None}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
