@@ -1,11 +1,16 @@
 """What other services read before anything else: our keys (RFC 7517) and our routes (RFC 8414)."""
 
 import json
+import os
+import subprocess
+import sys
 
 import jwt
 import pytest
+from django.core.checks import run_checks
 
 from sessions.tokens.keys import keys_in, new_private_key_pem, public_part, thumbprint
+from tests.environment import ROOT
 from tests.phones import InProcess, ZapPhone
 
 KEYS = "/.well-known/jwks.json"
@@ -80,6 +85,35 @@ def test_an_issuer_with_a_path_has_its_metadata_at_that_path_only(settings):
 def test_without_an_issuer_that_is_a_url_there_is_no_metadata(settings, issuer):
     settings.TOKEN_ISSUER = issuer
     assert get(SERVER).status == 404
+
+
+def test_an_issuer_that_is_no_url_is_a_warning_for_a_deployment(settings):
+    for issuer, warned in (("zapauth", True), ("https://auth.example.org", False)):
+        settings.TOKEN_ISSUER = issuer
+        found = [each.id for each in run_checks(tags=["security"], include_deployment_checks=True)]
+        assert ("user_sessions.W006" in found) is warned
+
+
+def test_the_default_issuer_is_the_public_url_and_what_was_set_before_stays(tmp_path):
+    code = "from zapauth import settings; print(settings.TOKEN_ISSUER, *settings.EARLIER_TOKEN_ISSUERS)"
+    secrets = {"SECRET_KEY": "x" * 40, "SIGNING_KEYS": new_private_key_pem(), "DATA_DIR": str(tmp_path)}
+    remote, public = {"DATABASE_URL": "postgres://a@localhost/a"}, {"PUBLIC_URL": "https://auth.example.org/"}
+    for given, told in (
+        ({"PORT": "8123"}, "http://localhost:8123 zapauth"),
+        (remote | public, "https://auth.example.org zapauth"),
+        (remote, "zapauth zapauth"),
+        (remote | public | {"TOKEN_ISSUER": "ours"}, "ours zapauth"),
+        (remote | public | {"EARLIER_TOKEN_ISSUERS": "ours,zapauth"}, "https://auth.example.org ours zapauth"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PATH": os.environ["PATH"]} | secrets | given,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.strip() == told
 
 
 def test_the_host_of_a_request_is_not_in_the_metadata(settings):
