@@ -40,8 +40,13 @@ def guarded(service, upstream, live_backend, tmp_path):
         yield start
 
 
+# Without this line the module's default cache can't hold tokens as long as ours, so it would store nothing anyway.
+CACHE_OF_LONG_TOKENS = "OIDCCacheEncrypt On\n"
+NO_CACHE = "OIDCOAuthTokenIntrospectionInterval -1\n"
+
+
 def test_by_introspection_the_first_request_after_the_logout_is_refused(guarded, live_phone):
-    ask = guarded(BY_INTROSPECTION)
+    ask = guarded(CACHE_OF_LONG_TOKENS + BY_INTROSPECTION)
     for _ in range(2):
         reply = ask(live_phone.access_token)
         assert reply.status == 200, reply
@@ -50,6 +55,14 @@ def test_by_introspection_the_first_request_after_the_logout_is_refused(guarded,
     assert ask(live_phone.refresh_token).status == 401
     live_phone.log_out()
     assert ask(live_phone.access_token).status == 401
+
+
+def test_with_the_modules_cache_a_logged_out_token_is_accepted_so_the_page_switches_it_off(guarded, live_phone):
+    assert NO_CACHE in BY_INTROSPECTION
+    ask = guarded(CACHE_OF_LONG_TOKENS + BY_INTROSPECTION.replace(NO_CACHE, ""))
+    assert ask(live_phone.access_token).status == 200
+    live_phone.log_out()
+    assert ask(live_phone.access_token).status == 200
 
 
 def test_by_the_keys_a_token_is_accepted_until_its_exp_even_after_the_logout(guarded, live_phone):
