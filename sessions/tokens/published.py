@@ -22,7 +22,8 @@ def is_issuer_url(issuer: str) -> bool:
         parts = urlsplit(issuer)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
+    is_bare = not parts.query and not parts.fragment and parts.username is None
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and is_bare
 
 
 def public_keys() -> dict[str, Any]:

@@ -80,7 +80,17 @@ def test_an_issuer_with_a_path_has_its_metadata_at_that_path_only(settings):
 
 
 @pytest.mark.parametrize(
-    "issuer", ["zapauth", "https://a.example/?x=1", "https://a.example/#x", "urn:auth", "//a.example", "https://[", ""]
+    "issuer",
+    [
+        "zapauth",
+        "https://a.example/?x=1",
+        "https://a.example/#x",
+        "urn:auth",
+        "//a.example",
+        "https://[",
+        "https://a:b@c.example",
+        "",
+    ],
 )
 def test_without_an_issuer_that_is_a_url_there_is_no_metadata(settings, issuer):
     settings.TOKEN_ISSUER = issuer
