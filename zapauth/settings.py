@@ -58,7 +58,9 @@ else:
 SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 
 # --- sessions and tokens ------------------------------------------------------------------------
-TOKEN_ISSUER = env.str("TOKEN_ISSUER", default="zapauth")
+# A URL, so that other services find our keys (RFC 8414). The last value was the default of earlier versions.
+TOKEN_ISSUER = env.text("TOKEN_ISSUER", PUBLIC_URL or "zapauth")
+EARLIER_TOKEN_ISSUERS = env.names("EARLIER_TOKEN_ISSUERS", default=["zapauth"])
 ACCESS_TOKEN_LIFETIME = env.seconds("ACCESS_TOKEN_LIFETIME", timedelta(minutes=15), at_most=LONGEST_SESSION)
 SESSION_LIFETIME = env.seconds(
     "SESSION_LIFETIME", timedelta(days=30), at_most=LONGEST_SESSION

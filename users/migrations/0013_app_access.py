@@ -23,6 +23,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='app',
             name='token_access',
-            field=models.CharField(choices=[('none', 'nothing'), ('own', 'its own sessions'), ('all', 'the sessions of all apps')], db_default='none', default='none', help_text='Whose tokens it may introspect and revoke.', max_length=10),
+            field=models.CharField(choices=[('none', 'nothing'), ('own', 'its own sessions'), ('all', 'the sessions of all apps')], db_default='none', default='none', help_text='Whose tokens it may check, and whose sessions it may end.', max_length=10),
         ),
     ]

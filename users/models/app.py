@@ -82,7 +82,7 @@ class App(models.Model):
         help_text="Most sessions of one user. Another one ends the oldest. 0: no limit. Empty: SESSIONS_PER_USER.",
     )
     # A key inside an app on phones is public. So only an app whose key stays on servers gets access.
-    token_access = _access("Whose tokens it may introspect and revoke.")
+    token_access = _access("Whose tokens it may check, and whose sessions it may end.")
     push_access = _access("Whose device tokens it may ask for, to send pushes.")
     event_access = _access("Whose ended sessions it is told about.")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -19,7 +19,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("app", metavar="APP", help="the app's name or id")
-        parser.add_argument("--tokens", choices=Access.values, help="whose tokens it may introspect and revoke")
+        may = "whose tokens it may check, and whose sessions it may end"
+        parser.add_argument("--tokens", choices=Access.values, help=may)
         parser.add_argument("--pushes", choices=Access.values, help="whose device tokens it may ask for")
         parser.add_argument("--events", choices=Access.values, help="whose ended sessions it is told about")
         parser.add_argument("--reason", metavar="TEXT", default="", help="why; it is recorded")
