@@ -179,9 +179,14 @@ class DialectSchema(AutoSchema):
     def _in_query(self, operation: Operation) -> list[Schema]:
         if operation.takes is None or self.method != "GET":
             return []
-        properties = self.parameters_of(operation.takes)["properties"]
+        schema = self.parameters_of(operation.takes)
+        properties, required = schema["properties"], schema.get("required", [])
         described = {name: {"description": schema.pop("description", "")} for name, schema in properties.items()}
-        return [{"name": name, "in": "query", **described[name], "schema": properties[name]} for name in properties]
+        needed = {name: {"required": True} if name in required else {} for name in properties}
+        return [
+            {"name": name, "in": "query", **needed[name], **described[name], "schema": properties[name]}
+            for name in properties
+        ]
 
     def _body(self, operation: Operation) -> Schema | None:
         # The body of a DELETE has no generally defined meaning (RFC 9110 §9.3.5). So none is required.

@@ -37,6 +37,10 @@ class ServiceSchema(DialectSchema):
     links_without_token: Mapping[str, Schema] = {}
     path_parameters: Mapping[str, Schema] = {}
 
+    def parameters_of(self, takes: type[Serializer[Any]]) -> Schema:
+        schema = super().parameters_of(takes)
+        return {"allOf": [schema, push.RULES[takes]]} if takes in push.RULES else schema
+
     def success(self, operation: Operation, request: HttpRequest) -> HttpResponse:
         return answers.answer(operation.example, status=operation.status)
 

@@ -64,26 +64,39 @@ NOTES: dict[str, Schema] = {
 }
 
 
+_USER: Schema = {"type": "string", "minLength": 1, "maxLength": 24}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_MORE: dict[str, Schema] = {"user": _USER, "checkedAt": _TIME}
+# An array without values counts as left out.
+_SOME: Schema = {"minItems": 1}
+# What the inputs require besides single fields.
+RULES: dict[type[Any], Schema] = {
+    CheckInput: {
+        "anyOf": [{"required": [name], "properties": {name: _SOME}} for name in ("deviceTokens", "users")],
+    },
+    GoneInput: {"properties": {"deviceTokens": _SOME}},
+}
+
+
 class MomentField(OpenApiSerializerFieldExtension):
     target_class = "zapauth.services.push.inputs.Moment"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
-        return {"type": "string", "format": "date-time"}
+        return _TIME
 
 
 class UsersField(OpenApiSerializerFieldExtension):
     target_class = "zapauth.services.push.inputs.Users"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
-        user = {"type": "string", "minLength": 1, "maxLength": 24}
-        return list_of(user) | {"maxItems": MOST, "description": f"Ids of users. With `deviceTokens` at most {MOST}."}
+        return list_of(_USER) | {"maxItems": MOST, "description": f"Ids of users. With `deviceTokens` at most {MOST}."}
 
 
 class DeviceTokensField(OpenApiSerializerFieldExtension):
     target_class = "zapauth.services.push.inputs.DeviceTokens"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
-        more = {name: auto_schema._map_serializer_field(field, direction) for name, field in self.target.more.items()}
+        more = {name: _MORE[name] for name in self.target.more}
         text = {"type": "string", "minLength": 1, "maxLength": DeviceToken.MAX_LENGTH}
         item = {
             "type": "object",
