@@ -1,5 +1,9 @@
 """The routes for services, at the root. `zapauth.request_facts` has their first segments."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, re_path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from zapauth.services.events import EventViewSet
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    re_path(r"^events/?$", EventViewSet.as_view({"get": "stream"})),
+]
