@@ -6,8 +6,6 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Func, Q
 
-# PostgreSQL's notification that a transaction with notices has committed.
-CHANNEL = "zapauth_notices"
 # Most sessions, or users, of one notice. More are told in several ones.
 MOST_IN_ONE = 500
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 from django.conf import settings
 
 from sessions.models import EndReason
-from sessions.notice import CHANNEL, MOST_IN_ONE, NoticeHorizon
+from sessions.notice import MOST_IN_ONE, NoticeHorizon
 from sessions.sql.noticing import HAS_LISTENERS
 from users.clock import database_now
 from users.statement import Statement
@@ -15,30 +15,22 @@ from users.statement import Statement
 BATCH = 2000
 
 _TELL_OF_APPS = Statement(f"""
-WITH noticed AS (
-    INSERT INTO user_sessions_notice (at, app_id, reason, opened_until)
-    SELECT clock_timestamp(), app_id, %(reason)s, COALESCE(%(until)s::timestamptz, clock_timestamp())
-      FROM unnest(%(apps)s::text[]) AS app_id
-     WHERE {HAS_LISTENERS}
- RETURNING pg_notify('{CHANNEL}', '')
-)
-SELECT count(*) FROM noticed
+INSERT INTO user_sessions_notice (at, app_id, reason, opened_until)
+SELECT clock_timestamp(), app_id, %(reason)s, COALESCE(%(until)s::timestamptz, clock_timestamp())
+  FROM unnest(%(apps)s::text[]) AS app_id
+ WHERE {HAS_LISTENERS}
 """)  # noqa: S608  # constants
 # One notice for each app: an app that is told of its own sessions only must not learn of other apps' users.
 _TELL_OF_USERS = Statement(f"""
-WITH noticed AS (
-    INSERT INTO user_sessions_notice (at, app_id, reason, user_ids, opened_until)
-    SELECT clock_timestamp(), app_id, %(reason)s, array_agg(user_id),
-           COALESCE(%(until)s::timestamptz, clock_timestamp())
-      FROM (SELECT app_id, user_id, (row_number() OVER (PARTITION BY app_id) - 1) / {MOST_IN_ONE} AS part
-              FROM user_sessions_session
-             WHERE user_id = ANY(%(users)s::text[]) AND ended_at IS NULL
-             GROUP BY app_id, user_id) theirs
-     WHERE {HAS_LISTENERS}
-     GROUP BY app_id, part
- RETURNING pg_notify('{CHANNEL}', '')
-)
-SELECT count(*) FROM noticed
+INSERT INTO user_sessions_notice (at, app_id, reason, user_ids, opened_until)
+SELECT clock_timestamp(), app_id, %(reason)s, array_agg(user_id),
+       COALESCE(%(until)s::timestamptz, clock_timestamp())
+  FROM (SELECT app_id, user_id, (row_number() OVER (PARTITION BY app_id) - 1) / {MOST_IN_ONE} AS part
+          FROM user_sessions_session
+         WHERE user_id = ANY(%(users)s::text[]) AND ended_at IS NULL
+         GROUP BY app_id, user_id) theirs
+ WHERE {HAS_LISTENERS}
+ GROUP BY app_id, part
 """)  # noqa: S608  # constants
 _FORGET = Statement("""
 WITH gone AS (

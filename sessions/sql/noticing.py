@@ -1,10 +1,10 @@
 """The part of a statement that writes notices, if any app is told about ended sessions.
 
-PostgreSQL (up to 18) commits transactions with a notification one after the other, each with its flush. So without
-such an app nothing is written and nobody is notified: the statement then looks at one short table.
+Without such an app it only looks at the short table of apps. It sends no NOTIFY: PostgreSQL (up to 18) commits
+transactions that notify one after the other, each with its own flush. Then logouts would take turns (docs/events.md).
 """
 
-from sessions.notice import CHANNEL, MOST_IN_ONE
+from sessions.notice import MOST_IN_ONE
 
 # True if there is an app that is told.
 HAS_LISTENERS = "EXISTS (SELECT FROM users_app WHERE event_access <> 'none' AND is_active)"
@@ -16,7 +16,6 @@ noticed AS (
     SELECT %(now)s, app_id, 'logout', ARRAY[id], ARRAY[user_id]
       FROM ended
      WHERE {HAS_LISTENERS}
- RETURNING pg_notify('{CHANNEL}', '')
 )"""  # noqa: S608  # constants
 
 # The same for any number of sessions, unless `is_told` is false: an order has been told that refuses all of them.
@@ -28,5 +27,4 @@ noticed AS (
               FROM ended) parts
      WHERE %(is_told)s AND {HAS_LISTENERS}
      GROUP BY app_id, part
- RETURNING pg_notify('{CHANNEL}', '')
 )"""  # noqa: S608  # constants

@@ -1,6 +1,6 @@
 """Tells the clients of one worker, in the worker's event loop. No thread waits for a client.
 
-One connection listens for PostgreSQL's notifications and reads the new notices, once for all clients. A client that
+While there are clients, a connection reads the new notices 25 times a second, once for all clients. A client that
 joins first reads what it has missed, page by page, on a connection of the pool.
 """
 
@@ -14,35 +14,18 @@ from typing import Any, TypeVar
 import psycopg
 from django.conf import settings
 from django.db import Error, connection
-from psycopg import AsyncConnection
 
-from sessions.notice import CHANNEL
 from sessions.notices.place import Place
-from sessions.notices.reading import READ, here, page_of, parameters, read_after
+from sessions.notices.reading import Reader, here, read_after
 from users.clients import event_marks
+from zapauth.events import times
 from zapauth.events.stream import Asked, Stream
 from zapauth.unavailable import Unavailable
 
 logger = logging.getLogger("zapauth.events")
 T = TypeVar("T")
-Link = AsyncConnection[Any]
 
-# In seconds.
-LOOK_EVERY = 1.0  # in case a notification was lost
-TOGETHER = 0.01  # notices that come within this time are read together
-BEAT = 5.0  # between two looks at the apps, and two events that say that the stream lives
-TRY_AGAIN = 0.25
-LONGEST_READ = 5.0
-# Without the database for this long, the streams end: then their clients know that they are not told.
-LONGEST_AWAY = 10.0
 MOST_STREAMS = 400  # each one takes one of granian's 512 threads for files
-_CONNECTING: dict[str, Any] = {
-    "connect_timeout": 2,
-    "keepalives_idle": 5,
-    "keepalives_interval": 1,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 3000,
-}
 
 
 class TooManyStreams(Unavailable):
@@ -58,8 +41,9 @@ class Hub:
         self._live: set[Stream] = set()  # the ones that have caught up
         self._seats = threading.BoundedSemaphore(max(1, min(settings.EVENT_STREAMS, MOST_STREAMS)))
         self._threads = ThreadPoolExecutor(2, "events")
+        self._reader_thread = ThreadPoolExecutor(1, "event-reader")
         self._reading = asyncio.Lock()
-        self._listens = asyncio.Event()
+        self._reads = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._joining: set[asyncio.Task[None]] = set()
         self._place: Place | None = None  # the live ones have been told everything before it
@@ -114,7 +98,7 @@ class Hub:
 
     async def _join(self, stream: Stream) -> None:
         try:
-            await self._listens.wait()
+            await self._reads.wait()
             await self._tell_missed(stream)
         except Error as error:
             stream.pipe.end(f"the database can't be read: {type(error).__name__}")
@@ -152,42 +136,44 @@ class Hub:
     async def _in_thread(self, call: Callable[..., T], *given: Any) -> T:
         return await self._loop.run_in_executor(self._threads, _with_connection, call, *given)
 
-    # --- the connection that listens -----------------------------------------------------------
+    # --- the new notices -----------------------------------------------------------------------
 
     async def _run(self) -> None:
         self._seen_at = self._loop.time()
         while self._streams:
+            reader = None
             try:
-                async with await _connect() as link:
-                    await link.execute(f"LISTEN {CHANNEL}".encode())
-                    if self._place is None:
-                        self._place = await self._in_thread(here)
-                    self._listens.set()
-                    await self._follow(link)
-            except (psycopg.Error, Error, OSError, TimeoutError) as error:
+                reader = await self._loop.run_in_executor(self._reader_thread, Reader)
+                if self._place is None:
+                    self._place = await self._in_thread(here)
+                self._reads.set()
+                await self._follow(reader)
+            except (psycopg.Error, Error, OSError) as error:
                 self._note_failure(error)
-                await asyncio.sleep(TRY_AGAIN)
-        self._listens.clear()
+                await asyncio.sleep(times.TRY_AGAIN)
+            finally:
+                if reader:
+                    reader.hang_up()
+        self._reads.clear()
         self._task = self._place = None
 
-    async def _follow(self, link: Link) -> None:
+    async def _follow(self, reader: Reader) -> None:
         while self._streams:
             async with self._reading:
-                while not await self._read(link):
+                while not await self._read(reader):
                     pass
             if self._failing:
                 logger.info("events can be read again")
             self._failing, self._seen_at = False, self._loop.time()
             if self._loop.time() >= self._beat_at:
                 await self._beat()
-            await _notified(link)
+            await asyncio.sleep(times.LOOK_EVERY)
 
-    async def _read(self, link: Link) -> bool:
+    async def _read(self, reader: Reader) -> bool:
         """Tell all clients of the next new notices. Returns: whether there were no more."""
         assert self._place is not None  # noqa: S101  # `_run` has set it
-        async with asyncio.timeout(LONGEST_READ):
-            rows = await (await link.execute(READ.encode(), parameters(self._place))).fetchall()
-        page = page_of(rows, self._place)
+        async with asyncio.timeout(times.LONGEST_READ):
+            page = await self._loop.run_in_executor(self._reader_thread, reader.read_after, self._place)
         if self._place.is_in(page.snapshot):
             for stream in list(self._live):
                 stream.tell(page.notices, page.place)
@@ -200,7 +186,7 @@ class Hub:
 
     async def _beat(self) -> None:
         """End the streams of apps that have lost their access, and of clients that have gone."""
-        self._beat_at = self._loop.time() + BEAT
+        self._beat_at = self._loop.time() + times.BEAT
         marks = await self._in_thread(event_marks, {stream.asked.app_id for stream in self._streams})
         for stream in list(self._streams):
             if marks.get(stream.asked.app_id) != stream.asked.mark:
@@ -214,7 +200,7 @@ class Hub:
         if not self._failing:
             logger.warning("events can't be read (%s); trying again", type(error).__name__)
         self._failing = True
-        if self._loop.time() - self._seen_at > LONGEST_AWAY:
+        if self._loop.time() - self._seen_at > times.LONGEST_AWAY:
             self._end_all("the database is away")
 
 
@@ -223,18 +209,3 @@ def _with_connection(call: Callable[..., T], *given: Any) -> T:
         return call(*given)
     finally:
         connection.close()  # gives it back to the pool
-
-
-async def _connect() -> Link:
-    """Open a connection outside of the pool."""
-    # Django's cursors are not for asyncio.
-    given = {name: value for name, value in connection.get_connection_params().items() if name != "cursor_factory"}
-    return await AsyncConnection.connect(**_CONNECTING | given, autocommit=True)
-
-
-async def _notified(link: Link) -> None:
-    """Wait for a notification, LOOK_EVERY at most."""
-    async for _ in link.notifies(timeout=LOOK_EVERY, stop_after=1):
-        await asyncio.sleep(TOGETHER)
-    async for _ in link.notifies(timeout=0):
-        pass

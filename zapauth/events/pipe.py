@@ -12,10 +12,10 @@ import termios
 from array import array
 from collections.abc import Callable
 
+from zapauth.events import times
+
 # In bytes: what a client may leave untaken, besides the pipe and the buffers of the network.
 MOST_UNTAKEN = 512 * 1024
-# In seconds: how long a client may take nothing, if something waits.
-LONGEST_STALL = 10.0
 
 
 class Pipe:
@@ -47,7 +47,7 @@ class Pipe:
 
     def look_after(self) -> None:
         """End the pipe if the client stalls. Call it every few seconds."""
-        if self._untaken and _now() - self._moved_at > LONGEST_STALL:
+        if self._untaken and _now() - self._moved_at > times.LONGEST_STALL:
             self.end("the client takes nothing")
         elif self._reader >= 0 and _waiting_in(self._reader) == 0:
             # granian has opened and emptied it. If its end closes from now on, nobody reads, and a write tells us.
