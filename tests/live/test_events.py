@@ -16,7 +16,7 @@ from sessions.logout import end_sessions
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Notice, Session
 from sessions.selection.selection import Selection
-from tests.listeners import Listener, listening, new_service
+from tests.listeners import listening, new_service
 from tests.live.test_outages import installation  # noqa: F401  # a fixture
 from tests.phones import Live, ZapPhone
 from tests.servers import ping, running_server
@@ -72,7 +72,7 @@ def test_a_logout_is_told_at_once(server, service):
 def test_every_worker_tells_what_another_one_has_ended(server, service):
     with ExitStack() as stack:
         listeners = [stack.enter_context(listening(server.base_url, service)) for _ in range(8)]
-        phones = [sign_up(server, f"user {number}") for number in range(6)]
+        phones = [sign_up(server, f"user_{number}") for number in range(6)]
         for phone in phones:
             assert phone.log_out().status == 200
         for listener in listeners:
@@ -81,22 +81,21 @@ def test_every_worker_tells_what_another_one_has_ended(server, service):
             assert len(listener.events()) == 6  # each once
 
 
-@pytest.mark.parametrize("access", [Access.OWN, Access.NONE])
-def test_an_app_is_told_no_more_than_its_access_allows(server, access):
-    service = new_service(access=access)
-    with listening(server.base_url, new_service("Another")) as everything:
-        with listening(server.base_url, service, wait=access is Access.OWN) as listener:
-            if access is Access.NONE:
-                assert listener.status == 403
-                assert json.loads(listener.body)["error"] == "unauthorized_client"
-                return
-            sign_up(server).log_out()
-            everything.wait_for("session-ended")
-            own = sign_up(server, "bob")
-            Session.objects.filter(pk=session_of(own)).update(app=service.app)
-            end_sessions(Session.objects.filter(pk=session_of(own)), actor=None, reason=EndReason.STAFF)
-            assert listener.wait_for("session-ended")[0].data["session"] == session_of(own)
-            assert len(listener.events()) == 1
+def test_an_app_without_access_does_not_listen(server):
+    with listening(server.base_url, new_service(access=Access.NONE), wait=False) as listener:
+        assert listener.status == 403
+        assert json.loads(listener.body)["error"] == "unauthorized_client"
+
+
+def test_an_app_with_access_to_its_own_sessions_is_told_of_no_others(server):
+    service = new_service(access=Access.OWN)
+    with listening(server.base_url, service) as listener:
+        sign_up(server).log_out()
+        own = sign_up(server, "bob")
+        Session.objects.filter(pk=session_of(own)).update(app=service.app)
+        end(own)
+        assert listener.wait_for("session-ended")[0].data["session"] == session_of(own)
+        assert len(listener.events()) == 1
 
 
 def test_without_a_valid_key_nobody_listens(server, service):
@@ -135,29 +134,34 @@ def test_a_service_that_names_an_unknown_place_is_told_to_check_everything(serve
         listener.wait_for("session-ended")
 
 
-def test_a_worker_that_is_killed_loses_nothing(service):
+def test_nothing_is_lost_when_a_worker_or_the_server_is_killed_or_stopped(service):
     with running_server(WORKERS="1") as server:
-        phones = [sign_up(server, f"user {number}") for number in range(2)]
+        told, for_worker, for_server = (sign_up(server, f"user_{number}") for number in range(3))
         with listening(server.base_url, service) as listener:
-            phones[0].log_out()
+            told.log_out()
             listener.wait_for("session-ended")
             server.workers()[0].kill()
             wait_until(lambda: listener.has_ended)
-        end_sessions(Session.objects.filter(ended_at=None), actor=None, reason=EndReason.STAFF)
+        end(for_worker)
         wait_until(lambda: ping(server) == 200)
-        with listening(server.base_url, service, last_id=listener.last_id) as again:
-            assert again.sessions() == {session_of(phones[1])}
-
-
-def test_a_server_that_is_killed_loses_nothing(service):
-    with running_server() as server:
-        phone = sign_up(server)
-        with listening(server.base_url, service) as listener:
+        with listening(server.base_url, service, last_id=listener.last_id) as listener:
+            assert listener.sessions() == {session_of(for_worker)}
             server.process.send_signal(signal.SIGKILL)
             wait_until(lambda: listener.has_ended)
-    end_sessions(Session.objects.all(), actor=None, reason=EndReason.STAFF)
-    with running_server() as server, listening(server.base_url, service, last_id=listener.last_id) as again:
-        assert again.sessions() == {session_of(phone)}
+    end(for_server)
+    with (
+        running_server(WORKERS="1") as server,
+        listening(server.base_url, service, last_id=listener.last_id) as listener,
+    ):
+        assert listener.sessions() == {session_of(for_server)}
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0  # it does not wait for the stream
+        wait_until(lambda: listener.has_ended)
+        assert "Killing" not in server.log.read_text()
+
+
+def end(phone):
+    end_sessions(Session.objects.filter(pk=session_of(phone)), actor=None, reason=EndReason.STAFF)
 
 
 def test_a_crash_of_postgresql_loses_nothing(installation):  # noqa: F811
@@ -191,10 +195,13 @@ def postgres_service(postgres):
 # --- many at once -------------------------------------------------------------------------------
 
 
+def populate(sessions, *, users):
+    for _ in (*make_users(users), *make_sessions(sessions, users=users)):
+        pass
+
+
 def test_everybody_out_is_one_event_and_not_one_for_each_session(server, service):
-    with connection.cursor() as cursor:
-        users = make_users(cursor, 200)
-        make_sessions(cursor, 20_000, users)
+    populate(20_000, users=200)
     apps = App.objects.count()
     with listening(server.base_url, service) as listener:
         run = runs.start_run(Selection(everyone=True), source=BulkRun.Source.COMMAND, note="", expected=20_000)
@@ -208,8 +215,7 @@ def test_everybody_out_is_one_event_and_not_one_for_each_session(server, service
 
 
 def test_a_run_without_a_cut_off_is_a_few_large_events(server, service):
-    with connection.cursor() as cursor:
-        make_sessions(cursor, 5000, make_users(cursor, 50))
+    populate(5000, users=50)
     live = Session.objects.filter(ended_at=None).count()
     with listening(server.base_url, service) as listener:
         selection = Selection(platforms=tuple(Session.objects.values_list("platform", flat=True).distinct()))
@@ -234,7 +240,7 @@ def test_a_client_that_takes_nothing_is_cut_off_and_the_others_are_told(brisk, s
                 for _ in range(20):
                     cursor.execute(
                         "INSERT INTO user_sessions_notice (at, app_id, reason, session_ids, user_ids)"
-                        " SELECT now(), %s, 'staff', array_agg(gen_random_uuid()), array_agg('u')"
+                        " SELECT now(), %s, 'staff', array_agg(gen_random_uuid()), array_agg('u'::text)"
                         " FROM generate_series(1, 40) n, generate_series(1, 500) GROUP BY n",
                         [service.id],
                     )
@@ -302,12 +308,3 @@ def test_a_stream_ends_when_the_app_loses_its_key_or_access(brisk, service, chan
     with listening(brisk.base_url, service) as listener:
         change(service)
         wait_until(lambda: listener.has_ended, seconds=10)
-
-
-def test_a_server_that_stops_ends_the_streams_and_does_not_wait_for_them(service):
-    with running_server() as server, listening(server.base_url, service) as listener:
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(60) == 0
-        wait_until(lambda: listener.has_ended)
-        assert isinstance(listener, Listener)
-        assert "Killing" not in server.log.read_text()
