@@ -11,6 +11,25 @@ _ON = ("1", "on", "yes", "true")
 _OFF = ("0", "off", "no", "false")
 
 
+# Headers that HTTP, the gate's own answer, or a gateway needs for something else.
+_TAKEN = """
+    accept accept-encoding authorization cache-control connection content-encoding content-length content-type cookie
+    date expect forwarded host keep-alive location proxy-authenticate proxy-authorization retry-after server set-cookie
+    te trailer transfer-encoding upgrade vary via www-authenticate x-forwarded-for x-forwarded-host x-forwarded-method
+    x-forwarded-port x-forwarded-prefix x-forwarded-proto x-forwarded-server x-forwarded-uri x-original-method
+    x-original-uri x-original-url x-real-ip x-request-id x-session-checked
+"""
+
+
+def _problem_of_header(name: str) -> str:
+    """Return why a header for the services behind a gateway can't have that name, or an empty text."""
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,63}", name):
+        return "it is not made of letters, digits and hyphens"
+    if name.lower() in _TAKEN.split() or name.lower().startswith(("access-control-", "sec-", "x-accel-")):
+        return "it has another meaning"
+    return ""
+
+
 class Environment(environ.Env):
     """The environment's variables. An empty value counts as none. Every method raises ImproperlyConfigured."""
 
@@ -58,6 +77,26 @@ class Environment(environ.Env):
 
     def seconds(self, name: str, default: timedelta, *, at_least: int = 1) -> timedelta:
         return timedelta(seconds=self.whole(name, int(default.total_seconds()), at_least=at_least))
+
+    def headers(self, name: str, ours: Sequence[str]) -> dict[str, str]:
+        """Parse `X-User-Id=X-Auth-User,Remote-User=`: other names for our headers; an empty one leaves a header out.
+
+        Returns: the name on the wire, by our name.
+        """
+        names = {header: header for header in ours}
+        for text in self.names(name):
+            header, is_pair, other = (part.strip() for part in text.partition("="))
+            if not is_pair or header not in names:
+                raise ImproperlyConfigured(
+                    f"{name} is HEADER=OTHER,... with the headers {', '.join(ours)}; not {text!r}."
+                )
+            if other and (problem := _problem_of_header(other)):
+                raise ImproperlyConfigured(f"{name}: {other!r} can't be the name of a header: {problem}.")
+            names[header] = other
+        kept = {header: other for header, other in names.items() if other}
+        if len({other.lower() for other in kept.values()}) < len(kept):
+            raise ImproperlyConfigured(f"{name} gives two headers the same name: {', '.join(kept.values())}.")
+        return kept
 
     def rates(self, name: str, default: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
         """Parse `login=20/900,device=1000/3600`: attempts and seconds. Other rates keep their defaults."""

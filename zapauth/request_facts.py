@@ -66,6 +66,11 @@ def is_service(path: str) -> bool:
     return path[1:].partition("/")[0].partition(";")[0] in _SERVICES
 
 
+def is_gate(path: str) -> bool:
+    """Return whether a path is `/verify`, perhaps with parameters, or below it."""
+    return path.startswith("/verify") and path[7:8] in ("", "/", ";")
+
+
 def is_zap(path: str) -> bool:
     """Return whether a path belongs to ZAP."""
     return path == "/v1" or path.startswith("/v1/")

@@ -89,6 +89,12 @@ GEOIP_PATH = Path(_geoip).resolve() if _geoip else None
 # The country of the phone numbers that staff type without a country code: ISO 3166-1, such as DE. Empty: not known.
 PHONE_REGION = env.text("PHONE_REGION").upper()
 
+# --- the gate -----------------------------------------------------------------------------------
+# The names of the headers for the services behind a gateway, by our names. A header that is left out is not here.
+GATE_HEADERS = env.headers("GATE_HEADERS", ["X-User-Id", "X-Session-Id", "X-App-Id", "X-Role-Id", "Remote-User"])
+# What happens to a token with a valid signature while the database is away.
+GATE_WITHOUT_DATABASE = env.choice("GATE_WITHOUT_DATABASE", "refuse", ["refuse", "accept"])
+
 # --- attempts -----------------------------------------------------------------------------------
 THROTTLING = env.switch("THROTTLING", default=True)
 # Times and seconds. For logins only failures count, for the others every call. A known place is a device or a network
@@ -163,6 +169,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "zapauth.request_facts.RequestFacts",
+    "zapauth.gate.middleware.Gate",
     "zapauth.pages.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "zapauth.server.bodies.RefuseBrokenBodies",

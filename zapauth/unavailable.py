@@ -6,6 +6,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from psycopg import DatabaseError as PsycopgDatabaseError
 from psycopg_pool import PoolTimeout
 
+from zapauth.postgresql.pool import CannotConnect
+
 logger = logging.getLogger("zapauth.database")
 
 # If the connection broke before the database answered, nobody knows whether it carried out the request.
@@ -18,6 +20,21 @@ class Unavailable(Exception):
     """The database can't answer now. Clients should try again after `retry_after` seconds."""
 
     retry_after = RETRY_AFTER
+
+
+def is_away(error: BaseException) -> bool:
+    """Return whether ``error`` means that the database can't be reached. It is not away if it is only busy or slow."""
+    if not isinstance(error, DatabaseError | InterfaceError):
+        return False
+    cause = error.__cause__
+    if isinstance(cause, PoolTimeout):
+        return isinstance(cause, CannotConnect)
+    sqlstate = getattr(cause, "sqlstate", None) or ""
+    # 57P: the server is being stopped or started. Without a code the connection broke.
+    is_lost = not sqlstate and (
+        isinstance(error, OperationalError | InterfaceError) or type(cause) is PsycopgDatabaseError
+    )
+    return is_lost or sqlstate.startswith("57P")
 
 
 def find_unavailable(error: BaseException) -> Unavailable | None:

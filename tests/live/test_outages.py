@@ -1,6 +1,7 @@
 """PostgreSQL stops and starts again under a real server. The test checks the answers of both dialects."""
 
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.restartable import RestartablePostgres
+from tests.bad_input.genuine import Genuine
 from tests.live.test_busy import is_told_to_come_back
 from tests.phones import Live, Phone, ZapPhone
 from tests.servers import RunningServer, free_port, running_server
@@ -89,3 +91,58 @@ def test_while_it_is_away_everybody_is_told_to_come_back_and_then_all_goes_on(in
     assert phone.log_in(phone.username).status == 200
     wait_until(lambda: "the mark is counted again" in server.log.read_text())
     assert "Traceback" not in server.log.read_text()
+
+
+# --- the gate ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def open_gate(installation, django_db_blocker):
+    """A server whose gate is open while the database is away."""
+    options = {"DATABASE_URL": installation.postgres.url("unix"), "GATE_WITHOUT_DATABASE": "accept", "WORKERS": "1"}
+    with django_db_blocker.unblock(), running_server(DJANGO_SETTINGS_MODULE="zapauth.settings", **options) as server:
+        yield server
+
+
+def verify(server, phone, query=""):
+    headers = {"Authorization": f"Bearer {phone.access_token}"}
+    return Live(server.base_url)("GET", f"/verify{query}", headers=headers)
+
+
+def is_checked(server, phone):
+    reply = verify(server, phone)
+    return reply.status == 200 and "x-session-checked" not in reply.headers
+
+
+def test_without_the_database_the_gate_is_closed_or_open_as_the_setting_says_and_fast(installation, open_gate):
+    phone, postgres, closed = installation.phone, installation.postgres, installation.server
+    gone = ZapPhone(Live(closed.base_url)).sign_up("gone_ann")
+    assert gone.log_out().status == 200
+    servers, app_id = (closed, open_gate), Genuine(phone.access_token).claims["aud"]
+    assert [verify(server, phone).status for server in servers] == [200, 200]
+    assert [verify(server, gone).status for server in servers] == [401, 401]
+    postgres.stop()
+    try:
+        for server in servers:
+            verify(server, phone)  # the first requests wait for a second
+        began = time.monotonic()
+        for _ in range(20):
+            reply = verify(closed, phone)
+            assert (reply.status, reply.json["error"]) == (503, "temporarily_unavailable")
+            assert int(reply.headers["retry-after"]) >= 1
+            reply = verify(open_gate, phone, f"?level=user&app={app_id}")
+            assert (reply.status, reply.headers["x-session-checked"]) == (200, "no")
+            assert reply.headers["x-user-id"] == phone.user_id
+        assert time.monotonic() - began < 40 / 4
+        assert verify(open_gate, gone).status == 200  # the operator has chosen this
+        assert [verify(open_gate, phone, query).status for query in ("?app=ZAP", "?role=nurse")] == [503, 503]
+        assert [verify(server, ZapPhone(phone.send)).status for server in servers] == [401, 401]
+    finally:
+        postgres.start()
+    postgres.wait_until_it_answers()
+    for server in servers:
+        wait_until(lambda server=server: all(is_checked(server, phone) for _ in range(10)))
+        assert verify(server, gone).status == 401
+    lines = open_gate.log.read_text().splitlines()
+    assert len([line for line in lines if "zapauth.gate" in line]) == 1
+    assert not any("Traceback" in server.log.read_text() for server in servers)

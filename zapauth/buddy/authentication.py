@@ -8,10 +8,8 @@ from sessions.authentication import SessionAuthentication
 from sessions.errors import TokenInvalid, UserTokenRequired
 from sessions.models import Session
 from sessions.tokens.jwt import AnyAccessToken, SessionToken
-from users.clients import previous_secret_of, shared_secret_of
-from users.models import App
 from zapauth.buddy.errors import SignatureInvalid
-from zapauth.buddy.signatures import is_signature, request_signature
+from zapauth.buddy.signatures import is_signed
 
 
 class BuddyAuthentication(SessionAuthentication):
@@ -24,20 +22,12 @@ class BuddyAuthentication(SessionAuthentication):
     def check(self, request: Request, session: Session, token: SessionToken) -> None:
         if session.device_id is None:
             raise TokenInvalid  # In Buddy every session has a device. So this token is one of ZAP's.
-        secret = shared_secret_of(session.app)
-        if secret is None:
+        if not session.app.sealed_secret:
             return
         _, *given = self.credentials(request)
-        signed = {"method": request.method or "", "app_id": session.app_id, "path": request._request.path}
-        if not given or not (
-            is_signature(given[0], request_signature(secret, **signed))
-            or self._is_by_previous_secret(session.app, given[0], signed)
-        ):
+        path = request._request.path
+        if not given or not is_signed(session.app, given[0], method=request.method or "", path=path):
             raise SignatureInvalid
-
-    def _is_by_previous_secret(self, app: App, signature: str, signed: dict[str, str]) -> bool:
-        previous = previous_secret_of(app)
-        return previous is not None and is_signature(signature, request_signature(previous, **signed))
 
 
 class UserLevel(BasePermission):

@@ -45,6 +45,10 @@ ASK_EVERY = 0.5
 Connection = psycopg.Connection[Any]
 
 
+class CannotConnect(PoolTimeout):
+    """There is no free connection, and the database can't be reached to open one."""
+
+
 class Pool(ConnectionPool[Connection]):
     """The pool. ``most_waiting``: how many requests of one user may wait for that user's other requests."""
 
@@ -100,7 +104,7 @@ class Pool(ConnectionPool[Connection]):
         self._is_wanted = True
         if self._is_starved():
             self._maybe_grow_pool()
-            raise PoolTimeout(self._why())
+            raise self._refusal()
         return None
 
     def _add_to_pool(self, conn: Connection) -> None:
@@ -115,9 +119,10 @@ class Pool(ConnectionPool[Connection]):
         # The first attempt to connect may still succeed. It has a time-out of its own.
         return not self._connecting or self._failing_since is not None
 
-    def _why(self) -> str:
-        why = "can't connect to the database" if self._failing_since else "all connections to the database are in use"
-        return f"{why}, and none has come free for a while"
+    def _refusal(self) -> PoolTimeout:
+        if self._failing_since is not None:
+            return CannotConnect("can't connect to the database, and no connection has come free for a while")
+        return PoolTimeout("all connections to the database are in use, and none has come free for a while")
 
     # --- connecting ----------------------------------------------------------------------------
 
@@ -169,7 +174,7 @@ class Pool(ConnectionPool[Connection]):
         if self._looks == LOOKS and not self._failing_since:
             logger.warning("no connection to the database comes back: requests are answered 503 until one does")
         for each in refused:
-            each.fail(PoolTimeout(self._why()))
+            each.fail(self._refusal())
         if self._is_silent:
             self._hang_up()
         elif now - self._asked_at > ASK_EVERY and any(now - since > LONG for since in list(self._lent.values())):

@@ -31,6 +31,7 @@ _TAGS = {
     "Buddy: users": "",
     "Buddy: passwords": "",
     "Buddy: service": "",
+    "Gateways": "A gateway asks about each request, and passes on the ones whose token is live.",
 }
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {
@@ -42,7 +43,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TAGS": [{"name": name} | ({"description": text} if text else {}) for name, text in _TAGS.items()],
     "SERVE_INCLUDE_SCHEMA": False,
     "PREPROCESSING_HOOKS": ["zapauth.schema.document.as_documented"],
-    "POSTPROCESSING_HOOKS": [],
+    "POSTPROCESSING_HOOKS": ["zapauth.schema.services.gate.with_gate"],
     "GET_MOCK_REQUEST": "zapauth.schema.document.request_for",
     # Texts that must not be empty get a minimum length. This affects inputs only: no serializer describes an answer.
     "ENFORCE_NON_BLANK_FIELDS": True,

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponseBase
 
+from zapauth.request_facts import is_gate
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
@@ -46,12 +48,21 @@ class RefuseBrokenBodies:
 
 def is_expected(environ: "WSGIEnvironment") -> bool:
     """Return whether to receive the body. Django refuses one over the limit by its declared length."""
+    if is_gate(environ["PATH_INFO"]):
+        return False
     if "HTTP_TRANSFER_ENCODING" in environ:
         return True
     length = int(environ.get("CONTENT_LENGTH", "0"))  # granian has checked that it is a number
     # A client that expects "100 Continue" has not sent the body yet. So a refusal resets nothing.
     most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE if "HTTP_EXPECT" in environ else _MOST_RECEIVED
     return 0 < length <= most
+
+
+def is_left(environ: "WSGIEnvironment") -> bool:
+    """Return whether the body stays unread. Then the connection has to close: what follows is no new request."""
+    return is_gate(environ["PATH_INFO"]) and (
+        "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "0") != "0"
+    )
 
 
 def is_broken(environ: "WSGIEnvironment") -> bool:

@@ -130,7 +130,7 @@ class _Requests:
     def _answer(self, request: Any, environ: "WSGIEnvironment") -> None:
         self._answering.add(request)
         try:
-            answer(self._app, environ, request.proto, last=bodies.is_broken(environ))
+            answer(self._app, environ, request.proto, last=bodies.is_broken(environ) or bodies.is_left(environ))
         except BaseException as error:
             request.err(error)
         finally:
