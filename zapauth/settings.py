@@ -131,7 +131,7 @@ RECORD_RETENTION = env.whole("RECORD_RETENTION", 400, at_least=30)  # in days
 CRASH_REPORT_RETENTION = env.seconds("CRASH_REPORT_RETENTION", timedelta(days=30))
 # How long a service may be away and still learn which sessions have ended meanwhile.
 EVENT_RETENTION = env.seconds("EVENT_RETENTION", timedelta(days=1), at_least=60)
-EVENT_STREAMS = env.whole("EVENT_STREAMS", 100)  # of each worker
+EVENT_STREAMS = env.whole("EVENT_STREAMS", 100, at_least=1)  # of each worker
 
 # --- mail ---------------------------------------------------------------------------------------
 EMAIL_URL = env.text("EMAIL_URL")

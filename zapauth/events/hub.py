@@ -39,7 +39,7 @@ class Hub:
         self._loop = loop
         self._streams: set[Stream] = set()  # all
         self._live: set[Stream] = set()  # the ones that have caught up
-        self._seats = threading.BoundedSemaphore(max(1, min(settings.EVENT_STREAMS, MOST_STREAMS)))
+        self._seats = threading.BoundedSemaphore(min(settings.EVENT_STREAMS, MOST_STREAMS))
         self._threads = ThreadPoolExecutor(2, "events")
         self._reader_thread = ThreadPoolExecutor(1, "event-reader")
         self._reading = asyncio.Lock()

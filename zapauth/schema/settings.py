@@ -31,6 +31,7 @@ _TAGS = {
     "Buddy: users": "",
     "Buddy: passwords": "",
     "Buddy: service": "",
+    "Services: events": "A service, such as a socket server, is told at once which sessions have ended.",
     "Gateways": "A gateway asks about each request, and passes on the ones whose token is live.",
 }
 

@@ -10,6 +10,7 @@ from rest_framework.serializers import Serializer
 from users.errors import BadAppCredentials, NotYours
 from zapauth.schema.document import DialectSchema
 from zapauth.schema.operations import Operation
+from zapauth.schema.services import events
 from zapauth.services import answers
 from zapauth.services.viewsets import ServiceViewSet
 from zapauth.shapes import Schema
@@ -18,7 +19,7 @@ from zapauth.shapes import Schema
 class ServiceSchema(DialectSchema):
     prefix = "Service"
     content_type = answers.CONTENT_TYPE
-    operations: Mapping[str, Operation] = {}
+    operations: Mapping[str, Operation] = {**events.OPERATIONS}
     shapes = (answers.ERROR,)
     notes: Mapping[str, Schema] = {}
     security = {
@@ -39,6 +40,16 @@ class ServiceSchema(DialectSchema):
 
     def success_schema(self, operation: Operation) -> Schema:
         return operation.answers
+
+    def _success(self, operation: Operation) -> Schema:
+        if not isinstance(operation.example, str):
+            return super()._success(operation)
+        content = {"schema": operation.answers, "example": operation.example}
+        headers = self._headers(operation.status)
+        return {"description": "OK", "headers": headers, "content": {events.CONTENT_TYPE: content}}
+
+    def _in_query(self, operation: Operation) -> list[Schema]:
+        return super()._in_query(operation) + events.HEADERS.get(f"{self.method} {self.path}", [])
 
     def failure_schema(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
         words = list(dict.fromkeys(body["error"] for body in bodies))
