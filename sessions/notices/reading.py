@@ -16,7 +16,7 @@ from sessions.notices.place import Place, Snapshot
 from users.statement import Statement
 
 # A page has this many notices, or a few more: those of one transaction stay together.
-PAGE = 200
+PAGE = 50
 # A reader notices within seconds that its server has vanished.
 _CONNECTING: dict[str, Any] = {
     "connect_timeout": 2,

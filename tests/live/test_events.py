@@ -245,7 +245,7 @@ def test_a_client_that_takes_nothing_is_cut_off_and_the_others_are_told(brisk, s
                         [service.id],
                     )
             listener.wait_for("sessions-ended", count=800)
-            wait_until(lambda: "ends: the client" in brisk.log.read_text()[before:])
+            wait_until(lambda: "ends: the client takes nothing" in brisk.log.read_text()[before:])
             assert not listener.has_ended
     assert Notice.objects.count() == 800
 

@@ -26,7 +26,7 @@ from users.clients import create_app, event_mark, event_marks, get_service, rota
 from users.models import Access, App, User
 from users.origin import NOWHERE
 from zapauth.events import words
-from zapauth.events.stream import Asked, Stream
+from zapauth.events.stream import MOST_AT_ONCE, Asked, Stream
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_pages_that_are_full_lose_nothing(transactional_db, monkeypatch):
     new_service()
     start, count = here(), PAGE + 20
     with connection.cursor() as cursor:
-        # Each in its own transaction, except for thirty that share one across the end of the first page.
+        # Each in its own transaction, except for thirty that share one across the end of a page.
         for number in range(count):
             if PAGE - 15 < number <= PAGE + 15:
                 continue
@@ -285,7 +285,7 @@ class Written:
     """Takes the place of a pipe."""
 
     def __init__(self, _):
-        self.text = ""
+        self.text, self.untaken = "", 0
 
     def write(self, text):
         self.text += text
@@ -311,7 +311,7 @@ def test_an_app_with_access_to_its_own_sessions_is_not_told_of_others(transactio
     page = read_after(place)
     told_own, told_all = stream(Access.OWN, place, app.pk), stream(Access.ALL, place)
     for each in (told_own, told_all):
-        each.tell(page.notices, page.place)
+        assert each.tell(page)
     assert str(other.pk) not in told_own.pipe.text
     assert other.user_id not in told_own.pipe.text
     assert (names(told_own), names(told_all)) == (["session-ended"], ["session-ended"] * 2)
@@ -324,8 +324,18 @@ def test_what_a_client_was_told_before_it_joined_is_not_told_again(transactional
     log_out(find_session(new_session().pk))
     page = read_after(before)
     joined = stream(Access.ALL, page.place)
-    joined.tell(page.notices, page.place)
+    assert joined.tell(page)
     assert names(joined) == []
+
+
+def test_a_client_that_leaves_too_much_is_not_told_more_and_keeps_its_place(transactional_db, stream):
+    new_service()
+    place = here()
+    log_out(find_session(new_session().pk))
+    slow = stream(Access.ALL, place)
+    slow.pipe.untaken = MOST_AT_ONCE
+    assert not slow.tell(read_after(place))
+    assert (names(slow), slow.place) == ([], place)
 
 
 @pytest.mark.parametrize(("count", "expected"), [(words.SINGLY, "session-ended"), (words.SINGLY + 1, "sessions-ended")])
@@ -337,7 +347,7 @@ def test_many_sessions_are_one_event(transactional_db, stream, count, expected):
     end_sessions(Session.objects.all(), actor=None, reason=EndReason.STAFF)
     page = read_after(place)
     told_all = stream(Access.ALL, place)
-    told_all.tell(page.notices, page.place)
+    assert told_all.tell(page)
     assert set(names(told_all)) == {expected}
     assert all(str(pk) in told_all.pipe.text for pk in Session.objects.values_list("pk", flat=True))
 

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import Error, connection
 
 from sessions.notices.place import Place
-from sessions.notices.reading import Reader, here, read_after
+from sessions.notices.reading import Page, Reader, here, read_after
 from users.clients import event_marks
 from zapauth.events import times
 from zapauth.events.stream import Asked, Stream
@@ -74,10 +74,13 @@ class Hub:
             return
         if self._task is None:
             self._task = self._loop.create_task(self._run())
+        self._start_joining(stream)
+        logger.info("event stream of app %s begins", asked.app_id)
+
+    def _start_joining(self, stream: Stream) -> None:
         joining = self._loop.create_task(self._join(stream))
         self._joining.add(joining)
         joining.add_done_callback(self._joining.discard)
-        logger.info("event stream of app %s begins", asked.app_id)
 
     def _ended(self, stream: Stream, why: str) -> None:
         self._streams.discard(stream)
@@ -111,27 +114,26 @@ class Hub:
         if stream.place is None:
             stream.start(await self._in_thread(here))
         while stream.pipe.is_open:
-            is_last = await self._tell_page(stream)
-            # Wait for a slow client, but not while the others wait for the lock.
-            await stream.pipe.emptied()
-            if not is_last:
+            page = await self._next_page(stream)
+            await stream.tell_slowly(page)
+            if not page.is_last:
                 continue
             async with self._reading:
                 # Nothing is read for the others now. So nothing falls between this page and their next one.
-                if await self._tell_page(stream) and stream.pipe.is_open:
+                page = await self._next_page(stream)
+                if page.is_last and stream.tell(page) and stream.pipe.is_open:
                     stream.ready()
                     self._live.add(stream)
                     return
 
-    async def _tell_page(self, stream: Stream) -> bool:
-        """Tell the client of the next notices. Returns: whether there were no more."""
+    async def _next_page(self, stream: Stream) -> Page:
+        """Read the notices after the client's place. If some are missing, tell the client that first."""
         assert stream.place is not None  # noqa: S101  # `_tell_missed` has set it
         page = await self._in_thread(read_after, stream.place)
-        if stream.place.is_in(page.snapshot):
-            stream.tell(page.notices, page.place)
-            return page.is_last
-        stream.reset(await self._in_thread(here))
-        return False
+        while not stream.place.is_in(page.snapshot):
+            stream.reset(await self._in_thread(here))
+            page = await self._in_thread(read_after, stream.place)
+        return page
 
     async def _in_thread(self, call: Callable[..., T], *given: Any) -> T:
         return await self._loop.run_in_executor(self._threads, _with_connection, call, *given)
@@ -150,6 +152,10 @@ class Hub:
                 await self._follow(reader)
             except (psycopg.Error, Error, OSError) as error:
                 self._note_failure(error)
+                await asyncio.sleep(times.TRY_AGAIN)
+            except Exception:
+                logger.exception("events can't be read")
+                self._end_all("an error")
                 await asyncio.sleep(times.TRY_AGAIN)
             finally:
                 if reader:
@@ -176,7 +182,9 @@ class Hub:
             page = await self._loop.run_in_executor(self._reader_thread, reader.read_after, self._place)
         if self._place.is_in(page.snapshot):
             for stream in list(self._live):
-                stream.tell(page.notices, page.place)
+                if not stream.tell(page):
+                    self._live.discard(stream)
+                    self._start_joining(stream)
             self._place = page.place
             return page.is_last
         self._place = await self._in_thread(here)
@@ -193,7 +201,7 @@ class Hub:
                 stream.pipe.end("the app's key or access has changed")
                 continue
             stream.pipe.look_after()
-            if stream in self._live:
+            if not stream.pipe.untaken:
                 stream.say_alive()
 
     def _note_failure(self, error: Exception) -> None:

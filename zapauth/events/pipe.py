@@ -14,9 +14,6 @@ from collections.abc import Callable
 
 from zapauth.events import times
 
-# In bytes: what a client may leave untaken, besides the pipe and the buffers of the network.
-MOST_UNTAKEN = 512 * 1024
-
 
 class Pipe:
     """The pipe. Use it in the event loop's thread only. ``on_end`` is called once, at its end, with the cause."""
@@ -36,8 +33,13 @@ class Pipe:
         """The path by which granian opens the end for reading."""
         return f"/dev/fd/{self._reader}"
 
+    @property
+    def untaken(self) -> int:
+        """The number of bytes that wait for room."""
+        return len(self._untaken)
+
     def write(self, text: str) -> None:
-        """Send the text, now or when there is room. Ends the pipe if the client is too slow or has gone."""
+        """Send the text, now or when there is room. Ends the pipe if the client has gone."""
         if not self.is_open:
             return
         if not self._untaken:
@@ -77,9 +79,6 @@ class Pipe:
                 del self._untaken[: os.write(self._writer, self._untaken)]
                 self._moved_at = _now()
         except BlockingIOError:
-            if len(self._untaken) > MOST_UNTAKEN:
-                self.end("the client is too slow")
-                return
             self._empty.clear()
             asyncio.get_running_loop().add_writer(self._writer, self._send)
         except OSError:

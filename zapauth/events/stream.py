@@ -1,16 +1,19 @@
 """One client's stream: what it is told, and where it is."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sessions.notices.place import Place
-from sessions.notices.reading import Told
+from sessions.notices.reading import Page, Told
 from users.models import Access
 from zapauth.events.pipe import Pipe
 from zapauth.events.words import ALIVE, READY, RESET, event, events_of
 
 # A client that has lost the connection comes back after this many milliseconds (WHATWG HTML §9.2.6).
 _RETRY = "retry: 500\n\n"
+# In characters: what a client may leave untaken, besides the pipe and the buffers of the network. Above that it reads
+# its events from the database, at its own pace.
+MOST_AT_ONCE = 512 * 1024
 
 
 @dataclass(frozen=True)
@@ -53,16 +56,30 @@ class Stream:
         self.place = place
         self.pipe.write(event(RESET, {}, place))
 
-    def tell(self, notices: Iterable[Told], place: Place) -> None:
-        """Tell the client of those notices that concern it. ``place`` is the one after them."""
-        mine = [each for each in notices if self._concerns(each)]
-        self.place = place
-        if mine:
-            *first, last = mine
-            self.pipe.write("".join(map(events_of, first)) + events_of(last, place))
+    def events_in(self, page: Page) -> list[str]:
+        """Return the events that tell the client of a page. The last one has the place after the page."""
+        mine = [each for each in page.notices if self._concerns(each)]
+        return [*map(events_of, mine[:-1]), *(events_of(each, page.place) for each in mine[-1:])]
+
+    def tell(self, page: Page) -> bool:
+        """Tell the client of a page at once. Returns: False, if that would be too much. Then nothing is told."""
+        text = "".join(self.events_in(page))
+        if text and self.pipe.untaken + len(text) > MOST_AT_ONCE:
+            return False
+        self.place = page.place
+        if text:
+            self.pipe.write(text)
+        return True
+
+    async def tell_slowly(self, page: Page) -> None:
+        """Tell the client of a page, event by event, whenever it has taken the one before."""
+        for text in self.events_in(page):
+            self.pipe.write(text)
+            await self.pipe.emptied()
+        self.place = page.place
 
     def say_alive(self) -> None:
-        """Tell the client that it has missed nothing until now. A client without such an event is cut off."""
+        """Tell the client that the stream lives."""
         self.pipe.write(event(ALIVE, {}, self.place))
 
     def _concerns(self, notice: Told) -> bool:

@@ -21,14 +21,14 @@ _DESCRIPTION = """\
 Server-sent events (WHATWG HTML §9.2). The stream never ends by itself. A client that comes back sends the last `id` as
 `Last-Event-ID`, and is first told what it missed. An event may come twice, and none is lost.
 
-| event | data | what to do |
-| --- | --- | --- |
-| `ready` | `{}` | From now on each session's end is told at once |
-| `session-ended` | `session`, `user` (null for an app-level session), `app`, `reason`, `at` | Cut the session's connections |
-| `sessions-ended` | `sessions` (a list of `{"session", "user"}`), `app`, `reason`, `at` | The same, for many |
-| `sessions-refused` | `app`, `users` (a list, or null for everybody), `opened_until`, `reason`, `at` | Cut the connections of these users in this app, or of the whole app |
-| `reset` | `{}` | Something may have been missed: check all connections again, or cut them |
-| `alive` | `{}` | Nothing; it comes every five seconds |
+- `ready`: from now on each session's end is told at once.
+- `session-ended`, with `session`, `user` (null for an app-level session), `app`, `reason` and `at`: cut the session's
+  connections.
+- `sessions-ended`, with `sessions` (a list of `{"session", "user"}`), `app`, `reason` and `at`: the same, for many.
+- `sessions-refused`, with `app`, `users` (a list, or null for everybody), `opened_until`, `reason` and `at`: cut the
+  connections of these users in this app, or of the whole app.
+- `reset`: something may have been missed. Check all connections again, or cut them.
+- `alive`, every five seconds: nothing is to be done.
 
 New events and fields may be added. Ignore what you don't know.
 """
