@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 from datetime import timedelta
 
 import psutil
+import psycopg
 import pytest
 from django.db import connection
 
@@ -164,14 +165,15 @@ def end(phone):
     end_sessions(Session.objects.filter(pk=session_of(phone)), actor=None, reason=EndReason.STAFF)
 
 
-def test_a_crash_of_postgresql_loses_nothing(installation):  # noqa: F811
+def test_a_crash_of_postgresql_loses_nothing(installation, service):  # noqa: F811
     server, postgres, phone = installation.server, installation.postgres, installation.phone
-    service = postgres_service(postgres)
+    copy_to(postgres, service)
     with listening(server.base_url, service) as listener:
         postgres.stop()
         postgres.start()
         postgres.wait_until_it_answers()
-        wait_until(lambda: phone.log_out().status == 200)
+        wait_until(lambda: [phone.me().status for _ in range(6)] == [200] * 6)  # both workers
+        assert phone.log_out().status == 200
         assert listener.wait_for("session-ended")[0].data["session"] == session_of(phone)
         assert not listener.has_ended
         assert not listener.events("reset")
@@ -179,17 +181,13 @@ def test_a_crash_of_postgresql_loses_nothing(installation):  # noqa: F811
         assert again.sessions() == {session_of(phone)}
 
 
-def postgres_service(postgres):
-    """Make an app with access in the database of that PostgreSQL."""
-    import psycopg
-
-    service = new_service()
+def copy_to(postgres, service):
+    """Make the same app in the database of that PostgreSQL."""
     made = App.objects.filter(pk=service.id).values().get()
     with psycopg.connect(postgres.url("tcp"), autocommit=True) as link:
         names = ", ".join(made)
         values = ", ".join(["%s"] * len(made))
         link.execute(f"INSERT INTO users_app ({names}) VALUES ({values})", list(made.values()))  # noqa: S608
-    return service
 
 
 # --- many at once -------------------------------------------------------------------------------

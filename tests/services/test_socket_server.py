@@ -72,22 +72,14 @@ def socket_server(server, **environment):
 
 @contextmanager
 def client_of(sockets, phone):
-    def connect():
-        with ExitStack() as stack:
-            client = stack.enter_context(program("socket-client.js", sockets.url, phone.access_token))
+    # Right after its start the socket server may not be told of events yet.
+    for _ in range(100):
+        with program("socket-client.js", sockets.url, phone.access_token) as client:
             wait_until(lambda: client.lines)
-            # Right after its start the socket server may not be told of events yet.
-            if "unavailable" in client.lines[0][1]:
-                return None
-            stack.pop_all()
-            return client
-
-    client = wait_until(connect)
-    try:
-        yield client
-    finally:
-        client.process.kill()
-        client.process.wait()
+            if "unavailable" not in client.lines[0][1]:
+                yield client
+                return
+    raise AssertionError("the socket server takes no client")
 
 
 def sign_up(server, name):
