@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 from zapauth.events import times
 
+_OPENED_WITHIN = 30.0  # seconds
+
 
 class Pipe:
     """The pipe. Use it in the event loop's thread only. ``on_end`` is called once, at its end, with the cause."""
@@ -68,7 +70,8 @@ class Pipe:
         asyncio.get_running_loop().remove_writer(self._writer)
         os.close(self._writer)
         if self._reader >= 0:
-            os.close(self._reader)
+            # granian may not have opened it yet. Another pipe must not get its number before that.
+            asyncio.get_running_loop().call_later(_OPENED_WITHIN, os.close, self._reader)
         self._untaken.clear()
         self._empty.set()
         self._on_end(why)
