@@ -1,6 +1,7 @@
 # Every target first installs its packages into .venv. PYTHON is the interpreter that makes .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+NODE_MODULES := tests/browser/node_modules tests/services/node/node_modules clients/js/examples/node_modules
 
 .PHONY: run help dev test coverage lint format hooks schema lock screenshots bench desk clean
 
@@ -12,8 +13,6 @@ help:  ## Show this list
 
 dev: .venv/local  ## Start the service and restart it when a file changes
 	@exec $(BIN)/python -m zapauth.serve --demo --reload
-
-NODE_MODULES := tests/browser/node_modules tests/services/node/node_modules
 
 test: .venv/dev $(NODE_MODULES)  ## Run the tests; a part of them: TEST_ARGS="tests/users -x"
 	@exec $(BIN)/python -m pytest $(TEST_ARGS)

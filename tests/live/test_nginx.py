@@ -13,6 +13,7 @@ import pytest
 from sessions.models import Session
 from tests.bad_input.dialects import DIALECTS
 from tests.environment import ROOT
+from tests.listeners import new_service
 from tests.live.test_bad_input import credentials, login
 from tests.phones import Live, reply_on
 from tests.servers import free_port, running_server
@@ -139,3 +140,22 @@ def test_a_body_over_the_limit_is_refused_in_the_dialect_up_to_a_megabyte_and_by
             assert dialect.error(reply) == dialect.too_large
         else:
             assert reply.status == 413
+
+
+@pytest.mark.only("zap")
+def test_events_come_through_nginx_at_once(phone, nginx):
+    service = new_service()
+    head = f"GET /events HTTP/1.1\r\nHost: auth.example.org\r\nAuthorization: {service.authorization}\r\n\r\n"
+    with connect(nginx) as connection:
+        connection.sendall(head.encode())
+        read_until(connection, b"event: ready")
+        phone.log_out()
+        read_until(connection, b"event: session-ended")
+
+
+def read_until(connection, text):
+    came = b""
+    while text not in came:
+        part = connection.recv(4096)
+        assert part, came
+        came += part

@@ -47,4 +47,4 @@ def api(*, max_examples: int) -> BaseSchema:
         deterministic=True, no_shrink=True, with_security_parameters=False, max_examples=max_examples
     )
     loaded.config.output.sanitization.update(enabled=False)
-    return loaded
+    return loaded.exclude(path="/events")  # this answer never ends: tests/live/test_events.py
