@@ -11,6 +11,7 @@ from typing import Any, Unpack
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, IntegrityError
+from django.db.models import Q
 
 from users.clock import DatabaseNow, database_now
 from users.errors import AppInactive, AppUnchanged, BadAppCredentials
