@@ -1,8 +1,7 @@
--- The action `http-request lua.zapauth`: asks ZapAuth's gate about a request, and stores its answer in variables.
+-- The action `http-request lua.zapauth SOCKET QUESTION`: ask ZapAuth's gate about a request. Store its answer in variables.
 -- HAProxy itself refuses and passes on (haproxy.cfg). Without the variable txn.zapauth_status it refuses, so any error here
 -- closes the gate. The body of a request is not read.
 
-local socket, question = ...
 local NAMES = {
     user = "x-user-id",
     session = "x-session-id",
@@ -12,7 +11,7 @@ local NAMES = {
     challenge = "www-authenticate",
 }
 
-local function ask(txn)
+local function ask(txn, socket, question)
     local headers = {
         ["x-forwarded-method"] = { txn.sf:method() },
         ["x-forwarded-uri"] = { txn.sf:pathq() },
@@ -40,4 +39,4 @@ local function ask(txn)
     txn:set_var("txn.zapauth_status", answer.status or 0)
 end
 
-core.register_action("zapauth", { "http-req" }, ask, 0)
+core.register_action("zapauth", { "http-req" }, ask, 2)

@@ -100,7 +100,7 @@ def caddy(places: Places) -> list[str]:
         "api.example.org {": f"http://:{places.port} {{\n\tbind 127.0.0.1",
     }
     path = places.write("Caddyfile", changes)
-    path.write_text("{\n\tadmin off\n\tpersist_config off\n}\n" + path.read_text())
+    path.write_text("{\n\tadmin off\n}\n" + path.read_text())
     return ["caddy", "run", "--adapter", "caddyfile", "--config", str(path)]
 
 
