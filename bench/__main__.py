@@ -11,11 +11,13 @@ from bench.database import Database, running_database
 from bench.endurance import measure_memory, measure_start
 from bench.everybody import measure_everybody
 from bench.floors import measure_drivers, measure_floors
+from bench.half_load import measure_half_load
 from bench.machine import machine
 from bench.report import write_report
 from bench.results import Results
 from bench.rounds import bench_on, measure_workloads
 from bench.sizes import measure_sizes
+from bench.subjects import GATE
 from bench.tables import tables
 from bench.targets import SIZES, Verdict, verdicts
 from bench.workloads import READ, WORKLOADS, quick
@@ -64,7 +66,11 @@ def _measure(database: Database, options: argparse.Namespace) -> Results:
         with database.without_autovacuum():
             if workloads:
                 results.calibration = calibrate(bench, workloads)
-                results.workloads = measure_workloads(bench, workloads, best_threads(results.calibration))
+                threads = best_threads(results.calibration)
+                results.workloads = measure_workloads(bench, workloads, threads)
+                if "gate" in results.workloads:
+                    parts = results.workloads["gate"][GATE.name]
+                    results.gate_p99_ms = measure_half_load(bench, parts, threads=threads[GATE.project.database])
                 results.floors = measure_floors(bench)
             if "drivers" in only:
                 results.drivers = measure_drivers(bench)

@@ -4,6 +4,7 @@ import statistics
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -40,14 +41,23 @@ class Reads:
         return {status for _, _, status, _ in self.sent}
 
 
-def read_paced(server: Server, tokens: list[str], *, per_second: float, stop: threading.Event) -> Reads:
-    """Send GET /v1/users/token with each of ``tokens`` on the phones' connections, until ``stop`` is set."""
+def read_paced(
+    server: Server,
+    tokens: list[str],
+    *,
+    per_second: float,
+    stop: threading.Event,
+    path: str = "/v1/users/token",
+    when_connected: Callable[[], None] = lambda: None,
+) -> Reads:
+    """Send GET ``path`` with each of ``tokens`` on the phones' connections, until ``stop`` is set."""
     with ExitStack() as stack:
         phones = _connect(server, stack)
-        return _read(phones, tokens, per_second=per_second, stop=stop)
+        when_connected()
+        return _read(phones, tokens, per_second=per_second, stop=stop, path=path)
 
 
-def _read(phones: list[Phone], tokens: list[str], *, per_second: float, stop: threading.Event) -> Reads:
+def _read(phones: list[Phone], tokens: list[str], *, per_second: float, stop: threading.Event, path: str) -> Reads:
     reads, begun = Reads(), time.time() + 0.1
 
     def read_on(number: int) -> None:
@@ -61,7 +71,7 @@ def _read(phones: list[Phone], tokens: list[str], *, per_second: float, stop: th
                 return
             sent = time.time()
             headers = {"Authorization": f"Bearer {mine[turn % len(mine)]}"}
-            connection.request("GET", "/v1/users/token", headers=headers)
+            connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             response.read()
             reads.sent.append((sent, time.time() - due, response.status, worker))

@@ -58,6 +58,7 @@ class Results:
     over: str = "TCP"  # how the servers reach PostgreSQL
     calibration: dict[str, dict[int, list[float]]] = field(default_factory=dict)  # by subject, by threads of a worker
     workloads: dict[str, dict[str, list[Part]]] = field(default_factory=dict)  # by workload, by subject
+    gate_p99_ms: list[float] = field(default_factory=list)  # at half of the requests that it can answer
     floors: dict[str, list[float]] = field(default_factory=dict)  # CPU milliseconds by statement
     drivers: dict[str, list[float]] = field(default_factory=dict)  # CPU microseconds of a read's statement
     sizes: dict[int, list[Part]] = field(default_factory=dict)  # by live sessions

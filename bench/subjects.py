@@ -26,6 +26,10 @@ def _bearer(login: Login) -> str:
     return f"Bearer {login['access']}"
 
 
+def _read_in_zap(login: Login) -> Request:
+    return request("GET", "/v1/users/token", authorization=_bearer(login))
+
+
 def _simplejwt_login(login: Login) -> Request:
     return request("POST", "/token/", body={"username": login["username"], "password": PASSWORD})
 
@@ -43,7 +47,8 @@ ZAP = Subject(
     DEFAULT,
     "bench.zapauth_logins:mint_zap",
     {
-        "read": lambda login: request("GET", "/v1/users/token", authorization=_bearer(login)),
+        "read": _read_in_zap,
+        "gate": _read_in_zap,  # the read beside which the gate is measured
         "logout": lambda login: request(
             "PUT",
             f"/v1/users/logout/{login['user_id']}",
@@ -75,6 +80,13 @@ BUDDY = Subject(
             body={"username": login["username"], "password": PASSWORD},
         ),
     },
+)
+# What other services ask about a token. Another way to ask is one more subject, with a call for "gate".
+GATE = Subject(
+    "ZapAuth, gate",
+    DEFAULT,
+    "bench.zapauth_logins:mint_zap",
+    {"gate": lambda login: request("GET", "/verify?level=user", authorization=_bearer(login))},
 )
 SIMPLEJWT = Subject(
     "plain simplejwt",
@@ -117,7 +129,7 @@ BARE_VIEW = Subject(
     "bench.baselines.bare.logins:mint",
     {"read": lambda _: request("GET", "/me/")},
 )
-SUBJECTS = (BARE_VIEW, ZAP, ZAP_ROTATING, BUDDY, SIMPLEJWT, BLACKLISTED, KNOX_TOKENS)
+SUBJECTS = (BARE_VIEW, ZAP, ZAP_ROTATING, BUDDY, GATE, SIMPLEJWT, BLACKLISTED, KNOX_TOKENS)
 
 
 def _basic(login: Login) -> str:

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bench.results import Results, Spread, ratio_of
-from bench.subjects import BUDDY, KNOX_TOKENS, SIMPLEJWT, ZAP, ZAP_ROTATING, Subject
+from bench.subjects import BUDDY, GATE, KNOX_TOKENS, SIMPLEJWT, ZAP, ZAP_ROTATING, Subject
 
 SIZES = (1_000, 100_000, 1_000_000)
 # The highest ratio of a subject's CPU to a baseline's, by workload.
 RATIOS: tuple[tuple[str, Subject, Subject, float], ...] = (
     ("read", ZAP, SIMPLEJWT, 0.55),
     ("read", BUDDY, SIMPLEJWT, 0.55),
+    ("gate", GATE, ZAP, 1.05),
     ("logout", ZAP, KNOX_TOKENS, 0.64),  # the aim is 0.5
     ("logout", BUDDY, KNOX_TOKENS, 0.71),
     ("refresh", ZAP, SIMPLEJWT, 0.60),
@@ -44,6 +45,8 @@ def _of_workloads(results: Results) -> Iterator[Verdict]:
         if workload in results.workloads:
             ratio = results.ratio(workload, subject.name, baseline.name)
             yield Verdict(f"{workload}: {subject.name} to {baseline.name}, CPU", ratio.median, limit)
+    if results.gate_p99_ms:
+        yield Verdict("gate: p99 at half load", Spread.of(results.gate_p99_ms).median, 20, "ms")
     if "logout" in results.workloads and results.floors:
         for subject in (ZAP, BUDDY):
             parts = [part.database_ms for part in results.workloads["logout"][subject.name]]

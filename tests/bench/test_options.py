@@ -6,7 +6,10 @@ from bench.__main__ import main
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--only", "nonsense"], "there is no 'nonsense'; there are read, logout, refresh, login, drivers, sizes"),
+        (
+            ["--only", "nonsense"],
+            "there is no 'nonsense'; there are read, gate, logout, refresh, login, drivers, sizes",
+        ),
         (["--only", "read,"], "there is no ''"),
         (["--rounds", "0"], "'0' is not a number of rounds"),
         (["--quick", "--report"], "--quick is too inexact for --report"),

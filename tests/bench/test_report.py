@@ -11,8 +11,10 @@ def whole_run() -> Results:
     return results(
         workloads={
             "read": {"ZapAuth, ZAP": parts(0.5), "ZapAuth, Buddy": parts(0.7), "plain simplejwt": parts(1.0)},
+            "gate": {"ZapAuth, ZAP": parts(0.5), "ZapAuth, gate": parts(0.4)},
         },
         calibration={"plain simplejwt": {1: [1.0], 32: [1.2]}, "ZapAuth, ZAP": {1: [0.6], 32: [0.5]}},
+        gate_p99_ms=[7.0],
         drivers={"libpq's calls": [60.0], "psycopg's cursor": [100.0]},
         floors={"SELECT": [0.02], "UPDATE": [0.1]},
         sizes={1_000: parts(0.5), 1_000_000: parts(0.6)},
@@ -34,6 +36,15 @@ def test_the_tables_have_each_ratio_and_say_what_was_missed():
     assert "MISSED" in buddys
     (at_a_million,) = [line for line in text.splitlines() if line.startswith("| 1,000,000")]
     assert "1.20 (1.20-1.20)" in at_a_million
+
+
+def test_a_table_without_other_projects_compares_zapauths_with_its_first():
+    lines = tables(whole_run(), []).splitlines()
+    head = next(line for line in lines if "ZapAuth, gate to it" in line)
+    read, gate = lines[lines.index(head) + 2 : lines.index(head) + 4]
+    assert read.endswith("| 0.80 (0.80-0.80)    |")
+    assert gate.rstrip("| ").endswith("90")
+    assert "At half of its requests/s, the gate's p99 is 7.0 (7.0-7.0) ms." in lines
 
 
 def test_the_tables_say_what_each_number_of_threads_costs_and_which_one_is_used():

@@ -78,3 +78,12 @@ def test_each_database_is_measured_with_the_threads_that_took_the_least_cpu():
 
 def test_what_was_not_measured_is_not_judged():
     assert verdicts(results()) == []
+
+
+def test_a_gate_that_costs_more_than_a_read_or_is_slow_at_half_load_misses_the_target(capsys):
+    gate = {"ZapAuth, ZAP": parts(1.0), "ZapAuth, gate": parts(1.05)}
+    assert exit_code(verdicts(results(workloads={"gate": gate}, gate_p99_ms=[20.0]))) == 0
+    assert exit_code(verdicts(results(workloads={"gate": gate | {"ZapAuth, gate": parts(1.1)}}))) == 1
+    assert "MISSED gate: ZapAuth, gate to ZapAuth, ZAP" in capsys.readouterr().err
+    assert exit_code(verdicts(results(workloads={"gate": gate}, gate_p99_ms=[5.0, 21.0, 30.0]))) == 1
+    assert "MISSED gate: p99 at half load" in capsys.readouterr().err

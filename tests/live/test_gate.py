@@ -12,7 +12,7 @@ from tests.live.test_immediacy import cpu_times, phones
 from tests.phones import Live, ZapPhone, reply_on
 from users.models import App, User
 
-ROUNDS = 50
+ROUNDS = 40
 LINES = 12  # connections. The kernel gives each to a worker: all to the same one once in 2,000 times
 
 

@@ -85,7 +85,7 @@ class World:
         dialect = dialect_of(case)
         self.turn += 1
         roles = [of[dialect][self.turn % len(of[dialect])] for of in (ROLES, OTHERS)]
-        return [self.bad(dialect) if role == "nobody" else self.caller(dialect, role) for role in roles]
+        return [self.bad(dialect, case) if role == "nobody" else self.caller(dialect, role) for role in roles]
 
     def anybody(self, case: Case) -> Caller:
         return self.caller(dialect_of(case), "own")
@@ -124,8 +124,10 @@ class World:
         grant = log_in_on_device(user, current=session_of(device), origin=Origin())
         return Caller(role, user=user, target=target, grant=grant, secret=app.shared_secret)
 
-    def bad(self, dialect: str) -> Caller:
-        kind = BAD[self.turn // len(OTHERS[dialect]) % len(BAD)]
+    def bad(self, dialect: str, case: Case) -> Caller:
+        # At the gate a token of either dialect is a good one.
+        kinds = [kind for kind in BAD if case.path != "/verify" or kind != "Bearer {other}"]
+        kind = kinds[self.turn // len(OTHERS[dialect]) % len(kinds)]
         if "{" in kind:
             grant, others = zap_login(self.user()), self.buddy("own") if dialect == "zap" else self.zap("own")
             log_out(session_of(grant))

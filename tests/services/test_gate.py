@@ -339,6 +339,7 @@ def test_a_mistake_of_the_operator_refuses_everybody_and_is_named_in_the_log_onc
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             assert refusal(ask(phone, "/verify" + asked.format(own=session_of(phone).app_id))) == WRONG
+    assert refusal(ask(None, "/verify" + asked)) == (401, "token_missing")
     (line,) = [record.getMessage() for record in caplog.records if record.name == "zapauth.gate"]
     assert MISTAKES[asked] in line
     assert "eyJ" not in line

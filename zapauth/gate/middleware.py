@@ -39,31 +39,35 @@ class Gate:
 def _answer(request: HttpRequest) -> HttpResponse:
     """Answer 200, 401, 403 or 503. It does not raise."""
     try:
-        asked = options_of(request.path, request.META["QUERY_STRING"])
         word, *signature = credentials(request.META.get("HTTP_AUTHORIZATION", ""))
         token = AnyAccessToken.read(word)
         try:
-            return _checked(request, token, asked, signature[0] if signature else None)
+            return _checked(request, token, signature[0] if signature else None)
         except Exception as error:
             if settings.GATE_WITHOUT_DATABASE != ACCEPT or not is_away(error):
                 raise
-            return _unchecked(token, asked)
+            return _unchecked(request, token)
     except Exception as error:
         return _refused(request, error)
 
 
-def _checked(request: HttpRequest, token: AnyAccessToken, asked: Options, signature: str | None) -> HttpResponse:
+def _checked(request: HttpRequest, token: AnyAccessToken, signature: str | None) -> HttpResponse:
     signed = signed_request(request.method or "", request.path, request.META) if signature else None
     session = find_session(token, signature, signed)
     request.auth = session  # type: ignore[attr-defined]  # for the log
-    return answers.passed(pass_token(token, asked, session=session))
+    # After the token: whatever the gateway asks for, a client without a live token gets a 401.
+    return answers.passed(pass_token(token, _asked(request), session=session))
 
 
-def _unchecked(token: AnyAccessToken, asked: Options) -> HttpResponse:
-    answer = answers.passed(pass_unchecked(token, asked))
+def _unchecked(request: HttpRequest, token: AnyAccessToken) -> HttpResponse:
+    answer = answers.passed(pass_unchecked(token, _asked(request)))
     if _ACCEPTED.is_due():
         logger.warning("the database is away: tokens pass the gate by their signature, also after a logout")
     return answer
+
+
+def _asked(request: HttpRequest) -> Options:
+    return options_of(request.path, request.META["QUERY_STRING"])
 
 
 def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
