@@ -2,7 +2,9 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ class Gateway:
     service: Service
 
 
-@pytest.fixture(scope="module", params=PROGRAMS)
+@pytest.fixture(scope="package", params=PROGRAMS)
 def _gateway(request: pytest.FixtureRequest, _server: Any) -> Iterator[Gateway]:
     relay = Relay(_server.base_url.removeprefix("http://"))
     with tempfile.TemporaryDirectory(prefix="zapauth-gateway-") as folder, echoing_service() as service:
@@ -39,3 +41,18 @@ def gateway(_gateway: Gateway, server: Any) -> Iterator[Gateway]:
     _gateway.service.requests = 0
     yield _gateway
     _gateway.relay.come_back()
+
+
+@pytest.fixture
+def line(gateway: Gateway) -> Iterator[HTTPConnection]:
+    """A connection to the gateway, which it keeps."""
+    with closing(HTTPConnection("127.0.0.1", gateway.port, timeout=30)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def phone(server: Any) -> Any:
+    """A phone that has logged in at the server itself."""
+    from tests.phones import Live, ZapPhone
+
+    return ZapPhone(Live(server.base_url)).sign_up()

@@ -120,9 +120,7 @@ def apache(places: Places) -> list[str]:
     ]
     user = "User www-data\nGroup www-data" if _ROOT_MAY_RUN_IT else ""
     main = places.folder / "main.conf"
-    main.write_text(
-        _APACHE.format(folder=places.folder, port=places.port, modules="\n".join(modules), user=user)
-    )
+    main.write_text(_APACHE.format(folder=places.folder, port=places.port, modules="\n".join(modules), user=user))
     return ["apache2", "-D", "FOREGROUND", "-f", str(main)]
 
 

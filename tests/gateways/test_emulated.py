@@ -4,6 +4,7 @@ The rules of each gateway are written down here from its documentation. Its prog
 """
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -131,7 +132,7 @@ def oathkeeper(method: str, client: dict[str, str]) -> Asks:
     """ory.sh/docs/oathkeeper/pipeline/authn, bearer_token: 200 with `subject` and `extra`; anything else refuses."""
     settings = read("oathkeeper.yml")
     options = settings["authenticators"]["bearer_token"]["config"]
-    assert options["preserve_path"] and options["preserve_query"]
+    assert options["preserve_path"] is options["preserve_query"] is True
     (rule,) = read("oathkeeper.rules.yml")
     assert [step["handler"] for step in (*rule["authenticators"], *rule["mutators"])] == ["bearer_token", "header"]
 
@@ -197,8 +198,7 @@ def test_traefik_removes_the_clients_headers_in_each_spelling():
     assert set(removed.values()) == {""}
     spellings = {"Connection"}
     for name in NAMES:
-        variants = [""]
-        for part in name.split("-"):
-            variants = [f"{start}{sep}{part}" for start in variants for sep in ("-", "_")] if variants != [""] else [part]
-        spellings.update(variants)
+        first, *parts = name.split("-")
+        for separators in product("-_", repeat=len(parts)):
+            spellings.add(first + "".join(map("".join, zip(separators, parts, strict=True))))
     assert removed.keys() == spellings

@@ -1,0 +1,66 @@
+"""What each gateway from deploy/ does without an answer of the gate: it passes nothing on."""
+
+import tempfile
+import time
+from contextlib import closing
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from tests.gateways.clients import ask
+from tests.gateways.programs import running
+from tests.gateways.upstream import echoing_service
+
+FAILURES = {
+    "away": None,
+    "silent": b"",
+    "503": b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    "a bug": b"HTTP/1.1 500 Oops\r\nX-User-Id: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    "a redirect": b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    "half an answer": b"HTTP/1.1 200 OK\r\nX-User-Id: 1\r\n",
+    "no HTTP": b"hello\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_without_the_gates_yes_nothing_passes_and_then_all_is_well_again(gateway, line, phone, failure):
+    assert ask(line, phone.access_token).status == 200
+    instead = FAILURES[failure]
+    if instead is None:
+        gateway.relay.go_away()
+    else:
+        gateway.relay.answer_instead(instead)
+    for _ in range(2):
+        began = time.monotonic()
+        reply = ask(line, phone.access_token, method="POST", body=b"x" * 100)
+        assert time.monotonic() - began < 3.5
+        # Caddy passes a redirect of the gate on. The gate sends none.
+        assert reply.status >= 500 or (gateway.name == "caddy" and failure == "a redirect"), reply
+    assert gateway.service.requests == 1
+    gateway.relay.come_back()
+    assert ask(line, phone.access_token).status == 200
+
+
+def test_a_connection_that_the_gate_has_closed_costs_no_request(gateway, line, phone):
+    for _ in range(3):
+        assert ask(line, phone.access_token).status == 200
+        gateway.relay.break_lines()
+    assert ask(line, phone.access_token).status == 200
+
+
+@pytest.mark.parametrize(
+    "script", ["this is no Lua", "error('at the start')", "function ask_the_gate() error('x') end", None]
+)
+def test_an_error_in_apaches_script_lets_nothing_pass(script):
+    with tempfile.TemporaryDirectory(prefix="zapauth-gateway-") as name, echoing_service() as service:
+        folder = Path(name)
+        folder.chmod(0o755)
+        with running("apache", folder, gate="127.0.0.1:1", service=service.address) as places:
+            if script is None:
+                (folder / "zapauth.lua").unlink()
+            else:
+                (folder / "zapauth.lua").write_text(script)
+            with closing(HTTPConnection("127.0.0.1", places.port, timeout=30)) as line:
+                assert ask(line, "token").status == 500
+        assert service.requests == 0
