@@ -1,4 +1,5 @@
--- The hook of apache.conf: ask ZapAuth's gate about a request. Each thread keeps its own connection to the gate.
+-- The hook of apache.conf: ask ZapAuth's gate about a request. mod_lua keeps a few copies of this script, and gives each
+-- to one request at a time. So each copy keeps its own connection to the gate.
 -- Anything else than a 200 refuses; an error is answered with 500. The body of a request is not read.
 
 local socket = require "socket"
