@@ -35,15 +35,19 @@ local function connect()
     return new
 end
 
--- Returns status and headers (names in lower case), or nil if the answer is incomplete.
+-- Returns status and headers (names in lower case). If there is no complete answer: nil, and whether it came too late.
 local function exchange(request)
     line:settimeout(TIMEOUT, "t") -- for the whole exchange
     if not line:send(request) then
         return nil
     end
-    local status = tonumber((line:receive("*l") or ""):match("^HTTP/1%.%d (%d%d%d)"))
+    local first, problem = line:receive("*l")
+    local status = tonumber((first or ""):match("^HTTP/1%.%d (%d%d%d)"))
+    if not status then
+        return nil, problem == "timeout"
+    end
     local headers = {}
-    while status do
+    while true do
         local text = line:receive("*l")
         if not text then
             return nil
@@ -56,7 +60,7 @@ local function exchange(request)
         end
     end
     local length = tonumber(headers["content-length"])
-    if not status or not length or (length > 0 and not line:receive(length)) then
+    if not length or (length > 0 and not line:receive(length)) then
         return nil
     end
     if (headers["connection"] or ""):lower() == "close" then
@@ -71,6 +75,9 @@ local function ask(request)
         local status, headers = exchange(request)
         if status then
             return status, headers
+        elseif headers then
+            drop()
+            return nil
         end
     end
     drop() -- the gate may have closed an idle connection, so a new one is tried

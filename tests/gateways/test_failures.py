@@ -2,8 +2,8 @@
 
 import tempfile
 import time
-from contextlib import closing
-from http.client import HTTPConnection
+from contextlib import closing, suppress
+from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,7 @@ def test_without_the_gates_yes_nothing_passes_and_then_all_is_well_again(gateway
     for _ in range(2):
         began = time.monotonic()
         reply = ask(line, phone.access_token, method="POST", body=b"x" * 100)
-        assert time.monotonic() - began < 3.5
+        assert time.monotonic() - began < 5
         # Caddy passes a redirect of the gate on. The gate sends none.
         assert reply.status >= 500 or (gateway.name == "caddy" and failure == "a redirect"), reply
     assert gateway.service.requests == 1
@@ -61,6 +61,8 @@ def test_an_error_in_apaches_script_lets_nothing_pass(script):
                 (folder / "zapauth.lua").unlink()
             else:
                 (folder / "zapauth.lua").write_text(script)
-            with closing(HTTPConnection("127.0.0.1", places.port, timeout=30)) as line:
+            connection = closing(HTTPConnection("127.0.0.1", places.port, timeout=30))
+            # mod_lua crashes if it can't load the script, and Apache starts another process.
+            with connection as line, suppress(RemoteDisconnected):
                 assert ask(line, "token").status == 500
         assert service.requests == 0
