@@ -15,42 +15,43 @@ for _, name in ipairs(NAMES) do
     OURS[name:lower()] = true
 end
 
-local line, used_at -- the open connection to the gate, and when it was last used
+-- The open connection to the gate, and when it was last used. It is kept only after a whole answer: another request must
+-- never read the rest of this one's.
+local kept, used_at
 
-local function drop()
-    if line then
-        line:close()
+local function take()
+    local connection = kept
+    kept = nil
+    if connection and socket.gettime() - used_at >= IDLE then
+        connection:close()
+        connection = nil
     end
-    line = nil
+    return connection
 end
 
 local function connect()
-    local new = assert(socket.tcp())
-    new:settimeout(TIMEOUT)
-    if not new:connect(HOST, PORT) then
-        new:close()
+    local connection = assert(socket.tcp())
+    connection:settimeout(TIMEOUT)
+    if not connection:connect(HOST, PORT) then
+        connection:close()
         return nil
     end
-    new:setoption("tcp-nodelay", true)
-    return new
+    connection:setoption("tcp-nodelay", true)
+    return connection
 end
 
--- Returns status and headers (names in lower case). If there is no complete answer: nil, and whether it came too late.
-local function exchange(request)
-    line:settimeout(TIMEOUT, "t") -- for the whole exchange
-    if not line:send(request) then
-        return nil
-    end
-    local first, problem = line:receive("*l")
+-- Returns status and headers (names in lower case). If there is no whole answer: nil, and whether it came too late.
+local function read(connection)
+    local first, problem = connection:receive("*l")
     local status = tonumber((first or ""):match("^HTTP/1%.%d (%d%d%d)"))
     if not status then
         return nil, problem == "timeout"
     end
     local headers = {}
     while true do
-        local text = line:receive("*l")
+        local text = connection:receive("*l")
         if not text then
-            return nil
+            return nil, true
         elseif text == "" then
             break
         end
@@ -60,36 +61,41 @@ local function exchange(request)
         end
     end
     local length = tonumber(headers["content-length"])
-    if not length or (length > 0 and not line:receive(length)) then
-        return nil
+    if not length or (length > 0 and not connection:receive(length)) then
+        return nil, true
     end
-    if (headers["connection"] or ""):lower() == "close" then
-        drop()
-    end
-    used_at = socket.gettime()
     return status, headers
 end
 
+local function exchange(connection, request)
+    connection:settimeout(TIMEOUT, "t") -- for the whole exchange
+    if not connection:send(request) then
+        connection:close()
+        return nil, false
+    end
+    local status, found = read(connection)
+    if status and (found["connection"] or ""):lower() ~= "close" then
+        kept, used_at = connection, socket.gettime()
+    else
+        connection:close()
+    end
+    return status, found
+end
+
 local function ask(request)
-    if line and socket.gettime() - used_at < IDLE then
-        local status, headers = exchange(request)
-        if status then
-            return status, headers
-        elseif headers then
-            drop()
-            return nil
+    local connection = take()
+    if connection then
+        local status, found = exchange(connection, request)
+        if status or found then
+            return status, found
         end
+        -- The gate had closed the idle connection, so a new one is tried.
     end
-    drop() -- the gate may have closed an idle connection, so a new one is tried
-    line = connect()
-    if line then
-        local status, headers = exchange(request)
-        if status then
-            return status, headers
-        end
+    connection = connect()
+    if not connection then
+        return nil
     end
-    drop()
-    return nil
+    return exchange(connection, request)
 end
 
 local function question_of(r)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateways.clients import ask
+from tests.gateways.clients import ask, value_of
 from tests.gateways.programs import running
 from tests.gateways.upstream import echoing_service
+from tests.phones import Live, ZapPhone
 
 FAILURES = {
     "away": None,
@@ -47,6 +48,17 @@ def test_a_connection_that_the_gate_has_closed_costs_no_request(gateway, line, p
         assert ask(line, phone.access_token).status == 200
         gateway.relay.break_lines()
     assert ask(line, phone.access_token).status == 200
+
+
+def test_a_late_answer_is_never_taken_for_another_users(gateway, line, phone, server):
+    other = ZapPhone(Live(server.base_url)).sign_up()
+    for _ in range(2):
+        assert value_of(ask(line, phone.access_token), "X-User-Id") == phone.user_id
+        gateway.relay.answer_late(1.2)
+        assert ask(line, phone.access_token).status >= 500
+        gateway.relay.answer_late(0)
+        for user in (other, phone, other):
+            assert value_of(ask(line, user.access_token), "X-User-Id") == user.user_id
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import select
 import socket
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -113,6 +114,7 @@ class Relay:
         self.asked = b""
         self.connections = 0
         self._instead: bytes | None = None
+        self._delay = 0.0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
@@ -125,6 +127,10 @@ class Relay:
         """Answer each request with these bytes, and close. Without any bytes, be silent and keep the connection."""
         self._instead = answer
 
+    def answer_late(self, seconds: float) -> None:
+        """Hold each answer for that long. The gateway may give up meanwhile."""
+        self._delay = seconds
+
     def go_away(self) -> None:
         """Refuse connections, and break the open ones."""
         with suppress(OSError):
@@ -133,6 +139,7 @@ class Relay:
         self.break_lines()
 
     def come_back(self) -> None:
+        self._delay = 0.0
         if self._listener.fileno() < 0:
             self._listener = socket.create_server(("127.0.0.1", self.port))
             self._serve()
@@ -171,6 +178,8 @@ class Relay:
                         return
                     if ready is line:
                         self.asked = (self.asked + data)[-_PART:]
+                    if ready is gate:
+                        time.sleep(self._delay)
                     if self._instead is None:
                         (gate if ready is line else line).sendall(data)
                     elif self._instead:
