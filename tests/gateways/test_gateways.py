@@ -68,6 +68,7 @@ def test_without_a_live_users_token_nothing_passes_and_the_client_learns_why(gat
     for given, status, error in (
         (None, 401, None),
         ("x.y.z", 401, "invalid_token"),
+        ("x" * 6000, 401, "invalid_token"),
         (phone.refresh_token, 401, "invalid_token"),
         (buddy.app_token, 403, "insufficient_scope"),
     ):
@@ -193,6 +194,17 @@ def test_the_gate_gets_a_short_question_without_the_body_and_on_kept_connections
     assert lines == {(method, b"/verify?level=user")}
     assert not re.search(rb"(?i)^transfer-encoding:|^content-length: [1-9]", asked, re.MULTILINE)
     assert gateway.relay.connections <= 2
+
+
+def test_the_gate_is_told_the_clients_own_request_and_not_what_the_client_says_about_it(gateway, phone):
+    """Clients of signed apps sign method and path."""
+    forged = ["X-Forwarded-Method: FORGED", "X-Forwarded-Uri: /forged", "X_Forwarded_Uri: /forged"]
+    token = f"Authorization: Bearer {phone.access_token}"
+    assert ask_raw(gateway, "DELETE /mine%2F?a=b HTTP/1.1", "Host: x", token, *forged).status == 200
+    asked = gateway.relay.asked.lower()
+    told = re.findall(rb"^x-forwarded-(?:method|uri): (.*)\r$", asked, re.MULTILINE)
+    assert sorted(told) == [b"/mine%2f?a=b", b"delete"]
+    assert b"forged" not in asked
 
 
 def test_a_websocket_is_opened_with_a_live_token_only(gateway, phone):
