@@ -84,17 +84,17 @@ class Live:
         WATCH.remember_request(headers or {}, content)
         with closing(HTTPConnection(self.address, timeout=30)) as connection:
             connection.request(method, path, body=content, headers=headers or {})
-            return _reply(connection.getresponse())
+            return reply_of(connection.getresponse())
 
 
 def reply_on(connection: socket.socket) -> Reply:
     """Read the answer on ``connection``. Raises: HTTPException or OSError, if there is none."""
     response = HTTPResponse(connection)
     response.begin()
-    return _reply(response)
+    return reply_of(response)
 
 
-def _reply(response: HTTPResponse) -> Reply:
+def reply_of(response: HTTPResponse) -> Reply:
     names = {name.lower(): value for name, value in response.getheaders()}
     return Reply(response.status, names, response.read().decode())
 
