@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -86,7 +87,9 @@ def by_node() -> Iterator[Asks]:
 
 def _same(told: dict[str, Any]) -> dict[str, Any]:
     if "passed" in told:
-        return {"passed": {_FIELDS.get(name, name): value for name, value in told["passed"].items()}}
+        expires_at = datetime.fromisoformat(told["passed"].pop("expiresAt"))
+        verdict = {_FIELDS.get(name, name): value for name, value in told["passed"].items()}
+        return {"passed": verdict | {"expires_at": expires_at}}
     assert "bug" not in told, told
     headers = {name: value for name, value in told["headers"].items() if name != "Cache-Control"}
     return {"status": told["status"], "word": told["word"], "headers": headers}

@@ -29,22 +29,27 @@ class FakeGate:
         self._answer_to = answer_to
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/verify"
-        self.connections = 0
+        self._open: list[socket.socket] = []
         self.requests: list[str] = []
-        self.is_over = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        self.is_over.set()
-        # Closing alone does not wake up a thread that accepts.
-        self._listener.shutdown(socket.SHUT_RDWR)
+        # Closing alone does not wake up a thread that accepts or reads.
+        for end in (self._listener, *self._open):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+
+    @property
+    def connections(self) -> int:
+        """How many connections there have been."""
+        return len(self._open)
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
-                self.connections += 1
+                self._open.append(connection)
                 threading.Thread(target=self._serve, args=[connection], daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
@@ -61,7 +66,7 @@ class FakeGate:
 @contextmanager
 def fake_gate(answer_to: Callable[[str], Iterator[bytes]] | bytes) -> Iterator[FakeGate]:
     """Run a server that gives this answer to each request, or what the function gives."""
-    gate = FakeGate((lambda request: iter([answer_to])) if isinstance(answer_to, bytes) else answer_to)
+    gate = FakeGate((lambda _: iter([answer_to])) if isinstance(answer_to, bytes) else answer_to)
     try:
         yield gate
     finally:

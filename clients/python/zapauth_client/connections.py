@@ -78,7 +78,8 @@ class Connections:
     def _try(self, headers: Mapping[str, str]) -> Answer:
         _HERE.has_connected = False
         limits = dict.fromkeys(("connect", "read", "write", "pool"), _remaining())
-        with self._pool.stream("GET", self._url, headers=list(headers.items()), extensions={"timeout": limits}) as response:
+        extensions, sent = {"timeout": limits}, list(headers.items())
+        with self._pool.stream("GET", self._url, headers=sent, extensions=extensions) as response:
             body = b"".join(_not_too_many(response.iter_stream()))
         named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
         return Answer(response.status, named, body)
