@@ -13,7 +13,7 @@ help:  ## Show this list
 dev: .venv/local  ## Start the service and restart it when a file changes
 	@exec $(BIN)/python -m zapauth.serve --demo --reload
 
-NODE_MODULES := tests/browser/node_modules tests/services/node/node_modules
+NODE_MODULES := tests/browser/node_modules tests/services/node/node_modules clients/js/examples/node_modules
 
 test: .venv/dev $(NODE_MODULES)  ## Run the tests; a part of them: TEST_ARGS="tests/users -x"
 	@exec $(BIN)/python -m pytest $(TEST_ARGS)

@@ -1,10 +1,11 @@
 """The Python package's connections: through threads, forks and the environment of a process."""
 
 import os
+import ssl
 import subprocess
 import sys
 
-from tests.client_packages.fake_gates import USER, fake_gate, passed
+from tests.client_packages.fake_gates import USER, fake_gate, passed, self_signed
 from tests.environment import ROOT
 from zapauth_client import Gate
 
@@ -39,3 +40,12 @@ def test_a_proxy_of_the_environment_gets_no_token(monkeypatch):
             monkeypatch.setenv(name, proxy.url)
         assert Gate(gate.url).check("Bearer x").user_id == USER
         assert proxy.requests == []
+
+
+def test_a_gate_may_have_a_certificate_of_an_authority_of_ones_own(tmp_path):
+    context, certificate = self_signed(tmp_path)
+    with fake_gate(passed(), tls=context) as server:
+        gate = Gate(server.url, ssl_context=ssl.create_default_context(cafile=certificate))
+        for _ in range(3):
+            assert gate.check("Bearer x").user_id == USER
+        assert server.connections == 1

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.test import RequestFactory
@@ -27,6 +28,7 @@ def view(request):
 
 
 async def async_view(request):
+    assert await request.auser() is request.user
     return view(request)
 
 
@@ -94,9 +96,18 @@ def test_open_paths_are_open_and_no_others(call, settings):
         for path, status in (("/health", 200), ("/static/a/b", 200), ("/health/x", 403), ("/static", 403), ("/", 403)):
             request = request_to(path)
             request.user = configured.ZapAuthUser(None)
+            request.auser = sync_to_async(lambda request=request: request.user)
             reply = call(request)
             assert (path, reply.status_code) == (path, status)
             assert status == 403 or reply.content == b"None None"
+
+
+def test_a_user_of_a_cookie_does_not_remain_beside_that_of_the_token(settings):
+    with fake_gate(passed()) as gate:
+        settings.ZAPAUTH = {"GATE": gate.url}
+        request = request_to()
+        request.user, request.auser = "of a cookie", None
+        assert in_async(request).content.decode() == f"{USER} {APP}"
 
 
 WRONG = [

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.client_packages.asking import by_python
-from tests.client_packages.fake_gates import APP, EXTRA, SESSION, USER, answer, fake_gate, passed
+from tests.client_packages.fake_gates import APP, EXTRA, SESSION, USER, answer, fake_gate, passed, self_signed
 from tests.phones import BuddyPhone, Live
 from tests.servers import free_port
 
@@ -161,6 +161,13 @@ def test_an_unchecked_verdict_passes_only_where_the_service_wants_it(ask):
         assert ask(gate.url, TOKEN, accept_unchecked=True)["passed"]["is_checked"] is False
 
 
+def test_a_gate_with_a_certificate_that_nobody_signed_gets_no_token(ask, tmp_path):
+    context, _ = self_signed(tmp_path)
+    with fake_gate(passed(), tls=context) as gate:
+        assert outcome(ask(gate.url, TOKEN)) == UNAVAILABLE
+        assert gate.requests == []
+
+
 def test_a_gate_that_is_down_lets_nobody_pass(ask):
     assert outcome(ask(f"http://127.0.0.1:{free_port()}/verify", TOKEN)) == UNAVAILABLE
     assert outcome(ask("http://gate.invalid/verify", TOKEN, timeout=5)) == UNAVAILABLE
@@ -195,6 +202,9 @@ def test_a_slow_gate_is_given_up_after_the_time_for_the_whole_answer(ask, answer
         assert outcome(ask(gate.url, TOKEN, timeout=0.4)) == UNAVAILABLE
         assert 0.3 < time.monotonic() - start < 5
         assert len(gate.requests) == 1
+        start = time.monotonic()  # its TLS is slow, too
+        assert outcome(ask(gate.url.replace("http:", "https:"), TOKEN, timeout=0.4)) == UNAVAILABLE
+        assert time.monotonic() - start < 5
 
 
 def test_without_an_option_that_time_is_one_second(ask):

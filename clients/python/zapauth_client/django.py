@@ -91,6 +91,8 @@ def _admit(request: HttpRequest, verdict: Verdict) -> None:
     if user is None:
         raise Forbidden
     request.user = user
+    # AuthenticationMiddleware has set this, too, to the user of a cookie.
+    request.auser = sync_to_async(lambda: user)
     _pass(request, verdict)
 
 
