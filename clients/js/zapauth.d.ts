@@ -79,3 +79,12 @@ export function expressMiddleware(
 
 /** Turn an error of `check` into a Response, for servers with `fetch(request)`. Throws any other error again. */
 export function toResponse(error: unknown): Response;
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Set by `expressMiddleware`. */
+      zapauth?: Verdict;
+    }
+  }
+}
