@@ -172,6 +172,15 @@ def server(_server: Any, transactional_db: None) -> Iterator[Any]:
     log_secrets.check_output(_server.log.read_bytes()[told_before:].decode())
 
 
+@pytest.fixture(scope="session")
+def prepared() -> Iterator[Any]:
+    """A database with all migrations, to copy into the data folder of a separate installation."""
+    from tests import prepared
+
+    with prepared.prepared() as made:
+        yield made
+
+
 @pytest.fixture(autouse=True)
 def _no_secret_in_the_log() -> Iterator[None]:
     """Fail the test if the project logs a secret meanwhile."""
