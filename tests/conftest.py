@@ -49,11 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.disable()  # until all tests are collected: what is loaded until then lives as long as the process
     django.setup()
 
-    from tests import database_clock, emptying, log_secrets
+    from tests import database_clock, emptying, log_secrets, static_files
 
     database_clock.install()
     emptying.install()
     log_secrets.install()
+    static_files.install()
 
     # A test holds its connection while it runs. On a busy machine, the pool could conclude that the server is silent.
     from zapauth.postgresql import pool
@@ -170,6 +171,15 @@ def server(_server: Any, transactional_db: None) -> Iterator[Any]:
     told_before = _server.log.stat().st_size
     yield _server
     log_secrets.check_output(_server.log.read_bytes()[told_before:].decode())
+
+
+@pytest.fixture(scope="session")
+def prepared() -> Iterator[Any]:
+    """A database with all migrations, to copy into the data folder of a separate installation."""
+    from tests import prepared
+
+    with prepared.prepared() as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)

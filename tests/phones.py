@@ -58,7 +58,7 @@ class Transport(Protocol):
 class InProcess:
     """Calls the application in this process, through all of its middleware."""
 
-    # One instance for all: each new one loads the middleware, which reads all static files.
+    # One instance for all, because each new one loads the middleware.
     client = Client(raise_request_exception=False)
 
     def __call__(

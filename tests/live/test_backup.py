@@ -58,9 +58,10 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory):
+def story(tmp_path_factory, prepared):
     # Not in pytest's folder: a second run of pytest would take PostgreSQL's access to it away.
     with tempfile.TemporaryDirectory(prefix="zapauth-backup-", ignore_cleanup_errors=True) as folder:
+        prepared.copy_to(Path(folder))
         yield from _told(Path(folder), tmp_path_factory.mktemp("backups"))
 
 

@@ -26,9 +26,10 @@ class Installation:
 
 
 @pytest.fixture(scope="module")
-def installation(django_db_setup, django_db_blocker):
+def installation(django_db_setup, django_db_blocker, prepared):
     # Not in pytest's folder: a second run of pytest would take PostgreSQL's access to it away.
     with tempfile.TemporaryDirectory(prefix="zapauth-outages-", ignore_cleanup_errors=True) as folder:
+        prepared.copy_to(Path(folder))
         postgres = RestartablePostgres(Path(folder), port=free_port())
         guard = {"RESTORE_GUARD": str(Path(folder) / "guard"), "DJANGO_SETTINGS_MODULE": "zapauth.settings"}
         try:

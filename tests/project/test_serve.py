@@ -31,6 +31,13 @@ def data():
         yield Path(folder) / ("long" * 25)
 
 
+@pytest.fixture
+def migrated(data, prepared):
+    """A data folder whose database has all migrations, and nothing else."""
+    prepared.copy_to(data)
+    return data
+
+
 def environment(data, **more):
     ours = SETTINGS_NAMES | {"DJANGO_SETTINGS_MODULE"}
     return {name: value for name, value in os.environ.items() if name not in ours} | {"DATA_DIR": str(data)} | more
@@ -115,15 +122,15 @@ def test_the_first_start_prints_examples_that_work_and_ctrl_c_stops_everything(d
     assert processes_of(data) == []
 
 
-def test_a_server_that_says_that_it_listens_answers_the_first_request(data, tmp_path):
-    with serving(data, tmp_path) as server:  # until the server has printed that it listens
+def test_a_server_that_says_that_it_listens_answers_the_first_request(migrated, tmp_path):
+    with serving(migrated, tmp_path) as server:  # until the server has printed that it listens
         assert ping(server) == 200
 
 
-def test_a_second_start_keeps_the_data_and_says_so_but_shows_no_secret_again(data, tmp_path):
-    with serving(data, tmp_path) as server:
+def test_a_second_start_keeps_the_data_and_says_so_but_shows_no_secret_again(migrated, tmp_path):
+    with serving(migrated, tmp_path) as server:
         first = server.log.read_text()
-    with serving(data, tmp_path) as server:
+    with serving(migrated, tmp_path) as server:
         second = server.log.read_text()
     app_id, app_key, password = (re.search(rf"{name} +(\S+)", first)[1] for name in ("App id", "App key", "Password"))
     assert "new:" in first
@@ -132,13 +139,13 @@ def test_a_second_start_keeps_the_data_and_says_so_but_shows_no_secret_again(dat
     assert app_key not in second
     assert password not in second
     for name in ("secret_key", "signing_keys.pem"):
-        assert (data / name).stat().st_mode & 0o777 == 0o600
+        assert (migrated / name).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("what", ["everything", "the heads only"])
-def test_a_start_after_kill_9_works(data, tmp_path, what):
-    with serving(data, tmp_path) as server:
-        everything = [*processes_of(data), *psutil.Process(server.process.pid).children(recursive=True)]
+def test_a_start_after_kill_9_works(migrated, tmp_path, what):
+    with serving(migrated, tmp_path) as server:
+        everything = [*processes_of(migrated), *psutil.Process(server.process.pid).children(recursive=True)]
         workers = server.workers()
         heads = [process for process in everything if "-D" in process.cmdline()]
         server.process.kill()
@@ -147,9 +154,9 @@ def test_a_start_after_kill_9_works(data, tmp_path, what):
                 process.kill()
         server.process.wait(60)
         assert psutil.wait_procs(workers, timeout=60)[1] == []
-    with serving(data, tmp_path) as server:
+    with serving(migrated, tmp_path) as server:
         assert "kept from before: 1 users" in server.log.read_text()
-    assert processes_of(data) == []
+    assert processes_of(migrated) == []
 
 
 def processes_that_wait_for(lock):
@@ -158,15 +165,15 @@ def processes_that_wait_for(lock):
     return sum("-> FLOCK" in line and name in line for line in Path("/proc/locks").read_text().splitlines())
 
 
-def test_a_killed_postgres_is_restarted_by_only_one_of_the_servers_that_notice_it(data, tmp_path, caplog):
-    with serving(data, tmp_path) as server:
-        pid_file = data / "postgres" / "postmaster.pid"
+def test_a_killed_postgres_is_restarted_by_only_one_of_the_servers_that_notice_it(migrated, tmp_path, caplog):
+    with serving(migrated, tmp_path) as server:
+        pid_file = migrated / "postgres" / "postmaster.pid"
         killed = int(pid_file.read_text().split()[0])
-        other = PostgresWatch(data)  # the watch of a second server
+        other = PostgresWatch(migrated)  # the watch of a second server
         other.start()
-        with _only_one(data):
+        with _only_one(migrated):
             os.kill(killed, signal.SIGKILL)
-            wait_until(lambda: processes_that_wait_for(data / "postgres.lock") == 2)
+            wait_until(lambda: processes_that_wait_for(migrated / "postgres.lock") == 2)
         try:
             wait_until(lambda: "PostgreSQL runs again" in server.log.read_text() + caplog.text)
             other.stop()  # now both watches have checked
@@ -175,10 +182,10 @@ def test_a_killed_postgres_is_restarted_by_only_one_of_the_servers_that_notice_i
             wait_until(lambda: httpx.post(f"{server.base_url}/v1/login", json=body, timeout=30).status_code == 401)
         finally:
             other.stop()
-        assert (data / "postgres" / "log").read_text().count("starting PostgreSQL") == 2
+        assert (migrated / "postgres" / "log").read_text().count("starting PostgreSQL") == 2
         assert (server.log.read_text() + caplog.text).count("PostgreSQL has died; restarting it") == 1
     assert server.process.returncode == 0
-    assert processes_of(data) == []
+    assert processes_of(migrated) == []
 
 
 def test_a_database_whose_folder_was_emptied_is_not_made_anew_under_a_running_server(tmp_path):
@@ -189,9 +196,9 @@ def test_a_database_whose_folder_was_emptied_is_not_made_anew_under_a_running_se
     assert not (server.folder / "PG_VERSION").exists()
 
 
-def test_createapp_works_beside_a_running_server_and_leaves_it_running(data, tmp_path):
-    with serving(data, tmp_path) as server:
-        made = run("manage.py", "createapp", "Beside", "--json", data=data)
+def test_createapp_works_beside_a_running_server_and_leaves_it_running(migrated, tmp_path):
+    with serving(migrated, tmp_path) as server:
+        made = run("manage.py", "createapp", "Beside", "--json", data=migrated)
         assert made.returncode == 0, made.stderr
         new = json.loads(made.stdout)
         assert new["sharedSecret"] is None
@@ -208,10 +215,10 @@ def test_commands_start_the_database_when_nobody_has_and_stop_it_again(data):
     assert processes_of(data) == []
 
 
-def test_a_port_in_use_is_an_error_that_names_it(data, tmp_path):
-    with serving(data, tmp_path) as server:
+def test_a_port_in_use_is_an_error_that_names_it(migrated, tmp_path):
+    with serving(migrated, tmp_path) as server:
         port = server.base_url.rpartition(":")[2]
-        second = run("-m", "zapauth.serve", data=data, PORT=port)
+        second = run("-m", "zapauth.serve", data=migrated, PORT=port)
         assert second.returncode == 1
         assert f"can't listen on 127.0.0.1 port {port}" in second.stderr
         assert "Traceback" not in second.stderr

@@ -2,7 +2,10 @@
 
 import pytest
 
+from tests.schema import late_drawing
 from tests.servers import running_server
+
+late_drawing.install()
 
 
 @pytest.fixture(scope="package")

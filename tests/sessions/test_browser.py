@@ -354,6 +354,9 @@ def test_a_link_logs_nobody_out(browser):
 
 # --- what works as a cookie ----------------------------------------------------------------------
 
+# Tables whose rows are the same in each installation. Five of six texts are in them.
+MADE_BY_MIGRATIONS = {"auth_permission", "auth_group_permissions", "django_content_type", "django_migrations"}
+
 
 def test_nothing_in_the_database_works_as_a_cookie(browser, sven):
     phone = ZapPhone(InProcess(), device_token="push").sign_up("ann")
@@ -362,7 +365,7 @@ def test_nothing_in_the_database_works_as_a_cookie(browser, sven):
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names()
         assert "django_session" not in tables
-        for table in tables:
+        for table in {*tables} - MADE_BY_MIGRATIONS:
             cursor.execute(f'SELECT each.value FROM "{table}" t, jsonb_each_text(to_jsonb(t)) each')  # noqa: S608
             for (text,) in cursor:
                 texts |= {text, *re.findall(r"[\w.:+/=$-]+", text)} if text else set()
