@@ -13,10 +13,12 @@ help:  ## Show this list
 dev: .venv/local  ## Start the service and restart it when a file changes
 	@exec $(BIN)/python -m zapauth.serve --demo --reload
 
-test: .venv/dev tests/browser/node_modules  ## Run the tests; a part of them: TEST_ARGS="tests/users -x"
+NODE_MODULES := tests/browser/node_modules tests/services/node/node_modules
+
+test: .venv/dev $(NODE_MODULES)  ## Run the tests; a part of them: TEST_ARGS="tests/users -x"
 	@exec $(BIN)/python -m pytest $(TEST_ARGS)
 
-coverage: .venv/dev tests/browser/node_modules  ## Run the tests, measure coverage, fail below the floor
+coverage: .venv/dev $(NODE_MODULES)  ## Run the tests, measure coverage, fail below the floor
 	@exec $(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(TEST_ARGS)
 
 lint: .venv/dev  ## Check style, types, imports and requirements
@@ -58,7 +60,7 @@ desk: .venv/bench  ## Time the pages of staff and of people with 1.25 million se
 	@exec $(BIN)/python -m bench.desk $(DESK_ARGS)
 
 clean:  ## Remove all that make installed
-	rm -rf .venv tests/browser/node_modules
+	rm -rf .venv $(NODE_MODULES)
 
 # pip installs only files whose hashes are in the lock.
 INSTALL = echo "Installing $< into .venv …" && $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
@@ -77,7 +79,7 @@ INSTALL = echo "Installing $< into .venv …" && $(BIN)/python -m pip install --
 	@$(INSTALL)
 	@touch $@
 
-# The JavaScript client for the browser tests. Without npm these tests are skipped.
-tests/browser/node_modules: tests/browser/package-lock.json
-	@if command -v npm >/dev/null; then cd tests/browser && npm ci --silent --ignore-scripts --no-audit --no-fund; fi
+# JavaScript packages for the tests. Without npm the tests that need them are skipped.
+$(NODE_MODULES): %/node_modules: %/package-lock.json
+	@if command -v npm >/dev/null; then cd $* && npm ci --silent --ignore-scripts --no-audit --no-fund; fi
 	@mkdir -p $@ && touch $@

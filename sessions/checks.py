@@ -14,6 +14,7 @@ from phonenumbers import SUPPORTED_REGIONS
 from sessions.geography import GeographyError, open_file
 from sessions.mail_samples import unusable_templates
 from sessions.tokens.keys import BadSigningKeys, key_ring
+from sessions.tokens.published import is_issuer_url
 from users.clients import ACCOUNT_APP_NAMES, ADMIN_APP_NAMES
 
 
@@ -125,6 +126,20 @@ def check_public_url_is_set(app_configs: Sequence[AppConfig] | None, **kwargs: A
             'PUBLIC_URL is not set: mails have no link "That wasn\'t me".',
             hint="PUBLIC_URL=https://auth.example.org",
             id="user_sessions.W004",
+        )
+    ]
+
+
+@register("security", deploy=True)
+def check_issuer(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    if is_issuer_url(settings.TOKEN_ISSUER):
+        return []
+    return [
+        checks.Warning(
+            "TOKEN_ISSUER is not a URL: other services can't find the keys and routes by it (RFC 8414).",
+            hint="Set PUBLIC_URL, which is its default. Tokens with the present issuer go on working if"
+            " EARLIER_TOKEN_ISSUERS has it.",
+            id="user_sessions.W006",
         )
     ]
 

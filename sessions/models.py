@@ -33,6 +33,7 @@ class EndReason(models.TextChoices):
     REFRESH_REUSED = "refresh_reused", "a refresh token was used twice"
     RESTORED = "restored", "backup restored"
     APP_SWITCHED_OFF = "app_switched_off", "app switched off"
+    REVOKED = "revoked", "logged out by another service"
 
 
 class Judgement(models.TextChoices):

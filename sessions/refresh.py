@@ -45,6 +45,17 @@ def refresh(raw: str, *, audience: str, origin: Origin) -> Grant:
     raise SessionEnded
 
 
+def is_current(token: RefreshToken, session: Session) -> bool:
+    """Return whether ``token`` is the live session's current refresh token, and not blacklisted. Changes nothing."""
+    if token["jti"] != session.refresh_jti:
+        return False
+    try:
+        _not_blacklisted(token)
+    except SessionEnded:
+        return False
+    return True
+
+
 @in_transaction
 def _end_reused(session: Session, origin: Origin) -> None:
     reused = Session.objects.filter(pk=session.pk)

@@ -52,7 +52,7 @@ def _is_worker(process: psutil.Process) -> bool:
 @contextmanager
 def running_server(*options: str, **environment: str) -> Iterator[RunningServer]:
     """Serve the test database with production settings on a free port. Stop the server at the end."""
-    port = free_port()
+    port = int(environment.get("PORT", free_port()))
     given = test_environment() | MAY_SERVE | {"PORT": str(port), "WORKERS": "2"}
     with tempfile.NamedTemporaryFile("wb", prefix="zapauth-server-", suffix=".log") as log:
         process = subprocess.Popen(
@@ -80,6 +80,7 @@ def test_environment() -> dict[str, str]:
         "DATABASE_URL": test_database_url(),
         "SECRET_KEY": settings.SECRET_KEY,
         "SIGNING_KEYS": settings.SIGNING_KEYS,
+        "TOKEN_ISSUER": settings.TOKEN_ISSUER,
         "HTTPS": "off",
         "STAFF_SECOND_FACTOR": "off",
         "RESTORE_GUARD": "off",  # the tests empty the tables

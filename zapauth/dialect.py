@@ -80,7 +80,7 @@ def read_query(request: HttpRequest) -> dict[str, Any]:
         raise SuspiciousOperation("The query can't be read.") from error
 
 
-def _body(parser_context: Mapping[str, Any] | None) -> bytes:
+def read_body(parser_context: Mapping[str, Any] | None) -> bytes:
     """Return the whole body. Raises: BodyTooLarge, if it is over the limit; ParseError, if it ended early."""
     try:
         body: bytes = (parser_context or {})["request"].body
@@ -97,7 +97,7 @@ class JSONBody(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        body = _body(parser_context)
+        body = read_body(parser_context)
         try:
             return json.loads(self.text(body), parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
@@ -119,7 +119,7 @@ class FormBody(BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         try:
-            return QueryDict(_body(parser_context), encoding="utf-8").dict()
+            return QueryDict(read_body(parser_context), encoding="utf-8").dict()
         except (ValueError, SuspiciousOperation) as error:
             raise ParseError("The form is not valid.") from error
 

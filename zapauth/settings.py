@@ -57,7 +57,9 @@ else:
 SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 
 # --- sessions and tokens ------------------------------------------------------------------------
-TOKEN_ISSUER = env.str("TOKEN_ISSUER", default="zapauth")
+# A URL, so that other services find our keys (RFC 8414). The last value was the default of earlier versions.
+TOKEN_ISSUER = env.text("TOKEN_ISSUER", PUBLIC_URL or "zapauth")
+EARLIER_TOKEN_ISSUERS = env.names("EARLIER_TOKEN_ISSUERS", default=["zapauth"])
 ACCESS_TOKEN_LIFETIME = env.seconds("ACCESS_TOKEN_LIFETIME", timedelta(minutes=15))
 SESSION_LIFETIME = env.seconds("SESSION_LIFETIME", timedelta(days=30))  # NIST SP 800-63B §4.1.3, AAL1
 SESSION_IDLE_TIMEOUT = env.seconds("SESSION_IDLE_TIMEOUT", timedelta(days=14), at_least=0)

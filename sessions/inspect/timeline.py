@@ -37,9 +37,10 @@ class Source(IntEnum):
     ENDED = 2
 
 
-# Why sessions end if staff or an operator ordered it.
+# Why sessions end if staff, an operator or another service ordered it.
 _BY_ORDER = (
     *(EndReason.STAFF, EndReason.OPERATOR, EndReason.USER_DISABLED, EndReason.APP_SWITCHED_OFF, EndReason.RESTORED),
+    EndReason.REVOKED,
 )
 
 _COLUMN = {Source.OPENED: "created_at", Source.RECORDED: "at", Source.ENDED: "ended_at"}

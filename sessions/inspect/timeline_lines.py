@@ -19,11 +19,13 @@ def line_of_moment(moment: Moment) -> Line:
 
 
 def who_ended(session: Session) -> str:
-    """Return who ended it: `the user`, a user name, `user@host` of a command, or `the service`."""
+    """Return who ended it: `the user`, a user name, `user@host` of a command, `another service`, or `the service`."""
     if session.ended_by_id is not None and session.ended_by_id == session.user_id:
         return "the user"
     if session.ended_by is not None:
         return session.ended_by.username
+    if session.end_reason == EndReason.REVOKED:
+        return "another service"  # the entry of the record has its name
     return (session.bulk_run.operator if session.bulk_run else "") or "the service"
 
 

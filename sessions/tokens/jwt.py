@@ -2,6 +2,7 @@
 
 Claims are a wire format (RFC 7519 §4.1): `iss`, `aud` (the app's id), `sub` (the user's id, or
 the app's), `sid` (the session), `jti`, `iat`, `exp`, `token_type`; nothing personal. Add, never rename.
+Access tokens also have `client_id`, the app's id again (RFC 9068 §2.2).
 """
 
 import json
@@ -24,6 +25,7 @@ from sessions.errors import TokenInvalid
 from sessions.models import Session
 from sessions.tokens.keys import KeyRing, key_ring
 
+# Every token has these. `client_id` is not one of them: access tokens of earlier versions go on working without it.
 CLAIMS = ("iss", "aud", "sub", "sid", "jti", "iat", "exp", "token_type")
 ALGORITHM = "ES256"
 ACCESS, REFRESH = "at+jwt", "refresh+jwt"  # `typ`: RFC 9068 §2.1, RFC 8725 §3.11
@@ -50,14 +52,15 @@ class KeyedTokenBackend(TokenBackend):
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
         # Only access tokens are cached: a client sends the same one with each request, but a refresh token only once.
         verified = _verified_before if self.typ == ACCESS else _verified
-        return dict(verified(token, self.typ, key_ring(settings.SIGNING_KEYS), settings.TOKEN_ISSUER))
+        issuers = settings.TOKEN_ISSUER, *settings.EARLIER_TOKEN_ISSUERS
+        return dict(verified(token, self.typ, key_ring(settings.SIGNING_KEYS), issuers))
 
 
-def _verified(token: str, typ: str, keys: KeyRing, issuer: str) -> dict[str, Any]:
+def _verified(token: str, typ: str, keys: KeyRing, issuers: tuple[str, ...]) -> dict[str, Any]:
     """Return the claims of a token that one of our keys has signed. Raises: TokenBackendError."""
     try:
         kid = _kids_by_header(typ, keys)[token.partition(".")[0]]
-        claims = jwt.decode(token, keys.verifying[kid], [ALGORITHM], issuer=issuer, options=_CHECKED)
+        claims = jwt.decode(token, keys.verifying[kid], [ALGORITHM], issuer=issuers, options=_CHECKED)
     except (jwt.InvalidTokenError, KeyError, ValueError) as error:
         raise TokenBackendError("the token is invalid") from error
     if not isinstance(claims["exp"], int):
@@ -130,6 +133,8 @@ class SessionToken(Token):
         token = cls()
         token["aud"] = app_id
         token["sub"] = user_id or app_id
+        if cls.typ == ACCESS:
+            token["client_id"] = app_id
         token["sid"] = str(session_id)
         token.set_iat(at_time=issued_at)
         token.set_exp(from_time=expires_at, lifetime=timedelta(0))
@@ -190,3 +195,9 @@ class RefreshToken(BlacklistMixin[Any], SessionToken):
         # Without the mixin's check of the blacklist. Used tokens are on it, too, and `sessions.refresh` treats
         # them in another way than revoked ones.
         SessionToken.verify(self)
+
+
+def read_token(raw: str) -> AnyAccessToken | RefreshToken:
+    """Verify a token of any kind, as `SessionToken.read` does. Raises: TokenInvalid."""
+    refresh_headers = _kids_by_header(REFRESH, key_ring(settings.SIGNING_KEYS))
+    return (RefreshToken if raw.partition(".")[0] in refresh_headers else AnyAccessToken).read(raw)

@@ -18,6 +18,7 @@ from sessions import (
     logout,
     not_me,
     passwords,
+    revocation,
     sessions_of_user,
     timeouts,
     verification,
@@ -206,6 +207,11 @@ def log_out_by_staff(its):
     logout.log_out_user(its.anna.user_id, actor=its.boss, current=current, device_token="of anna", origin=HERE)
 
 
+def revoke(its):
+    its.anna.log_in(its.anna.username)
+    revocation.revoke(its.anna.access_token, by=get_zap_app(), only_own=False, origin=HERE)
+
+
 def log_out_everywhere(its):
     its.anna.log_in(its.anna.username)
     current = authenticated(its.anna)
@@ -372,6 +378,7 @@ ACTS = {
     "sessions.logout.log_out with a device token": log_out_with_others,
     "sessions.devices.log_out_of_device": log_out_in_buddy,
     "sessions.logout.log_out_user": log_out_by_staff,
+    "sessions.revocation.revoke": revoke,
     "sessions.sessions_of_user.log_out_scope": log_out_everywhere,
     "sessions.timeouts.end_timed_out": time_out,
     "sessions.bulk.runs.start_run for everyone": lambda _: order(everyone=True),

@@ -1,4 +1,4 @@
-"""The callers of both dialects: users, staff and strangers, with valid and invalid tokens. Also the calls' targets.
+"""The callers of all dialects: users, staff, services and strangers, with valid and invalid credentials, and targets.
 
 Random parameters would only be refused, because nobody guesses a password. So well-formed cases get the values of
 existing objects.
@@ -21,15 +21,21 @@ from sessions.models import Session
 from sessions.tokens.grant import Grant
 from sessions.tokens.jwt import AnyAccessToken
 from tests.phones import PASSWORD
+from tests.services.backends import new_backend
 from users.clients import NewApp, create_app
-from users.models import User
+from users.models import Access, User
 from users.origin import Origin
 from users.reset_codes import Purpose, issue_code
 from zapauth.buddy.signatures import request_signature
+from zapauth.request_facts import is_service
 
 # Each request is sent twice: by a caller who may send it, and by one of the other callers in turn.
-ROLES = {"zap": ("own", "staff"), "buddy": ("own", "app", "own", "signed")}
-OTHERS = {"zap": ("staff", "stranger", "nobody"), "buddy": ("staff", "stranger", "nobody", "app")}
+ROLES = {"zap": ("own", "staff"), "buddy": ("own", "app", "own", "signed"), "services": ("own",)}
+OTHERS = {
+    "zap": ("staff", "stranger", "nobody"),
+    "buddy": ("staff", "stranger", "nobody", "app"),
+    "services": ("stranger", "nobody"),
+}
 # Values of `Authorization` that are refused. {ended}: a token of an ended session. {other}: one of the other dialect.
 BAD = ("", "Bearer", "Basic YTpi", "Bearer x.y.z", "Bearer {ended}", "Bearer {other}", "Bearer {ended} {other} x")
 PROFILE = {
@@ -92,7 +98,7 @@ class World:
 
     def caller(self, dialect: str, role: str) -> Caller:
         if (dialect, role) not in self.kept:
-            self.kept[dialect, role] = self.zap(role) if dialect == "zap" else self.buddy(role)
+            self.kept[dialect, role] = getattr(self, dialect)(role)
         return self.kept[dialect, role]
 
     def settle(self, case: Case, caller: Caller, status: int) -> None:
@@ -124,6 +130,11 @@ class World:
         grant = log_in_on_device(user, current=session_of(device), origin=Origin())
         return Caller(role, user=user, target=target, grant=grant, secret=app.shared_secret)
 
+    def services(self, role: str) -> Caller:
+        reach = Access.NONE if role == "stranger" else Access.ALL
+        backend = new_backend(token_access=reach, push_access=reach, event_access=reach)
+        return Caller(role, authorization=backend.basic())
+
     def bad(self, dialect: str, case: Case) -> Caller:
         # At the gate a token of either dialect is a good one.
         kinds = [kind for kind in BAD if case.path != "/verify" or kind != "Bearer {other}"]
@@ -137,7 +148,9 @@ class World:
 
 
 def dialect_of(case: Case) -> str:
-    return "zap" if case.path.startswith("/v1/") else "buddy"
+    if case.path.startswith("/v1/"):
+        return "zap"
+    return "services" if is_service(case.path) else "buddy"
 
 
 def zap_login(user: User) -> Grant:
@@ -176,6 +189,8 @@ AIMS: dict[str, Callable[[User, NewApp], dict[str, Any]]] = {
     "zapResetPassword": lambda user, _: {"identity": user.email, "otp": issue_code(user)},
     "zapAskForEmailCode": lambda user, _: {"email": user.email, "userId": user.pk},
     "zapVerifyEmail": lambda user, _: {"identity": user.email, "otp": issue_code(user, purpose=Purpose.EMAIL)},
+    "introspect": lambda user, _: {"token": zap_login(user).access_token},
+    "revoke": lambda user, _: {"token": zap_login(user).refresh_token},
     "buddyRegisterDevice": lambda _, app: {"appId": app.app.pk, "appKey": app.key},
     "buddyRegister": lambda _user, _app: _newcomer(),
     "buddyLogIn": lambda user, _: {"username": user.username, "password": PASSWORD},

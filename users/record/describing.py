@@ -74,6 +74,8 @@ def _shown(value: Any) -> str:
 
 
 def _by_whom(entry: SecurityEvent, *, to_staff: bool) -> str:
+    if "by_app" in entry.details:
+        return f", {entry.details['by_app']}" if to_staff else ""
     if not is_by_another(entry):
         return ""
     if not to_staff:
@@ -82,4 +84,5 @@ def _by_whom(entry: SecurityEvent, *, to_staff: bool) -> str:
 
 
 def _from_where(entry: SecurityEvent, *, to_staff: bool) -> str:
-    return f", from {entry.ip}" if entry.ip and (to_staff or not is_by_another(entry)) else ""
+    is_theirs = not is_by_another(entry) and "by_app" not in entry.details
+    return f", from {entry.ip}" if entry.ip and (to_staff or is_theirs) else ""

@@ -29,6 +29,7 @@ class Event(models.TextChoices):
     NEW_DEVICE = "new_device", "there was a log-in on a new device"
     LOGIN_JUDGED = "login_judged", "there was a log-in from an unusual place"
     REFRESH_REUSED = "refresh_reused", "a refresh token was used twice, and its session ended"
+    REVOKED = "revoked", "a session was ended by another service"
     PASSWORD_REFUSED = "password_refused", "a wrong password was given to confirm an act"
     RESET_ASKED = "reset_asked", "a password reset was asked for"
     RESET_REFUSED = "reset_refused", "a wrong reset code was given"
@@ -111,6 +112,7 @@ _KINDS = {
         Event.NEW_DEVICE,
         Event.LOGIN_JUDGED,
         Event.REFRESH_REUSED,
+        Event.REVOKED,
         Event.PASSWORD_REFUSED,
     },
     Kind.FACTOR: {

@@ -23,7 +23,7 @@ _NAMES = {
     "count": "sessions",
 }
 # Details that a line leaves out. The page of the entry shows them.
-_ON_ITS_PAGE = ("run", "filters", "group", "session")
+_ON_ITS_PAGE = ("run", "filters", "group", "session", "by_app", "by_app_id")
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,13 @@ def what_happened(entry: SecurityEvent) -> str:
 
 
 def who_ordered(entry: SecurityEvent) -> str:
-    """Return who ordered it: `the user`, a name, `user@host` of a command, `unknown`, or `the service`."""
+    """Return who ordered it: `the user`, a name of a person or of an app, `user@host` of a command, or other words."""
     if entry.actor_id is not None:
         if entry.actor_id == entry.user_id:
             return "the user"
         return entry.actor.username if entry.actor else entry.actor_id
-    if entry.operator:
-        return entry.operator
+    if entry.operator or "by_app" in entry.details:
+        return entry.operator or str(entry.details["by_app"])
     is_of_stranger = entry.outcome == Outcome.REFUSED or entry.event in _BY_A_STRANGER
     return "unknown" if is_of_stranger else "the service"
 

@@ -62,6 +62,8 @@ def as_documented(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
     """Return the endpoints without trailing slashes and with short names of ids. Buddy's `me` gets its own path."""
     documented = []
     for path, regex, method, callback in endpoints:
+        if path.endswith("{path}"):  # the same route, for an issuer with a path
+            continue
         path = path.rstrip("/").replace("{user_id}", "{id}").replace("{session_id}", "{sid}")
         documented.append((path, regex, method, callback))
         if path == "/users/{id}":
@@ -198,8 +200,9 @@ class DialectSchema(AutoSchema):
         example = _body_of(self.success(operation, _request()))
         answer = {
             "description": _phrase(operation.status),
-            "headers": self._headers(operation.status),
-            "content": {self.content_type: {"schema": self.success_schema(operation), "example": example}},
+            "headers": self._headers(operation.status) | dict(operation.headers),
+            "content": {self.content_type: {"schema": self.success_schema(operation), "example": example}}
+            | dict(operation.also),
         }
         return answer | ({"links": dict(operation.links)} if operation.links else {})
 

@@ -24,6 +24,8 @@ class Operation:
         answers: the schema of the contents of the envelope. ``example`` is an example of them.
         beside: schemas of fields beside the contents. ``example_beside`` is an example of them.
         raises: the errors that only this operation and a few others raise.
+        also: other media types of the success, which a request asks for by `Accept`.
+        headers: headers of the success that are not those of other answers.
         links: the calls that can follow. ``links_after``: the calls that can follow an error, by status.
     """
 
@@ -38,6 +40,8 @@ class Operation:
     example: Any
     beside: Mapping[str, Schema] = field(default_factory=dict)
     example_beside: Mapping[str, Any] = field(default_factory=dict)
+    also: Mapping[str, Schema] = field(default_factory=dict)
+    headers: Mapping[str, Schema] = field(default_factory=dict)
     raises: Sequence[Exception] = ()
     links: Mapping[str, Schema] = field(default_factory=dict)
     links_after: Mapping[int, Mapping[str, Schema]] = field(default_factory=dict)

@@ -20,6 +20,9 @@ for a user on that device.
 
 In both dialects, a path with a trailing slash is the same path, unknown parameters are ignored, and blanks at the ends
 of a text are removed, except in passwords. No text may contain NUL.
+
+**Services** find standard routes: they send forms, authenticate as an app with its id and key, and get errors as OAuth
+2.0 has them, `{"error", "error_description"}`.
 """
 _TAGS = {
     "ZAP: login": "Get a short-lived access token, and a refresh token that lasts as long as the session.",
@@ -32,6 +35,7 @@ _TAGS = {
     "Buddy: passwords": "",
     "Buddy: service": "",
     "Gateways": "A gateway asks about each request, and passes on the ones whose token is live.",
+    "Services: tokens": "For other services, which authenticate as an app: check a token, end its session.",
 }
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {

@@ -32,6 +32,11 @@ def answer(body: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, 
     return json_response(body, status=status, content_type=CONTENT_TYPE, headers=headers)
 
 
+def text(body: str, *, content_type: str) -> HttpResponse:
+    """Make an answer of another type. No cache may store it."""
+    return HttpResponse(body, content_type=content_type, headers={"Cache-Control": "no-store"})
+
+
 def failure(*, status: int, error: str, description: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Make an error answer."""
     return answer(ERROR(Problem(error, description)), status=status, headers=headers)

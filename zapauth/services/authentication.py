@@ -52,9 +52,9 @@ def _in_header(request: Request) -> tuple[str, str] | None:
 
 
 def _in_body(request: Request) -> tuple[str, str] | None:
-    """Return the credentials in a form, or None if there are none."""
+    """Return the credentials in a form, or None if it has no secret."""
     content_type = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if request.method != "POST" or content_type != FormBody.media_type:
         return None
     given = cast("dict[str, str]", request.data)
-    return (given["client_id"], given["client_secret"]) if "client_id" in given and "client_secret" in given else None
+    return (given.get("client_id", ""), given["client_secret"]) if "client_secret" in given else None

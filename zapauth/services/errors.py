@@ -8,6 +8,7 @@ from users.errors import BadAppCredentials, NotYours
 from zapauth.dialect import BodyTooLarge, field_errors
 from zapauth.server.bodies import BodyCutOff, BodyTimedOut
 from zapauth.services import answers
+from zapauth.services.forms import RepeatedParameter
 from zapauth.unavailable import UNAVAILABLE, Unavailable
 
 
@@ -28,6 +29,7 @@ _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (BodyTooLarge, 400, "invalid_request", "The body is too large."),
     (BodyTimedOut, 408, "invalid_request", "The body did not arrive in time. Nothing was done; send it again."),
     (BodyCutOff, 400, "invalid_request", "The body ended early."),
+    (RepeatedParameter, 400, "invalid_request", "A parameter comes twice."),
     (ParseError, 400, "invalid_request", "The body can't be read."),
     (SuspiciousOperation, 400, "invalid_request", "The request is malformed."),
     (Unavailable, 503, "temporarily_unavailable", UNAVAILABLE),

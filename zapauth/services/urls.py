@@ -1,5 +1,15 @@
 """The routes for services, at the root. `zapauth.request_facts` has their first segments."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, re_path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from zapauth.services.metadata import MetadataViewSet
+from zapauth.services.tokens import TokenViewSet
+
+# A path may end with a slash.
+urlpatterns: list[URLPattern | URLResolver] = [
+    re_path(r"^\.well-known/jwks\.json/?$", MetadataViewSet.as_view({"get": "keys"})),
+    re_path(r"^\.well-known/oauth-authorization-server/?$", MetadataViewSet.as_view({"get": "server"})),
+    re_path(r"^\.well-known/oauth-authorization-server/(?P<path>.+)$", MetadataViewSet.as_view({"get": "server"})),
+    re_path(r"^oauth/introspect/?$", TokenViewSet.as_view({"post": "introspect"})),
+    re_path(r"^oauth/revoke/?$", TokenViewSet.as_view({"post": "revoke"})),
+]

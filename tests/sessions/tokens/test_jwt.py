@@ -16,7 +16,7 @@ def test_a_token_carries_its_claims_and_nothing_personal(new_phone):
     phone = new_phone().sign_up()
     claims = jwt.decode(phone.access_token, options={"verify_signature": False})
     session = Session.objects.get(user_id=phone.user_id)
-    assert set(claims) == set(CLAIMS)
+    assert set(claims) == {*CLAIMS, "client_id"}
     assert (claims["sub"], claims["sid"], claims["aud"]) == (phone.user_id, str(session.pk), session.app_id)
     assert phone.username not in json.dumps(claims)
 
