@@ -65,8 +65,11 @@ class Watch(logging.Handler):
             self._remember_fields(json.loads(content or b"null"))
 
     def _remember_fields(self, body: Any) -> None:
-        if isinstance(body, dict):
-            self.remember(*(v for k, v in body.items() if isinstance(v, str) and _SECRET_NAMES.search(k)))
+        for name, value in body.items() if isinstance(body, dict) else ():
+            if _SECRET_NAMES.search(name):
+                for each in value if isinstance(value, list) else [value]:
+                    self.remember(*([each] if isinstance(each, str) else ()))
+                    self._remember_fields(each)
 
     def leaks_in(self, lines: Iterable[str]) -> list[str]:
         """Return a description of each secret in ``lines``."""

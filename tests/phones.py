@@ -18,11 +18,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from sessions import background
+from sessions.pushes import Caller, page_of_user
 from tests.log_secrets import WATCH
 from users.clients import create_app
 from users.credentials import OwaspArgon2
-from users.device_tokens import push_addresses_of
-from users.models import DeviceToken, User
+from users.models import Access, App, DeviceToken, User
 from users.sealing import Purpose, unseal
 
 PASSWORD = "correct-horse-1"
@@ -179,7 +179,9 @@ def work_of(call: Callable[[], Reply]) -> Work:
 
 def pushes_of(user_id: str) -> list[str]:
     """Return the addresses to which a push for that user would go."""
-    return push_addresses_of(User(pk=user_id))
+    everything = Caller(App(), Access.ALL)
+    found = page_of_user(user_id, after=None, per_page=100, by=everything)
+    return [each.device_token for each in found.verdicts]
 
 
 def all_pushes() -> list[str]:

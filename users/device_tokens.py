@@ -1,12 +1,13 @@
 """Devices and their device tokens. This module and the statements of log-in and logout set which user gets pushes."""
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
-from django.utils import timezone
 
+from users.clock import DatabaseNow
 from users.models import App, Device, DeviceToken, User
 from users.sealing import CannotUnseal, Purpose, unseal
 
@@ -42,7 +43,8 @@ def attach_device_token(
     """
     given = {"user": user, "held_by": held_by, "device": device}
     changed = [field for field, value in given.items() if value is not None]
-    row = DeviceToken.of(token, **given)
+    # The database's time: a report that the token is dead compares it (`sessions.pushes.detach_gone`).
+    row = DeviceToken.of(token, updated_at=DatabaseNow(), **given)
     # One upsert: two phones may send the same token at once. A known token is encrypted again, so that it uses a new
     # SECRET_KEY, even if the old key is lost.
     DeviceToken.objects.bulk_create(
@@ -60,23 +62,23 @@ def lock_device_tokens(rule: Q) -> None:
     list(tokens.values_list("pk"))
 
 
-def push_addresses_of(user: User) -> list[str]:
-    """Decrypt and return the push addresses of ``user``, for a program that sends pushes. Call it again for each push.
+def read_device_token(device_token_id: int, sealed: bytes | memoryview) -> str | None:
+    """Decrypt a stored device token. If no key decrypts it, log that as an error and return None."""
+    try:
+        return unseal(sealed, Purpose.DEVICE_TOKEN)
+    except CannotUnseal as error:
+        logger.error("No push can be sent to device token %s. %s", device_token_id, error)
+        return None
 
-    A device token that no key can decrypt is logged as an error and left out.
-    """
-    addresses = []
-    for held in DeviceToken.objects.filter(user=user).order_by("pk"):
-        try:
-            addresses.append(unseal(held.sealed_token, Purpose.DEVICE_TOKEN))
-        except CannotUnseal as error:
-            logger.error("No push can be sent to device token %s. %s", held.pk, error)
-    return addresses
+
+def detach_device_tokens(ids: Iterable[int]) -> None:
+    """Take device tokens, which this transaction has locked, from their users. They get no pushes there any more."""
+    DeviceToken.objects.filter(pk__in=ids).update(user=None, updated_at=DatabaseNow())
 
 
 def release_device_token(device_token_id: int, *, user: User | None, held_by: UUID, device: Device) -> None:
     """Take a device token from ``device``, and from ``user`` if their session ``held_by`` still holds it."""
     row = DeviceToken.objects.filter(pk=device_token_id)
-    row.filter(device=device).update(device=None, updated_at=timezone.now())
+    row.filter(device=device).update(device=None, updated_at=DatabaseNow())
     if user is not None:
-        row.filter(Q(held_by=held_by) | Q(held_by=None), user=user).update(user=None, updated_at=timezone.now())
+        row.filter(Q(held_by=held_by) | Q(held_by=None), user=user).update(user=None, updated_at=DatabaseNow())

@@ -3,7 +3,7 @@
 This is not `select_related`: the ORM takes more CPU to build the statement than PostgreSQL takes to answer it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -44,19 +44,19 @@ _PREVIOUS = {"previous_key_hash", "previous_sealed_secret", "previous_until"}
 _ACCESS = {"token_access", "push_access", "event_access"}
 _APP = columns(App, without=frozenset({"key_hash", "created_at", *_PREVIOUS, *_ACCESS}))
 _USER = columns(User, without=frozenset({"password", "password_changed_at"}))
-_COLUMNS = ", ".join(
+COLUMNS = ", ".join(
     [f"s.{name}" for name in _SESSION] + [f"a.{name}" for name in _APP] + [f"u.{name}" for name in _USER]
 )
 
 FIND_SESSION = Statement(f"""
-   SELECT clock_timestamp(), {_COLUMNS}
+   SELECT clock_timestamp(), {COLUMNS}
      FROM user_sessions_session s
      JOIN users_app a ON a.id = s.app_id
 LEFT JOIN users_user u ON u.id = s.user_id
     WHERE s.id = %(id)s
 """)  # noqa: S608  # names of columns
 _LOCK_ON_DEVICE = Statement(f"""
-   SELECT clock_timestamp(), {_COLUMNS}
+   SELECT clock_timestamp(), {COLUMNS}
      FROM user_sessions_session s
      JOIN users_app a ON a.id = s.app_id
 LEFT JOIN users_user u ON u.id = s.user_id
@@ -65,7 +65,7 @@ LEFT JOIN users_user u ON u.id = s.user_id
       FOR NO KEY UPDATE OF s
 """)  # noqa: S608  # names of columns
 _LOCK_ON_DEVICE_AND_IN_APP = Statement(f"""
-   SELECT clock_timestamp(), {_COLUMNS}
+   SELECT clock_timestamp(), {COLUMNS}
      FROM user_sessions_session s
      JOIN users_app a ON a.id = s.app_id
 LEFT JOIN users_user u ON u.id = s.user_id
@@ -83,7 +83,7 @@ LEFT JOIN users_user u ON u.id = s.user_id
 def find_session(session_id: UUID) -> Session | None:
     """Find the session, live or not, with its `app`, its `user` and `checked_at`, the database's time. One query."""
     row = FIND_SESSION.look_up(id=session_id)
-    return _session(row) if row else None
+    return session_in(row) if row else None
 
 
 def lock_on_device(device_id: str | None) -> dict[UUID, Session]:
@@ -100,10 +100,11 @@ def lock_on_device_and_in_app(device_id: str | None, *, user_id: str, app_id: st
 
 
 def _by_id(rows: list[Row]) -> dict[UUID, Session]:
-    return {session.pk: session for session in map(_session, rows)}
+    return {session.pk: session for session in map(session_in, rows)}
 
 
-def _session(row: Row) -> Session:
+def session_in(row: Sequence[Any]) -> Session:
+    """Build the session, its app and its user from a row: the database's time, and `COLUMNS`."""
     values = iter(row)
     now = next(values)
     session, app, user = build(Session, _SESSION, values), build(App, _APP, values), build(User, _USER, values)

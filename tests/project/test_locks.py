@@ -19,6 +19,7 @@ from sessions import (
     not_me,
     passwords,
     revocation,
+    pushes,
     sessions_of_user,
     timeouts,
     verification,
@@ -34,7 +35,7 @@ from tests.environment import ROOT
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name
 from users.clients import create_app, get_admin_app, get_zap_app
 from users.credentials import Attempt
-from users.models import App, User
+from users.models import Access, App, User
 from users.one_use_links import Purpose as LinkPurpose
 from users.one_use_links import find_link, make_link
 from users.origin import Origin
@@ -181,6 +182,11 @@ def register(its):
 
 def change_device(its):
     devices.change_device(authenticated(its.ben), push_token=new_name(), model="Pixel 8")
+
+
+def report_gone(its):
+    its.anna.log_in(its.anna.username)
+    pushes.detach_gone({"of anna": None}, by=pushes.Caller(its.app, Access.ALL), origin=HERE)
 
 
 def log_out(its, device_token=None):
@@ -374,6 +380,7 @@ ACTS = {
     "sessions.login.log_in_by_cookie": admin_log_in,
     "sessions.devices.open_device_session": register,
     "sessions.devices.change_device": change_device,
+    "sessions.pushes.detach_gone": report_gone,
     "sessions.logout.log_out": log_out,
     "sessions.logout.log_out with a device token": log_out_with_others,
     "sessions.devices.log_out_of_device": log_out_in_buddy,

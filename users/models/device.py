@@ -6,6 +6,7 @@ from typing import Any, Self
 from django.db import models
 from django.db.models import F, Q
 
+from users.clock import DatabaseNow
 from users.models.app import App
 from users.models.fields import ObjectIdField
 from users.models.user import User
@@ -67,8 +68,8 @@ class DeviceToken(models.Model):
     """The push address of a device: an FCM registration token or an APNs device token.
 
     It belongs to one user at a time: the last one who logged in with it. `user` is NULL when it belongs to nobody.
-    The text is stored encrypted and found by its digest. To send pushes, call
-    `users.device_tokens.push_addresses_of`; no other function decrypts it.
+    The text is stored encrypted and found by its digest. A row does not say whether a push may be sent: its session may
+    be refused already. Ask `sessions.pushes`.
     """
 
     MAX_LENGTH = 4096  # in characters, before encryption
@@ -88,7 +89,8 @@ class DeviceToken(models.Model):
     # foreign key because `users` must not depend on `sessions`.
     held_by = models.UUIDField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    # By the database's clock, like all times that something depends on. Each log-in with the token writes it.
+    updated_at = models.DateTimeField(db_default=DatabaseNow(), editable=False)
 
     class Meta:
         indexes = [

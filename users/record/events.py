@@ -54,6 +54,8 @@ class Event(models.TextChoices):
     RECOVERY_CODE_USED = "recovery_code_used", "a recovery code was used"
     RECOVERY_CODES_MADE = "recovery_codes_made", "new recovery codes were made"
 
+    DEVICE_TOKEN_GONE = "device_token_gone", "a device was reported as out of reach, and its pushes stopped"
+
     USER_CREATED = "user_created", "the account was created"
     INVITED = "invited", "an invitation to the staff was mailed"
     INVITATION_ACCEPTED = "invitation_accepted", "the invitation to the staff was accepted"

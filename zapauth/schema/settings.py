@@ -36,6 +36,7 @@ _TAGS = {
     "Buddy: service": "",
     "Gateways": "A gateway asks about each request, and passes on the ones whose token is live.",
     "Services: tokens": "For other services, which authenticate as an app: check a token, end its session.",
+    "Services: push": "For push senders, which authenticate as an app: who may get a push now.",
 }
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {

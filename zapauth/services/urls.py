@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, re_path
 
 from zapauth.services.metadata import MetadataViewSet
+from zapauth.services.push.viewsets import PushViewSet
 from zapauth.services.tokens import TokenViewSet
 
 # A path may end with a slash.
@@ -12,4 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^\.well-known/oauth-authorization-server/(?P<path>.+)$", MetadataViewSet.as_view({"get": "server"})),
     re_path(r"^oauth/introspect/?$", TokenViewSet.as_view({"post": "introspect"})),
     re_path(r"^oauth/revoke/?$", TokenViewSet.as_view({"post": "revoke"})),
+    re_path(r"^push/check/?$", PushViewSet.as_view({"post": "check"})),
+    re_path(r"^push/tokens/?$", PushViewSet.as_view({"get": "tokens"})),
+    re_path(r"^push/gone/?$", PushViewSet.as_view({"post": "gone"})),
 ]

@@ -10,8 +10,9 @@ from rest_framework.serializers import Serializer
 from users.errors import BadAppCredentials, NotYours
 from zapauth.schema.document import DialectSchema
 from zapauth.schema.operations import Operation
-from zapauth.schema.services import tokens
+from zapauth.schema.services import push, tokens
 from zapauth.services import answers
+from zapauth.services.push.answers import VERDICT
 from zapauth.services.tokens import ACTIVE
 from zapauth.services.viewsets import ServiceViewSet
 from zapauth.shapes import Schema
@@ -20,9 +21,9 @@ from zapauth.shapes import Schema
 class ServiceSchema(DialectSchema):
     prefix = "Service"
     content_type = answers.CONTENT_TYPE
-    operations: Mapping[str, Operation] = {**tokens.OPERATIONS}
-    shapes = (answers.ERROR, ACTIVE)
-    notes: Mapping[str, Schema] = {**tokens.NOTES}
+    operations: Mapping[str, Operation] = {**tokens.OPERATIONS, **push.OPERATIONS}
+    shapes = (answers.ERROR, ACTIVE, VERDICT)
+    notes: Mapping[str, Schema] = {**tokens.NOTES, **push.NOTES}
     security = {
         "type": "http",
         "scheme": "basic",
