@@ -1,6 +1,7 @@
 # Every target first installs its packages into .venv. PYTHON is the interpreter that makes .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+NODE_MODULES := tests/browser/node_modules clients/js/examples/node_modules
 
 .PHONY: run help dev test coverage lint format hooks schema lock screenshots bench desk clean
 

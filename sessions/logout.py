@@ -83,6 +83,7 @@ def end_sessions(
         actor_id=actor.pk if actor else None,
         origin=origin or Origin(),
         run_id=run.pk if run else None,
+        is_told=run is None or not run.cut_off,
     )
     if is_by_rule:
         end_by_rule(ids, record)

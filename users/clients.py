@@ -4,13 +4,14 @@ import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Unpack
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, IntegrityError
+from django.db.models import Q
 
 from users.clock import DatabaseNow, database_now
 from users.errors import AppInactive, AppUnchanged, BadAppCredentials
@@ -159,6 +160,21 @@ def get_service(app_id: str, app_key: str) -> App:
     return _find_app(app_id, app_key)
 
 
+def event_mark(app: App) -> str:
+    """Return a text that changes when the app's keys, or its access to events, change. It says nothing about them.
+
+    Args: app: one that `get_service` has found.
+    """
+    previous = app.previous_key_hash if app.previous_works else ""  # type: ignore[attr-defined]  # `_find_app` sets it
+    return hashlib.sha256(f"{app.event_access} {app.key_hash} {previous}".encode()).hexdigest()
+
+
+def event_marks(app_ids: Collection[str]) -> dict[str, str]:
+    """Return the `event_mark` of each of these apps that is active and has access to events, by the app's id."""
+    found = App.objects.filter(pk__in=app_ids, is_active=True, kind=App.Kind.CLIENT).exclude(event_access=Access.NONE)
+    return {app.pk: event_mark(app) for app in found.annotate(previous_works=Q(previous_until__gt=DatabaseNow()))}
+
+
 def _find_app(app_id: str, app_key: str) -> App:
     """Return the active app with that id and key, as `get_app_by_key` does. Raises: BadAppCredentials."""
     row = _FIND_APP.look_up(id=app_id)
@@ -166,6 +182,7 @@ def _find_app(app_id: str, app_key: str) -> App:
         raise BadAppCredentials
     previous_works, *values = row
     app: App = App.from_db(DEFAULT_DB_ALIAS, _COLUMNS, values)
+    app.previous_works = previous_works  # type: ignore[attr-defined]  # for `event_mark`
     # An app without a key, like ZAP's, has an empty hash, which no digest equals. Both comparisons are always made.
     given = _key_hash(app_key)
     is_present = hmac.compare_digest(app.key_hash, given)

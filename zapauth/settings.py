@@ -131,6 +131,9 @@ SESSION_RETENTION = env.seconds("SESSION_RETENTION", timedelta(days=90), at_leas
 # A trigger keeps entries of the record for 30 days, whatever the setting says.
 RECORD_RETENTION = env.whole("RECORD_RETENTION", 400, at_least=30)  # in days
 CRASH_REPORT_RETENTION = env.seconds("CRASH_REPORT_RETENTION", timedelta(days=30))
+# How long a service may be away and still learn which sessions have ended meanwhile.
+EVENT_RETENTION = env.seconds("EVENT_RETENTION", timedelta(days=1), at_least=60)
+EVENT_STREAMS = env.whole("EVENT_STREAMS", 100, at_least=1)  # of each worker
 
 # --- mail ---------------------------------------------------------------------------------------
 EMAIL_URL = env.text("EMAIL_URL")

@@ -21,6 +21,7 @@ from django.db.models import F, Q, QuerySet
 from sessions.bulk.preview import meant_by
 from sessions.logout import end_sessions
 from sessions.models import BulkRun, EndReason, Session
+from sessions.notices.writing import tell_of_apps, tell_of_users
 from sessions.selection.selection import Selection
 from users.clock import DatabaseNow, database_now
 from users.models import App, User
@@ -98,7 +99,7 @@ def _store(
     actor, operator, origin = by.get("actor"), by.get("operator", ""), by.get("origin") or Origin()
     # Lock apps and users first, then the run, then sessions: `sessions.sql.locks`.
     if selection.cuts_off:
-        _cut_off(selection)
+        _cut_off(selection, reason or _reason_of(source))
     now = database_now()
     run = _unfinished(selection, source, actor).select_for_update(no_key=True).first()
     if run is None:
@@ -165,8 +166,11 @@ def sweep_run(run: BulkRun) -> Iterator[int]:
 
 def reason_of(run: BulkRun) -> EndReason:
     """Return why the sessions of the run end."""
-    by_source = EndReason.STAFF if run.source == BulkRun.Source.ADMIN else EndReason.OPERATOR
-    return EndReason(run.end_reason) if run.end_reason else by_source
+    return EndReason(run.end_reason) if run.end_reason else _reason_of(run.source)
+
+
+def _reason_of(source: str) -> EndReason:
+    return EndReason.STAFF if source == BulkRun.Source.ADMIN else EndReason.OPERATOR
 
 
 def begin_stretch(run_id: UUID) -> None:
@@ -265,8 +269,8 @@ def _left(run: BulkRun, selection: Selection) -> QuerySet[Session]:
     return selection.queryset(now=run.as_of).filter(old, ended_at=None)
 
 
-def _cut_off(selection: Selection) -> None:
-    """Refuse all sessions of ``selection`` once this transaction commits."""
+def _cut_off(selection: Selection, reason: EndReason) -> None:
+    """Refuse all sessions of ``selection`` once this transaction commits, and tell services."""
     of: QuerySet[Any] = App.objects.all() if selection.users is None else User.objects.all()
     ids = selection.users if selection.users is not None else selection.apps
     if ids is not None:
@@ -274,9 +278,13 @@ def _cut_off(selection: Selection) -> None:
     if selection.spare_superusers:  # in that case the selection has users: `Selection.cuts_off`
         of = of.filter(NOT_SUPERUSERS)
     # Lock the rows in one order first, so that two such orders can't deadlock.
-    list(of.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    locked = list(of.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+    until = None
     if selection.created_before is None:
         of.update(session_epoch=F("session_epoch") + 1)
     else:
         # If a later instant is stored already, a trigger keeps it.
-        of.update(sessions_valid_after=min(database_now(), selection.created_before - RESOLUTION))
+        until = min(database_now(), selection.created_before - RESOLUTION)
+        of.update(sessions_valid_after=until)
+    tell = tell_of_apps if selection.users is None else tell_of_users
+    tell(locked, reason=reason, until=until)

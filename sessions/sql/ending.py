@@ -22,6 +22,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sessions.models import EndReason, Session
+from sessions.sql.noticing import NOTICED, ONE_NOTICED
 from users.origin import Origin
 from users.statement import Statement
 
@@ -35,10 +36,12 @@ class EndRecord:
     actor_id: str | None
     origin: Origin
     run_id: UUID | None
+    # Whether services are told that these sessions have ended: not, if they were told of the order (`sessions.notice`).
+    is_told: bool = True
 
 
 # The user's own logout. It takes no lock first: the UPDATE compares the row with the session that the request saw.
-_END_OWN = Statement("""
+_END_OWN = Statement(f"""
 WITH
 -- End the session. But if it has changed since the request looked it up, or if the user has another open
 -- session on the given device token, end nothing: the caller then locks first, and looks again.
@@ -58,7 +61,7 @@ ended AS (
              JOIN user_sessions_session other ON other.device_token_id = t.id
             WHERE t.digest = %(digest)s AND other.user_id = %(user)s
               AND other.ended_at IS NULL AND other.id <> %(id)s)
- RETURNING id, user_id, refresh_jti, authenticated_at
+ RETURNING id, app_id, user_id, refresh_jti, authenticated_at
 ),
 -- Blacklist its refresh token in simplejwt's own table. An expired one is left out: `manage.py prune` may be
 -- deleting it at this moment.
@@ -84,9 +87,11 @@ detached AS (
       FROM ended
      WHERE t.user_id = ended.user_id
        AND (t.id = %(device_token)s OR t.device_id = %(device)s OR t.digest = %(digest)s)
-)
+),
+-- Tell services: `sessions.notice`.
+{ONE_NOTICED}
 SELECT set_config('synchronous_commit', 'remote_apply', true), EXISTS (SELECT FROM ended)
-""")
+""")  # noqa: S608  # a constant
 
 
 def end_own(session: Session, *, address_digest: bytes | None, origin: Origin) -> bool:
@@ -111,7 +116,7 @@ def end_own(session: Session, *, address_digest: bytes | None, origin: Origin) -
 
 
 # The same for Buddy, where the device goes on with an app-level session. Buddy has no refresh tokens.
-_END_OWN_AND_OPEN = Statement("""
+_END_OWN_AND_OPEN = Statement(f"""
 WITH
 -- End the session. If it has changed since the request looked it up, end nothing.
 ended AS (
@@ -148,9 +153,11 @@ opened AS (
     SELECT %(opened)s, app_id, app_epoch, device_id, device_token_id, id, platform, %(ip)s, %(user_agent)s,
            %(now)s, %(now)s, %(expires_at)s, '', '', ''
       FROM ended
-)
+),
+-- Tell services: `sessions.notice`.
+{ONE_NOTICED}
 SELECT set_config('synchronous_commit', 'remote_apply', true), EXISTS (SELECT FROM ended)
-""")
+""")  # noqa: S608  # a constant
 
 
 def end_own_and_open(session: Session, *, opened: UUID, expires_at: datetime, user_agent: str, origin: Origin) -> bool:
@@ -173,14 +180,14 @@ def end_own_and_open(session: Session, *, opened: UUID, expires_at: datetime, us
 
 
 # Ends sessions that the caller has locked: one or thousands.
-_END_LOCKED = Statement("""
+_END_LOCKED = Statement(f"""
 WITH
 ended AS (
     UPDATE user_sessions_session
        SET ended_at = %(now)s, end_reason = %(reason)s, ended_by_id = %(actor)s,
            ended_ip = %(ip)s, ended_request_id = %(request_id)s, bulk_run_id = %(run)s
      WHERE id = ANY(%(ids)s)
- RETURNING id, user_id, refresh_jti, device_id, device_token_id, authenticated_at
+ RETURNING id, app_id, user_id, refresh_jti, device_id, device_token_id, authenticated_at
 ),
 -- Blacklist their unexpired refresh tokens; see `_END_OWN`. LATERAL with OFFSET 0, here and below, makes
 -- PostgreSQL use the index. For a few thousand rows it would rather read the whole table, once for each batch.
@@ -229,9 +236,11 @@ detached AS (
                   SELECT FROM user_sessions_session holder
                    WHERE holder.id = locked.held_by
                      AND (holder.ended_at IS NOT NULL OR holder.authenticated_at < theirs.authenticated_at))))
-)
+),
+-- Tell services: `sessions.notice`.
+{NOTICED}
 SELECT set_config('synchronous_commit', 'remote_apply', true)
-""")
+""")  # noqa: S608  # a constant
 
 
 def end_locked(session_ids: Sequence[UUID], record: EndRecord, *, address_digest: bytes | None) -> None:
@@ -248,18 +257,19 @@ def end_locked(session_ids: Sequence[UUID], record: EndRecord, *, address_digest
         ip=record.origin.ip,
         request_id=record.origin.request_id,
         run=record.run_id,
+        is_told=record.is_told,
     )
 
 
 # Ends sessions by a rule, without an order: they have timed out, or the user has too many.
-_END_BY_RULE = Statement("""
+_END_BY_RULE = Statement(f"""
 WITH
 ended AS (
     UPDATE user_sessions_session
        SET ended_at = %(now)s, end_reason = %(reason)s, ended_by_id = %(actor)s,
            ended_ip = %(ip)s, ended_request_id = %(request_id)s, bulk_run_id = %(run)s
      WHERE id = ANY(%(ids)s)
- RETURNING id, user_id, refresh_jti, device_id, device_token_id
+ RETURNING id, app_id, user_id, refresh_jti, device_id, device_token_id
 ),
 -- As in `_END_LOCKED`.
 blacklisted AS (
@@ -293,9 +303,11 @@ passed_on AS (
             LIMIT 1) other ON true
      WHERE t.id = theirs.id AND t.user_id = theirs.user_id
        AND (theirs.device_id IS NULL OR theirs.device_id = t.device_id)
-)
+),
+-- Tell services: `sessions.notice`.
+{NOTICED}
 SELECT set_config('synchronous_commit', 'remote_apply', true)
-""")
+""")  # noqa: S608  # a constant
 
 
 def end_by_rule(session_ids: Sequence[UUID], record: EndRecord) -> None:
@@ -308,6 +320,7 @@ def end_by_rule(session_ids: Sequence[UUID], record: EndRecord) -> None:
         ip=record.origin.ip,
         request_id=record.origin.request_id,
         run=record.run_id,
+        is_told=record.is_told,
     )
 
 

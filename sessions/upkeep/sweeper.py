@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db import connection, connections
 
 from sessions.inspect.statistics import count_figures
+from sessions.notices.writing import forget_old_notices
 from sessions.timeouts import end_timed_out
 from users.database_use import Use, set_use
 from users.refused_logins import forget_old
@@ -20,7 +21,7 @@ _SWEEP_LOCK = 0x5A41_5057
 
 
 def sweep() -> None:
-    """End sessions that have timed out, delete old throttles and refused log-ins, update the dashboard's figures.
+    """End sessions that have timed out, delete what is old, and update the dashboard's figures.
 
     Does nothing while another server sweeps.
     """
@@ -32,6 +33,7 @@ def sweep() -> None:
             end_timed_out()
             forget_past()
             forget_old()
+            forget_old_notices()
             count_figures()
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", (_SWEEP_LOCK,))

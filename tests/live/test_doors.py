@@ -12,10 +12,12 @@ import pytest
 
 from sessions.models import EndReason, Session
 from tests.environment import ROOT
+from tests.listeners import Listener, listening, new_service
 from tests.live.refusals import TRIES, accepted_of
 from tests.phones import PASSWORD, BuddyPhone, Live, Phone, ZapPhone, address_in, device_token, promote, pushes_of
 from tests.servers import test_environment
 from tests.sessions.staff import LIST, new_staff, user_url
+from tests.waiting import wait_until
 from users.clients import create_app
 from users.models import DeviceToken, User
 from users.reset_codes import issue_code
@@ -45,6 +47,7 @@ class Ann:
     tablet: Phone
     admin: Browser
     send: Live
+    listener: Listener
 
     @property
     def id(self) -> str:
@@ -65,8 +68,8 @@ def ann(phone_kind, server):
     assert tablet.log_in("ann").status == 200
     new_staff("Operators", name="olga")
     admin = Browser(server.base_url, "olga")
-    with closing(admin.client):
-        yield Ann(phone, tablet, admin, send)
+    with closing(admin.client), listening(server.base_url, new_service()) as listener:
+        yield Ann(phone, tablet, admin, send, listener)
 
 
 def manage(*arguments: str, typed: str = "") -> None:
@@ -203,6 +206,13 @@ def ended(ann: Ann) -> list[tuple[str, str]]:
     return sorted((address_in(row.device_token), row.end_reason) for row in rows)
 
 
+def told(ann: Ann) -> set[str]:
+    """Return the push addresses of the sessions of which a service that listens has been told."""
+    refused = {user for each in ann.listener.events("sessions-refused") for user in each.data["users"]}
+    rows = Session.objects.filter(user=ann.id).select_related("device_token")
+    return {address_in(row.device_token) for row in rows if str(row.pk) in ann.listener.sessions() or ann.id in refused}
+
+
 @through(ALL)
 def test_no_worker_accepts_any_of_a_users_tokens_once_they_have_been_ended_by(
     door: Callable[[Ann], None], reason: EndReason, ann: Ann
@@ -212,6 +222,7 @@ def test_no_worker_accepts_any_of_a_users_tokens_once_they_have_been_ended_by(
     assert (accepted_of(ann.phone), accepted_of(ann.tablet)) == (0, 0)
     assert not DeviceToken.objects.filter(user=ann.id).exists()
     assert ended(ann) == [("phone", reason), ("tablet", reason)]
+    wait_until(lambda: told(ann) == {"phone", "tablet"})
 
 
 @through(ONE)
@@ -224,3 +235,4 @@ def test_no_worker_accepts_a_sessions_tokens_and_all_accept_the_others_once_it_h
     let_every_worker_accept(ann.tablet)
     assert pushes_of(ann.id) == ["tablet"]
     assert ended(ann) == [("phone", reason)]
+    wait_until(lambda: told(ann) == {"phone"})

@@ -34,6 +34,7 @@ _TAGS = {
     "Buddy: users": "",
     "Buddy: passwords": "",
     "Buddy: service": "",
+    "Services: events": "A service, such as a socket server, is told at once which sessions have ended.",
     "Gateways": "A gateway asks about each request, and passes on the ones whose token is live.",
     "Services: tokens": "For other services, which authenticate as an app: check a token, end its session.",
     "Services: push": "For push senders, which authenticate as an app: who may get a push now.",

@@ -6,7 +6,7 @@ and records. We leave out every header with an underscore in its name, as nginx 
 
 An answer is sent when it is complete. granian could send it in pieces, but it would keep all pieces that a slow client
 has not taken yet in memory, and it has no way to tell the client that the rest is missing. A large answer is written
-to a file first, and granian reads that file while it sends.
+to a file first, and granian reads that file while it sends. A stream of events goes through a pipe (`zapauth.events`).
 """
 
 import os
@@ -26,6 +26,13 @@ _MOST_KEYS = 1_000  # limited, because clients choose the names
 _LARGE = 2**20  # in bytes. A file that is as long is not read into memory
 # Seconds until we close our copy of a large file. granian opens the file at once, but does not say when it has.
 _OPENED_WITHIN = 30.0
+
+
+class Stream:
+    """An answer that never is complete. It takes granian's protocol over and sends by itself."""
+
+    def begin(self, protocol: Any, status: int, headers: list[tuple[str, str]]) -> None:
+        raise NotImplementedError
 
 
 class LargeFile(FileWrapper):
@@ -91,6 +98,10 @@ def answer(app: "WSGIApplication", environ: "WSGIEnvironment", protocol: Any, *,
     parts = app(environ, start_response)
     content, copy = b"", None
     try:
+        if isinstance(parts, Stream):
+            status, headers = started[-1]
+            parts.begin(protocol, int(status[:3]), headers)
+            return
         if isinstance(parts, LargeFile):
             copy = os.dup(parts.number)
         else:

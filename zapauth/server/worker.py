@@ -68,6 +68,11 @@ def run(
             max_buffer_size=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
         ),
     )
+    from zapauth.events.answer import use_hub
+    from zapauth.events.hub import Hub  # `app` has loaded Django's models by now
+
+    hub = Hub(loop)
+    use_hub(hub)
     requests, stop, stopped = _Requests(app), _rust.WorkerSignal(), asyncio.Event()
     calls = _CallsAtOnce()
     scheduler = _rust.CallbackScheduler(calls, None, None, None, None)
@@ -80,6 +85,7 @@ def run(
     ready.release()
     loop.run_until_complete(asked.wait())
     stop.set()  # accept no new connections, and close each open one after its request
+    loop.run_until_complete(hub.stop())
     loop.run_until_complete(requests.finish(stopped))
     background.finish()
     # granian would wait for stalled clients. And on a busy machine Python takes seconds to free all modules.

@@ -6,6 +6,7 @@ from rest_framework.exceptions import MethodNotAllowed, NotFound, ParseError, Un
 
 from users.errors import BadAppCredentials, NotYours
 from zapauth.dialect import BodyTooLarge, field_errors
+from zapauth.events.hub import TooManyStreams
 from zapauth.server.bodies import BodyCutOff, BodyTimedOut
 from zapauth.services import answers
 from zapauth.services.forms import RepeatedParameter
@@ -32,6 +33,7 @@ _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (RepeatedParameter, 400, "invalid_request", "A parameter comes twice."),
     (ParseError, 400, "invalid_request", "The body can't be read."),
     (SuspiciousOperation, 400, "invalid_request", "The request is malformed."),
+    (TooManyStreams, 503, "temporarily_unavailable", "There is no room for another stream now. Try again."),
     (Unavailable, 503, "temporarily_unavailable", UNAVAILABLE),
 )
 

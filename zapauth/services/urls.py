@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, re_path
 
+from zapauth.services.events import EventViewSet
 from zapauth.services.metadata import MetadataViewSet
 from zapauth.services.push.viewsets import PushViewSet
 from zapauth.services.tokens import TokenViewSet
@@ -16,4 +17,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^push/check/?$", PushViewSet.as_view({"post": "check"})),
     re_path(r"^push/tokens/?$", PushViewSet.as_view({"get": "tokens"})),
     re_path(r"^push/gone/?$", PushViewSet.as_view({"post": "gone"})),
+    re_path(r"^events/?$", EventViewSet.as_view({"get": "stream"})),
 ]

@@ -16,6 +16,7 @@ from sessions.bulk.runs import find_interrupted, sweep_run
 from sessions.management.bulk_command import BulkCommand
 from sessions.management.operators import WRONG
 from sessions.models import BulkRun, EndReason
+from sessions.notices.writing import begin_era
 from sessions.restore.ended_file import Record, RecordError, read_record
 from sessions.restore.guard import CannotBeServed, Seen, mark, read_file, set_mark_above
 from sessions.restore.undo import Undone, end_undone, find_undone, refuse_undone
@@ -56,6 +57,7 @@ class Command(BulkCommand):
         if is_done:
             forget_all_codes()
             forget_all_links()
+            begin_era()
             self._set_mark(seen)
 
     def _log_everybody_out(self, options: dict[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from rest_framework.serializers import Serializer
 from users.errors import BadAppCredentials, NotYours
 from zapauth.schema.document import DialectSchema
 from zapauth.schema.operations import Operation
-from zapauth.schema.services import push, tokens
+from zapauth.schema.services import events, push, tokens
 from zapauth.services import answers
 from zapauth.services.push.answers import VERDICT
 from zapauth.services.tokens import ACTIVE
@@ -21,7 +21,7 @@ from zapauth.shapes import Schema
 class ServiceSchema(DialectSchema):
     prefix = "Service"
     content_type = answers.CONTENT_TYPE
-    operations: Mapping[str, Operation] = {**tokens.OPERATIONS, **push.OPERATIONS}
+    operations: Mapping[str, Operation] = {**tokens.OPERATIONS, **push.OPERATIONS, **events.OPERATIONS}
     shapes = (answers.ERROR, ACTIVE, VERDICT)
     notes: Mapping[str, Schema] = {**tokens.NOTES, **push.NOTES}
     security = {
@@ -42,6 +42,16 @@ class ServiceSchema(DialectSchema):
 
     def success_schema(self, operation: Operation) -> Schema:
         return operation.answers
+
+    def _success(self, operation: Operation) -> Schema:
+        if not isinstance(operation.example, str):
+            return super()._success(operation)
+        content = {"schema": operation.answers, "example": operation.example}
+        headers = self._headers(operation.status)
+        return {"description": "OK", "headers": headers, "content": {events.CONTENT_TYPE: content}}
+
+    def _in_query(self, operation: Operation) -> list[Schema]:
+        return super()._in_query(operation) + events.HEADERS.get(f"{self.method} {self.path}", [])
 
     def failure_schema(self, status: int, bodies: Sequence[Mapping[str, Any]]) -> Schema:
         words = list(dict.fromkeys(body["error"] for body in bodies))

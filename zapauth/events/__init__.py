@@ -1,0 +1,1 @@
+"""The stream of events: services learn at once which sessions have ended."""
