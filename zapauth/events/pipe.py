@@ -24,6 +24,8 @@ class Pipe:
         os.set_blocking(self._writer, False)
         self._untaken = bytearray()
         self._moved_at = 0.0
+        self._written = self._read = 0  # bytes; how many were read is only known while we hold the end for reading
+        self._read_at = _now()
         self._empty = asyncio.Event()
         self._empty.set()
         self.is_open = True
@@ -48,13 +50,23 @@ class Pipe:
         self._send()
 
     def look_after(self) -> None:
-        """End the pipe if the client stalls. Call it every few seconds."""
+        """End the pipe if the client stalls or has gone. Call it every few seconds."""
         if self._untaken and _now() - self._moved_at > times.LONGEST_STALL:
             self.end("the client takes nothing")
-        elif self._reader >= 0 and _waiting_in(self._reader) == 0:
+        elif self._reader >= 0:
+            self._look_at_reader()
+
+    def _look_at_reader(self) -> None:
+        waiting = _waiting_in(self._reader)
+        if waiting == 0:
             # granian has opened and emptied it. If its end closes from now on, nobody reads, and a write tells us.
             os.close(self._reader)
             self._reader = -1
+        elif self._written - waiting != self._read:
+            self._read, self._read_at = self._written - waiting, _now()
+        elif _now() - self._read_at > times.LONGEST_STALL:
+            # A client that hangs up before the answer is there: then granian never opens the pipe.
+            self.end("nobody reads it")
 
     async def emptied(self) -> None:
         """Wait until the pipe has taken everything, or has ended."""
@@ -65,7 +77,8 @@ class Pipe:
         if not self.is_open:
             return
         self.is_open = False
-        asyncio.get_running_loop().remove_writer(self._writer)
+        loop = asyncio.get_running_loop()
+        loop.remove_writer(self._writer)
         os.close(self._writer)
         if self._reader >= 0:
             os.close(self._reader)
@@ -76,7 +89,9 @@ class Pipe:
     def _send(self) -> None:
         try:
             while self._untaken:
-                del self._untaken[: os.write(self._writer, self._untaken)]
+                count = os.write(self._writer, self._untaken)
+                del self._untaken[:count]
+                self._written += count
                 self._moved_at = _now()
         except BlockingIOError:
             self._empty.clear()
