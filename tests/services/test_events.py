@@ -1,5 +1,6 @@
 """What services are told, and where they go on after they were away."""
 
+import asyncio
 from datetime import timedelta
 from itertools import pairwise
 from threading import Event
@@ -26,6 +27,7 @@ from users.clients import create_app, event_mark, event_marks, get_service, rota
 from users.models import Access, App, User
 from users.origin import NOWHERE
 from zapauth.events import words
+from zapauth.events.pipe import Pipe
 from zapauth.events.stream import MOST_AT_ONCE, Asked, Stream
 
 
@@ -366,3 +368,16 @@ def test_a_change_of_key_or_access_changes_the_mark(db):
     assert all(one != other for one, other in pairwise(marks))
     set_access(service.app, {"event_access": Access.NONE})
     assert event_marks([service.id]) == {}
+
+
+def test_a_stream_that_ends_before_it_is_opened_is_not_mixed_up_with_the_next_one():
+    async def end_one_and_begin_another():
+        first = Pipe(print)
+        first.write("mine")
+        first.end("its key has changed")
+        other = Pipe(print)
+        other.write("theirs")
+        with open(first.path, "rb", buffering=0) as opened:
+            return opened.read(100)
+
+    assert asyncio.run(end_one_and_begin_another()) == b"mine"

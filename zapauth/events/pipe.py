@@ -81,7 +81,8 @@ class Pipe:
         loop.remove_writer(self._writer)
         os.close(self._writer)
         if self._reader >= 0:
-            os.close(self._reader)
+            # granian may open it any moment, by its number. Another client's pipe must not have that number by then.
+            loop.call_later(times.OPENED_WITHIN, os.close, self._reader)
         self._untaken.clear()
         self._empty.set()
         self._on_end(why)
