@@ -1,9 +1,12 @@
 """What services are told, and where they go on after they were away."""
 
 import asyncio
+import errno
+import os
 from datetime import timedelta
 from itertools import pairwise
 from threading import Event
+from unittest import mock
 
 import pytest
 from django.db import connection, transaction
@@ -27,6 +30,7 @@ from users.clients import create_app, event_mark, event_marks, get_service, rota
 from users.models import Access, App, User
 from users.origin import NOWHERE
 from zapauth.events import words
+from zapauth.events.hub import Hub
 from zapauth.events.pipe import Pipe
 from zapauth.events.stream import MOST_AT_ONCE, Asked, Stream
 
@@ -381,3 +385,19 @@ def test_a_stream_that_ends_before_it_is_opened_is_not_mixed_up_with_the_next_on
             return opened.read(100)
 
     assert asyncio.run(end_one_and_begin_another()) == b"mine"
+
+
+def test_without_a_file_for_its_pipe_a_stream_is_refused_and_its_place_is_free_again(monkeypatch, settings):
+    settings.EVENT_STREAMS, protocol = 1, mock.Mock()
+
+    async def begin_twice():
+        hub = Hub(asyncio.get_running_loop())
+        asked = Asked(app_id="a", reach=Access.ALL, mark="", place=None, is_lost=False)
+        for _ in range(2):
+            hub.take_seat()
+            hub.begin(asked, protocol, 200, [])
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(os, "pipe", mock.Mock(side_effect=OSError(errno.EMFILE, "Too many open files")))
+    asyncio.run(begin_twice())
+    assert [call.args[0] for call in protocol.response_empty.call_args_list] == [503, 503]

@@ -66,7 +66,13 @@ class Hub:
         self._loop.call_soon_threadsafe(self._begin, asked, protocol, status, headers)
 
     def _begin(self, asked: Asked, protocol: Any, status: int, headers: list[tuple[str, str]]) -> None:
-        stream = Stream(asked, on_end=self._ended)
+        try:
+            stream = Stream(asked, on_end=self._ended)
+        except OSError:  # this process may open no more files
+            logger.exception("an event stream can't begin")
+            self._seats.release()
+            protocol.response_empty(503, [("Retry-After", str(TooManyStreams.retry_after))])
+            return
         self._streams.add(stream)
         protocol.response_file(status, headers, stream.pipe.path)
         if self._is_stopped:
