@@ -401,3 +401,32 @@ def test_without_a_file_for_its_pipe_a_stream_is_refused_and_its_place_is_free_a
     monkeypatch.setattr(os, "pipe", mock.Mock(side_effect=OSError(errno.EMFILE, "Too many open files")))
     asyncio.run(begin_twice())
     assert [call.args[0] for call in protocol.response_empty.call_args_list] == [503, 503]
+
+
+def take_access_away_and_give_it_back(app):
+    set_access(app, {"event_access": Access.NONE})
+    log_out(find_session(new_session().pk))
+    set_access(app, {"event_access": Access.ALL})
+
+
+def switch_off_and_on(app):
+    App.objects.filter(pk=app.pk).update(is_active=False)
+    log_out(find_session(new_session().pk))
+    App.objects.filter(pk=app.pk).update(is_active=True)
+
+
+@pytest.mark.parametrize("change", [take_access_away_and_give_it_back, switch_off_and_on])
+def test_a_place_from_before_a_time_in_which_no_app_was_told_is_unknown(service, change):
+    place = here()
+    change(service.app)
+    assert not place.is_in(read_after(place).snapshot)
+
+
+@pytest.mark.parametrize("change", [take_access_away_and_give_it_back, switch_off_and_on])
+def test_while_another_app_is_told_nothing_is_missed(service, change):
+    new_service("Another")
+    place = here()
+    change(service.app)
+    page = read_after(place)
+    assert place.is_in(page.snapshot)
+    assert [notice.reason for notice in page.notices] == ["logout"]
