@@ -195,7 +195,12 @@ class Hub:
             return page.is_last
         self._place = await self._in_thread(here)
         for stream in list(self._live):
-            stream.reset(self._place)
+            if stream.place is not None and stream.place.is_in(page.snapshot):
+                # It came later than the others, from a place that is known. So it has missed nothing.
+                self._live.discard(stream)
+                self._start_joining(stream)
+            else:
+                stream.reset(self._place)
         return False
 
     async def _beat(self) -> None:
