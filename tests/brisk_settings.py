@@ -5,3 +5,4 @@ from zapauth.events import times
 
 times.BEAT = 0.2
 times.LONGEST_STALL = 1.0
+times.OPENED_WITHIN = 2.0

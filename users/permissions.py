@@ -8,7 +8,8 @@
 - Only superusers may end the sessions of superusers. There is one exception: switching an app off ends all sessions of
   the app.
 - Only the apps of clients can be switched off and on, and get a new key: not those of the service's own pages.
-- Only superusers let an app ask about sessions with its key. From then on only they may rotate that key.
+- Only superusers let an app ask about sessions with its key. From then on only they may rotate that key, and switch the
+  app on again.
 - Only superusers may stop and continue the bulk runs of superusers and of operators' commands.
 - With `STAFF_SECOND_FACTOR` staff can use the admin only with a second factor (`must_have_factor`).
 - Only superusers may change `is_staff`, `is_superuser`, groups and permissions. Nobody may change their own, nor their
@@ -183,7 +184,8 @@ def may_with_app(actor: "Actor", act: Act, app: "App") -> bool:
     """Return whether ``actor`` may do ``act`` to ``app``."""
     if not may_as_staff(actor, act) or (act in _OF_CLIENT_APPS_ONLY and not app.is_client):
         return False
-    return act is not Act.ROTATE_KEY or not app.is_service or may_as_staff(actor, Act.GRANT_ACCESS)
+    gives_access = act is Act.ROTATE_KEY or (act is Act.SWITCH_APP and not app.is_active)
+    return not (gives_access and app.is_service) or may_as_staff(actor, Act.GRANT_ACCESS)
 
 
 def may_control_run(actor: "User", ordered_by: "User | None") -> bool:

@@ -316,3 +316,19 @@ def test_a_stream_ends_when_the_app_loses_its_key_or_access(brisk, service, chan
     with seated(brisk, service) as listener:
         change(service)
         wait_until(lambda: listener.has_ended, seconds=10)
+
+
+def hang_up_early(server, service):
+    """Ask for a stream, and close the connection without waiting for the answer."""
+    host, port = server.base_url.removeprefix("http://").split(":")
+    with closing(socket.create_connection((host, int(port)))) as sock:
+        sock.sendall(f"GET /events HTTP/1.1\r\nHost: {host}\r\nAuthorization: {service.authorization}\r\n\r\n".encode())
+
+
+def test_clients_that_hang_up_before_the_answer_take_no_room(brisk, service):
+    wait_until(lambda: has_room(brisk, service))
+    for _ in range(3):
+        hang_up_early(brisk, service)
+    with ExitStack() as stack:
+        for _ in range(3):
+            wait_until(lambda: stack.enter_context(listening(brisk.base_url, service, wait=False)).status == 200)

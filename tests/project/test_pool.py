@@ -3,6 +3,7 @@
 import tempfile
 import threading
 from pathlib import Path
+from unittest import mock
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ from tests.black_hole import Proxy
 from tests.servers import free_port
 from tests.waiting import wait_until
 from users.database_use import Use, serve, serve_nobody, used_for
-from zapauth.postgresql.pool import Pool
+from zapauth.postgresql.pool import CannotConnect, Pool
 from zapauth.postgresql.shares import Shares
 
 
@@ -108,6 +109,22 @@ def test_while_the_server_is_away_borrowing_fails_and_when_it_is_back_it_works(p
     # The pool of the test suite may log lines, too.
     assert len([text for text in told if "can't connect" in text and str(postgres.port) in text]) == 1
     assert any("takes connections again" in text for text in told)
+
+
+def test_a_server_that_takes_no_more_connections_but_answers_on_the_others_is_busy_and_not_away(
+    postgres, new_pool, monkeypatch
+):
+    pool = new_pool(postgres.url("unix"), min_size=0, max_size=2)
+    busy = pool.getconn()
+    # For example "sorry, too many clients already".
+    refusal = mock.Mock(side_effect=psycopg.OperationalError("connection failed: FATAL: sorry"))
+    monkeypatch.setattr(pool.connection_class, "connect", refusal)
+    with pytest.raises(PoolTimeout) as refused:
+        pool.getconn()
+    assert refusal.called
+    assert not isinstance(refused.value, CannotConnect)
+    assert busy.execute("SELECT 1").fetchone() == (1,)
+    pool.putconn(busy)
 
 
 def test_a_request_whose_server_falls_silent_fails_and_the_next_ones_do_when_it_speaks_again(postgres, new_pool):

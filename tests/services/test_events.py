@@ -1,8 +1,12 @@
 """What services are told, and where they go on after they were away."""
 
+import asyncio
+import errno
+import os
 from datetime import timedelta
 from itertools import pairwise
 from threading import Event
+from unittest import mock
 
 import pytest
 from django.db import connection, transaction
@@ -26,6 +30,8 @@ from users.clients import create_app, event_mark, event_marks, get_service, rota
 from users.models import Access, App, User
 from users.origin import NOWHERE
 from zapauth.events import words
+from zapauth.events.hub import Hub
+from zapauth.events.pipe import Pipe
 from zapauth.events.stream import MOST_AT_ONCE, Asked, Stream
 
 
@@ -366,3 +372,61 @@ def test_a_change_of_key_or_access_changes_the_mark(db):
     assert all(one != other for one, other in pairwise(marks))
     set_access(service.app, {"event_access": Access.NONE})
     assert event_marks([service.id]) == {}
+
+
+def test_a_stream_that_ends_before_it_is_opened_is_not_mixed_up_with_the_next_one():
+    async def end_one_and_begin_another():
+        first = Pipe(print)
+        first.write("mine")
+        first.end("its key has changed")
+        other = Pipe(print)
+        other.write("theirs")
+        with open(first.path, "rb", buffering=0) as opened:
+            return opened.read(100)
+
+    assert asyncio.run(end_one_and_begin_another()) == b"mine"
+
+
+def test_without_a_file_for_its_pipe_a_stream_is_refused_and_its_place_is_free_again(monkeypatch, settings):
+    settings.EVENT_STREAMS, protocol = 1, mock.Mock()
+
+    async def begin_twice():
+        hub = Hub(asyncio.get_running_loop())
+        asked = Asked(app_id="a", reach=Access.ALL, mark="", place=None, is_lost=False)
+        for _ in range(2):
+            hub.take_seat()
+            hub.begin(asked, protocol, 200, [])
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(os, "pipe", mock.Mock(side_effect=OSError(errno.EMFILE, "Too many open files")))
+    asyncio.run(begin_twice())
+    assert [call.args[0] for call in protocol.response_empty.call_args_list] == [503, 503]
+
+
+def take_access_away_and_give_it_back(app):
+    set_access(app, {"event_access": Access.NONE})
+    log_out(find_session(new_session().pk))
+    set_access(app, {"event_access": Access.ALL})
+
+
+def switch_off_and_on(app):
+    App.objects.filter(pk=app.pk).update(is_active=False)
+    log_out(find_session(new_session().pk))
+    App.objects.filter(pk=app.pk).update(is_active=True)
+
+
+@pytest.mark.parametrize("change", [take_access_away_and_give_it_back, switch_off_and_on])
+def test_a_place_from_before_a_time_in_which_no_app_was_told_is_unknown(service, change):
+    place = here()
+    change(service.app)
+    assert not place.is_in(read_after(place).snapshot)
+
+
+@pytest.mark.parametrize("change", [take_access_away_and_give_it_back, switch_off_and_on])
+def test_while_another_app_is_told_nothing_is_missed(service, change):
+    new_service("Another")
+    place = here()
+    change(service.app)
+    page = read_after(place)
+    assert place.is_in(page.snapshot)
+    assert [notice.reason for notice in page.notices] == ["logout"]

@@ -66,7 +66,13 @@ class Hub:
         self._loop.call_soon_threadsafe(self._begin, asked, protocol, status, headers)
 
     def _begin(self, asked: Asked, protocol: Any, status: int, headers: list[tuple[str, str]]) -> None:
-        stream = Stream(asked, on_end=self._ended)
+        try:
+            stream = Stream(asked, on_end=self._ended)
+        except OSError:  # this process may open no more files
+            logger.exception("an event stream can't begin")
+            self._seats.release()
+            protocol.response_empty(503, [("Retry-After", str(TooManyStreams.retry_after))])
+            return
         self._streams.add(stream)
         protocol.response_file(status, headers, stream.pipe.path)
         if self._is_stopped:
@@ -189,7 +195,12 @@ class Hub:
             return page.is_last
         self._place = await self._in_thread(here)
         for stream in list(self._live):
-            stream.reset(self._place)
+            if stream.place is not None and stream.place.is_in(page.snapshot):
+                # It came later than the others, from a place that is known. So it has missed nothing.
+                self._live.discard(stream)
+                self._start_joining(stream)
+            else:
+                stream.reset(self._place)
         return False
 
     async def _beat(self) -> None:

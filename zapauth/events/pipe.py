@@ -14,8 +14,6 @@ from collections.abc import Callable
 
 from zapauth.events import times
 
-_OPENED_WITHIN = 30.0  # seconds
-
 
 class Pipe:
     """The pipe. Use it in the event loop's thread only. ``on_end`` is called once, at its end, with the cause."""
@@ -26,6 +24,8 @@ class Pipe:
         os.set_blocking(self._writer, False)
         self._untaken = bytearray()
         self._moved_at = 0.0
+        self._written = self._read = 0  # bytes; how many were read is only known while we hold the end for reading
+        self._read_at = _now()
         self._empty = asyncio.Event()
         self._empty.set()
         self.is_open = True
@@ -50,13 +50,23 @@ class Pipe:
         self._send()
 
     def look_after(self) -> None:
-        """End the pipe if the client stalls. Call it every few seconds."""
+        """End the pipe if the client stalls or has gone. Call it every few seconds."""
         if self._untaken and _now() - self._moved_at > times.LONGEST_STALL:
             self.end("the client takes nothing")
-        elif self._reader >= 0 and _waiting_in(self._reader) == 0:
+        elif self._reader >= 0:
+            self._look_at_reader()
+
+    def _look_at_reader(self) -> None:
+        waiting = _waiting_in(self._reader)
+        if waiting == 0:
             # granian has opened and emptied it. If its end closes from now on, nobody reads, and a write tells us.
             os.close(self._reader)
             self._reader = -1
+        elif self._written - waiting != self._read:
+            self._read, self._read_at = self._written - waiting, _now()
+        elif _now() - self._read_at > times.LONGEST_STALL:
+            # A client that hangs up before the answer is there: then granian never opens the pipe.
+            self.end("nobody reads it")
 
     async def emptied(self) -> None:
         """Wait until the pipe has taken everything, or has ended."""
@@ -67,11 +77,12 @@ class Pipe:
         if not self.is_open:
             return
         self.is_open = False
-        asyncio.get_running_loop().remove_writer(self._writer)
+        loop = asyncio.get_running_loop()
+        loop.remove_writer(self._writer)
         os.close(self._writer)
         if self._reader >= 0:
-            # granian may not have opened it yet. Another pipe must not get its number before that.
-            asyncio.get_running_loop().call_later(_OPENED_WITHIN, os.close, self._reader)
+            # granian may open it any moment, by its number. Another client's pipe must not have that number by then.
+            loop.call_later(times.OPENED_WITHIN, os.close, self._reader)
         self._untaken.clear()
         self._empty.set()
         self._on_end(why)
@@ -79,7 +90,9 @@ class Pipe:
     def _send(self) -> None:
         try:
             while self._untaken:
-                del self._untaken[: os.write(self._writer, self._untaken)]
+                count = os.write(self._writer, self._untaken)
+                del self._untaken[:count]
+                self._written += count
                 self._moved_at = _now()
         except BlockingIOError:
             self._empty.clear()

@@ -8,3 +8,5 @@ LONGEST_READ = 5.0
 LONGEST_AWAY = 10.0
 # How long a client may take nothing, if something waits.
 LONGEST_STALL = 10.0
+# Until then granian has opened the pipe of an answer.
+OPENED_WITHIN = 30.0

@@ -120,7 +120,9 @@ class Pool(ConnectionPool[Connection]):
         return not self._connecting or self._failing_since is not None
 
     def _refusal(self) -> PoolTimeout:
-        if self._failing_since is not None:
+        # Some servers only take no more connections ("too many clients"), and answer on those that requests hold. They
+        # are busy. A gate that opens while the database is away (GATE_WITHOUT_DATABASE) must not open then.
+        if self._failing_since is not None and (self._is_silent or not self._lent):
             return CannotConnect("can't connect to the database, and no connection has come free for a while")
         return PoolTimeout("all connections to the database are in use, and none has come free for a while")
 

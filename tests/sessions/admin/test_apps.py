@@ -479,6 +479,18 @@ def test_a_superuser_gives_an_app_access_and_it_is_recorded(boss, shop):
     assert only("app_changed").details["changed"]["token_access"] == {"from": "none", "to": "all"}
 
 
+def test_who_is_no_superuser_switches_an_app_with_access_off_and_not_on_again(shop):
+    browser = who_changes_apps()
+    User.objects.get(username="changer").user_permissions.add(Permission.objects.get(codename="end_all_sessions"))
+    order_app(browser, shop.app, "switch_off")
+    assert browser.get(app_url(shop.app, "switch_on")).status_code == 200
+    App.objects.filter(pk=shop.app.pk).update(token_access="all")
+    assert browser.get(app_url(shop.app, "switch_on")).status_code == 403
+    assert "switch-on" not in browser.get(app_url(shop.app)).content.decode()
+    App.objects.filter(pk=shop.app.pk).update(is_active=True)
+    assert browser.get(app_url(shop.app, "switch_off")).status_code == 200
+
+
 def test_who_is_no_superuser_gives_no_access_and_rotates_no_key_of_an_app_that_has_some(shop):
     browser = who_changes_apps()
     assert 'name="token_access"' not in browser.get(app_url(shop.app)).content.decode()
