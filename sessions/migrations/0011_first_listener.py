@@ -29,6 +29,6 @@ DROP FUNCTION user_sessions_first_listener();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("user_sessions", "0010_notices"), ("users", "0012_app_access")]
+    dependencies = [("user_sessions", "0010_notices"), ("users", "0013_app_access")]
 
     operations = [migrations.RunSQL(MAKE, REMOVE)]
