@@ -182,6 +182,7 @@ def _find_app(app_id: str, app_key: str) -> App:
         raise BadAppCredentials
     previous_works, *values = row
     app: App = App.from_db(DEFAULT_DB_ALIAS, _COLUMNS, values)
+    app.previous_works = previous_works  # type: ignore[attr-defined]  # for `event_mark`
     # An app without a key, like ZAP's, has an empty hash, which no digest equals. Both comparisons are always made.
     given = _key_hash(app_key)
     is_present = hmac.compare_digest(app.key_hash, given)
