@@ -22,6 +22,11 @@ from users.permissions import Act, may_as_staff, may_with_app
 from users.record.changes import record_app_changes
 from users.record.reading import history_of_app
 
+ABOUT_ACCESS = (
+    "What a service may do with the key of this app. Give access only to an app whose key stays on your servers: "
+    "a key inside an app on phones is public."
+)
+
 
 @admin.register(App)
 class AppAdmin(SavesChanges, ActsOnApps):
@@ -46,6 +51,13 @@ class AppAdmin(SavesChanges, ActsOnApps):
         if obj is None or not obj.is_client:
             return [] if obj is not None else self.limits
         return self.fields if has_key(obj) else self.limits
+
+    def get_fieldsets(self, request: HttpRequest, obj: App | None = None) -> list[Any]:
+        shown = self.get_fields(request, obj)
+        fieldsets: list[Any] = [(None, {"fields": [name for name in shown if name not in self.access]})]
+        if any(name in self.access for name in shown):
+            fieldsets.append(("Access for services", {"fields": self.access, "description": ABOUT_ACCESS}))
+        return fieldsets
 
     def get_readonly_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
         if obj is None or may_with_app(actor_of(request), Act.GRANT_ACCESS, obj):

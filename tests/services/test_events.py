@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import re
 from datetime import timedelta
 from itertools import pairwise
 from threading import Event
@@ -22,6 +23,7 @@ from sessions.notices.writing import begin_era, forget_old_notices
 from sessions.selection.selection import Selection
 from sessions.sql.live_session import find_session
 from sessions.timeouts import end_timed_out
+from tests.environment import ROOT
 from tests.listeners import new_service
 from tests.phones import new_name
 from tests.sessions.population import new_session
@@ -54,6 +56,12 @@ def told():
 
 def everybody(**by):
     return runs.start_run(Selection(everyone=True), source=BulkRun.Source.COMMAND, note="", expected=10**6, **by)
+
+
+def test_the_documentation_has_each_reason():
+    text = (ROOT / "docs" / "events.md").read_text()
+    listed = re.search(r"- `reason` is one of (.*?)\. More", text, re.DOTALL)[1]
+    assert sorted(re.findall(r"`(\w+)`", listed)) == sorted(EndReason.values)
 
 
 # --- what is written --------------------------------------------------------------------------

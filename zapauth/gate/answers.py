@@ -33,7 +33,7 @@ class Refusal(NamedTuple):
     description: str
 
 
-NO_TOKEN = Refusal(401, "token_missing", "Send an access token in the header Authorization.")
+NO_TOKEN = Refusal(401, "token_missing", "Send an access token in the header Authorization, after the word Bearer.")
 EXPIRED = Refusal(401, "invalid_token", "The token has expired.")
 INVALID = Refusal(401, "invalid_token", "The token is not valid.")
 ENDED = Refusal(401, "invalid_token", "The session of this token has ended.")

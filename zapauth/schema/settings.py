@@ -21,23 +21,27 @@ for a user on that device.
 In both dialects, a path with a trailing slash is the same path, unknown parameters are ignored, and blanks at the ends
 of a text are removed, except in passwords. No text may contain NUL.
 
-**Services** find standard routes: they send forms, authenticate as an app with its id and key, and get errors as OAuth
-2.0 has them, `{"error", "error_description"}`.
+**Gateways and services** stand beside ZapAuth. A service authenticates as an app, with its id and key by HTTP Basic.
+The routes under `/oauth` take forms, and those under `/push` take JSON. Errors are those of OAuth 2.0:
+`{"error", "error_description"}`.
 """
 _TAGS = {
     "ZAP: login": "Get a short-lived access token, and a refresh token that lasts as long as the session.",
-    "ZAP: logout": "End one session, the sessions on a device, or all of them. And list the sessions.",
+    "ZAP: logout": "List a user's sessions, and end one of them, those on a device, or all.",
     "ZAP: users": "",
     "ZAP: passwords": "",
+    "ZAP: second factor": "",
+    "ZAP: emails": "",
+    "ZAP: notifications": "",
     "Buddy: devices": "The first call: a device gets an app-level token.",
     "Buddy: login and logout": "Get a user-level token, and go back to an app-level one.",
     "Buddy: users": "",
     "Buddy: passwords": "",
     "Buddy: service": "",
-    "Services: events": "A service, such as a socket server, is told at once which sessions have ended.",
     "Gateways": "A gateway asks about each request, and passes on the ones whose token is live.",
-    "Services: tokens": "For other services, which authenticate as an app: check a token, end its session.",
-    "Services: push": "For push senders, which authenticate as an app: who may get a push now.",
+    "Services: tokens": "For your other services: check a token, or end its session.",
+    "Services: push": "For push senders: who may get a push now.",
+    "Services: events": "For socket servers: be told at once which sessions have ended.",
 }
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {

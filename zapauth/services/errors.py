@@ -21,7 +21,7 @@ class TwoCredentials(Exception):
 # unauthorized_client, temporarily_unavailable, server_error. The first match counts, so subclasses come first.
 _WORDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (BadAppCredentials, 401, "invalid_client", "Send the id and the key of an app that is switched on."),
-    (NotYours, 403, "unauthorized_client", "This app has no access to that. A superuser grants it in the admin."),
+    (NotYours, 403, "unauthorized_client", "This app has no access to that (manage.py appaccess)."),
     (TwoCredentials, 400, "invalid_request", "Send the credentials in the header or in the body, not in both."),
     (NotFound, 404, "not_found", "There is nothing at this path."),
     (Http404, 404, "not_found", "There is nothing at this path."),

@@ -22,7 +22,7 @@ export async function listen({ url, id, key, onEvent, onLost, signal }) {
     try {
       await readOnce({ url, authorization, place, signal, onEvent: (name, data) => { pause = FIRST_PAUSE; onEvent(name, data); } });
     } catch (error) {
-      if (!signal?.aborted) console.error(`events: ${error.message}`);
+      if (!signal?.aborted) console.error(`events: ${error.cause?.message ?? error.message}`);
     }
     onLost();
     await new Promise((resolve) => setTimeout(resolve, pause));

@@ -1,5 +1,5 @@
 // An Express service. Each request needs a live token: a logged-out one is refused with the next request.
-// GATE=https://auth.example.org/verify PORT=3000 node express.js
+// npm ci; GATE=https://auth.example.org/verify PORT=3000 node express.js
 import express from "express";
 import { createGate, expressMiddleware } from "../zapauth.js"; // "zapauth-client" in your project
 

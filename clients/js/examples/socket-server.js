@@ -1,6 +1,7 @@
 // A socket.io server for users who are logged in with ZapAuth. It cuts a connection as soon as its session has ended.
 //
-//   ZAPAUTH_URL=https://auth.example.com APP_ID=… APP_KEY=… PORT=3000 node socket-server.js
+//   npm ci
+//   ZAPAUTH_URL=https://auth.example.org APP_ID=… APP_KEY=… PORT=3000 node socket-server.js
 //
 // The app needs access to events: manage.py appaccess NAME --events all
 

@@ -1,11 +1,13 @@
 """Send pushes with Firebase Cloud Messaging (FCM), only to devices on which their user is logged in.
 
 `pip install firebase-admin httpx`, then copy this file. It asks ZapAuth immediately before each push, sends the user's
-id along, and reports devices that FCM no longer knows. docs/push.md describes the calls.
+id along, and reports devices that FCM no longer knows. docs/push.md describes the calls. Firebase finds its own key by
+the environment: GOOGLE_APPLICATION_CREDENTIALS is the path of the JSON file of a service account.
 
     gate = PushGate("https://auth.example.org", app_id, app_key)
     sender = PushSender(gate, firebase_admin.initialize_app(options={"httpTimeout": 5}))
-    sender.send(user_id, messaging.Notification("Ann", "Hello"))
+    sender.send(user_id, title="Ann", body="Hello")  # a data message: the app checks the user, and shows it
+    sender.send(user_id, messaging.Notification("Ann", "Hello"))  # the system shows it, without asking the app
 """
 
 import time
@@ -77,17 +79,19 @@ class PushSender:
     ttl: timedelta = timedelta(minutes=1)  # FCM drops a message that it can't deliver by then
     longest_window: float = 0  # in seconds, from a check until FCM had answered for all of its messages
 
-    def send(self, user_id: str, notification: messaging.Notification, **data: str) -> int:
+    def send(self, user_id: str, notification: messaging.Notification | None = None, **data: str) -> int:
         """Send a message to all devices on which the user is logged in. Returns how many FCM took."""
         began = time.monotonic()
         return self._send(began, self.gate.check_users([user_id]), notification, data)
 
-    def send_to(self, meant: Sequence[Address], notification: messaging.Notification, **data: str) -> int:
+    def send_to(self, meant: Sequence[Address], notification: messaging.Notification | None = None, **data: str) -> int:
         """Send a message that was queued for these devices and their users. Returns how many FCM took."""
         began = time.monotonic()
         return self._send(began, self.gate.check_devices(meant), notification, data)
 
-    def _send(self, began: float, check: Check, notification: messaging.Notification, data: dict[str, str]) -> int:
+    def _send(
+        self, began: float, check: Check, notification: messaging.Notification | None, data: dict[str, str]
+    ) -> int:
         if not check.allowed:
             return 0
         messages = [self._message(to, notification, data) for to in check.allowed]
@@ -99,7 +103,9 @@ class PushSender:
             self.gate.report_gone(gone, check.checked_at)
         return sum(each.success for each in answers)
 
-    def _message(self, to: Address, notification: messaging.Notification, data: dict[str, str]) -> messaging.Message:
+    def _message(
+        self, to: Address, notification: messaging.Notification | None, data: dict[str, str]
+    ) -> messaging.Message:
         seconds = int(self.ttl.total_seconds())
         # The app compares `user` with the user who is logged in, and drops the push if they differ.
         return messaging.Message(

@@ -470,6 +470,12 @@ def who_changes_apps(name="changer"):
     return browser_of(staff)
 
 
+def test_the_form_says_which_apps_may_get_access(boss, shop):
+    page = boss.get(app_url(shop.app)).content.decode()
+    about = page.index("a key inside an app on phones is public")
+    assert page.index("Access for services") < about < page.index('name="token_access"')
+
+
 def test_a_superuser_gives_an_app_access_and_it_is_recorded(boss, shop):
     given = {"session_lifetime": "", "idle_timeout": "", "sessions_per_user": ""}
     page = boss.post(app_url(shop.app), given | {"token_access": "all", "push_access": "own", "event_access": "none"})

@@ -27,7 +27,8 @@ class ServiceSchema(DialectSchema):
     security = {
         "type": "http",
         "scheme": "basic",
-        "description": "The id and the key of an app to which a superuser has given access.",
+        "description": "The user name is the id of an app, and the password is its key."
+        " The app needs access: `manage.py appaccess`.",
     }
     challenge = {
         "description": "RFC 7617: send the id and the key of an app.",

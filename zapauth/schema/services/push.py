@@ -28,7 +28,8 @@ OPERATIONS: dict[str, Operation] = {
         "The answer has one verdict for each value of `deviceTokens`, in their order. With a `user` it is allowed only"
         " if that user is logged in there. Without one, the answer says who is: compare it before you send. Then come"
         f" the other device tokens of `users` that may get a push, among the newest {MOST_OF_USER} of each user."
-        " Unknown users have none. What is unknown, logged out or not within the app's reach looks the same.",
+        " Unknown users have none. The answer does not tell whether a device token is unknown, logged out or out of the"
+        " app's reach.",
         takes=CheckInput,
         given={"deviceTokens": [{"deviceToken": _TOKEN, "user": OBJECT_ID}, "another"]},
         answers=CHECK.schema,
@@ -47,10 +48,11 @@ OPERATIONS: dict[str, Operation] = {
         id="pushGone",
         tag=PUSH,
         summary="Report device tokens that FCM or APNs no longer knows",
-        description="FCM said `UNREGISTERED` (404), or APNs 410. The device token is taken from its user, on record;"
-        " the session goes on. With `checkedAt`, the time in the answer to the check, a device token stays that its"
-        " phone has sent again since. It can also stand with each device token. `detached` says how many were taken: a"
-        " second report, and one about a device token out of reach, changes nothing.",
+        description="FCM has answered `UNREGISTERED` (404), or APNs 410. The device token is taken from its user, and"
+        " this is recorded. The session goes on. Send `checkedAt` of the check: then a device token stays if its phone"
+        " has sent it again since. `checkedAt` can also stand beside each device token. `detached` is the number of"
+        " device tokens that were taken. A second report changes nothing, nor does one about a device token out of the"
+        " app's reach.",
         takes=GoneInput,
         given={"deviceTokens": [_TOKEN], "checkedAt": _MOMENT},
         answers=GONE.schema,

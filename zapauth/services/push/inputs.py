@@ -86,9 +86,9 @@ class DeviceTokens(ManyOf):
         """Return the device token, and the value of the other field or None."""
         if not isinstance(value, dict):
             return _DEVICE_TOKEN.run_validation(value), None
-        if unknown := value.keys() - {"deviceToken", *self.more}:
+        if value.keys() - {"deviceToken", *self.more}:
             known = " and ".join(f"`{name}`" for name in ("deviceToken", *self.more))
-            raise ValidationError([f"It has {len(unknown)} unknown fields. The known ones are {known}."])
+            raise ValidationError([f"It has an unknown field. The known ones are {known}."])
         if "deviceToken" not in value:
             raise ValidationError(["`deviceToken` is missing."])
         given = [field.run_validation(value[name]) for name, field in self.more.items() if name in value]
