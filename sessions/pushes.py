@@ -25,6 +25,7 @@ from users.transactions import in_transaction
 
 MOST = 500  # device tokens and users in one question; FCM also takes 500 messages at a time
 MOST_OF_USER = 100  # device tokens of one user in one answer
+MOST_OF_USERS = 5000  # device tokens of all users in one answer; each has up to 4,096 characters
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def check(asked: Sequence[Asked], *, users: Sequence[str], by: Caller) -> Verdic
     """Say which devices may get a push now. It takes one query for all device tokens, and one for all users.
 
     The answer has a verdict for each of ``asked``, in that order, and then the other device tokens of each of ``users``
-    that may get a push. Of each user it looks at `MOST_OF_USER`, the newest ones. Unknown users have none.
+    that may get a push. It looks at the newest ones of each user: see `most_of_each`. Unknown users have none.
     """
     now = database_now()  # before the rows are read
     verdicts = _of_tokens(asked, now=now, by=by)
@@ -99,8 +100,13 @@ def _of_users(users: Sequence[str], *, now: datetime, by: Caller) -> list[Verdic
     if not users:
         return []
     place = {user: number for number, user in enumerate(dict.fromkeys(users))}
-    found = _live(held_by_users(list(place), most=MOST_OF_USER), now=now, by=by)
+    found = _live(held_by_users(list(place), most=most_of_each(len(place))), now=now, by=by)
     return _readable(sorted(found, key=lambda held: (place[held.session.user_id], -held.id)))
+
+
+def most_of_each(users: int) -> int:
+    """Return how many device tokens of each user one answer about that many users has: with 500 users, 10."""
+    return min(MOST_OF_USER, MOST_OF_USERS // users)
 
 
 def page_of_user(user_id: str, *, after: int | None, per_page: int, by: Caller) -> Verdicts:
@@ -124,7 +130,9 @@ def detach_gone(reports: Mapping[str, datetime | None], *, by: Caller, origin: O
 
     Returns: how many were detached. Unknown ones, and those out of the caller's reach, are left alone.
     """
-    now = database_now()  # before the wait for a lock: a log-in that we wait for is newer than the report
+    # Before the wait for a lock: a log-in that begins while we wait is newer than the report. One that began before is
+    # not, unless the report says when the push was checked.
+    now = database_now()
     until = {DeviceToken.digest_of(token): at or now for token, at in reports.items()}
     theirs = Q(digest__in=until)
     lock_device_tokens(theirs)

@@ -12,7 +12,7 @@ from sessions.bulk import app_orders, orders
 from sessions.bulk.runs import start_run, sweep_run
 from sessions.login import log_in_with_refresh
 from sessions.models import BulkRun, Session
-from sessions.pushes import MOST, MOST_OF_USER
+from sessions.pushes import MOST, MOST_OF_USER, MOST_OF_USERS, most_of_each
 from sessions.selection.selection import Selection
 from tests.locks import is_waited_for
 from tests.phones import PASSWORD, SEED_DEVICE_TOKEN, BuddyPhone, InProcess, ZapPhone, device_token
@@ -428,3 +428,9 @@ def test_other_methods_content_types_and_paths_are_refused(sender):
 def test_one_request_takes_500_values_with_device_tokens_of_the_usual_length(sender):
     asked = [{"deviceToken": f"{SEED_DEVICE_TOKEN}{number:03}", "user": "f" * 24} for number in range(MOST)]
     assert len(sender.verdicts(deviceTokens=asked)) == MOST
+
+
+@pytest.mark.parametrize(("users", "most"), [(1, 100), (50, 100), (51, 98), (MOST, 10)])
+def test_many_users_have_fewer_device_tokens_each_so_that_an_answer_stays_small(users, most):
+    assert most_of_each(users) == most
+    assert users * most <= MOST_OF_USERS

@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 
-from sessions.pushes import MOST, MOST_OF_USER
+from sessions.pushes import MOST, MOST_OF_USER, MOST_OF_USERS
 from users.models import DeviceToken
 from zapauth.schema.operations import OBJECT_ID, Operation
 from zapauth.services.push.answers import CHECK, GONE, PAGE
@@ -27,7 +27,8 @@ OPERATIONS: dict[str, Operation] = {
         " `user` along in its data, so that the app can drop a push that comes late.\n\n"
         "The answer has one verdict for each value of `deviceTokens`, in their order. With a `user` it is allowed only"
         " if that user is logged in there. Without one, the answer says who is: compare it before you send. Then come"
-        f" the other device tokens of `users` that may get a push, among the newest {MOST_OF_USER} of each user."
+        f" the other device tokens of `users` that may get a push, among the newest {MOST_OF_USER} of each user,"
+        f" or {MOST_OF_USERS:,} divided by the number of users, if that is less."
         " Unknown users have none. The answer does not tell whether a device token is unknown, logged out or out of the"
         " app's reach.",
         takes=CheckInput,
