@@ -23,7 +23,7 @@ from users.record.events import Event
 from users.record.writing import Subject, record_each
 from users.transactions import in_transaction
 
-MOST = 500  # device tokens and users in one question; FCM also takes 500 messages at a time
+MOST = 500  # device tokens, and users, in one question; FCM also takes 500 messages at a time
 MOST_OF_USER = 100  # device tokens of one user in one answer
 MOST_OF_USERS = 5000  # device tokens of all users in one answer; each has up to 4,096 characters
 

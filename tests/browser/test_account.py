@@ -118,6 +118,7 @@ def test_the_page_is_used_by_keyboard_and_fits_a_phone(server):
         expect(skip).to_be_focused()
         expect(skip).to_be_in_viewport()
         log_in(page)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Where you are logged in")
         for path in ("", "history/", "password/", "email/", "second-factor/", "sessions/end-others/"):
             page.goto(f"/account/{path}")
             # Nothing is wider than the smallest phone, and everything that is pressed is 44 pixels high.

@@ -483,7 +483,7 @@ def test_nobody_makes_up_the_next_page_and_it_is_there_for_an_hour(ann, thief, m
     with time_machine.travel(database_now(), tick=False) as clock:
         done = press(link_in(mailoutbox[0]))
         assert browse("GET", done[:-2] + "x/").status == 404
-        clock.shift(pages._DONE_FOR - 1)
+        clock.shift(pages._DONE_FOR - timedelta(seconds=1))
         assert browse("GET", done).status == 200
         clock.shift(2)
         assert browse("GET", done).status == 404

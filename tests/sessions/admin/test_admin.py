@@ -42,8 +42,8 @@ def test_every_model_has_a_list_that_opens_with_rows_in_it(browser):
 
 
 def test_no_page_shows_a_push_address_or_a_key(browser):
-    phone = BuddyPhone(InProcess(), device_token="push").sign_up()
-    secrets = ["push", phone.app_key, phone.access_token, App.objects.get(pk=phone.app_id).key_hash]
+    phone = BuddyPhone(InProcess(), device_token="of a push").sign_up()
+    secrets = ["of a push", phone.app_key, phone.access_token, App.objects.get(pk=phone.app_id).key_hash]
     for model, model_admin in admin.site._registry.items():
         names = f"admin:{model_admin.opts.app_label}_{model_admin.opts.model_name}"
         pages = [reverse(f"{names}_changelist")]

@@ -73,12 +73,6 @@ def with_gate(result: Schema, generator: Any, request: Any, public: bool) -> Sch
     result["paths"][PATH] = {"get": _operation()}
     _add(result, "schemas", ERROR.name, ERROR.schema)
     _add(result, "headers", "Gate-WWW-Authenticate", _CHALLENGE)
-    scheme = {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "The access token of the gateway's client, by `Bearer` or `Buddy`.",
-    }
-    _add(result, "securitySchemes", "GateToken", scheme)
     return result
 
 
@@ -97,7 +91,7 @@ def _operation() -> Schema:
             {"name": name, "in": "query", "description": text, "schema": schema} for name, text, schema in _PARAMETERS
         ],
         "tags": [TAG],
-        "security": [{"GateToken": []}],
+        "security": [{"ZapToken": []}, {"BuddyToken": []}],  # of the gateway's client
         "responses": {"200": _passed(), **{str(status): _refused(status) for status in (401, 403, 503)}},
     }
 

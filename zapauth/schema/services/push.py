@@ -92,7 +92,7 @@ class UsersField(OpenApiSerializerFieldExtension):
     target_class = "zapauth.services.push.inputs.Users"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
-        return list_of(_USER) | {"maxItems": MOST, "description": f"Ids of users. With `deviceTokens` at most {MOST}."}
+        return list_of(_USER) | {"maxItems": MOST, "description": "Ids of users."}
 
 
 class DeviceTokensField(OpenApiSerializerFieldExtension):

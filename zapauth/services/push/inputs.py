@@ -96,17 +96,14 @@ class DeviceTokens(ManyOf):
 
 
 class CheckInput(serializers.Serializer[Any]):
-    """Device tokens and users, together at most `MOST`."""
+    """Device tokens, users, or both: at most `MOST` of each."""
 
     deviceTokens = DeviceTokens({"user": _USER}, source="device_tokens", default=list)
     users = Users(default=list)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        count = len(attrs["device_tokens"]) + len(attrs["users"])
-        if count == 0:
+        if not attrs["device_tokens"] and not attrs["users"]:
             raise ValidationError("Send `deviceTokens`, `users` or both, with at least one value.")
-        if count > MOST:
-            raise ValidationError(f"There are more than {MOST} values. Send them in several requests.")
         return attrs
 
 
