@@ -67,9 +67,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
     The whole suite runs in several processes. A part of it runs in one. With DATABASE_URL all of it runs in one:
     several processes would share one PostgreSQL, and some tests look at all of its locks and connections.
+
+    There are two more than processors, because many tests wait: for a server's start, a browser, a time-out.
     """
     chosen = config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.option.keyword
-    return 0 if chosen or os.environ.get("DATABASE_URL") else min(os.cpu_count() or 1, _MOST_PROCESSES)
+    return 0 if chosen or os.environ.get("DATABASE_URL") else min((os.cpu_count() or 1) + 2, _MOST_PROCESSES)
 
 
 def _only_hands_out(config: pytest.Config) -> bool:

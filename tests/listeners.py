@@ -2,10 +2,11 @@
 
 import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from typing import Any
@@ -103,6 +104,7 @@ def listening(base_url: str, service: Service, *, last_id: str | None = None, wa
         headers["Last-Event-ID"] = last_id
     with closing(HTTPConnection(base_url.removeprefix("http://"), timeout=60)) as connection:
         connection.request("GET", "/events", headers=headers)
+        sock = connection.sock
         response = connection.getresponse()
         listener = Listener(connection, response.status, dict(response.getheaders()))
         if response.status != 200:
@@ -116,5 +118,6 @@ def listening(base_url: str, service: Service, *, last_id: str | None = None, wa
                 listener.wait_for("ready")
             yield listener
         finally:
-            if connection.sock is not None:
-                connection.sock.close()
+            # The thread reads, and holds a lock of the connection meanwhile. This wakes it, and tells the server.
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
