@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
+from urllib.parse import urlencode
 
 CONNECTIONS = 16
 PATIENCE = 60  # seconds without any answer until the client gives up
@@ -38,14 +39,21 @@ class WrongAnswer(Exception):
 
 
 def request(
-    method: str, path: str, *, authorization: str = "", body: dict[str, Any] | None = None, status: int = 200
+    method: str,
+    path: str,
+    *,
+    authorization: str = "",
+    body: dict[str, Any] | None = None,
+    form: dict[str, str] | None = None,
+    status: int = 200,
 ) -> Request:
-    content = b"" if body is None else json.dumps(body).encode()
+    """Make a request with a JSON ``body``, with a ``form``, or without either."""
+    content = urlencode(form).encode() if form else b"" if body is None else json.dumps(body).encode()
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "User-Agent: bench/1", "Accept: application/json"]
     if authorization:
         lines.append(f"Authorization: {authorization}")
-    if body is not None:
-        lines.append("Content-Type: application/json")
+    if form or body is not None:
+        lines.append(f"Content-Type: application/{'x-www-form-urlencoded' if form else 'json'}")
     if method != "GET":
         lines.append(f"Content-Length: {len(content)}")
     return Request("\r\n".join(lines).encode() + b"\r\n\r\n" + content, status)

@@ -81,12 +81,22 @@ BUDDY = Subject(
         ),
     },
 )
-# What other services ask about a token. Another way to ask is one more subject, with a call for "gate".
+# What other services ask about a token.
 GATE = Subject(
     "ZapAuth, gate",
     DEFAULT,
     "bench.zapauth_logins:mint_zap",
     {"gate": lambda login: request("GET", "/verify?level=user", authorization=_bearer(login))},
+)
+INTROSPECTION = Subject(
+    "ZapAuth, introspection",
+    DEFAULT,
+    "bench.zapauth_logins:mint_introspected",
+    {
+        "gate": lambda login: request(
+            "POST", "/oauth/introspect", authorization=f"Basic {login['service']}", form={"token": login["access"]}
+        )
+    },
 )
 SIMPLEJWT = Subject(
     "plain simplejwt",
@@ -129,7 +139,7 @@ BARE_VIEW = Subject(
     "bench.baselines.bare.logins:mint",
     {"read": lambda _: request("GET", "/me/")},
 )
-SUBJECTS = (BARE_VIEW, ZAP, ZAP_ROTATING, BUDDY, GATE, SIMPLEJWT, BLACKLISTED, KNOX_TOKENS)
+SUBJECTS = (BARE_VIEW, ZAP, ZAP_ROTATING, BUDDY, GATE, INTROSPECTION, SIMPLEJWT, BLACKLISTED, KNOX_TOKENS)
 
 
 def _basic(login: Login) -> str:

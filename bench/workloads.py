@@ -34,7 +34,7 @@ class Workload:
 READ = Workload("read", "Authenticated read", 4000, sessions=256)
 WORKLOADS = (
     READ,
-    Workload("gate", "The gate, beside a read", 4000, sessions=256),
+    Workload("gate", "The gate and the introspection, beside a read", 4000, sessions=256),
     Workload("logout", "Logout", 1000),
     Workload("refresh", "Refresh", 1000),
     # ZapAuth counts the attempts from one address in one row, so more log-ins at once would wait for each other.

@@ -1,6 +1,7 @@
 """Make ZapAuth's logins in bulk, as rows and tokens, for ZAP, for Buddy and for demo sessions. No log-in is called."""
 
 import secrets
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,8 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from bench.logins import PASSWORD, Login
 from sessions.models import Session
 from sessions.tokens.jwt import AppAccessToken, RefreshToken, UserAccessToken
-from users.models import App, Device, DeviceToken, User
+from users.clients import create_app, set_access
+from users.models import Access, App, Device, DeviceToken, User
 
 # Longer than the lifetime of ZAP's access tokens: it must not expire before it is used.
 TOKEN_LIFETIME = timedelta(hours=12)
@@ -45,6 +47,15 @@ def mint_zap(count: int) -> Iterator[Login]:
     _hold(sessions)
     OutstandingToken.objects.bulk_create(outstanding)
     yield from logins
+
+
+def mint_introspected(count: int) -> Iterator[Login]:
+    """Make ZAP's logins, and with each the credentials of one service that may introspect all tokens."""
+    backend = create_app(f"Bench backend {secrets.token_hex(4)}")
+    set_access(backend.app, {"token_access": Access.ALL}, operator="bench")
+    service = b64encode(f"{backend.app.pk}:{backend.key}".encode()).decode()
+    for login in mint_zap(count):
+        yield login | {"service": service}
 
 
 @transaction.atomic
