@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from sessions.admin.app_acts import ActsOnApps, app_page
 from sessions.admin.confirm import actor_of
+from sessions.admin.guarded_form import ActorsPassword, GuardedAdmin, GuardedForm, password_fieldset
 from users.admin_forms import SavesChanges, changed_columns
 from users.admin_record import ordered_by
 from users.clients import has_key
@@ -28,8 +29,14 @@ ABOUT_ACCESS = (
 )
 
 
+class AppForm(GuardedForm):
+    guarded = frozenset({"token_access", "push_access", "event_access"})
+    your_password = ActorsPassword("to change what a service may do")
+
+
 @admin.register(App)
-class AppAdmin(SavesChanges, ActsOnApps):
+class AppAdmin(GuardedAdmin, SavesChanges, ActsOnApps):
+    form = AppForm
     when_empty = "Add one here, or use: manage.py createapp NAME"
     list_display = ["name", "id", "kind", "state", "added"]
     change_form_template = "sessions/app.html"
@@ -57,12 +64,15 @@ class AppAdmin(SavesChanges, ActsOnApps):
         fieldsets: list[Any] = [(None, {"fields": [name for name in shown if name not in self.access]})]
         if any(name in self.access for name in shown):
             fieldsets.append(("Access for services", {"fields": self.access, "description": ABOUT_ACCESS}))
+            if obj is not None and self._may_give_access(request, obj):
+                fieldsets += password_fieldset(request)
         return fieldsets
 
     def get_readonly_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
-        if obj is None or may_with_app(actor_of(request), Act.GRANT_ACCESS, obj):
-            return ()
-        return self.access
+        return () if obj is None or self._may_give_access(request, obj) else self.access
+
+    def _may_give_access(self, request: HttpRequest, app: App) -> bool:
+        return may_with_app(actor_of(request), Act.GRANT_ACCESS, app)
 
     def history_of(self, obj: App) -> QuerySet[SecurityEvent]:
         return history_of_app(obj)
