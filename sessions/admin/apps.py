@@ -18,7 +18,7 @@ from sessions.admin.guarded_form import ActorsPassword, GuardedAdmin, GuardedFor
 from users.admin_forms import SavesChanges, changed_columns
 from users.admin_record import ordered_by
 from users.clients import has_key
-from users.models import App, SecurityEvent
+from users.models import Access, App, SecurityEvent
 from users.permissions import Act, may_as_staff, may_with_app
 from users.record.changes import record_app_changes
 from users.record.reading import history_of_app
@@ -38,7 +38,7 @@ class AppForm(GuardedForm):
 class AppAdmin(GuardedAdmin, SavesChanges, ActsOnApps):
     form = AppForm
     when_empty = "Add one here, or use: manage.py createapp NAME"
-    list_display = ["name", "id", "kind", "state", "added"]
+    list_display = ["name", "id", "kind", "state", "services", "added"]
     change_form_template = "sessions/app.html"
     # The card above the form shows the rest. The settings name ZAP's app, so nobody changes a name.
     limits = ("session_lifetime", "idle_timeout", "sessions_per_user")
@@ -48,6 +48,11 @@ class AppAdmin(GuardedAdmin, SavesChanges, ActsOnApps):
     @display(description="state", label={"on": "success", "off": "danger"})
     def state(self, app: App) -> str:
         return "on" if app.is_active else "off"
+
+    @display(description="access for services")
+    def services(self, app: App) -> str:
+        given = {name.removesuffix("_access"): getattr(app, name) for name in self.access}
+        return ", ".join(f"{what}: {reach}" for what, reach in given.items() if reach != Access.NONE) or "–"
 
     @display(description="added (UTC)")
     def added(self, app: App) -> datetime:
