@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,27 @@ def _no_secret_in_the_log() -> Iterator[None]:
 
     yield
     WATCH.check()
+
+
+class _Subtests:
+    """Like pytest's fixture, but a subtest that passes is not reported: there are thousands."""
+
+    def __init__(self, reporting: pytest.Subtests) -> None:
+        self._reporting = reporting
+
+    @contextmanager
+    def test(self, msg: str | None = None, **facts: Any) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            with self._reporting.test(msg, **facts):
+                raise
+
+
+@pytest.fixture
+def subtests(subtests: pytest.Subtests) -> _Subtests:
+    """Report each failed subtest, and go on after it."""
+    return _Subtests(subtests)
 
 
 @pytest.fixture
