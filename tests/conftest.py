@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
         # The other processes inherit this environment. They would read the settings before this file gives each of
         # them a data folder.
         del os.environ["DJANGO_SETTINGS_MODULE"]
+        os.environ["TESTS_PREPARED"] = str(DATA / "prepared")  # theirs: made by the first of them
         return
+    os.environ.setdefault("TESTS_PREPARED", str(DATA / "prepared"))
 
     import django
 
@@ -120,15 +123,21 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> Iterator[None]:
+def django_db_modify_db_settings(request: pytest.FixtureRequest) -> Iterator[None]:
     """Start the embedded PostgreSQL before pytest-django makes the test database, and stop it afterwards.
 
-    Each process that runs tests has its own server, so the databases can have the same name.
+    Each process that runs tests has its own server, so the databases can have the same name. If there are several
+    processes, each starts with a copy of the database that one of them has made.
     """
     from django.conf import settings
+    from django.db import connection
 
     from zapauth.local.embedded_postgres import running
 
+    if settings.IS_LOCAL and hasattr(request.config, "workerinput"):
+        request.getfixturevalue("prepared").copy_to(settings.DATA_DIR)
+        database = connection.settings_dict
+        database["TEST"]["TEMPLATE"] = database["NAME"]
     with running():
         if settings.IS_LOCAL:
             _hasten(settings.DATABASES["default"])
@@ -176,12 +185,11 @@ def server(_server: Any, transactional_db: None) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def prepared() -> Iterator[Any]:
+def prepared() -> Any:
     """A database with all migrations, to copy into the data folder of a separate installation."""
-    from tests import prepared
+    from tests.prepared import prepared
 
-    with prepared.prepared() as made:
-        yield made
+    return prepared(Path(os.environ["TESTS_PREPARED"]))
 
 
 @pytest.fixture(autouse=True)
@@ -191,6 +199,27 @@ def _no_secret_in_the_log() -> Iterator[None]:
 
     yield
     WATCH.check()
+
+
+class _Subtests:
+    """Like pytest's fixture, but a subtest that passes is not reported: there are thousands."""
+
+    def __init__(self, reporting: pytest.Subtests) -> None:
+        self._reporting = reporting
+
+    @contextmanager
+    def test(self, msg: str | None = None, **facts: Any) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            with self._reporting.test(msg, **facts):
+                raise
+
+
+@pytest.fixture
+def subtests(subtests: pytest.Subtests) -> _Subtests:
+    """Report each failed subtest, and go on after it."""
+    return _Subtests(subtests)
 
 
 @pytest.fixture

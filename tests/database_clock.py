@@ -12,6 +12,7 @@ import psycopg
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
+from psycopg.pq import TransactionStatus
 from time_machine import escape_hatch
 
 from users.statement import Statement
@@ -21,7 +22,8 @@ CREATE SCHEMA IF NOT EXISTS test_clock;
 CREATE OR REPLACE FUNCTION test_clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS
 $$ SELECT COALESCE(NULLIF(current_setting('test.now', true), '')::timestamptz, pg_catalog.clock_timestamp()) $$;
 """
-# After the first time, the setting is sent before each statement: a rollback would restore an older value.
+# The connections whose setting may not be empty. It is sent before each of their statements, because a rollback would
+# restore an older value. An empty setting that was sent outside of a transaction stays: the connection is forgotten.
 _told: "WeakSet[psycopg.Connection[Any]]" = WeakSet()
 
 
@@ -53,6 +55,8 @@ def _tell(on: psycopg.Connection[Any] | None) -> None:
     if on is None or not (is_travelling or on in _told):
         return
     _told.add(on)
+    if not is_travelling and on.info.transaction_status == TransactionStatus.IDLE:
+        _told.discard(on)
     now = timezone.now().isoformat() if is_travelling else ""
     # This bypasses Django's cursor, so that it does not count as a query.
     on.pgconn.exec_(f"SELECT set_config('test.now', '{now}', false)".encode())

@@ -20,13 +20,14 @@ from zapauth.logs import JsonFormatter
 
 # Other packages of the suite log, too, such as its HTTP clients.
 _OURS = ("zapauth", "django", "psycopg", "_granian", "granian", "py.warnings", "root", "rest_framework")
+# A shape that begins with any number of characters is searched from the first of them only: some tests send megabytes.
 _SHAPES = {
     "a JWT": re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*){1,2}"),
-    "an email": re.compile(r"[\w.%+-]+@[\w-]+(?:\.[\w-]+)+"),
+    "an email": re.compile(r"(?<![\w.%+-])[\w.%+-]+@[\w-]+(?:\.[\w-]+)+"),
     "a phone number": re.compile(r"(?<!\w)\+\d{8,15}(?!\d)"),
     "a password's hash": re.compile(r"\b(?:argon2\$?|pbkdf2_\w+)\$\S+"),
     "a mailed code": re.compile(r"\b[0-9a-f]{4} [0-9a-f]{4} [0-9a-f]{4}\b"),
-    "a signed cookie": re.compile(r"[\w-]{6,}:[0-9A-Za-z]{6}:[\w-]{43}"),
+    "a signed cookie": re.compile(r"(?<![\w-])[\w-]{6,}:[0-9A-Za-z]{6}:[\w-]{43}"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
     "a secret of a second factor": re.compile(r"\botpauth://\S+"),
     "a link from a mail": re.compile(r"/account/(?:not-me|invitation)/[\w-]{43}"),

@@ -1,34 +1,16 @@
 """Start each gateway from its file in deploy/. Only addresses and paths are replaced."""
 
-import os
-import shutil
-import socket
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
+from tests import programs
 from tests.environment import ROOT
+from tests.programs import APACHE_MODULES, APACHE_USER, nginx_command
 from tests.servers import free_port
-from tests.waiting import wait_until
 
 DEPLOY = ROOT / "deploy"
-_ROOT_MAY_RUN_IT = not os.geteuid()
-_APACHE_MODULES = "/usr/lib/apache2/modules"
-
-_NGINX = """
-daemon off; pid {folder}/pid; error_log {folder}/errors; worker_processes 2; {user}
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/bodies; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-    include {folder}/zapauth.conf;
-}}
-"""
 
 _APACHE = """
 ServerRoot {folder}
@@ -76,10 +58,7 @@ def nginx(places: Places) -> list[str]:
         "listen 80;": f"listen 127.0.0.1:{places.port};",
     }
     places.write("nginx.conf", changes)
-    main = places.folder / "main.conf"
-    user = "user root;" if _ROOT_MAY_RUN_IT else ""  # otherwise its workers could not write there
-    main.write_text(_NGINX.format(folder=places.folder, user=user))
-    return ["nginx", "-p", str(places.folder), "-e", str(places.folder / "errors"), "-c", str(main)]
+    return nginx_command(places.folder, workers=2)
 
 
 def haproxy(places: Places) -> list[str]:
@@ -115,12 +94,12 @@ def apache(places: Places) -> list[str]:
     }
     places.write("apache.conf", changes)
     modules = [
-        f"LoadModule {name}_module {_APACHE_MODULES}/mod_{name}.so"
+        f"LoadModule {name}_module {APACHE_MODULES}/mod_{name}.so"
         for name in ("mpm_event", "authz_core", "lua", "proxy", "proxy_http", "proxy_wstunnel")
     ]
-    user = "User www-data\nGroup www-data" if _ROOT_MAY_RUN_IT else ""
     main = places.folder / "main.conf"
-    main.write_text(_APACHE.format(folder=places.folder, port=places.port, modules="\n".join(modules), user=user))
+    facts = {"folder": places.folder, "port": places.port, "user": APACHE_USER}
+    main.write_text(_APACHE.format(**facts, modules="\n".join(modules)))
     return ["apache2", "-D", "FOREGROUND", "-f", str(main)]
 
 
@@ -137,25 +116,6 @@ def running(name: str, folder: Path, *, gate: str, service: str) -> Iterator[Pla
     """Run that gateway, and stop it at the end. Skips the test if the program is not installed."""
     places = Places(folder, free_port(), gate, service)
     command = PROGRAMS[name](places)
-    program = shutil.which(command[0]) or shutil.which(command[0], path="/usr/sbin")
-    if program is None:
-        pytest.skip(f"needs {command[0]}")
-    log = folder / "output"
-    with log.open("wb") as output:
-        environment = os.environ | {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-        process = subprocess.Popen(
-            [program, *command[1:]], env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-        try:
-            wait_until(lambda: process.poll() is not None or _listens(places.port))
-            assert process.poll() is None, log.read_text()
-            yield places
-        finally:
-            process.terminate()
-            process.wait(60)
-
-
-def _listens(port: int) -> bool:
-    with suppress(OSError), closing(socket.create_connection(("127.0.0.1", port), timeout=5)):
-        return True
-    return False
+    homes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(folder))
+    with programs.running(command, port=places.port, log=folder / "output", environment=homes):
+        yield places

@@ -1,6 +1,5 @@
 """What stands behind and before a gateway in the tests: a service that echoes, and a way to the gate that can break."""
 
-import json
 import select
 import socket
 import threading
@@ -9,37 +8,24 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha1
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
+
+from tests.echoes import JsonHandler
 
 _PART = 65_536
 
 
-class _Echo(BaseHTTPRequestHandler):
+class _Echo(JsonHandler):
     """Answers each request with what it got. An upgraded connection gets its own bytes back."""
 
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together
-    disable_nagle_algorithm = True
-
-    def _answer(self) -> None:
+    def answer(self) -> None:
         self.server.requests += 1  # type: ignore[attr-defined]
         if self.headers.get("Upgrade", "").lower() == "websocket":
             self._echo_bytes()
             return
-        got = {
-            "method": self.command,
-            "path": self.path,
-            "headers": self.headers.items(),
-            "length": len(self._body()),
-        }
-        body = json.dumps(got).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        got = {"method": self.command, "path": self.path, "headers": self.headers.items()}
+        self.tell(got | {"length": len(self._body())})
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
@@ -65,14 +51,6 @@ class _Echo(BaseHTTPRequestHandler):
         with suppress(OSError):
             while data := self.connection.recv(_PART):
                 self.connection.sendall(data)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("do_"):  # every method
-            return self._answer
-        raise AttributeError(name)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
 
 class Service(ThreadingHTTPServer):

@@ -1,5 +1,6 @@
 """The database's clock, which tests can set."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import time_machine
@@ -29,3 +30,13 @@ def test_in_tests_it_follows_a_clock_that_stands_still_and_is_moved(db):
         clock.shift(90)
         assert database_now() == datetime(2026, 3, 1, 12, 1, 30, tzinfo=UTC)
     assert database_now() > datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def test_in_tests_a_rollback_does_not_bring_the_time_of_a_journey_back(transactional_db):
+    today = datetime(2026, 3, 2, tzinfo=UTC)
+    with suppress(ZeroDivisionError), transaction.atomic():
+        with time_machine.travel("2026-03-01T12:00:00Z", tick=False):
+            assert database_now() < today
+        assert database_now() > today
+        raise ZeroDivisionError
+    assert database_now() > today
