@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 NODE_MODULES := tests/browser/node_modules tests/services/node/node_modules clients/js/examples/node_modules
 
-.PHONY: run help dev test coverage lint format hooks schema lock screenshots bench desk clean
+.PHONY: run help dev test coverage lint format hooks schema lock sbom audit screenshots bench desk clean
 
 run: .venv/local  ## Start the service with demo data (the default target)
 	@exec $(BIN)/python -m zapauth.serve --demo
@@ -48,6 +48,14 @@ lock: .venv/dev  ## Write locks/ and requirements.txt again, from pyproject.toml
 	$(LOCK) pyproject.toml --constraint locks/bench.txt --output-file locks/image.txt
 	{ echo "# A local installation's direct requirements. Written by 'make lock' from pyproject.toml; locks/local.txt has everything."; \
 	  $(COMPILE) pyproject.toml --group local --no-deps --no-strip-extras --no-header; } > requirements.txt
+
+sbom: .venv/dev  ## Write sbom.cdx.json: what the production image contains (CycloneDX 1.6)
+	@$(BIN)/python -m supply.sbom
+
+# It ends with "Error 1": vulnerable, "Error 2": a broken lock, or "Error 3": the data can't be reached. A proxy or a mirror
+# may not pass the data on: AUDIT_ARGS="--vulnerability-service osv".
+audit: .venv/dev  ## Look for known vulnerabilities in the locked packages
+	@$(BIN)/python -m supply.audit $(AUDIT_ARGS)
 
 screenshots: .venv/dev  ## Take the pictures in docs/ again
 	@exec $(BIN)/python -m tests.browser.screenshots

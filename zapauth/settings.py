@@ -242,6 +242,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = ["sessions.places.PlaceBackend"]
 PASSWORD_MIN_LENGTH = env.whole("PASSWORD_MIN_LENGTH", 8, at_least=8)  # NIST SP 800-63B §3.1.1.2
+PASSWORD_WORDS = env.names("PASSWORD_WORDS")
 _VALIDATION = "django.contrib.auth.password_validation"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"{_VALIDATION}.MinimumLengthValidator", "OPTIONS": {"min_length": PASSWORD_MIN_LENGTH}},
@@ -250,6 +251,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": f"{_VALIDATION}.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ["username", "name", "first_name", "last_name", "email"]},
     },
+    {"NAME": "users.password_policy.WordsOfTheService"},
 ]
 PASSWORD_HASHERS = ["users.credentials.OwaspArgon2", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 # A constraint makes user names unique among users who are not deleted, ignoring case. The check auth.W004 does

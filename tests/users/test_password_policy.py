@@ -1,6 +1,7 @@
 """Which new passwords are accepted. The rules are the same for every way to set one."""
 
 import pytest
+import time_machine
 from django.contrib.auth.hashers import make_password
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -61,6 +62,48 @@ def test_the_least_length_is_a_setting(new_phone, settings):
     settings.AUTH_PASSWORD_VALIDATORS = [first | {"OPTIONS": {"min_length": 15}}, *others]
     assert refused(sign_up(phone, name, "horse-battery1"), "password")
     assert sign_up(phone, name, "horse-battery12").status in (200, 201)
+
+
+@pytest.mark.parametrize(
+    ("password", "is_taken"),
+    [
+        ("Zapauth-1", False),
+        ("zapAUTH!2026", False),
+        ("-ROADrunner-22", False),
+        ("acme+road-1!", False),
+        ("Acme Road!1234", False),
+        ("roadrunners like Acme-1", True),
+        ("zap-my-auth-1", True),
+    ],
+)
+def test_words_of_the_service_do_not_count_towards_the_length(new_phone, settings, password, is_taken):
+    settings.SERVICE_NAME, settings.PASSWORD_WORDS = "Acme Road", ["Roadrunner", "a"]
+    reply = sign_up(new_phone(), new_name(), password)
+    assert reply.status in (200, 201) if is_taken else refused(reply, "password")
+
+
+def logs_in(phone, username, password):
+    if phone.dialect == "zap":
+        return phone.call("POST", "/v1/login", {"identity": username, "password": password}).status == 200
+    phone._ready()
+    body = {"username": username, "password": password}
+    return phone.call("POST", "/users/login", body, token=phone.app_token).status == 200
+
+
+def test_a_password_counts_exactly_as_it_was_typed(new_phone):
+    name, password = new_name(), f" Größe {'x' * 115} -1 \t"
+    assert len(password) == 127
+    assert sign_up(new_phone(), name, password).status in (200, 201)
+    for other in (password[:-1], password[1:], password.lower(), password.replace("ö", "o"), password[:-2] + "  "):
+        assert not logs_in(new_phone(), name, other)
+    assert logs_in(new_phone(), name, password)
+
+
+def test_a_password_does_not_expire(new_phone):
+    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
+        name = new_phone().sign_up().username
+        clock.move_to("2036-03-01T12:00:00Z")
+        assert logs_in(new_phone(), name, PASSWORD)
 
 
 def test_a_password_from_before_is_good_for_a_login(new_phone):

@@ -48,6 +48,29 @@ def check_headers(answer):
     assert answer["X-Frame-Options"] == "DENY"
 
 
+def test_every_page_of_ones_own_has_the_log_out_button(ann):
+    browser, shown = browser_of("ann"), 0
+    User.objects.update(new_email="ann@example.com")
+    for url in OWN.values():
+        page = browser.get(url)
+        if page.status_code == 200:
+            form = re.search(r'<form[^>]*action="/account/logout/".*?</form>', page.content.decode(), re.DOTALL)
+            assert "Log out" in form[0], url
+            shown += 1
+    assert shown >= 7
+
+
+@pytest.mark.parametrize("url", ["/account/login/", "/admin/login/", "/account/password/", "/account/forgotten/code/"])
+def test_passwords_are_masked_and_password_managers_know_the_fields(ann, url):
+    browser = browser_of("ann") if "account/password" in url else Client()
+    fields = re.findall(r'<input[^>]*name="[^"]*password[^"]*"[^>]*>', browser.get(url).content.decode())
+    assert fields
+    for field in fields:
+        assert 'type="password"' in field
+        assert re.search(r'autocomplete="(current|new)-password"', field)
+        assert "onpaste" not in field
+
+
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_a_page_of_ones_own_asks_strangers_to_log_in(db, name, method):
