@@ -58,6 +58,9 @@ POOL_WAITS = Counter("zapauth_pool_waits", "How often a connection was not free 
 POOL_WAIT_SECONDS = Counter("zapauth_pool_wait_seconds", "The time of these waits.", registry=REGISTRY)
 POOL_REFUSALS = Counter("zapauth_pool_refusals", "How often no connection came free.", registry=REGISTRY)
 WORKERS = Gauge("zapauth_workers", "Worker processes that live.", registry=REGISTRY, multiprocess_mode="livesum")
+WORKERS_CONFIGURED = Gauge(
+    "zapauth_workers_configured", "The setting WORKERS.", registry=REGISTRY, multiprocess_mode="livemax"
+)
 WORKER_DEATHS = Counter("zapauth_worker_deaths", "Workers that died and were started again.", registry=REGISTRY)
 WORKER_CPU_SECONDS = Counter("zapauth_worker_cpu_seconds", "CPU time of all workers.", registry=REGISTRY)
 WORKER_MEMORY_BYTES = Gauge(
