@@ -64,7 +64,11 @@ def audit_python(lock: Path, arguments: Sequence[str] = ()) -> Report:
     report = Report(str(lock.relative_to(ROOT)) if lock.is_relative_to(ROOT) else lock.name)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "report.json"
-        done = _pip_audit(lock, ["--format", "json", "--output", str(file), *arguments])
+        try:
+            done = _pip_audit(lock, ["--format", "json", "--output", str(file), *arguments])
+        except subprocess.TimeoutExpired:
+            report.not_audited = f"pip-audit: no answer in {_LONGEST} seconds"
+            return report
         if file.exists():
             read_pip_audit(json.loads(file.read_text()), report)
             return report
@@ -117,8 +121,11 @@ def audit_npm(folder: Path) -> Report:
         report.bad_lock = str(error)
         return report
     command = ["npm", "audit", "--json", "--package-lock-only", "--ignore-scripts", "--fetch-retries=0"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_LONGEST)
-    read_npm_audit(done.stdout, report)
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_LONGEST)
+        read_npm_audit(done.stdout, report)
+    except subprocess.TimeoutExpired:
+        report.not_audited = f"npm audit: no answer in {_LONGEST} seconds"
     return report
 
 

@@ -120,6 +120,13 @@ def test_a_service_that_has_no_answer_is_one_line_and_a_code_of_its_own(lock, tm
     assert "\n" not in str(report)
 
 
+def test_a_service_that_hangs_is_given_up(lock, folder, monkeypatch):
+    monkeypatch.setattr(audit, "_LONGEST", 0.01)
+    for report in (audit.audit_python(lock), audit.audit_npm(folder)):
+        assert report.code == audit.NO_DATA
+        assert "no answer in 0.01 seconds" in str(report)
+
+
 def test_a_mirror_without_the_data_does_not_make_packages_look_sound():
     # pip-audit says "No known vulnerabilities found" and ends with 0.
     skipped = [{"name": name, "skip_reason": f"Dependency not found on PyPI: {name}"} for name in ("django", "idna")]
