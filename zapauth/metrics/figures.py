@@ -18,16 +18,10 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 1
 # Below zero: the token was refused before the logout was answered.
 _AROUND_ZERO = (-1.0, -0.1, -0.01, -0.001, 0.0, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 
-REQUESTS = Counter(
-    "zapauth_requests",
-    "Requests that were answered, by the class of the status.",
-    ["dialect", "method", "route", "status"],
-    registry=REGISTRY,
-)
 REQUEST_SECONDS = Histogram(
     "zapauth_request_seconds",
-    "The time from a whole request to its answer.",
-    ["dialect", "method", "route"],
+    "The time from a whole request to its answer, by the class of the status.",
+    ["dialect", "method", "route", "status"],
     buckets=_SECONDS,
     registry=REGISTRY,
 )
