@@ -7,27 +7,20 @@ of: add, never rename. A label has few values, which the code lists. It never ha
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 
 from zapauth.metrics import files
+from zapauth.metrics.values import SlotValue
 
 if files.folder() is not None:
-    # By its slot, and not by its process id: a restarted worker goes on with the counts of the one that died. It is
-    # called at each count, so it is a method in C.
-    values.ValueClass = values.MultiProcessValue(process_identifier=files.slot().__str__)
+    values.ValueClass = SlotValue
 
 REGISTRY = CollectorRegistry()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 # Below zero: the token was refused before the logout was answered.
 _AROUND_ZERO = (-1.0, -0.1, -0.01, -0.001, 0.0, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 
-REQUESTS = Counter(
-    "zapauth_requests",
-    "Requests that were answered, by the class of the status.",
-    ["dialect", "method", "route", "status"],
-    registry=REGISTRY,
-)
 REQUEST_SECONDS = Histogram(
     "zapauth_request_seconds",
-    "The time from a whole request to its answer.",
-    ["dialect", "method", "route"],
+    "The time from a whole request to its answer, by the class of the status.",
+    ["dialect", "method", "route", "status"],
     buckets=_SECONDS,
     registry=REGISTRY,
 )
