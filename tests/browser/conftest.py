@@ -32,7 +32,8 @@ def site_port():
 
 @pytest.fixture(scope="module")
 def _api(site_port, django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), running_server(CORS_ALLOWED_ORIGINS=f"http://127.0.0.1:{site_port}") as started:
+    origin = f"http://127.0.0.1:{site_port}"
+    with django_db_blocker.unblock(), running_server(CORS_ALLOWED_ORIGINS=origin, WORKERS="1") as started:
         yield started
 
 

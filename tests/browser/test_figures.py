@@ -30,7 +30,7 @@ CHARTS = ["live", "platform", "app", "ended", "refused"]
 @pytest.fixture(scope="module")
 def _admin(django_db_setup, django_db_blocker):
     """A server that has just started, so its next sweep, which counts figures, is five minutes away."""
-    with django_db_blocker.unblock(), running_server() as started:
+    with django_db_blocker.unblock(), running_server(WORKERS="1") as started:
         yield started
 
 

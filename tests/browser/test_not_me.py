@@ -33,7 +33,7 @@ def _mailing(post, django_db_setup, django_db_blocker):
     # django-environ drops the first slash of the path.
     settings = {"EMAIL_URL": f"filemail:///{post}", "NEW_DEVICE_MAIL": "on", "PUBLIC_URL": SITE}
     settings["ALLOWED_HOSTS"] = "127.0.0.1,auth.example.org"
-    with django_db_blocker.unblock(), running_server(**settings) as started:
+    with django_db_blocker.unblock(), running_server(WORKERS="1", **settings) as started:
         yield started
 
 

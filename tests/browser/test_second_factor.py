@@ -25,7 +25,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def _admin(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), running_server(STAFF_SECOND_FACTOR="on", BULK_CONFIRM_OVER="20") as started:
+    chosen = {"STAFF_SECOND_FACTOR": "on", "BULK_CONFIRM_OVER": "20", "WORKERS": "1"}
+    with django_db_blocker.unblock(), running_server(**chosen) as started:
         yield started
 
 

@@ -30,7 +30,7 @@ def outbox(tmp_path_factory):
 def _admin(outbox, django_db_setup, django_db_blocker):
     mails = {"EMAIL_URL": f"filemail:///{outbox}", "PUBLIC_URL": "http://public.example"}
     mails["ALLOWED_HOSTS"] = "127.0.0.1,public.example"
-    with django_db_blocker.unblock(), running_server(STAFF_SECOND_FACTOR="on", **mails) as started:
+    with django_db_blocker.unblock(), running_server(STAFF_SECOND_FACTOR="on", WORKERS="1", **mails) as started:
         yield started
 
 

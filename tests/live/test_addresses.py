@@ -15,7 +15,7 @@ from users.models import User
 
 @pytest.fixture(scope="module")
 def both_families(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), running_server(HOST="::") as started:
+    with django_db_blocker.unblock(), running_server(HOST="::", WORKERS="1") as started:
         yield started
 
 
@@ -30,7 +30,7 @@ def test_a_server_on_all_addresses_knows_an_ipv4_client_by_its_ipv4_address(
 
 @pytest.fixture(scope="module")
 def behind_a_proxy(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), running_server(TRUSTED_PROXIES="1") as started:
+    with django_db_blocker.unblock(), running_server(TRUSTED_PROXIES="1", WORKERS="1") as started:
         yield started
 
 
@@ -80,7 +80,7 @@ def test_no_other_header_with_an_underscore_counts_either(behind_a_proxy, transa
     for path in ("/v1/users/token", "/service/ping"):
         assert send("GET", path, headers={"X-Request-ID": given}).headers["x-request-id"] == given
         assert send("GET", path, headers={"X_Request_ID": given}).headers["x-request-id"] != given
-    with running_server(TRUSTED_PROXIES="1", HTTPS="on") as server:
+    with running_server(TRUSTED_PROXIES="1", HTTPS="on", WORKERS="1") as server:
         send = Live(server.base_url)
         # This header states that the call used HTTPS. Without it the server redirects to HTTPS.
         assert send("GET", "/admin/login/", headers={"X-Forwarded-Proto": "https"}).status == 200

@@ -68,7 +68,7 @@ def story(tmp_path_factory, prepared):
 def _told(data, backups):
     told = Story(Installation(data), backups)
     with running(data):
-        with told.at.serving():
+        with told.at.serving(WORKERS="1"):
             told.log_everybody_in()
             told.at.dump(told.backup)
             told.let_things_happen()
@@ -94,7 +94,7 @@ def test_with_the_record_what_had_ended_is_refused_and_everybody_else_stays_logg
     story.at.restore(story.backup)
     done = story.at.manage("restored", "--ended", str(story.record))
     assert done.returncode == 0, done.stderr
-    with story.at.serving():
+    with story.at.serving(WORKERS="1"):
         assert story.accepted() == set(HERE)
         # The old password is refused; the deleted and the disabled user stay out.
         for name in ("changed", "deleted", "disabled"):
@@ -108,7 +108,7 @@ def test_without_a_record_everybody_is_refused_and_can_log_in_again(story):
     story.at.restore(story.backup)
     done = story.at.manage("restored", "--reason", "the disk died")
     assert done.returncode == 0, done.stderr
-    with story.at.serving():
+    with story.at.serving(WORKERS="1"):
         assert story.accepted() == set()
         assert ZapPhone(story.phones["stays zap"].send).log_in("stays_zap").status == 200
         again = story.phones["stays buddy"]
@@ -121,7 +121,7 @@ def test_without_a_record_everybody_is_refused_and_can_log_in_again(story):
 def test_a_server_that_runs_while_a_backup_is_restored_stops_by_itself(story):
     story.at.restore(story.backup)
     assert story.at.manage("restored", "--ended", str(story.record)).returncode == 0
-    with story.at.serving() as server:
+    with story.at.serving(WORKERS="1") as server:
         story.at.restore(story.backup)
         assert server.process.wait(60) == 1
         assert "a backup was restored" in server.log.read_text()
@@ -165,7 +165,7 @@ def test_the_scripts_of_the_documentation_make_backups_and_records_that_join(sto
     def script(name):
         subprocess.run(["sh", "-c", named[name]], env=story.at.environment(**environ), check=True, timeout=60)
 
-    with story.at.serving():
+    with story.at.serving(WORKERS="1"):
         first, second = story.at.zap_phone("first"), story.at.zap_phone("second")
         script("backup.sh")
         assert first.log_out().status == 200
@@ -179,6 +179,6 @@ def test_the_scripts_of_the_documentation_make_backups_and_records_that_join(sto
     story.at.restore(backup)
     done = story.at.manage("restored", "--ended", "-", stdin="".join(path.read_text() for path in records))
     assert done.returncode == 0, done.stderr
-    with story.at.serving():
+    with story.at.serving(WORKERS="1"):
         assert (first.me().status, second.me().status) == (401, 401)
         assert story.phones["stays zap"].me().status == 200

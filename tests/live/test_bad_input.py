@@ -227,7 +227,7 @@ def test_an_odd_id_or_query_is_answered_in_the_dialect(phone, dialect, server, s
 
 
 def test_nothing_makes_the_server_answer_in_another_shape_than_the_dialects(transactional_db, server):
-    with running_server(DEBUG="on", DJANGO_DEBUG="1") as talkative:
+    with running_server(DEBUG="on", DJANGO_DEBUG="1", WORKERS="1") as talkative:
         for host, status in (("127.0.0.1", 404), ("evil.example", 400)):
             for path, dialect in (("/v1/nothing", ZAP), ("/nothing", BUDDY)):
                 reply = answer(talkative, f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())

@@ -24,7 +24,7 @@ def test_a_server_that_starts_ends_what_has_timed_out_meanwhile(phone_kind, serv
     late = phone_kind(Live(server.base_url), device_token="late").sign_up()
     live = phone_kind(Live(server.base_url), device_token="live").sign_up()
     Session.objects.filter(user=late.user_id).update(expires_at=timezone.now() - timedelta(seconds=1))
-    with running_server():
+    with running_server(WORKERS="1"):
         ended = wait_until(lambda: Session.objects.exclude(ended_at=None).first())
     assert (ended.user_id, ended.end_reason) == (late.user_id, EndReason.EXPIRED)
     assert device_token("late").user is None
@@ -38,7 +38,7 @@ def mails(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def _mailing_server(django_db_setup, django_db_blocker, mails):
-    with django_db_blocker.unblock(), running_server(EMAIL_URL=f"filemail:///{mails}") as started:
+    with django_db_blocker.unblock(), running_server(EMAIL_URL=f"filemail:///{mails}", WORKERS="1") as started:
         yield started
 
 

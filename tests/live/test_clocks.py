@@ -13,7 +13,7 @@ from users.clock import database_now
 
 @pytest.fixture(scope="module", params=[2, 3600, -3600], ids=["2 s ahead", "1 h ahead", "1 h behind"])
 def skewed_server(request, django_db_setup, django_db_blocker):
-    skew = {"DJANGO_SETTINGS_MODULE": "tests.skewed_settings", "CLOCK_AHEAD": str(request.param)}
+    skew = {"DJANGO_SETTINGS_MODULE": "tests.skewed_settings", "CLOCK_AHEAD": str(request.param), "WORKERS": "1"}
     with django_db_blocker.unblock(), running_server(**skew) as started:
         yield started
 

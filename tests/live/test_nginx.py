@@ -22,7 +22,8 @@ def nginx(django_db_setup, django_db_blocker, tmp_path_factory):
     """The port of an nginx with our configuration, except for addresses, files and the time to send a body."""
     folder, port = tmp_path_factory.mktemp("nginx"), free_port()
     make_certificate(folder, "auth.example.org")
-    with django_db_blocker.unblock(), running_server(TRUSTED_PROXIES="1", ALLOWED_HOSTS="auth.example.org") as server:
+    known = {"TRUSTED_PROXIES": "1", "ALLOWED_HOSTS": "auth.example.org", "WORKERS": "1"}
+    with django_db_blocker.unblock(), running_server(**known) as server:
         text = (ROOT / "docs" / "nginx.conf").read_text()
         for ours, theirs in (
             ("127.0.0.1:8000;", f"{server.base_url.removeprefix('http://')};"),

@@ -67,7 +67,7 @@ def test_the_service_makes_its_tables_and_serves_as_an_owner_without_rights(data
     make_owner(FRESH)
     assert psql(FRESH, "-c", RIGHTS) == "f|t"
     url = f"postgres://{OWNER}@/{FRESH}?host={socket_folder(settings.DATA_DIR)}"
-    with running_server("--demo", DATABASE_URL=url) as server:
+    with running_server("--demo", DATABASE_URL=url, WORKERS="1") as server:
         said = server.log.read_text()
         assert "no demo app and no demo superuser are made" in said
         assert "manage.py createsuperuser" in said

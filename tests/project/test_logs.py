@@ -345,7 +345,7 @@ def test_the_examples_for_jq_work(lines, tmp_path):
 
 
 def test_every_line_of_a_real_server_is_one_json_object(transactional_db):
-    with running_server(LOG_FORMAT="json", LOG_LEVEL="DEBUG") as server:
+    with running_server(LOG_FORMAT="json", LOG_LEVEL="DEBUG", WORKERS="1") as server:
         phone = ZapPhone(Live(server.base_url)).sign_up()
         renamed = phone.ask("PUT", f"/v1/users/{phone.user_id}", {"name": "Ann", "password": PASSWORD})
         with psycopg.connect(**_parameters(), autocommit=True) as link:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -22,13 +23,21 @@ from tests.waiting import wait_until
 from zapauth.local.embedded_postgres import EmbeddedPostgresError, _only_one, _Server
 from zapauth.local.postgres_watch import PostgresWatch
 
+ONE = {"WORKERS": "1"}  # to start a worker takes a second of processor time
 
-@pytest.fixture
-def data():
+
+@contextmanager
+def new_folder():
     # Not in pytest's folder: a second run of pytest would take PostgreSQL's access to it away.
     with tempfile.TemporaryDirectory(prefix="zapauth serve ", ignore_cleanup_errors=True) as folder:
         # The path has a blank and is too long for the name of a Unix socket.
         yield Path(folder) / ("long" * 25)
+
+
+@pytest.fixture
+def data():
+    with new_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -91,6 +100,23 @@ def serving(data, tmp_path, **more):
     check_output("\n".join(line for line in log.read_text().splitlines() if re.match(r"\d{4}-\d\d-\d\d ", line)))
 
 
+@dataclass
+class Shared:
+    """A server for tests that leave it as it is."""
+
+    data: Path
+    server: RunningServer
+    first: int | None  # the status of its answer to the first request
+
+
+@pytest.fixture(scope="module")
+def shared(prepared, tmp_path_factory):
+    with new_folder() as data:
+        prepared.copy_to(data)
+        with serving(data, tmp_path_factory.mktemp("shared"), **ONE) as server:
+            yield Shared(data, server, first=ping(server))
+
+
 def processes_of(data):
     """Return the processes that use that data folder, including PostgreSQL."""
     found = []
@@ -122,15 +148,14 @@ def test_the_first_start_prints_examples_that_work_and_ctrl_c_stops_everything(d
     assert processes_of(data) == []
 
 
-def test_a_server_that_says_that_it_listens_answers_the_first_request(migrated, tmp_path):
-    with serving(migrated, tmp_path) as server:  # until the server has printed that it listens
-        assert ping(server) == 200
+def test_a_server_that_says_that_it_listens_answers_the_first_request(shared):
+    assert shared.first == 200
 
 
 def test_a_second_start_keeps_the_data_and_says_so_but_shows_no_secret_again(migrated, tmp_path):
-    with serving(migrated, tmp_path) as server:
+    with serving(migrated, tmp_path, **ONE) as server:
         first = server.log.read_text()
-    with serving(migrated, tmp_path) as server:
+    with serving(migrated, tmp_path, **ONE) as server:
         second = server.log.read_text()
     app_id, app_key, password = (re.search(rf"{name} +(\S+)", first)[1] for name in ("App id", "App key", "Password"))
     assert "new:" in first
@@ -154,7 +179,7 @@ def test_a_start_after_kill_9_works(migrated, tmp_path, what):
                 process.kill()
         server.process.wait(60)
         assert psutil.wait_procs(workers, timeout=60)[1] == []
-    with serving(migrated, tmp_path) as server:
+    with serving(migrated, tmp_path, **ONE) as server:
         assert "kept from before: 1 users" in server.log.read_text()
     assert processes_of(migrated) == []
 
@@ -166,7 +191,7 @@ def processes_that_wait_for(lock):
 
 
 def test_a_killed_postgres_is_restarted_by_only_one_of_the_servers_that_notice_it(migrated, tmp_path, caplog):
-    with serving(migrated, tmp_path) as server:
+    with serving(migrated, tmp_path, **ONE) as server:
         pid_file = migrated / "postgres" / "postmaster.pid"
         killed = int(pid_file.read_text().split()[0])
         other = PostgresWatch(migrated)  # the watch of a second server
@@ -196,14 +221,13 @@ def test_a_database_whose_folder_was_emptied_is_not_made_anew_under_a_running_se
     assert not (server.folder / "PG_VERSION").exists()
 
 
-def test_createapp_works_beside_a_running_server_and_leaves_it_running(migrated, tmp_path):
-    with serving(migrated, tmp_path) as server:
-        made = run("manage.py", "createapp", "Beside", "--json", data=migrated)
-        assert made.returncode == 0, made.stderr
-        new = json.loads(made.stdout)
-        assert new["sharedSecret"] is None
-        body = {"appId": new["appId"], "appKey": new["appKey"], "platform": "test"}
-        assert httpx.post(f"{server.base_url}/devices", json=body, timeout=30).status_code == 201
+def test_createapp_works_beside_a_running_server_and_leaves_it_running(shared):
+    made = run("manage.py", "createapp", "Beside", "--json", data=shared.data)
+    assert made.returncode == 0, made.stderr
+    new = json.loads(made.stdout)
+    assert new["sharedSecret"] is None
+    body = {"appId": new["appId"], "appKey": new["appKey"], "platform": "test"}
+    assert httpx.post(f"{shared.server.base_url}/devices", json=body, timeout=30).status_code == 201
 
 
 def test_commands_start_the_database_when_nobody_has_and_stop_it_again(data):
@@ -215,14 +239,13 @@ def test_commands_start_the_database_when_nobody_has_and_stop_it_again(data):
     assert processes_of(data) == []
 
 
-def test_a_port_in_use_is_an_error_that_names_it(migrated, tmp_path):
-    with serving(migrated, tmp_path) as server:
-        port = server.base_url.rpartition(":")[2]
-        second = run("-m", "zapauth.serve", data=migrated, PORT=port)
-        assert second.returncode == 1
-        assert f"can't listen on 127.0.0.1 port {port}" in second.stderr
-        assert "Traceback" not in second.stderr
-        assert httpx.get(f"{server.base_url}/service/ping", timeout=30).status_code == 200
+def test_a_port_in_use_is_an_error_that_names_it(shared):
+    port = shared.server.base_url.rpartition(":")[2]
+    second = run("-m", "zapauth.serve", data=shared.data, PORT=port)
+    assert second.returncode == 1
+    assert f"can't listen on 127.0.0.1 port {port}" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert httpx.get(f"{shared.server.base_url}/service/ping", timeout=30).status_code == 200
 
 
 @pytest.mark.parametrize("missing", ["SECRET_KEY", "SIGNING_KEYS"])

@@ -86,6 +86,7 @@ class World:
     signed_app: NewApp = field(default_factory=lambda: create_app("Signed", signed=True))
     turn: int = 0
     kept: dict[tuple[str, str], Caller] = field(default_factory=dict)
+    refused: dict[str, dict[str, str]] = field(default_factory=dict)  # by dialect: tokens for `BAD`
 
     def next_callers(self, case: Case) -> list[Caller]:
         dialect = dialect_of(case)
@@ -140,11 +141,16 @@ class World:
         kinds = [kind for kind in BAD if case.path != "/verify" or kind != "Bearer {other}"]
         kind = kinds[self.turn // len(OTHERS[dialect]) % len(kinds)]
         if "{" in kind:
-            grant, others = zap_login(self.user()), self.buddy("own") if dialect == "zap" else self.zap("own")
-            log_out(session_of(grant))
-            assert others.grant is not None
-            kind = kind.format(ended=grant.access_token, other=others.grant.access_token)
+            if dialect not in self.refused:
+                self.refused[dialect] = self._tokens_that_are_refused(dialect)
+            kind = kind.format(**self.refused[dialect])
         return Caller("nobody", authorization=kind)
+
+    def _tokens_that_are_refused(self, dialect: str) -> dict[str, str]:
+        grant, others = zap_login(self.user()), self.buddy("own") if dialect == "zap" else self.zap("own")
+        log_out(session_of(grant))
+        assert others.grant is not None
+        return {"ended": grant.access_token, "other": others.grant.access_token}
 
 
 def dialect_of(case: Case) -> str:
