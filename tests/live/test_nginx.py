@@ -1,80 +1,29 @@
 """docs/nginx.conf in a real nginx, in front of a real server."""
 
 import json
-import os
-import shutil
-import socket
-import ssl
-import subprocess
-from contextlib import closing, suppress
+from contextlib import suppress
 
 import pytest
 
 from sessions.models import Session
 from tests.bad_input.dialects import DIALECTS
-from tests.environment import ROOT
 from tests.listeners import new_service
+from tests.live.proxy import HOST, connect, running_nginx
 from tests.live.test_bad_input import credentials, login
 from tests.phones import Live, reply_on
-from tests.servers import free_port, running_server
-from tests.waiting import wait_until
-
-MAIN = """
-daemon off; pid {folder}/pid; error_log {folder}/errors; worker_processes 1; {user}
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/bodies; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-    include {folder}/zapauth.conf;
-}}
-"""
+from tests.servers import running_server
 
 
 @pytest.fixture(scope="module")
 def nginx(django_db_setup, django_db_blocker, tmp_path_factory):
     """The port of an nginx with our configuration, except for addresses, files and the time to send a body."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        pytest.skip("needs nginx")
-    user = "" if os.geteuid() else "user root;"  # otherwise its workers run as nobody, who cannot write there
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=auth.example.org"]
-    made = subprocess.run([*make, "-keyout", folder / "key", "-out", folder / "crt"], capture_output=True, check=False)
-    assert made.returncode == 0, made.stderr
-    with django_db_blocker.unblock(), running_server(TRUSTED_PROXIES="1", ALLOWED_HOSTS="auth.example.org") as server:
-        text = (ROOT / "docs" / "nginx.conf").read_text()
-        for ours, theirs in (
-            ("127.0.0.1:8000;", f"{server.base_url.removeprefix('http://')};"),
-            ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
-            ("/etc/ssl/auth.example.org.", f"{folder}/"),
-            ("client_body_timeout 10s", "client_body_timeout 1s"),
-        ):
-            assert ours in text
-            text = text.replace(ours, theirs)
-        (folder / "zapauth.conf").write_text(text)
-        (folder / "main.conf").write_text(MAIN.format(folder=folder, user=user))
-        process = subprocess.Popen([program, "-p", folder, "-e", folder / "errors", "-c", folder / "main.conf"])
-        try:
-            wait_until(lambda: process.poll() is not None or can_connect(port))
-            assert process.poll() is None, (folder / "errors").read_text()
+    with django_db_blocker.unblock(), running_server(TRUSTED_PROXIES="1", ALLOWED_HOSTS=HOST) as server:
+        changes = {
+            "127.0.0.1:8000;": f"{server.base_url.removeprefix('http://')};",
+            "client_body_timeout 10s": "client_body_timeout 1s",
+        }
+        with running_nginx(tmp_path_factory.mktemp("nginx"), changes) as port:
             yield port
-        finally:
-            process.terminate()
-            process.wait(60)
-
-
-def can_connect(port):
-    with suppress(OSError), closing(socket.create_connection(("127.0.0.1", port), timeout=5)):
-        return True
-    return False
-
-
-def connect(port):
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    plain = socket.create_connection(("127.0.0.1", port), timeout=20)
-    return closing(context.wrap_socket(plain, server_hostname="auth.example.org"))
 
 
 class ThroughNginx(Live):

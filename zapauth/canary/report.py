@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from zapauth.canary import BOUND
 from zapauth.canary.round import Measured, Result
@@ -66,14 +67,10 @@ def line_of(result: Result) -> str:
 
 def _bars(seconds: Sequence[float]) -> list[str]:
     edges = [float("-inf"), *LIMITS, float("inf")]
-    counts = [
-        (low, high, sum(low < each <= high for each in seconds)) for low, high in zip(edges, edges[1:], strict=False)
-    ]
+    counts = [(low, high, sum(low < each <= high for each in seconds)) for low, high in pairwise(edges)]
     most = max(count for _, _, count in counts)
     return [
-        f"  {_range(low, high):>22}  {count:>6}  {'#' * -(-_WIDTH * count // most)}"
-        for low, high, count in counts
-        if count
+        f"  {_range(*edge):>22}  {count:>6}  {'#' * -(-_WIDTH * count // most)}" for *edge, count in counts if count
     ]
 
 
