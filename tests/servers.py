@@ -1,5 +1,6 @@
 """Real servers for the suite: `python -m zapauth.serve` with several workers, on the test database."""
 
+import json
 import os
 import random
 import signal
@@ -13,6 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
 
 import psutil
 from django.conf import settings
@@ -105,6 +107,13 @@ def ping(server: RunningServer) -> int | None:
             return connection.getresponse().status
     except (OSError, HTTPException):
         return None
+
+
+def ask(server: RunningServer, path: str) -> Any:
+    """Return the answer to a GET on a new connection, which any of the workers may take. It must be JSON."""
+    with closing(HTTPConnection(server.base_url.removeprefix("http://"), timeout=30)) as connection:
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read())
 
 
 def free_port() -> int:

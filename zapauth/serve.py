@@ -41,8 +41,10 @@ def main() -> int:
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zapauth.settings")
 
+    from zapauth.health.process import begin_server
     from zapauth.local.embedded_postgres import EmbeddedPostgresError, running
     from zapauth.local.postgres_watch import watched
+    from zapauth.metrics.page import figures_served
 
     # From here on SIGTERM acts like Ctrl-C, so PostgreSQL is stopped in both cases.
     signal.signal(signal.SIGTERM, _interrupt)
@@ -50,7 +52,8 @@ def main() -> int:
         with without_garbage_collection():
             django.setup()
         logs.log_uncaught()
-        with running(), watched():
+        begin_server()
+        with running(), watched(), figures_served():
             _serve(demo=options.demo, reload=options.reload)
     except (EmbeddedPostgresError, ImproperlyConfigured, _CannotServe) as error:
         _tell(logging.CRITICAL, f"zapauth: {error}")

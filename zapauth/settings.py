@@ -38,6 +38,10 @@ CONNECTIONS = env.whole("CONNECTIONS", 1024, at_least=1)
 REQUEST_TIMEOUT = env.seconds("REQUEST_TIMEOUT", timedelta(seconds=10))
 DATABASE_CONNECTIONS = env.whole("DATABASE_CONNECTIONS", 5, at_least=1)
 
+# The figures for Prometheus, on a port of their own. 0: nothing is counted and there is no such port.
+METRICS_PORT = env.whole("METRICS_PORT", 0, at_most=65_535)
+METRICS_HOST = env.text("METRICS_HOST", "127.0.0.1")
+
 HTTPS = env.switch("HTTPS", default=not IS_LOCAL)
 # The number of our own proxies before the service. Each appends to X-Forwarded-For.
 TRUSTED_PROXIES = env.whole("TRUSTED_PROXIES", 0)
@@ -173,6 +177,7 @@ INSTALLED_APPS = [
     "users",
 ]
 MIDDLEWARE = [
+    "zapauth.health.middleware.Health",
     "zapauth.request_facts.RequestFacts",
     "zapauth.gate.middleware.Gate",
     "zapauth.pages.CorsMiddleware",

@@ -24,6 +24,7 @@ from granian.http import HTTP1Settings
 from granian.server.mp import WorkerProcess
 
 from sessions import background
+from zapauth.health.process import begin_worker
 from zapauth.logs import log_uncaught
 from zapauth.server import bodies
 from zapauth.server.rsgi import answer, environ_of
@@ -55,6 +56,7 @@ def run(
     """
     log_uncaught()
     _leave_with_parent()
+    begin_worker(worker_id)
     worker = _rust.RSGIWorker(
         worker_id,
         sock,

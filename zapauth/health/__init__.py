@@ -1,0 +1,1 @@
+"""`/healthz` and `/readyz`: what a load balancer and an orchestrator ask."""

@@ -1,0 +1,43 @@
+"""`/healthz` and `/readyz`, as a middleware before all others.
+
+A load balancer asks by IP address, over plain HTTP and often. So nothing here looks at the host, redirects, or belongs
+to a dialect. The requests are not in the figures of `zapauth.metrics`, either.
+"""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+
+from zapauth.health.process import server_id, worker_number
+
+_METHODS = ("GET", "HEAD")
+
+
+class Health:
+    """Middleware that answers `/healthz` and `/readyz`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        answer = _ANSWERS.get(request.path_info)
+        return self.get_response(request) if answer is None else _answer(request, answer)
+
+
+def _healthz() -> tuple[int, dict[str, Any]]:
+    """Tell that this process answers. It asks nobody, not even the database."""
+    facts = {"server": server_id(), "worker": worker_number(), "workers": settings.WORKERS}
+    return HTTPStatus.OK, {"status": "ok", **facts}
+
+
+_ANSWERS: dict[str, Callable[[], tuple[int, dict[str, Any]]]] = {"/healthz": _healthz}
+
+
+def _answer(request: HttpRequest, answer: Callable[[], tuple[int, dict[str, Any]]]) -> HttpResponseBase:
+    if request.method not in _METHODS:
+        return JsonResponse({"status": "method not allowed"}, status=405, headers={"Allow": ", ".join(_METHODS)})
+    status, body = answer()
+    return JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})

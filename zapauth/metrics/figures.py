@@ -1,0 +1,67 @@
+"""The figures that the server's processes count. `zapauth.metrics.database` has those that are read from the database.
+
+docs/monitoring.md describes each of them, and a test compares. Names and labels are what dashboards and alerts are made
+of: add, never rename. A label has few values, which the code lists. It never has a path, an id or a text of a client.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+
+from zapauth.metrics import files
+
+if files.folder() is not None:
+    # By its slot, and not by its process id: a restarted worker goes on with the counts of the one that died.
+    values.ValueClass = values.MultiProcessValue(process_identifier=files.slot)
+
+REGISTRY = CollectorRegistry()
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+# Below zero: the token was refused before the logout was answered.
+_AROUND_ZERO = (-1.0, -0.1, -0.01, -0.001, 0.0, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
+
+REQUESTS = Counter(
+    "zapauth_requests",
+    "Requests that were answered, by the class of the status.",
+    ["dialect", "method", "route", "status"],
+    registry=REGISTRY,
+)
+REQUEST_SECONDS = Histogram(
+    "zapauth_request_seconds",
+    "The time from a whole request to its answer.",
+    ["dialect", "method", "route"],
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+LOGINS = Counter("zapauth_logins", "Log-ins of users.", ["door"], registry=REGISTRY)
+LOGINS_REFUSED = Counter("zapauth_logins_refused", "Attempts that failed.", ["reason"], registry=REGISTRY)
+RECORD_ENTRIES = Counter("zapauth_record_entries", "Entries of the security record.", ["event"], registry=REGISTRY)
+SESSIONS_OPENED = Counter("zapauth_sessions_opened", "Sessions that began.", ["door"], registry=REGISTRY)
+SESSIONS_ENDED = Counter("zapauth_sessions_ended", "Sessions that ended.", ["reason", "door"], registry=REGISTRY)
+TOKENS_REFUSED = Counter("zapauth_tokens_refused", "Refused tokens.", ["rule", "door"], registry=REGISTRY)
+REVOKE_TO_REFUSAL = Histogram(
+    "zapauth_revoke_to_refusal_seconds",
+    "From the answer to a logout to the last acceptance of its token.",
+    buckets=_AROUND_ZERO,
+    registry=REGISTRY,
+)
+
+POOL_CONNECTIONS = Gauge(
+    "zapauth_pool_connections",
+    "Database connections of all processes.",
+    ["state"],
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+POOL_WAITING = Gauge(
+    "zapauth_pool_waiting", "Requests without a connection.", registry=REGISTRY, multiprocess_mode="livesum"
+)
+POOL_WAITS = Counter("zapauth_pool_waits", "How often a connection was not free at once.", registry=REGISTRY)
+POOL_WAIT_SECONDS = Counter("zapauth_pool_wait_seconds", "The time of these waits.", registry=REGISTRY)
+POOL_REFUSALS = Counter("zapauth_pool_refusals", "How often no connection came free.", registry=REGISTRY)
+WORKERS = Gauge("zapauth_workers", "Worker processes that live.", registry=REGISTRY, multiprocess_mode="livesum")
+WORKER_DEATHS = Counter("zapauth_worker_deaths", "Workers that died and were started again.", registry=REGISTRY)
+WORKER_CPU_SECONDS = Counter("zapauth_worker_cpu_seconds", "CPU time of all workers.", registry=REGISTRY)
+WORKER_MEMORY_BYTES = Gauge(
+    "zapauth_worker_memory_bytes",
+    "Resident memory of all workers.",
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)

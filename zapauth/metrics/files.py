@@ -1,0 +1,89 @@
+"""The files in which each process counts (prometheus-client's multiprocess mode).
+
+Each process locks a slot, and its files are named for the slot. A dead process loses its lock, whatever killed it. The
+next process takes the slot and goes on with its counts. So no count is lost, and the number of files stays small. The
+gauges of a slot that nobody locks are removed: a dead worker holds no connection.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+from prometheus_client.multiprocess import mark_process_dead
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_PREFIX, _LOCK = "zapauth-metrics-", ".lock"
+# In memory, if there is such a file system: otherwise the kernel would write the counts to a disk.
+_IN_MEMORY = "/dev/shm"  # noqa: S108  # the folder in it has a random name and mode 0700
+# The file descriptors of this process's locks. They must stay open.
+_held: dict[Path, int] = {}
+_slot = ""
+
+
+def folder() -> Path | None:
+    """Return the folder of this server's figures, or None if nobody asks for figures."""
+    path = os.environ.get(FOLDER)
+    return Path(path) if path else None
+
+
+def forget_folder() -> None:
+    """Ignore a folder that the environment names: it belongs to another program."""
+    os.environ.pop(FOLDER, None)
+
+
+@contextmanager
+def made() -> Iterator[Path]:
+    """Make the folder for this server and its workers. Remove it at the end, and those of servers that were killed."""
+    parent = _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK | os.X_OK) else tempfile.gettempdir()
+    _remove_left(Path(parent))
+    path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    _lock(path / _LOCK)
+    os.environ[FOLDER] = str(path)
+    try:
+        yield path
+    finally:
+        del os.environ[FOLDER]
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def slot() -> str:
+    """Return the name of this process's slot. The first call takes one."""
+    global _slot
+    path = folder()
+    if not _slot and path is not None:
+        _slot = next(name for name in map("slot{}".format, count(1)) if _lock(path / f"{name}{_LOCK}"))
+    return _slot
+
+
+def forget_dead(path: Path) -> None:
+    """Remove the gauges of processes that have died."""
+    for lock in path.glob(f"slot*{_LOCK}"):
+        # While this holds the lock, no new process can take the slot.
+        if lock not in _held and _lock(lock):
+            mark_process_dead(lock.name.removesuffix(_LOCK), str(path))
+            os.close(_held.pop(lock))
+
+
+def _remove_left(parent: Path) -> None:
+    for path in parent.glob(f"{_PREFIX}*"):
+        lock = path / _LOCK
+        if path.stat().st_uid == os.getuid() and lock.exists() and _lock(lock):
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(_held.pop(lock))
+
+
+def _lock(path: Path) -> bool:
+    """Lock a file for as long as this process lives. Returns: whether nobody else had locked it."""
+    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(number)
+        return False
+    _held[path] = number
+    return True
