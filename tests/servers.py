@@ -25,7 +25,7 @@ from tests.log_secrets import check_output
 
 # Settings that a server with DATABASE_URL needs to start. Commands need none of them. Mails would be in the output,
 # which is searched for secrets.
-MAY_SERVE = {"ALLOWED_HOSTS": "127.0.0.1", "EMAIL_URL": "dummymail://"}
+MAY_SERVE = {"ALLOWED_HOSTS": "127.0.0.1", "EMAIL_URL": "dummymail://", "DRAIN_TIME": "0"}
 
 # Ports below the range from which the kernel takes ports of connections: a connection could take the port first.
 _PORTS = range(10_000, 32_768)

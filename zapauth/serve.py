@@ -178,7 +178,7 @@ def _make_server(*, reload: bool) -> "RestartingServer":
         address=settings.HOST,
         port=settings.PORT,
         workers=settings.WORKERS,
-        workers_kill_timeout=10,
+        workers_kill_timeout=int(settings.DRAIN_TIME.total_seconds()) + 10,
         log_level=LogLevels.warning,
         log_dictconfig=logs.settings_of_granian(settings.LOG_FORMAT),
         reload=reload,
