@@ -24,6 +24,7 @@ from sessions.login import log_in_by_cookie
 from sessions.logout import log_out
 from sessions.models import Session
 from users.clients import get_account_app, get_admin_app
+from users.counting import token_refused
 from users.models import App, User
 from users.origin import Origin
 
@@ -84,7 +85,8 @@ def _find_session(store: SessionBase, *, is_used: bool) -> Session | None:
         return None
     try:
         session = get_live_session_by_id(session_id)
-    except SessionsError:
+    except SessionsError as error:
+        token_refused(error.rule)
         return None
     if session.app.kind != kind_of(store):
         return None

@@ -9,6 +9,11 @@ class SessionsError(Exception):
 
     code = "error"
 
+    @property
+    def rule(self) -> str:
+        """The rule that refuses the credential, for statistics."""
+        return self.code
+
 
 class TokenMissing(SessionsError):
     """The request has no token of a known scheme."""
@@ -32,6 +37,10 @@ class SessionEnded(SessionsError):
     """The credential's signature is valid, but its session is not live (see `Session.refusal`)."""
 
     code = "session_ended"
+
+    @property
+    def rule(self) -> str:
+        return str(self.args[0]) if self.args else self.code
 
 
 class UserTokenRequired(SessionsError):
@@ -62,3 +71,7 @@ class SessionNotFound(SessionsError):
     """There is no live session with this id, or it belongs to another user."""
 
     code = "not_found"
+
+
+# The errors that refuse a token or a cookie.
+TOKEN_ERRORS = (TokenMissing, TokenInvalid, TokenExpired, SessionEnded)

@@ -7,6 +7,7 @@ from sessions.errors import SessionsError
 from sessions.models import Session
 from sessions.refresh import is_current
 from sessions.tokens.jwt import AnyAccessToken, RefreshToken, read_token
+from users.counting import token_refused
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ def find_live_token(raw: str, *, only_app: str | None, takes_refresh: bool) -> L
         if only_app not in (None, token["aud"]) or (isinstance(token, RefreshToken) and not takes_refresh):
             return None
         session = get_live_session(token)
-    except SessionsError:
+    except SessionsError as error:
+        token_refused(error.rule)
         return None
     if isinstance(token, RefreshToken):
         return LiveToken(token, session) if is_current(token, session) else None

@@ -30,6 +30,7 @@ from sessions.tokens.grant import Grant
 from sessions.tokens.jwt import AppAccessToken, RefreshToken, UserAccessToken
 from users.clients import get_zap_app
 from users.clock import database_now
+from users.counting import session_opened
 from users.directory import admit_user
 from users.errors import AppInactive, BadAppCredentials, BadCredentials, SecondFactorRequired
 from users.models import App, DeviceToken, User
@@ -57,6 +58,7 @@ def open_app_session(app: App, *, origin: Origin, **on_device: Any) -> Grant:
         opened_at = sql.open_session(session, lifetime=settings.APP_SESSION_LIFETIME)
     except AppInactive as error:
         raise BadAppCredentials from error
+    session_opened()
     return Grant.of(AppAccessToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at))
 
 
@@ -329,10 +331,11 @@ def _open(session: Session, user: User, *, origin: Origin) -> datetime:
 
 
 def _tell(session: Session, user: User, origin: Origin, *, is_new: bool) -> None:
-    """Log the entries of the record that a log-in's statement has written, and tell what is unusual about it.
+    """Count the session, log the record's entries that its statement has written, and tell what is unusual about it.
 
     Args: is_new: whether the device is new to the user.
     """
+    session_opened()
     for event in (Event.LOGIN, Event.NEW_DEVICE) if is_new else (Event.LOGIN,):
         facts = {"user": user.pk, "actor": user.pk, "app": session.app_id}
         log_entry(event.value, event.outcome.value, session=session.pk, origin=origin, **facts)

@@ -22,6 +22,7 @@ from sessions.reauthentication import require_recent_password
 from sessions.sql.ending import EndRecord, end_by_rule, end_locked, end_own, end_own_and_open, open_after_logout
 from sessions.sql.locks import lock_addresses_of, lock_sessions
 from users.clock import database_now
+from users.counting import session_opened, sessions_ended
 from users.device_tokens import lock_device_tokens
 from users.directory import get_user_to_change
 from users.models import DeviceToken, User
@@ -89,7 +90,7 @@ def end_sessions(
         end_by_rule(ids, record)
     else:
         end_locked(ids, record, address_digest=address_digest)
-    _log(len(ids), reason=reason, actor=actor, run=run)
+    _tell(len(ids), reason=reason, actor=actor, run=run)
     return set(ids)
 
 
@@ -106,7 +107,7 @@ def log_out(session: Session, *, device_token: str | None = None, origin: Origin
     digest = None if device_token is None else DeviceToken.digest_of(device_token)
     origin = origin or Origin()
     if end_own(session, address_digest=digest, origin=origin):
-        _log(1, reason=EndReason.LOGOUT, actor=session.user)
+        _tell(1, reason=EndReason.LOGOUT, actor=session.user)
     elif not _end_own_locked(session, address_digest=digest, origin=origin):
         raise SessionEnded
 
@@ -119,12 +120,14 @@ def log_out_and_open(session: Session, opened: UUID, *, expires_at: datetime, or
     """
     user_agent = origin.user_agent[:USER_AGENT_LENGTH]
     if end_own_and_open(session, opened=opened, expires_at=expires_at, user_agent=user_agent, origin=origin):
-        _log(1, reason=EndReason.LOGOUT, actor=session.user)
+        _tell(1, reason=EndReason.LOGOUT, actor=session.user)
+        session_opened()
         return
     with transaction.atomic(savepoint=False):
         is_ended = _end_own_locked(session, origin=origin)
         if is_ended:
             open_after_logout(session, opened=opened, expires_at=expires_at, user_agent=user_agent, origin=origin)
+            session_opened()
     # Raise outside the block: inside it, the error would roll back the caller's transaction.
     if not is_ended:
         raise SessionEnded
@@ -146,7 +149,8 @@ def _end_own_locked(session: Session, *, address_digest: bytes | None = None, or
     return True
 
 
-def _log(count: int, *, reason: EndReason, actor: User | None, run: BulkRun | None = None) -> None:
+def _tell(count: int, *, reason: EndReason, actor: User | None, run: BulkRun | None = None) -> None:
+    sessions_ended(count, reason=reason.value, is_bulk=run is not None)
     # Logouts are frequent, and a bulk run logs its own line. A line for each one would fill the log.
     level = logging.DEBUG if run or reason is EndReason.LOGOUT else logging.INFO
     if not logger.isEnabledFor(level):

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from users.clock import database_now
+from users.counting import login_refused
 from users.errors import TooManyAttempts
 from users.models import RefusedLogin
 from users.record.events import Event
@@ -58,6 +59,7 @@ _FIRST = "INSERT INTO users_throttle (key, count, resets_at) VALUES (%s, 1, %s) 
 
 def count_refused(reason: Reason) -> None:
     """Count one more failed attempt. The first one over a budget logs an alarm."""
+    login_refused(reason.value)
     budget = next((name for name, reasons in BUDGETS.items() if reason in reasons), None)
     others = [other.value for other in BUDGETS[budget] if other is not reason] if budget else []
     facts: dict[str, Any] = {"reason": reason.value, "others": others, "alone": not connection.in_atomic_block}

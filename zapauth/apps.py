@@ -9,6 +9,9 @@ class ZapAuthConfig(AppConfig):
 
     def ready(self) -> None:
         from zapauth import database_log, production  # noqa: F401  # registers the checks
+        from zapauth.metrics import counting
+
+        counting.begin()  # in a worker; the main process begins when it has made the folder
 
 
 class AdminConfig(apps.AdminConfig):

@@ -23,7 +23,9 @@ from rest_framework.serializers import Serializer
 from rest_framework.settings import api_settings
 from rest_framework.viewsets import ViewSet
 
+from sessions.errors import TOKEN_ERRORS
 from sessions.models import Session
+from users.counting import token_refused
 from users.models import User
 from users.origin import Origin
 from zapauth.unavailable import find_unavailable
@@ -196,6 +198,8 @@ class DialectViewSet(ViewSet):
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
         request = self.request._request
+        if isinstance(exc, TOKEN_ERRORS):
+            token_refused(exc.rule)
         answer = self.failure(request, find_unavailable(exc) or exc)
         if answer is not None:
             if isinstance(exc, MethodNotAllowed):

@@ -57,6 +57,11 @@ def facts_of_request() -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
+def current_request() -> HttpRequest | None:
+    """Return the request that this thread answers, or None."""
+    return _current.get()
+
+
 # The first segments of the paths that other services call: `zapauth.services`.
 _SERVICES = frozenset({"verify", "oauth", "push", "events", ".well-known"})
 

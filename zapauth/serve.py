@@ -44,7 +44,6 @@ def main() -> int:
     from zapauth.health.process import begin_server
     from zapauth.local.embedded_postgres import EmbeddedPostgresError, running
     from zapauth.local.postgres_watch import watched
-    from zapauth.metrics.page import figures_served
 
     # From here on SIGTERM acts like Ctrl-C, so PostgreSQL is stopped in both cases.
     signal.signal(signal.SIGTERM, _interrupt)
@@ -52,6 +51,8 @@ def main() -> int:
         with without_garbage_collection():
             django.setup()
         logs.log_uncaught()
+        from zapauth.metrics.page import figures_served  # it needs Django's models
+
         begin_server()
         with running(), watched(), figures_served():
             _serve(demo=options.demo, reload=options.reload)

@@ -180,6 +180,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "zapauth.health.middleware.Health",
+    "zapauth.metrics.requests.CountRequests",
     "zapauth.request_facts.RequestFacts",
     "zapauth.gate.middleware.Gate",
     "zapauth.pages.CorsMiddleware",

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from users.counting import entry_written
 from users.origin import NOWHERE, Origin
 
 logger = logging.getLogger("zapauth.record")
@@ -21,7 +22,7 @@ def log_entry(
     app: str | None = None,
     origin: Origin = NOWHERE,
 ) -> None:
-    """Log one entry when the open transaction commits, or at once if none is open. A rollback logs nothing.
+    """Log and count one entry when the open transaction commits, or at once if none is open. A rollback logs nothing.
 
     The parameters take ids and no texts of users, so a line can contain neither a secret nor an email.
 
@@ -29,6 +30,7 @@ def log_entry(
         user: whose account it is. actor: who ordered it, if it is on record.
         origin: the request that ordered it. Empty: the request that this thread answers now, if any.
     """
+    entry_written(event)
     if not logger.isEnabledFor(logging.INFO):
         return
     facts: dict[str, object] = {"event": event, "outcome": outcome, "user": user, "actor": actor}

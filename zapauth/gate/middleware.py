@@ -13,7 +13,9 @@ from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.log import log_response
 
+from sessions.errors import TOKEN_ERRORS
 from sessions.tokens.jwt import AnyAccessToken
+from users.counting import token_refused
 from zapauth.gate import answers
 from zapauth.gate.options import BadOptions, Options, options_of
 from zapauth.gate.verdict import CannotCheck, credentials, find_session, pass_token, pass_unchecked, signed_request
@@ -72,6 +74,8 @@ def _asked(request: HttpRequest) -> Options:
 
 def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
     refusal = answers.refusal_for(error)
+    if isinstance(error, TOKEN_ERRORS):
+        token_refused(error.rule)
     if isinstance(error, BadOptions) and _MISTAKES.is_due():
         logger.warning("a gateway asks wrongly, and gets 403: %s", error)
     if refusal is not None:

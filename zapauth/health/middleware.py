@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
+from zapauth.health.checks import Readiness, Status
 from zapauth.health.process import server_id, worker_number
 
 _METHODS = ("GET", "HEAD")
@@ -33,7 +34,16 @@ def _healthz() -> tuple[int, dict[str, Any]]:
     return HTTPStatus.OK, {"status": "ok", **facts}
 
 
-_ANSWERS: dict[str, Callable[[], tuple[int, dict[str, Any]]]] = {"/healthz": _healthz}
+def _readyz() -> tuple[int, dict[str, Any]]:
+    """Tell whether this process can serve requests now."""
+    checks = _READINESS.checks()
+    is_ready = all(check.status is not Status.FAILED for check in checks)
+    status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return status, {"status": "ready" if is_ready else "not ready", "checks": [check.as_json() for check in checks]}
+
+
+_READINESS = Readiness()
+_ANSWERS: dict[str, Callable[[], tuple[int, dict[str, Any]]]] = {"/healthz": _healthz, "/readyz": _readyz}
 
 
 def _answer(request: HttpRequest, answer: Callable[[], tuple[int, dict[str, Any]]]) -> HttpResponseBase:

@@ -8,6 +8,7 @@ gauges of a slot that nobody locks are removed: a dead worker holds no connectio
 import fcntl
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,12 @@ def forget_folder() -> None:
 
 @contextmanager
 def made() -> Iterator[Path]:
-    """Make the folder for this server and its workers. Remove it at the end, and those of servers that were killed."""
+    """Make the folder for this server and its workers. Remove it at the end, and those of servers that were killed.
+
+    Raises: RuntimeError, when the figures are declared already.
+    """
+    if "zapauth.metrics.figures" in sys.modules:
+        raise RuntimeError("the figures were declared before they had a folder: this process would count in vain")
     parent = _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK | os.X_OK) else tempfile.gettempdir()
     _remove_left(Path(parent))
     path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))

@@ -18,7 +18,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from zapauth.metrics import files
+from zapauth.metrics import counting, files
+from zapauth.metrics.database import DatabaseFigures
 
 _TIMEOUT = 5  # seconds for a client to send its request
 _MOST_AT_ONCE = 4
@@ -36,6 +37,7 @@ def figures_served() -> Iterator[None]:
         yield
         return
     with files.made() as folder, _listening(folder) as server:
+        counting.begin()
         thread = threading.Thread(target=server.serve_forever, name="metrics-page", daemon=True)
         thread.start()
         try:
@@ -49,6 +51,7 @@ def figures_text(folder: Path) -> bytes:
     files.forget_dead(folder)
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(folder))
+    registry.register(DatabaseFigures())
     return generate_latest(registry)
 
 

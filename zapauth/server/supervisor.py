@@ -15,6 +15,8 @@ from typing import Any
 from granian.server import MPServer
 from granian.server.mp import WorkerProcess
 
+from zapauth.metrics import figures
+
 logger = logging.getLogger("zapauth.server.supervisor")
 
 # Seconds. The first restart is immediate. Each further death doubles the pause.
@@ -85,6 +87,7 @@ class RestartingServer(MPServer):
 
     def _start_later(self, idx: int, what_happened: str) -> None:
         self._deaths[idx] = self._deaths.get(idx, 0) + 1
+        figures.WORKER_DEATHS.inc()
         pause = pause_after(self._deaths[idx])
         self._due[idx] = time.monotonic() + pause
         when = f"in {pause:g} s" if pause else "at once"

@@ -1,0 +1,65 @@
+"""Tell whoever counts that something has happened. In a server `zapauth.metrics` counts; elsewhere nobody does.
+
+Each function waits for the commit of the open transaction. A rollback counts nothing. No argument has an id.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from django.db import connection, transaction
+
+
+class Counts(Protocol):
+    """What is counted. Every text is one of a few that the code lists."""
+
+    def session_opened(self) -> None: ...
+    def sessions_ended(self, count: int, *, reason: str, is_bulk: bool) -> None: ...
+    def token_refused(self, *, rule: str) -> None: ...
+    def login_refused(self, *, reason: str) -> None: ...
+    def entry_written(self, *, event: str) -> None: ...
+
+
+_counts: Counts | None = None
+
+
+def use(counts: Counts | None) -> None:
+    """Let ``counts`` count from now on in this process."""
+    global _counts
+    _counts = counts
+
+
+def session_opened() -> None:
+    if _counts is not None:
+        _after_commit(_counts.session_opened)
+
+
+def sessions_ended(count: int, *, reason: str, is_bulk: bool) -> None:
+    """Count ended sessions. Args: is_bulk: whether a bulk run ended them."""
+    if _counts is not None:
+        _after_commit(partial(_counts.sessions_ended, count, reason=reason, is_bulk=is_bulk))
+
+
+def token_refused(rule: str) -> None:
+    """Count a refused token or cookie. Args: rule: `SessionsError.rule`. It is no change, so it waits for no commit."""
+    if _counts is not None:
+        _counts.token_refused(rule=rule)
+
+
+def login_refused(reason: str) -> None:
+    """Count a failed attempt. Args: reason: `RefusedLogin.Reason`."""
+    if _counts is not None:
+        _after_commit(partial(_counts.login_refused, reason=reason))
+
+
+def entry_written(event: str) -> None:
+    """Count an entry of the record. Args: event: `users.record.events.Event`."""
+    if _counts is not None:
+        _after_commit(partial(_counts.entry_written, event=event))
+
+
+def _after_commit(count: Callable[[], None]) -> None:
+    if connection.in_atomic_block:
+        transaction.on_commit(count, robust=True)
+    else:  # here `on_commit` would borrow a connection
+        count()
