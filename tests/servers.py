@@ -86,6 +86,7 @@ def test_environment() -> dict[str, str]:
         "HTTPS": "off",
         "STAFF_SECOND_FACTOR": "off",
         "RESTORE_GUARD": "off",  # the tests empty the tables
+        "CANARY_EVERY": "0",
     }
 
 

@@ -142,6 +142,8 @@ RECORD_RETENTION = env.whole("RECORD_RETENTION", 400, at_least=30, at_most=LONGE
 CRASH_REPORT_RETENTION = env.seconds("CRASH_REPORT_RETENTION", timedelta(days=30))
 # How long a service may be away and still learn which sessions have ended meanwhile.
 EVENT_RETENTION = env.seconds("EVENT_RETENTION", timedelta(days=1), at_least=60)
+# How often each server's own canary logs out, to measure how soon its workers refuse the tokens. 0: never.
+CANARY_EVERY = env.seconds("CANARY_EVERY", timedelta(minutes=1), at_least=0)
 EVENT_STREAMS = env.whole("EVENT_STREAMS", 100, at_least=1)  # of each worker
 
 # --- mail ---------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import signal
 import socket
 import threading
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPException, HTTPSConnection
 
 import pytest
@@ -149,14 +149,29 @@ class Fleet:
         stack = self._stack.enter_context(ExitStack())
         self._servers[port] = stack, stack.enter_context(running_server(PORT=str(port), **settings))
 
-    def stop(self, port, meanwhile):
-        """Stop the server by SIGTERM. Call ``meanwhile`` when it stops."""
+    def stop(self, port):
+        """Stop the server by SIGTERM, while it answers a request that takes longer than everything else."""
         stack, server = self._servers.pop(port)
-        server.process.send_signal(signal.SIGTERM)
-        meanwhile()
+        with slow_log_in(port) as answers:
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(DRAIN + 0.5)  # now it takes no new connections any more
+        assert [reply.status for reply in answers] == [200]
         assert server.process.wait(60) == 0
         assert "Killing" not in server.log.read_text()
         stack.close()
+
+
+@contextmanager
+def slow_log_in(port):
+    """Let a log-in at that server wait for the user's row during the block. Yields a list for its answer."""
+    phone, answers = ZapPhone(Live(f"http://127.0.0.1:{port}")).sign_up(), []
+    thread = threading.Thread(target=lambda: answers.append(phone.log_in(phone.username)))
+    with transaction.atomic():
+        User.objects.select_for_update().get(username=phone.username)
+        thread.start()
+        wait_until(is_waited_for, seconds=20)
+        yield answers
+    thread.join(20)
 
 
 @pytest.fixture
@@ -185,9 +200,7 @@ def test_a_rolling_restart_under_load_loses_no_request_and_no_event(fleet, proxy
     clients.start()
     for port in fleet.ports:
         time.sleep(2)  # the other server has begun to get requests
-        slow = Slow(port)
-        fleet.stop(port, slow.finish_late)
-        assert slow.status == 200
+        fleet.stop(port)
         fleet.start(port)
     time.sleep(max(1.0, began + SECONDS - time.monotonic()))
     clients.stop()
@@ -196,24 +209,3 @@ def test_a_rolling_restart_under_load_loses_no_request_and_no_event(fleet, proxy
     assert "reset" not in [name for name, _ in clients.heard]
     assert set(clients.streams) == {200}
     assert len(clients.streams) >= 2
-
-
-class Slow:
-    """A log-in that a server is answering: it waits for the lock of the user's row."""
-
-    def __init__(self, port):
-        self._phone = ZapPhone(Live(f"http://127.0.0.1:{port}")).sign_up()
-        self.status = 0
-        self._thread = threading.Thread(target=self._log_in)
-
-    def _log_in(self):
-        self.status = self._phone.log_in(self._phone.username).status
-
-    def finish_late(self):
-        """Let the server answer when it takes no new connections any more."""
-        with transaction.atomic():
-            User.objects.select_for_update().get(username=self._phone.username)
-            self._thread.start()
-            wait_until(is_waited_for, seconds=DRAIN)
-            time.sleep(DRAIN + 0.5)
-        self._thread.join(20)

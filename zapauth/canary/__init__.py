@@ -7,3 +7,6 @@
 BOUND = 0.0
 # The aim for the delivery of events, in seconds after the commit.
 EVENT_AIM = 0.1
+# The upper limits of the histogram, in seconds from the answer to the last acceptance. Below zero: the token was
+# refused before the answer was there.
+LIMITS = (-1.0, -0.1, -0.01, -0.001, 0.0, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)

@@ -1,11 +1,13 @@
-"""The canary's figures for Prometheus."""
+"""The canary's figures for Prometheus: those of a command, and those of a server."""
 
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from zapauth.canary.report import LIMITS
+from zapauth.canary import LIMITS
 from zapauth.canary.round import Result
+
+OK, BROKEN, UNKNOWN = "ok", "broken", "unknown"
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,22 @@ class Figures:
             registry=registry,
         )
         rounds = Counter("zapauth_canary_rounds", "Rounds of the canary.", ["outcome"], registry=registry)
-        return cls(registry, seconds, rounds)
+        return cls(registry, seconds, rounds)._from_zero()
+
+    @classmethod
+    def of_server(cls) -> "Figures":
+        """Return the figures of this server. Their module opens files, so it is imported late."""
+        from zapauth.metrics import figures
+
+        return cls(figures.REGISTRY, figures.REVOKE_TO_REFUSAL, figures.CANARY_ROUNDS)._from_zero()
 
     def add(self, result: Result) -> None:
         for each in result.measured:
             self.seconds.observe(each.seconds)
-        outcome = "broken" if result.is_broken else "unknown" if result.problem else "ok"
-        self.rounds.labels(outcome).inc()
+        self.rounds.labels(BROKEN if result.is_broken else UNKNOWN if result.problem else OK).inc()
+
+    def _from_zero(self) -> "Figures":
+        """Show the outcomes that have not happened yet: Prometheus sees no increase when a figure first appears."""
+        for outcome in (OK, BROKEN, UNKNOWN):
+            self.rounds.labels(outcome)
+        return self

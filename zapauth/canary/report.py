@@ -4,12 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from zapauth.canary import BOUND
+from zapauth.canary import BOUND, LIMITS
 from zapauth.canary.round import Measured, Result
 
-# The histogram's upper limits in seconds, of the summary and for Prometheus. Below zero: the token was refused before
-# the answer was there.
-LIMITS = (-1.0, -0.1, -0.01, -0.001, 0.0, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 _WIDTH = 40
 
 

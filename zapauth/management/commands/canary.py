@@ -52,9 +52,10 @@ class Command(OperatorCommand):
         try:
             with noticing_signals() as is_stopped:
                 while True:
+                    next_at = time.monotonic() + options["every"]
                     self._one(rounds, summary, figures)
                     is_last = options["once"] or summary.broken
-                    if is_last or not _wait(options["every"], until, is_stopped):
+                    if is_last or not _wait(next_at, until, is_stopped):
                         break
         finally:
             rounds.close()
@@ -73,14 +74,13 @@ class Command(OperatorCommand):
         connection.close()  # a connection that broke would fail in the next round, too
 
 
-def _wait(seconds: float, until: float | None, is_stopped: Callable[[], bool]) -> bool:
-    """Wait for the next round. Returns: False, if there is none."""
-    next_at = time.monotonic() + seconds
-    while time.monotonic() < next_at:
-        if is_stopped():
-            return False
+def _wait(next_at: float, until: float | None, is_stopped: Callable[[], bool]) -> bool:
+    """Wait for the next round, which begins at ``next_at``. Returns: False, if there is none."""
+    if until is not None and max(next_at, time.monotonic()) >= until:
+        return False
+    while time.monotonic() < next_at and not is_stopped():
         time.sleep(_LOOK)
-    return until is None or time.monotonic() < until
+    return not is_stopped()
 
 
 def _now() -> str:
