@@ -154,6 +154,9 @@ class Fleet:
         stack, server = self._servers.pop(port)
         with slow_log_in(port) as answers:
             server.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: Live(server.base_url)("GET", "/readyz").status == 503, seconds=DRAIN)
+            reply = Live(server.base_url)("GET", "/service/ping")
+            assert (reply.status, reply.headers["connection"]) == (200, "close")
             time.sleep(DRAIN + 0.5)  # now it takes no new connections any more
         assert [reply.status for reply in answers] == [200]
         assert server.process.wait(60) == 0
