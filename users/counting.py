@@ -59,7 +59,11 @@ def entry_written(event: str) -> None:
 
 
 def _after_commit(count: Callable[[], None]) -> None:
-    if connection.in_atomic_block:
-        transaction.on_commit(count, robust=True)
-    else:  # here `on_commit` would borrow a connection
+    if not connection.in_atomic_block:  # here `on_commit` would borrow a connection
         count()
+        return
+
+    def count_it() -> None:  # to log a failure, Django needs a function with a name
+        count()
+
+    transaction.on_commit(count_it, robust=True)

@@ -17,16 +17,10 @@ if files.folder() is not None:
 REGISTRY = CollectorRegistry()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
-REQUESTS = Counter(
-    "zapauth_requests",
-    "Requests that were answered, by the class of the status.",
-    ["dialect", "method", "route", "status"],
-    registry=REGISTRY,
-)
 REQUEST_SECONDS = Histogram(
     "zapauth_request_seconds",
-    "The time from a whole request to its answer.",
-    ["dialect", "method", "route"],
+    "The time from a whole request to its answer, by the class of the status.",
+    ["dialect", "method", "route", "status"],
     buckets=_SECONDS,
     registry=REGISTRY,
 )
@@ -58,6 +52,9 @@ POOL_WAITS = Counter("zapauth_pool_waits", "How often a connection was not free 
 POOL_WAIT_SECONDS = Counter("zapauth_pool_wait_seconds", "The time of these waits.", registry=REGISTRY)
 POOL_REFUSALS = Counter("zapauth_pool_refusals", "How often no connection came free.", registry=REGISTRY)
 WORKERS = Gauge("zapauth_workers", "Worker processes that live.", registry=REGISTRY, multiprocess_mode="livesum")
+WORKERS_CONFIGURED = Gauge(
+    "zapauth_workers_configured", "The setting WORKERS.", registry=REGISTRY, multiprocess_mode="livemax"
+)
 WORKER_DEATHS = Counter("zapauth_worker_deaths", "Workers that died and were started again.", registry=REGISTRY)
 WORKER_CPU_SECONDS = Counter("zapauth_worker_cpu_seconds", "CPU time of all workers.", registry=REGISTRY)
 WORKER_MEMORY_BYTES = Gauge(

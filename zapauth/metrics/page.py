@@ -38,12 +38,19 @@ def figures_served() -> Iterator[None]:
         return
     with files.made() as folder, _listening(folder) as server:
         counting.begin()
+        _note_workers()
         thread = threading.Thread(target=server.serve_forever, name="metrics-page", daemon=True)
         thread.start()
         try:
             yield
         finally:
             server.shutdown()
+
+
+def _note_workers() -> None:
+    from zapauth.metrics import figures  # it opens files, so it is imported when there is a folder
+
+    figures.WORKERS_CONFIGURED.set(settings.WORKERS)
 
 
 def figures_text(folder: Path) -> bytes:
