@@ -36,8 +36,8 @@ THREADS = env.whole("THREADS", 32, at_least=1)
 CONNECTIONS = env.whole("CONNECTIONS", 1024, at_least=1)
 # The time for the headers of a request, and then again for its body.
 REQUEST_TIMEOUT = env.seconds("REQUEST_TIMEOUT", timedelta(seconds=10))
-# A server that stops goes on answering for this long, so that proxies notice it.
-DRAIN_TIME = env.seconds("DRAIN_TIME", timedelta(seconds=0 if IS_LOCAL else 6), at_least=0)
+# A server that stops goes on answering for this long, so that proxies notice it. A local installation does not.
+DRAIN_TIME = env.seconds("DRAIN_TIME", timedelta(seconds=6), at_least=0)
 DATABASE_CONNECTIONS = env.whole("DATABASE_CONNECTIONS", 5, at_least=1)
 
 # The figures for Prometheus, on a port of their own. 0: nothing is counted and there is no such port.

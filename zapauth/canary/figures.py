@@ -12,11 +12,11 @@ OK, BROKEN, UNKNOWN = "ok", "broken", "unknown"
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures that count the results of rounds. ``registry`` has them."""
+    """Figures that count the results of rounds. ``registry`` has them. Only the command counts ``rounds``."""
 
     registry: CollectorRegistry
     seconds: Histogram
-    rounds: Counter
+    rounds: Counter | None = None
 
     @classmethod
     def apart(cls) -> "Figures":
@@ -29,22 +29,19 @@ class Figures:
             registry=registry,
         )
         rounds = Counter("zapauth_canary_rounds", "Rounds of the canary.", ["outcome"], registry=registry)
-        return cls(registry, seconds, rounds)._from_zero()
+        for outcome in (OK, BROKEN, UNKNOWN):  # from zero: Prometheus sees no increase when a figure first appears
+            rounds.labels(outcome)
+        return cls(registry, seconds, rounds)
 
     @classmethod
     def of_server(cls) -> "Figures":
         """Return the figures of this server. Their module opens files, so it is imported late."""
         from zapauth.metrics import figures
 
-        return cls(figures.REGISTRY, figures.REVOKE_TO_REFUSAL, figures.CANARY_ROUNDS)._from_zero()
+        return cls(figures.REGISTRY, figures.REVOKE_TO_REFUSAL)
 
     def add(self, result: Result) -> None:
         for each in result.measured:
             self.seconds.observe(each.seconds)
-        self.rounds.labels(BROKEN if result.is_broken else UNKNOWN if result.problem else OK).inc()
-
-    def _from_zero(self) -> "Figures":
-        """Show the outcomes that have not happened yet: Prometheus sees no increase when a figure first appears."""
-        for outcome in (OK, BROKEN, UNKNOWN):
-            self.rounds.labels(outcome)
-        return self
+        if self.rounds is not None:
+            self.rounds.labels(BROKEN if result.is_broken else UNKNOWN if result.problem else OK).inc()

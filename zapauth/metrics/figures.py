@@ -36,7 +36,6 @@ REVOKE_TO_REFUSAL = Histogram(
     buckets=LIMITS,
     registry=REGISTRY,
 )
-CANARY_ROUNDS = Counter("zapauth_canary_rounds", "Rounds of the canary.", ["outcome"], registry=REGISTRY)
 
 POOL_CONNECTIONS = Gauge(
     "zapauth_pool_connections",

@@ -98,7 +98,7 @@ def run(
 
 async def _drain() -> None:
     """Go on answering for DRAIN_TIME, and take the last connections: `zapauth.server.draining`."""
-    if not settings.DRAIN_TIME:
+    if settings.IS_LOCAL or not settings.DRAIN_TIME:
         return
     draining.begin()
     await asyncio.sleep(settings.DRAIN_TIME.total_seconds())
