@@ -36,7 +36,7 @@ THREADS = env.whole("THREADS", 32, at_least=1)
 CONNECTIONS = env.whole("CONNECTIONS", 1024, at_least=1)
 # The time for the headers of a request, and then again for its body.
 REQUEST_TIMEOUT = env.seconds("REQUEST_TIMEOUT", timedelta(seconds=10))
-# A server that stops goes on answering for this long, so that proxies notice it. A local installation does not.
+# A server that stops goes on answering for this long, so that proxies notice it. Not after Ctrl-C.
 DRAIN_TIME = env.seconds("DRAIN_TIME", timedelta(seconds=6), at_least=0)
 DATABASE_CONNECTIONS = env.whole("DATABASE_CONNECTIONS", 5, at_least=1)
 

@@ -212,3 +212,14 @@ def test_a_rolling_restart_under_load_loses_no_request_and_no_event(fleet, proxy
     assert "reset" not in [name for name, _ in clients.heard]
     assert set(clients.streams) == {200}
     assert len(clients.streams) >= 2
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_the_wait_of_a_server_that_stops(transactional_db, first):
+    with running_server(DRAIN_TIME="600") as server:
+        server.process.send_signal(first)
+        if first == signal.SIGTERM:
+            wait_until(lambda: Live(server.base_url)("GET", "/readyz").status == 503)
+            server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(60) == 0
+        assert "Killing" not in server.log.read_text()

@@ -51,6 +51,7 @@ class Line:
         content = None if body is None else json.dumps(body)
         began = time.monotonic()
         self._connection.request(method, self._prefix + path, content, headers)
+        self._connection.auto_open = 0  # a new connection may reach another worker
         answer = self._connection.getresponse()
         read = answer.read()
         return Reply(answer.status, read, began, time.monotonic())

@@ -12,6 +12,7 @@ By then the port is closed or has a new server, so the client learns that nothin
 
 import ctypes
 import os
+import signal
 import socket
 import stat
 import struct
@@ -20,6 +21,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+# The signal to a worker that must stop at once. A process that has no handler for it yet ends, too.
+AT_ONCE = signal.SIGUSR1
 # Seconds in which the worker takes the connections that exist when step 2 begins.
 TAKEN_WITHIN = 0.2
 _SO_ATTACH_FILTER = 26  # linux/asm-generic/socket.h

@@ -14,6 +14,7 @@ import resource
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.synchronize import Semaphore
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def run(
     *_options: Any,
     ready: Semaphore,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Release ``ready`` when the worker accepts connections.
+    """Serve until SIGTERM, SIGINT or `draining.AT_ONCE`. Release ``ready`` when the worker accepts connections.
 
     `granian.server.Server.serve` calls this. granian's own options are not used.
     """
@@ -81,13 +82,14 @@ def run(
     scheduler = _rust.CallbackScheduler(calls, None, None, None, None)
     scheduler._schedule_fn = requests.take
     stop.add_cb(lambda: loop.call_soon_threadsafe(stopped.set))
-    asked = asyncio.Event()
+    asked, hurried = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked.set)
+    loop.add_signal_handler(draining.AT_ONCE, _set_both, asked, hurried)
     worker.serve_str(scheduler, calls, stop)
     ready.release()
     loop.run_until_complete(asked.wait())
-    loop.run_until_complete(_drain())
+    loop.run_until_complete(_drain(hurried))
     stop.set()  # accept no new connections, and close each open one after its request
     loop.run_until_complete(hub.stop())
     loop.run_until_complete(requests.finish(stopped))
@@ -96,12 +98,19 @@ def run(
     os._exit(0)
 
 
-async def _drain() -> None:
-    """Go on answering for DRAIN_TIME, and take the last connections: `zapauth.server.draining`."""
-    if settings.IS_LOCAL or not settings.DRAIN_TIME:
+def _set_both(one: asyncio.Event, other: asyncio.Event) -> None:
+    one.set()
+    other.set()
+
+
+async def _drain(hurried: asyncio.Event) -> None:
+    """Go on answering for DRAIN_TIME, and take the last connections, unless ``hurried`` is set."""
+    if not settings.DRAIN_TIME:
         return
     draining.begin()
-    await asyncio.sleep(settings.DRAIN_TIME.total_seconds())
+    with suppress(TimeoutError):
+        await asyncio.wait_for(hurried.wait(), settings.DRAIN_TIME.total_seconds())
+        return
     draining.refuse_connections(settings.PORT)
     await asyncio.sleep(draining.TAKEN_WITHIN)
 
