@@ -25,7 +25,7 @@ from tests.log_secrets import check_output
 
 # Settings that a server with DATABASE_URL needs to start. Commands need none of them. Mails would be in the output,
 # which is searched for secrets.
-MAY_SERVE = {"ALLOWED_HOSTS": "127.0.0.1", "EMAIL_URL": "dummymail://"}
+MAY_SERVE = {"ALLOWED_HOSTS": "127.0.0.1", "EMAIL_URL": "dummymail://", "DRAIN_TIME": "0"}
 
 # Ports below the range from which the kernel takes ports of connections: a connection could take the port first.
 # And above port 10080, the last one that browsers refuse (https://fetch.spec.whatwg.org/#port-blocking).
@@ -87,6 +87,7 @@ def test_environment() -> dict[str, str]:
         "HTTPS": "off",
         "STAFF_SECOND_FACTOR": "off",
         "RESTORE_GUARD": "off",  # the tests empty the tables
+        "CANARY_EVERY": "0",
     }
 
 

@@ -179,7 +179,7 @@ def _make_server(*, reload: bool) -> "RestartingServer":
         address=settings.HOST,
         port=settings.PORT,
         workers=settings.WORKERS,
-        workers_kill_timeout=10,
+        workers_kill_timeout=int(settings.DRAIN_TIME.total_seconds()) + 10,
         log_level=LogLevels.warning,
         log_dictconfig=logs.settings_of_granian(settings.LOG_FORMAT),
         reload=reload,
@@ -192,17 +192,20 @@ def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, tell:
     from sessions.bulk.resume import LeftRuns
     from sessions.restore.guard import Watcher
     from sessions.upkeep.sweeper import Sweeper
+    from zapauth.canary.in_service import InService
     from zapauth.server import worker
 
     # Not an event: a worker that is killed while it sets an event may leave it locked, and block the next worker.
     ready = multiprocessing.Semaphore(0)
     threading.Thread(target=_tell_when, args=[ready, tell], daemon=True).start()
     sweeper, left_runs, watcher = Sweeper(), LeftRuns(), Watcher(guard)
-    for thread in (sweeper, left_runs, watcher):
+    canary = InService(lambda: server.interrupt_signal)
+    for thread in (sweeper, left_runs, watcher, canary):
         thread.start()
     try:
         server.serve(partial(worker.run, ready=ready))
     finally:
+        canary.stop()
         watcher.stop()
         left_runs.stop()
         sweeper.stop()

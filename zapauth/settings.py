@@ -36,6 +36,8 @@ THREADS = env.whole("THREADS", 32, at_least=1)
 CONNECTIONS = env.whole("CONNECTIONS", 1024, at_least=1)
 # The time for the headers of a request, and then again for its body.
 REQUEST_TIMEOUT = env.seconds("REQUEST_TIMEOUT", timedelta(seconds=10))
+# A server that stops goes on answering for this long, so that proxies notice it. Not after Ctrl-C.
+DRAIN_TIME = env.seconds("DRAIN_TIME", timedelta(seconds=6), at_least=0)
 DATABASE_CONNECTIONS = env.whole("DATABASE_CONNECTIONS", 5, at_least=1)
 
 # The figures for Prometheus, on a port of their own. 0: nothing is counted and there is no such port.
@@ -140,6 +142,8 @@ RECORD_RETENTION = env.whole("RECORD_RETENTION", 400, at_least=30, at_most=LONGE
 CRASH_REPORT_RETENTION = env.seconds("CRASH_REPORT_RETENTION", timedelta(days=30))
 # How long a service may be away and still learn which sessions have ended meanwhile.
 EVENT_RETENTION = env.seconds("EVENT_RETENTION", timedelta(days=1), at_least=60)
+# How often each server's own canary logs out, to measure how soon its workers refuse the tokens. 0: never.
+CANARY_EVERY = env.seconds("CANARY_EVERY", timedelta(minutes=1), at_least=0)
 EVENT_STREAMS = env.whole("EVENT_STREAMS", 100, at_least=1)  # of each worker
 
 # --- mail ---------------------------------------------------------------------------------------

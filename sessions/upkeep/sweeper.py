@@ -11,6 +11,7 @@ from django.db import connection, connections
 from sessions.inspect.statistics import count_after_runs, count_figures
 from sessions.notices.writing import forget_old_notices
 from sessions.timeouts import end_timed_out
+from sessions.upkeep.canary import forget_canaries
 from users.database_use import Use, set_use
 from users.refused_logins import forget_old
 from users.throttling import forget_past
@@ -39,6 +40,7 @@ def sweep() -> None:
             forget_past()
             forget_old()
             forget_old_notices()
+            forget_canaries()
             count_figures()
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", (_SWEEP_LOCK,))

@@ -60,6 +60,7 @@ def _token(phone: ZapPhone) -> dict[str, Any]:
 
 ROUTES = [
     Route("keys", "GET", "/.well-known/jwks.json", within="zapauth.services.metadata.public_keys"),
+    Route("declared", "GET", "/.well-known/zapauth", within="zapauth.services.metadata.declare"),
     Route("metadata", "GET", "/.well-known/oauth-authorization-server", within="zapauth.services.metadata.describe"),
     Route(
         *("introspect", "POST", "/oauth/introspect", _token),

@@ -1,48 +1,29 @@
 """docs/nginx.conf in a real nginx, in front of a real server."""
 
 import json
-import socket
-import ssl
-from contextlib import closing, suppress
+from contextlib import suppress
 
 import pytest
 
 from sessions.models import Session
 from tests.bad_input.dialects import DIALECTS
-from tests.environment import ROOT
 from tests.listeners import new_service
+from tests.live.proxy import HOST, connect, running_nginx
 from tests.live.test_bad_input import credentials, login
 from tests.phones import Live, reply_on
-from tests.programs import make_certificate, nginx_command, running
-from tests.servers import free_port, running_server
+from tests.servers import running_server
 
 
 @pytest.fixture(scope="module")
 def nginx(django_db_setup, django_db_blocker, tmp_path_factory):
     """The port of an nginx with our configuration, except for addresses, files and the time to send a body."""
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-    make_certificate(folder, "auth.example.org")
-    known = {"TRUSTED_PROXIES": "1", "ALLOWED_HOSTS": "auth.example.org", "WORKERS": "1"}
-    with django_db_blocker.unblock(), running_server(**known) as server:
-        text = (ROOT / "docs" / "nginx.conf").read_text()
-        for ours, theirs in (
-            ("127.0.0.1:8000;", f"{server.base_url.removeprefix('http://')};"),
-            ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
-            ("/etc/ssl/auth.example.org.", f"{folder}/"),
-            ("client_body_timeout 10s", "client_body_timeout 1s"),
-        ):
-            assert ours in text
-            text = text.replace(ours, theirs)
-        (folder / "zapauth.conf").write_text(text)
-        with running(nginx_command(folder, workers=1), port=port, log=folder / "errors"):
+    with django_db_blocker.unblock(), running_server(TRUSTED_PROXIES="1", ALLOWED_HOSTS=HOST, WORKERS="1") as server:
+        changes = {
+            "127.0.0.1:8000;": f"{server.base_url.removeprefix('http://')};",
+            "client_body_timeout 10s": "client_body_timeout 1s",
+        }
+        with running_nginx(tmp_path_factory.mktemp("nginx"), changes) as port:
             yield port
-
-
-def connect(port):
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    plain = socket.create_connection(("127.0.0.1", port), timeout=20)
-    return closing(context.wrap_socket(plain, server_hostname="auth.example.org"))
 
 
 class ThroughNginx(Live):

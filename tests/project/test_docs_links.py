@@ -20,7 +20,7 @@ DOCS = ROOT / "docs"
 # Tools made these pages.
 NOT_OURS = {".venv", "node_modules", "data", ".pytest_cache"}
 PAGES = sorted(path for path in ROOT.rglob("*.md") if not NOT_OURS & set(path.relative_to(ROOT).parts))
-COMMANDS = sorted(name for name, app in get_commands().items() if app in {"sessions", "users"})
+COMMANDS = sorted(name for name, app in get_commands().items() if app in {"sessions", "users", "zapauth"})
 
 
 def without_code(text):

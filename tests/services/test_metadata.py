@@ -14,6 +14,7 @@ from tests.environment import ROOT
 from tests.phones import InProcess, ZapPhone
 
 KEYS = "/.well-known/jwks.json"
+DECLARED = "/.well-known/zapauth"
 SERVER = "/.well-known/oauth-authorization-server"
 # The members of private and of symmetric keys (RFC 7518 §6.2.2, §6.3.2, §6.4).
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
@@ -69,6 +70,47 @@ def test_the_metadata_names_the_issuer_and_the_routes(settings):
         "revocation_endpoint": "https://auth.example.org/oauth/revoke",
         "revocation_endpoint_auth_methods_supported": both,
     }
+
+
+def test_the_service_declares_its_bounds_and_where_everything_is(settings):
+    settings.TOKEN_ISSUER = settings.PUBLIC_URL = "https://auth.example.org"
+    reply = get(DECLARED)
+    assert (reply.status, reply.headers["content-type"]) == (200, "application/json")
+    assert reply.headers["access-control-allow-origin"] == "*"
+    assert reply.headers["cache-control"] == "no-store"
+    assert reply.json == {
+        "issuer": "https://auth.example.org",
+        "dialects": [
+            {"name": "zap", "url": "https://auth.example.org/v1/"},
+            {"name": "buddy", "url": "https://auth.example.org/"},
+        ],
+        "revocation_bound": 0,
+        "gate_without_database": "refuse",
+        "event_delivery_aim": 0.1,
+        "events_url": "https://auth.example.org/events",
+        "gate_url": "https://auth.example.org/verify",
+        "jwks_uri": "https://auth.example.org/.well-known/jwks.json",
+        "metadata_url": "https://auth.example.org/.well-known/oauth-authorization-server",
+        "documentation_url": "https://auth.example.org/docs",
+        "schema_url": "https://auth.example.org/schema",
+    }
+    settings.GATE_WITHOUT_DATABASE = "accept"
+    assert get(DECLARED).json["gate_without_database"] == "accept"
+
+
+@pytest.mark.parametrize(("issuer", "root"), [("https://example.org/the/auth", "https://example.org"), ("zapauth", "")])
+def test_without_a_public_url_the_links_are_on_the_issuers_host_or_are_paths(settings, issuer, root):
+    settings.PUBLIC_URL, settings.TOKEN_ISSUER = "", issuer
+    assert get(f"{DECLARED}/").json["jwks_uri"] == f"{root}/.well-known/jwks.json"
+
+
+def test_each_link_that_the_service_declares_leads_somewhere(db, settings):
+    settings.PUBLIC_URL, settings.TOKEN_ISSUER = "", "zapauth"
+    links = {name: link for name, link in get(DECLARED).json.items() if name.endswith(("_url", "_uri"))}
+    statuses = {name: get(link).status for name, link in links.items()}
+    # The first two need credentials. Without an issuer that is a URL there are no metadata.
+    refused = {"gate_url": 401, "events_url": 401, "metadata_url": 404}
+    assert statuses == dict.fromkeys(links, 200) | refused
 
 
 def test_an_issuer_with_a_path_has_its_metadata_at_that_path_only(settings):

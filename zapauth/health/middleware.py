@@ -11,8 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 
-from zapauth.health.checks import Readiness, Status
+from zapauth.health.checks import Check, Readiness, Status
 from zapauth.health.process import server_id, worker_number
+from zapauth.server.draining import is_draining
 
 _METHODS = ("GET", "HEAD")
 
@@ -37,6 +38,8 @@ def _healthz() -> tuple[int, dict[str, Any]]:
 def _readyz() -> tuple[int, dict[str, Any]]:
     """Tell whether this process can serve requests now."""
     checks = _READINESS.checks()
+    if is_draining():
+        checks = [*checks, Check("stopping", Status.FAILED, "the server stops")]
     is_ready = all(check.status is not Status.FAILED for check in checks)
     status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
     return status, {"status": "ready" if is_ready else "not ready", "checks": [check.as_json() for check in checks]}

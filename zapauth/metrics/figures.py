@@ -6,6 +6,7 @@ of: add, never rename. A label has few values, which the code lists. It never ha
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 
+from zapauth.canary import LIMITS
 from zapauth.metrics import files
 from zapauth.metrics.values import SlotValue
 
@@ -14,8 +15,6 @@ if files.folder() is not None:
 
 REGISTRY = CollectorRegistry()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-# Below zero: the token was refused before the logout was answered.
-_AROUND_ZERO = (-1.0, -0.1, -0.01, -0.001, 0.0, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 
 REQUEST_SECONDS = Histogram(
     "zapauth_request_seconds",
@@ -33,7 +32,7 @@ TOKENS_REFUSED = Counter("zapauth_tokens_refused", "Refused tokens.", ["rule", "
 REVOKE_TO_REFUSAL = Histogram(
     "zapauth_revoke_to_refusal_seconds",
     "From the answer to a logout to the last acceptance of its token.",
-    buckets=_AROUND_ZERO,
+    buckets=LIMITS,
     registry=REGISTRY,
 )
 

@@ -8,6 +8,9 @@ _DESCRIPTION = """\
 ZapAuth knows who is logged in where, and ends sessions at once: after the answer to a logout, no worker accepts the
 token any more. Two dialects share one core and one directory of users.
 
+**The bound.** Each request that begins after the answer to a logout is refused: the bound is 0 seconds, on every worker
+of every server. `GET /.well-known/zapauth` declares it for programs, and the service measures it all the time.
+
 **ZAP**, under `/v1`, takes JSON and answers `{"success": true, "data": …}` or `{"success": false, "message", "code"}`,
 with `errors` by field if fields are at fault. Programs switch on `code`.
 

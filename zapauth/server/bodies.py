@@ -84,6 +84,10 @@ class Arrivals:
         self._waiting[arrival] = time.monotonic() + settings.REQUEST_TIMEOUT.total_seconds()
         arrival.read_on()
 
+    def is_awaiting(self) -> bool:
+        """Return whether a body is still arriving."""
+        return bool(self._waiting)
+
     def is_awaited(self, arrival: "_Arrival") -> bool:
         return arrival in self._waiting
 

@@ -5,8 +5,10 @@ worker while it handles the death of another one.
 """
 
 import logging
+import os
 import signal
 import time
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -16,6 +18,7 @@ from granian.server import MPServer
 from granian.server.mp import WorkerProcess
 
 from zapauth.metrics import figures
+from zapauth.server import draining
 
 logger = logging.getLogger("zapauth.server.supervisor")
 
@@ -41,6 +44,18 @@ class RestartingServer(MPServer):
         super().__init__(*arguments, **options)
         self._deaths: dict[int, int] = {}
         self._due: dict[int, float] = {}
+
+    def signal_handler_interrupt(self, *arguments: Any, **options: Any) -> None:
+        """Stop. With SIGTERM workers go on answering for a while. With SIGINT (Ctrl-C) they stop at once.
+
+        A restored backup also sends SIGINT: not one more request may see it.
+        """
+        super().signal_handler_interrupt(*arguments, **options)  # type: ignore[no-untyped-call]
+        if arguments[:1] == (signal.SIGINT,):
+            for worker in self.wrks:
+                worker.interrupt_by_parent = True
+                with suppress(ProcessLookupError):
+                    os.kill(worker.inner.pid, draining.AT_ONCE)
 
     def _spawn_worker(self, *arguments: Any, **options: Any) -> WorkerProcess:
         worker = super()._spawn_worker(*arguments, **options)

@@ -14,6 +14,7 @@ import resource
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.synchronize import Semaphore
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from granian.server.mp import WorkerProcess
 from sessions import background
 from zapauth.health.process import begin_worker
 from zapauth.logs import log_uncaught
-from zapauth.server import bodies
+from zapauth.server import bodies, draining
 from zapauth.server.rsgi import answer, environ_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ OPTIONS: dict[str, Any] = {"target": "zapauth.wsgi:application", "interface": In
 _rust: Any = _granian  # granian's type annotations are for another version
 _OTHER_FILES = 256  # files that a worker has open besides its connections
 _LAST_WORDS = 0.2  # seconds in which a stopping worker sends its last answers
+_LAST_BODIES = 1.0  # seconds in which the last bodies arrive
 
 
 @WorkerProcess.wrap_target  # type: ignore[untyped-decorator]
@@ -50,7 +52,7 @@ def run(
     *_options: Any,
     ready: Semaphore,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Release ``ready`` when the worker accepts connections.
+    """Serve until SIGTERM, SIGINT or `draining.AT_ONCE`. Release ``ready`` when the worker accepts connections.
 
     `granian.server.Server.serve` calls this. granian's own options are not used.
     """
@@ -80,18 +82,37 @@ def run(
     scheduler = _rust.CallbackScheduler(calls, None, None, None, None)
     scheduler._schedule_fn = requests.take
     stop.add_cb(lambda: loop.call_soon_threadsafe(stopped.set))
-    asked = asyncio.Event()
+    asked, hurried = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked.set)
+    loop.add_signal_handler(draining.AT_ONCE, _set_both, asked, hurried)
     worker.serve_str(scheduler, calls, stop)
     ready.release()
     loop.run_until_complete(asked.wait())
+    loop.run_until_complete(_drain(hurried))
     stop.set()  # accept no new connections, and close each open one after its request
     loop.run_until_complete(hub.stop())
     loop.run_until_complete(requests.finish(stopped))
     background.finish()
     # granian would wait for stalled clients. And on a busy machine Python takes seconds to free all modules.
     os._exit(0)
+
+
+def _set_both(one: asyncio.Event, other: asyncio.Event) -> None:
+    one.set()
+    other.set()
+
+
+async def _drain(hurried: asyncio.Event) -> None:
+    """Go on answering for DRAIN_TIME, and take the last connections, unless ``hurried`` is set."""
+    if not settings.DRAIN_TIME:
+        return
+    draining.begin()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(hurried.wait(), settings.DRAIN_TIME.total_seconds())
+        return
+    draining.refuse_connections(settings.PORT)
+    await asyncio.sleep(draining.TAKEN_WITHIN)
 
 
 class _CallsAtOnce:
@@ -123,16 +144,20 @@ class _Requests:
             request.err(error)  # answers 500 and logs the error
 
     async def finish(self, stopped: asyncio.Event) -> None:
-        """Return when every request is answered or ``stopped`` is set. Don't wait for bodies."""
+        """Return when every request is answered and sent, or ``stopped`` is set. Don't wait long for bodies."""
         loop = asyncio.get_running_loop()
+        bodies_until = loop.time() + _LAST_BODIES
         deadline = loop.time() + _LAST_WORDS
-        while not stopped.is_set() and (self._answering or loop.time() < deadline):
+        while not stopped.is_set() and loop.time() < deadline:
+            if self._answering or (self._arrivals.is_awaiting() and loop.time() < bodies_until):
+                deadline = loop.time() + _LAST_WORDS
             await asyncio.sleep(0.01)
 
     def _answer(self, request: Any, environ: "WSGIEnvironment") -> None:
         self._answering.add(request)
         try:
-            answer(self._app, environ, request.proto, last=bodies.is_broken(environ) or bodies.is_left(environ))
+            last = draining.is_draining() or bodies.is_broken(environ) or bodies.is_left(environ)
+            answer(self._app, environ, request.proto, last=last)
         except BaseException as error:
             request.err(error)
         finally:

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from sessions.tokens.jwt import ALGORITHM
 from sessions.tokens.published import is_issuer_url, public_keys
 from zapauth.services import answers
+from zapauth.services.declared import declare
 from zapauth.services.viewsets import ServiceViewSet
 
 # A key says nothing about a session, so a cache may store it. But if a key is stolen and removed, a cache goes on
@@ -26,6 +27,9 @@ class MetadataViewSet(ServiceViewSet):
     def keys(self, request: Request) -> HttpResponse:
         headers = {"Cache-Control": f"public, max-age={KEYS_LIVE}"}
         return answers.answer(public_keys(), headers=_HEADERS | headers)
+
+    def declared(self, request: Request) -> HttpResponse:
+        return answers.answer(declare(), headers=_HEADERS)
 
     def server(self, request: Request, path: str = "") -> HttpResponse:
         issuer = settings.TOKEN_ISSUER

@@ -10,6 +10,7 @@ from zapauth.services.tokens import TokenViewSet
 # A path may end with a slash.
 urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^\.well-known/jwks\.json/?$", MetadataViewSet.as_view({"get": "keys"})),
+    re_path(r"^\.well-known/zapauth/?$", MetadataViewSet.as_view({"get": "declared"})),
     re_path(r"^\.well-known/oauth-authorization-server/?$", MetadataViewSet.as_view({"get": "server"})),
     re_path(r"^\.well-known/oauth-authorization-server/(?P<path>.+)$", MetadataViewSet.as_view({"get": "server"})),
     re_path(r"^oauth/introspect/?$", TokenViewSet.as_view({"post": "introspect"})),

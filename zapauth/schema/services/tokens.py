@@ -5,7 +5,7 @@ from typing import Any
 from django.http import Http404
 
 from zapauth.schema.operations import OBJECT_ID, TOKEN, Operation
-from zapauth.services import metadata
+from zapauth.services import declared, metadata
 from zapauth.services.errors import TwoCredentials
 from zapauth.services.forms import RepeatedParameter, TokenForm
 from zapauth.services.tokens import ACTIVE, REFRESH_TOKEN, SIGNED
@@ -36,6 +36,18 @@ _EXAMPLE_KEY = {
     "alg": "ES256",
 }
 _EXAMPLE_SERVER = metadata.describe("https://auth.example.org", root="https://auth.example.org")
+_LINK: Schema = {"type": "string", "format": "uri-reference"}
+_DECLARED: dict[str, Schema] = {
+    "issuer": TEXT,
+    "dialects": list_of(closed({"name": {"type": "string", "enum": ["zap", "buddy"]}, "url": _LINK})),
+    "revocation_bound": constant(0),
+    "gate_without_database": {"type": "string", "enum": ["refuse", "accept"]},
+    "event_delivery_aim": constant(0.1),
+    **dict.fromkeys(("events_url", "gate_url", "jwks_uri", "metadata_url", "documentation_url", "schema_url"), _LINK),
+}
+_EXAMPLE_DECLARED = declared.describe(
+    "https://auth.example.org", root="https://auth.example.org", without_database="refuse"
+)
 _PUBLIC = {"Access-Control-Allow-Origin": {"required": True, "schema": {"type": "string"}, "example": "*"}}
 _FOR_A_WHILE = {"required": True, "schema": {"type": "string", "const": f"public, max-age={metadata.KEYS_LIVE}"}}
 _FORM_ERRORS = [RepeatedParameter(), TwoCredentials()]
@@ -55,6 +67,18 @@ OPERATIONS: dict[str, Operation] = {
         answers=closed({"keys": list_of(_KEY)}),
         example={"keys": [_EXAMPLE_KEY]},
         headers=_PUBLIC | {"Cache-Control": _FOR_A_WHILE},
+    ),
+    "GET /.well-known/zapauth": Operation(
+        id="declared",
+        tag=TOKENS,
+        summary="What this service promises",
+        description="`revocation_bound` is in seconds: a request that begins later than that after the answer to a"
+        " logout is refused, by every worker of every server. It is 0. With `gate_without_database` `accept`, the gate"
+        " does not keep the bound while the database is away. `event_delivery_aim` is in seconds, from the end of a"
+        " session to its event. If the service does not know its own URL, the links are paths.",
+        answers=closed(_DECLARED),
+        example=_EXAMPLE_DECLARED,
+        headers=_PUBLIC,
     ),
     "GET /.well-known/oauth-authorization-server": Operation(
         id="oauthMetadata",

@@ -1,0 +1,145 @@
+"""The canary: it tells a logout that is true from one that is not, and from one that it could not measure."""
+
+from contextlib import suppress
+from http.client import HTTPConnection
+
+import pytest
+from django.core.management import call_command
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+
+from sessions.models import Session
+from sessions.upkeep.canary import CANARY_ID, forget_canaries, open_buddy_session, open_zap_session
+from tests.phones import BuddyPhone, InProcess, ZapPhone, pushes_of
+from tests.servers import free_port, running_server
+from tests.waiting import wait_until
+from users.models import App, SecurityEvent, User
+from zapauth.canary import lines
+from zapauth.canary.lines import Lines
+from zapauth.canary.round import Rounds
+
+HELD, COUNT = 'zapauth_revoke_to_refusal_seconds_bucket{le="0.0"}', "zapauth_revoke_to_refusal_seconds_count"
+
+
+def canary(*words, capsys):
+    """Run the command. Returns its exit code and its output."""
+    code = 0
+    try:
+        call_command("canary", *words)
+    except SystemExit as error:
+        code = error.code
+    return code, capsys.readouterr().out
+
+
+def left():
+    """Return how many rows of the canary there are, without its account, app and device."""
+    return [
+        Session.objects.count(),
+        OutstandingToken.objects.count(),
+        BlacklistedToken.objects.count(),
+    ]
+
+
+def test_a_round_reaches_all_workers_in_both_dialects_and_leaves_nothing_behind(server):
+    rounds = Rounds(Lines([server.base_url]))
+    try:
+        results = [rounds.run_one(), rounds.run_one()]
+    finally:
+        rounds.close()
+    for result in results:
+        assert (result.problem, result.workers, result.servers) == ("", 2, 1)
+        assert [each.dialect for each in result.measured] == ["zap", "buddy"]
+        assert all(each.seconds < 0 for each in result.measured)
+    assert left() == [0, 0, 0]
+    # There was no log-in: the record has only that the account and the apps were made.
+    assert set(SecurityEvent.objects.values_list("event", flat=True)) == {"app_created", "user_created"}
+
+
+@pytest.fixture
+def liar(transactional_db, tmp_path):
+    """A server that lies while the file exists, with its own canary and its figures."""
+    flag, port = tmp_path / "flag", free_port()
+    settings = {"DJANGO_SETTINGS_MODULE": "tests.stale_settings", "STALE_FLAG": str(flag)}
+    with running_server(**settings, CANARY_EVERY="1", METRICS_PORT=str(port)) as server:
+        yield server, flag, port
+
+
+def figure(port, name):
+    """Return a figure of the server as its page of metrics has it."""
+    with suppress(OSError):
+        connection = HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return next((float(line.split()[-1]) for line in text.splitlines() if line.startswith(f"{name} ")), 0.0)
+    return 0.0
+
+
+def test_a_worker_that_accepts_a_token_after_its_logout_is_found_from_outside_and_from_inside(liar, capsys):
+    server, flag, port = liar
+    code, told = canary("--once", "--url", server.base_url, capsys=capsys)
+    assert (code, "the bound of 0 s held" in told) == (0, True), told
+    wait_until(lambda: figure(port, HELD) >= 2)
+    assert figure(port, COUNT) == figure(port, HELD)
+    flag.touch()
+    # It stops at the first round that breaks the bound, and does not go on for an hour.
+    code, told = canary("--for", "1h", "--every", "1s", "--url", server.base_url, capsys=capsys)
+    assert (code, "BROKEN" in told, "gate at worker" in told) == (1, True, True), told
+    wait_until(lambda: figure(port, COUNT) > figure(port, HELD))
+    wait_until(lambda: "ERROR zapauth.canary [-] BROKEN" in server.log.read_text())
+
+
+def test_a_service_that_is_away_is_unknown_and_not_broken(db, capsys):
+    code, told = canary("--once", "--url", f"http://127.0.0.1:{free_port()}", capsys=capsys)
+    assert (code, "nothing could be measured" in told, "BROKEN" in told) == (2, True, False), told
+
+
+def test_a_worker_that_is_not_reached_makes_the_round_unknown(server, capsys, monkeypatch):
+    who = lines._who
+    monkeypatch.setattr(lines, "_who", lambda line: (*who(line)[:2], 3))
+    monkeypatch.setattr(lines, "_FIND_WITHIN", 0.5)
+    code, told = canary("--once", "--url", server.base_url, capsys=capsys)
+    assert (code, "only these workers were reached" in told) == (2, True), told
+
+
+def test_a_logout_by_somebody_else_makes_the_round_unknown(server, capsys):
+    open_zap_session()
+    User.objects.filter(pk=CANARY_ID).update(is_active=False)
+    code, told = canary("--once", "--url", server.base_url, capsys=capsys)
+    assert (code, "account is disabled" in told) == (2, True), told
+
+
+@pytest.mark.parametrize("words", [["--url", "nonsense"], ["--every", "0s"], ["--for", "1 hour"]])
+def test_a_wrong_option_is_no_measurement(words, capsys):
+    from django.core.management import CommandError
+
+    with pytest.raises(CommandError):
+        call_command("canary", *words)
+
+
+def test_what_a_killed_canary_leaves_is_deleted_five_minutes_later(db, time_machine):
+    time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
+    other = ZapPhone(InProcess(), device_token="phone").sign_up()
+    zap, buddy = open_zap_session(), open_buddy_session()
+    phone = BuddyPhone(InProcess(), app_id=CANARY_ID)
+    phone.access_token = buddy.access_token
+    assert phone.log_out().status == 200  # this opens an app-level session
+    app_level = Session.objects.get(opened_from=buddy.id)
+    time_machine.shift(4 * 60)
+    forget_canaries()
+    assert Session.objects.filter(pk__in=[zap.id, buddy.id, app_level.pk]).count() == 3
+    time_machine.shift(2 * 60)
+    forget_canaries()
+    assert not Session.objects.filter(pk__in=[zap.id, buddy.id, app_level.pk]).exists()
+    assert left() == [1, 1, 0]
+    assert other.me().status == 200
+    assert pushes_of(other.user_id) == ["phone"]
+
+
+def test_nobody_can_log_in_as_the_canary_or_with_its_app(db):
+    open_buddy_session()
+    user, app = User.objects.get(pk=CANARY_ID), App.objects.get(pk=CANARY_ID)
+    assert (user.email, user.phone_number, user.is_staff) == (None, None, False)
+    for password in ("", "!", "correct-horse-1"):
+        body = {"identity": user.username, "password": password}
+        assert ZapPhone(InProcess()).call("POST", "/v1/login", body).status in (400, 401)
+        assert BuddyPhone(InProcess(), app_id=app.pk, app_key=password).register_device().status in (400, 401)

@@ -1,0 +1,69 @@
+"""The small canary in the main process of each server: a round every CANARY_EVERY, over this server's own workers."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import connections
+
+from users.database_use import Use, set_use
+from zapauth.canary.figures import Figures
+from zapauth.canary.hosts import host_for
+from zapauth.canary.lines import Lines
+from zapauth.canary.report import line_of
+from zapauth.canary.round import Result, Rounds
+
+logger = logging.getLogger("zapauth.canary")
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+_LAST_ROUND = 5.0  # seconds for a round that is under way when the server stops
+
+
+class InService(threading.Thread):
+    """A thread that carries out rounds until `stop`. The first one is CANARY_EVERY after the start.
+
+    Args: is_stopping: whether the server stops. Then its workers refuse connections, and a round says nothing.
+    """
+
+    def __init__(self, is_stopping: Callable[[], bool]) -> None:
+        super().__init__(name="canary", daemon=True)
+        self._every = settings.CANARY_EVERY.total_seconds()
+        self._is_stopping = is_stopping
+        self._stopped = threading.Event()
+        self._knows = True  # whether the last round could be measured
+
+    def run(self) -> None:
+        if not self._every:
+            return
+        set_use(Use.COMMAND)
+        url = _own_url()
+        rounds, figures = Rounds(Lines([url], host=host_for(url))), Figures.of_server()
+        while not self._stopped.wait(self._every):
+            try:
+                result = rounds.run_one()
+                if not self._is_stopping():
+                    figures.add(result)
+                    self._log(result)
+            except Exception:
+                logger.exception("a round of the canary failed")
+            connections.close_all()
+
+    def stop(self) -> None:
+        """Stop. A round that is under way gets a few seconds, to delete its sessions."""
+        self._stopped.set()
+        self.join(_LAST_ROUND)
+
+    def _log(self, result: Result) -> None:
+        if result.is_broken:
+            logger.error("%s", line_of(result))
+        elif result.problem and self._knows:
+            logger.warning("%s", line_of(result))
+        elif not result.problem and not self._knows:
+            logger.info("the canary measures again")
+        self._knows = not result.problem
+
+
+def _own_url() -> str:
+    host = _EVERYWHERE.get(settings.HOST, settings.HOST)
+    return f"http://[{host}]:{settings.PORT}" if ":" in host else f"http://{host}:{settings.PORT}"
