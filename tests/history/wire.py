@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, IncompleteRead
 from typing import Any
 
 from tests.history.history import Call, Outcome, Recorder, now
@@ -18,6 +18,9 @@ from tests.history.servers import Server
 PATIENCE = 30.0  # seconds
 AFTER_BREAK = 0.2  # seconds
 OPEN_EACH = 3  # connections to each way of a client: most likely to different workers
+
+
+_LENGTHS = {"content-length", "transfer-encoding"}
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class Wire:
             link.request(method, path, content, sent)
             answer = link.getresponse()
             said = answer.read()
+            if not {name.lower() for name in answer.headers} & _LENGTHS:
+                raise IncompleteRead(said)  # cut in the middle of the headers, which http.client does not notice
         except (OSError, HTTPException) as error:
             self._drop(key)
             time.sleep(AFTER_BREAK)

@@ -93,4 +93,6 @@ def unexplained(history: History, database: Database) -> list[Violation]:
         ended_by = by_request.get(row.request)
         if ended_by is not None and ended_by.outcome is Outcome.REFUSED:
             found.append(Violation(2, "a call that was refused has ended a session", (ended_by, row)))
+        if ended_by is None and row.reason == "logout":
+            found.append(Violation(2, "a session was logged out by a request that nobody sent", (row,)))
     return found
