@@ -147,6 +147,8 @@ def test_a_refused_token_of_a_live_session_and_an_end_by_a_refused_call_are_foun
     assert not found(LOGIN, read(2, 3, REFUSED), rows=database(replace(LIVE, is_cut_off=True)))
     assert rules(LOGIN, logout(2, 3, REFUSED), rows=database(ENDED)) == [2]
     assert rules(LOGIN, rows=database(ENDED)) == [2]
+    reuse = call("refresh", 2, 3, REFUSED, session="s1", request="r2")
+    assert not found(LOGIN, reuse, rows=database(replace(ENDED, reason="refresh_reused", ended_by=None, request="r2")))
 
 
 # --- rule 3 -----------------------------------------------------------------------------------------
