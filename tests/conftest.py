@@ -100,7 +100,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     gc.freeze()
-    # Requests leave few cycles. Python's default of 700 new objects spends a twentieth of the suite's time on them.
+    # Requests leave few cycles. With Python's default, 700 new objects, the search for them takes 3% of the time.
     gc.set_threshold(20_000)
     gc.enable()
 

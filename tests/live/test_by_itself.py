@@ -38,7 +38,7 @@ def mails(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def _mailing_server(django_db_setup, django_db_blocker, mails):
-    with django_db_blocker.unblock(), running_server(EMAIL_URL=f"filemail:///{mails}", WORKERS="1") as started:
+    with django_db_blocker.unblock(), running_server(EMAIL_URL=f"filemail:///{mails}") as started:
         yield started
 
 

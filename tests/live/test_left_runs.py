@@ -95,7 +95,7 @@ def order(platform):
 def test_a_run_that_is_stopped_while_its_server_is_killed_stays_stopped_and_goes_on_once(transactional_db):
     boss = new_staff(name="boss")
     by = {"actor": boss, "origin": NOWHERE, "note": "Wrong filter"}
-    with running_server() as server, other_threads(1) as start:
+    with running_server(WORKERS="1") as server, other_threads(1) as start:
         with transaction.atomic():
             run, sessions = order("iOS")
         with transaction.atomic():
@@ -106,7 +106,7 @@ def test_a_run_that_is_stopped_while_its_server_is_killed_stays_stopped_and_goes
             kill(server)
             assert stopping.result(timeout=30)
             assert Session.objects.filter(ended_at=None).count() == 3
-    with running_server():
+    with running_server(WORKERS="1"):
         other, _ = order("Android")
         wait_until(lambda: BulkRun.objects.filter(pk=other.pk).exclude(finished_at=None).exists())
         # The new server has looked for left runs meanwhile, and has let this one alone.
