@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,21 @@ print(files.slot(), flush=True)
 sys.stdin.read()
 """
 
+_MAKE = """
+import sys
+from zapauth.metrics import files
+files._IN_MEMORY = sys.argv[1]
+with files.made() as path:
+    print(path)
+"""
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv(files.FOLDER, str(tmp_path))
-    return tmp_path
+    path = tmp_path / "zapauth-metrics-test"
+    path.mkdir()
+    monkeypatch.setenv(files.FOLDER, str(path))
+    return path
 
 
 @pytest.fixture
@@ -76,12 +87,7 @@ def test_the_folder_of_a_killed_server_is_removed_and_that_of_a_running_one_stay
     (tmp_path / "of-another-program").mkdir()
     with files.made() as running:
         assert not left.exists()
-        code = "from zapauth.metrics import files\nwith files.made() as path: print(path)"
-        command = [
-            sys.executable,
-            "-c",
-            f"from zapauth.metrics import files; files._IN_MEMORY = {str(tmp_path)!r}\n{code}",
-        ]
+        command = [sys.executable, "-c", _MAKE, str(tmp_path)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         assert Path(done.stdout.strip()) != running
         assert running.exists()
@@ -96,9 +102,26 @@ def test_without_the_setting_there_is_no_port_and_nothing_is_counted(settings, m
 
 def test_a_port_in_use_keeps_the_server_from_starting(settings, tmp_path):
     settings.METRICS_PORT = free_port()
-    with (
-        page._listening(tmp_path),
-        pytest.raises(ImproperlyConfigured, match="METRICS_PORT"),
-        page._listening(tmp_path),
-    ):
+    is_refused = pytest.raises(ImproperlyConfigured, match="METRICS_PORT")
+    with page._listening(tmp_path), is_refused, page._listening(tmp_path):
         pass
+
+
+def test_a_command_loads_no_library_for_figures_even_if_its_shell_names_a_folder_of_another_program():
+    code = "import django, sys; django.setup(); print('prometheus_client' in sys.modules)"
+    environment = os.environ | {files.FOLDER: "/nonexistent/of/another/program"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_what_a_bulk_run_ends_has_a_door_of_its_own_and_the_main_process_too():
+    from zapauth.metrics.counting import Counted
+
+    counted = Counted()
+    value = partial(counted._figures.REGISTRY.get_sample_value, "zapauth_sessions_ended_total")
+    bulk, sweep = {"reason": "staff", "door": "bulk"}, {"reason": "expired", "door": "sweep"}
+    before = value(bulk) or 0, value(sweep) or 0
+    counted.sessions_ended(3, reason="staff", is_bulk=True)
+    counted.sessions_ended(2, reason="expired", is_bulk=False)
+    assert (value(bulk), value(sweep)) == (before[0] + 3, before[1] + 2)

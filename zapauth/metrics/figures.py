@@ -8,11 +8,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, valu
 
 from zapauth.canary import LIMITS
 from zapauth.metrics import files
+from zapauth.metrics.values import SlotValue
 
 if files.folder() is not None:
-    # By its slot, and not by its process id: a restarted worker goes on with the counts of the one that died. It is
-    # called at each count, so it is a method in C.
-    values.ValueClass = values.MultiProcessValue(process_identifier=files.slot().__str__)
+    values.ValueClass = SlotValue
 
 REGISTRY = CollectorRegistry()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)

@@ -15,8 +15,6 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from prometheus_client.multiprocess import mark_process_dead
-
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _PREFIX, _LOCK = "zapauth-metrics-", ".lock"
 # In memory, if there is such a file system: otherwise the kernel would write the counts to a disk.
@@ -28,12 +26,13 @@ _slot = ""
 
 def folder() -> Path | None:
     """Return the folder of this server's figures, or None if nobody asks for figures."""
-    path = os.environ.get(FOLDER)
-    return Path(path) if path else None
+    path = Path(os.environ.get(FOLDER, ""))
+    # Otherwise it belongs to another program, and an operator's shell has set it.
+    return path if path.name.startswith(_PREFIX) else None
 
 
 def forget_folder() -> None:
-    """Ignore a folder that the environment names: it belongs to another program."""
+    """Ignore the folder that the environment names. It is not this server's."""
     os.environ.pop(FOLDER, None)
 
 
@@ -68,6 +67,9 @@ def slot() -> str:
 
 def forget_dead(path: Path) -> None:
     """Remove the gauges of processes that have died."""
+    # Only servers with METRICS_PORT load prometheus-client. It would make each command start later.
+    from prometheus_client.multiprocess import mark_process_dead
+
     for lock in path.glob(f"slot*{_LOCK}"):
         # While this holds the lock, no new process can take the slot.
         if lock not in _held and _lock(lock):

@@ -4,12 +4,12 @@ It has a port of its own. So a proxy in front of the service can't pass it on by
 to rotate, and it answers while all workers are busy.
 """
 
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socket import AF_INET, AF_INET6
 from typing import Any
 
 from django.conf import settings
@@ -21,7 +21,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from zapauth.metrics import counting, files
 from zapauth.metrics.database import DatabaseFigures
 
-_TIMEOUT = 5  # seconds for a client to send its request
+_TIMEOUT = 5  # seconds for a client to send a part of its request
+_LONGEST = 20  # seconds for a request and its answer
 _MOST_AT_ONCE = 4
 
 
@@ -79,7 +80,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 16
 
     def __init__(self, folder: Path, host: str, port: int) -> None:
-        self.address_family = AF_INET6 if ":" in host else AF_INET
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._folder = folder
         self._lock = threading.Lock()
         self.places = threading.BoundedSemaphore(_MOST_AT_ONCE)
@@ -95,13 +96,22 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
+        hanging_up = threading.Timer(_LONGEST, _hang_up, [request])
+        hanging_up.daemon = True
+        hanging_up.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            hanging_up.cancel()
             self.places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client went away: nothing to log."""
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponseBase
-from prometheus_client import Histogram
 
 from zapauth.metrics import files
 from zapauth.metrics.doors import GATE, dialect_of, method_of, route_of
 from zapauth.request_facts import is_gate
+
+if TYPE_CHECKING:
+    from prometheus_client import Histogram
 
 
 class CountRequests:
@@ -33,7 +36,7 @@ class CountRequests:
         (self._known.get(key) or self._find(request, key)).observe(seconds)
         return response
 
-    def _find(self, request: HttpRequest, key: tuple[str | None, str | None, int]) -> Histogram:
+    def _find(self, request: HttpRequest, key: tuple[str | None, str | None, int]) -> "Histogram":
         from zapauth.metrics import figures
 
         route, method, status = key
