@@ -4,7 +4,7 @@ from contextlib import suppress
 from http.client import HTTPConnection
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from sessions.models import Session
@@ -101,7 +101,7 @@ def test_a_worker_that_is_not_reached_makes_the_round_unknown(server, capsys, mo
     assert (code, "only these workers were reached" in told) == (2, True), told
 
 
-def test_a_logout_by_somebody_else_makes_the_round_unknown(server, capsys):
+def test_a_disabled_account_of_the_canary_makes_the_round_unknown(server, capsys):
     open_zap_session()
     User.objects.filter(pk=CANARY_ID).update(is_active=False)
     code, told = canary("--once", "--url", server.base_url, capsys=capsys)
@@ -110,8 +110,6 @@ def test_a_logout_by_somebody_else_makes_the_round_unknown(server, capsys):
 
 @pytest.mark.parametrize("words", [["--url", "nonsense"], ["--every", "0s"], ["--for", "1 hour"]])
 def test_a_wrong_option_is_no_measurement(words, capsys):
-    from django.core.management import CommandError
-
     with pytest.raises(CommandError):
         call_command("canary", *words)
 

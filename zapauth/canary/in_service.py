@@ -3,16 +3,19 @@
 import logging
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import connections
 
 from users.database_use import Use, set_use
-from zapauth.canary.figures import Figures
 from zapauth.canary.hosts import host_for
 from zapauth.canary.lines import Lines
 from zapauth.canary.report import line_of
 from zapauth.canary.round import Result, Rounds
+
+if TYPE_CHECKING:
+    from zapauth.canary.figures import Figures
 
 logger = logging.getLogger("zapauth.canary")
 
@@ -38,13 +41,14 @@ class InService(threading.Thread):
             return
         set_use(Use.COMMAND)
         url = _own_url()
-        rounds, figures = Rounds(Lines([url], host=host_for(url))), Figures.of_server()
+        rounds, figures = Rounds(Lines([url], host=host_for(url))), _figures()
         while not self._stopped.wait(self._every):
             try:
                 result = rounds.run_one()
                 if not self._is_stopping():
-                    figures.add(result)
                     self._log(result)
+                    if figures is not None:
+                        figures.add(result)
             except Exception:
                 logger.exception("a round of the canary failed")
             connections.close_all()
@@ -62,6 +66,15 @@ class InService(threading.Thread):
         elif not result.problem and not self._knows:
             logger.info("the canary measures again")
         self._knows = not result.problem
+
+
+def _figures() -> "Figures | None":
+    """Return the server's figures, or None if nobody asks for them. Then their library is not loaded."""
+    if not settings.METRICS_PORT:
+        return None
+    from zapauth.canary.figures import Figures
+
+    return Figures.of_server()
 
 
 def _own_url() -> str:

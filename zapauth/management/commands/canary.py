@@ -9,15 +9,13 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection
-from prometheus_client import start_http_server
 
 from sessions.management.interrupts import noticing_signals
 from sessions.management.operators import OperatorCommand
-from zapauth.canary.figures import Figures
 from zapauth.canary.hosts import host_for
 from zapauth.canary.lines import Lines
 from zapauth.canary.report import Summary, line_of
-from zapauth.canary.round import Rounds
+from zapauth.canary.round import Result, Rounds
 
 BROKEN, UNKNOWN = 1, 2  # exit codes
 _LOOK = 0.2  # seconds between two looks for a signal
@@ -45,15 +43,14 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         urls = options["url"] or [f"http://127.0.0.1:{settings.PORT}"]
-        rounds, summary, figures = Rounds(Lines(urls, host=host_for(urls[0]))), Summary(), Figures.apart()
-        if options["metrics_port"]:
-            start_http_server(options["metrics_port"], addr="127.0.0.1", registry=figures.registry)
+        rounds, summary = Rounds(Lines(urls, host=host_for(urls[0]))), Summary()
+        count = _counter(options["metrics_port"])
         until = time.monotonic() + options["long"] if options["long"] else None
         try:
             with noticing_signals() as is_stopped:
                 while True:
                     next_at = time.monotonic() + options["every"]
-                    self._one(rounds, summary, figures)
+                    self._one(rounds, summary, count)
                     is_last = options["once"] or summary.broken
                     if is_last or not _wait(next_at, until, is_stopped):
                         break
@@ -65,13 +62,26 @@ class Command(OperatorCommand):
         if summary.unknown or not summary.seconds:
             raise SystemExit(UNKNOWN)
 
-    def _one(self, rounds: Rounds, summary: Summary, figures: Figures) -> None:
+    def _one(self, rounds: Rounds, summary: Summary, count: Callable[[Result], None]) -> None:
         result = rounds.run_one()
         summary.add(result)
-        figures.add(result)
+        count(result)
         self.stdout.write(f"{_now()}  {line_of(result)}")
         self.stdout.flush()
         connection.close()  # a connection that broke would fail in the next round, too
+
+
+def _counter(port: int | None) -> Callable[[Result], None]:
+    """Serve the figures for Prometheus on that port, if there is one. Returns: a function that counts a round."""
+    if port is None:
+        return lambda _: None
+    from prometheus_client import start_http_server
+
+    from zapauth.canary.figures import Figures
+
+    figures = Figures.apart()
+    start_http_server(port, addr="127.0.0.1", registry=figures.registry)
+    return figures.add
 
 
 def _wait(next_at: float, until: float | None, is_stopped: Callable[[], bool]) -> bool:
