@@ -29,6 +29,7 @@ from zapauth.quick_start import without_garbage_collection
 
 if TYPE_CHECKING:
     from sessions.restore.guard import RestoreGuard
+    from sessions.rotation.watch import KeyWatch
     from zapauth.server.supervisor import RestartingServer
 
 logger = logging.getLogger("zapauth.server")
@@ -84,6 +85,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from django.conf import settings
 
     from sessions.restore.guard import CannotBeServed, RestoreGuard
+    from sessions.rotation.watch import KeyWatch, LeakedKeys
     from users.database_use import Use, set_use
     from zapauth.database_log import warn_of_revealing_settings
     from zapauth.local import demo as demonstration
@@ -99,14 +101,19 @@ def _serve(*, demo: bool, reload: bool) -> None:
         guard.start()
     except CannotBeServed as error:
         raise _CannotServe(str(error)) from error
-    prepared = demonstration.prepare() if demo else None
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
+    keys = KeyWatch(f"{socket.gethostname()} {host}:{settings.PORT}")
+    try:
+        keys.begin()
+    except LeakedKeys as error:
+        raise _CannotServe(str(error)) from error
+    prepared = demonstration.prepare() if demo else None
     text = demonstration.banner(prepared, url=f"http://{host}:{settings.PORT}", asked=demo)
     # A demo's text has its secrets in it, and commands to paste. It is for the terminal, and not for the log.
     tell = partial(print, text, flush=True) if demo else partial(_tell, logging.INFO, text)
     _close_connections()
 
-    _serve_with_jobs(_make_server(reload=reload), guard, tell=tell)
+    _serve_with_jobs(_make_server(reload=reload), guard, keys, tell=tell)
 
 
 def _check_settings() -> None:
@@ -183,8 +190,13 @@ def _make_server(*, reload: bool) -> "RestartingServer":
     )
 
 
-def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, tell: Callable[[], None]) -> None:
-    """Serve, and run the background jobs meanwhile. Raises: _CannotServe, if they detect a restored backup."""
+def _serve_with_jobs(
+    server: "RestartingServer", guard: "RestoreGuard", keys: "KeyWatch", *, tell: Callable[[], None]
+) -> None:
+    """Serve, and run the background jobs meanwhile.
+
+    Raises: _CannotServe, if they detect a restored backup, or that a signing key is reported as leaked.
+    """
     from sessions.bulk.resume import LeftRuns
     from sessions.restore.guard import Watcher
     from sessions.upkeep.sweeper import Sweeper
@@ -194,7 +206,7 @@ def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, tell:
     ready = multiprocessing.Semaphore(0)
     threading.Thread(target=_tell_when, args=[ready, tell], daemon=True).start()
     sweeper, left_runs, watcher = Sweeper(), LeftRuns(), Watcher(guard)
-    for thread in (sweeper, left_runs, watcher):
+    for thread in (sweeper, left_runs, watcher, keys):
         thread.start()
     try:
         server.serve(partial(worker.run, ready=ready))
@@ -202,8 +214,9 @@ def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, tell:
         watcher.stop()
         left_runs.stop()
         sweeper.stop()
-        if watcher.restored is not None:
-            raise _CannotServe(str(watcher.restored))
+        keys.stop()
+        if reason := watcher.restored or keys.leaked:
+            raise _CannotServe(str(reason))
 
 
 def _tell_when(ready: Semaphore, tell: Callable[[], None]) -> None:

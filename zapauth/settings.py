@@ -49,6 +49,9 @@ PUBLIC_URL = env.text("PUBLIC_URL", f"http://localhost:{PORT}" if IS_LOCAL else 
 CSRF_FAILURE_VIEW = "zapauth.error_pages.csrf_failure"
 
 # --- secrets ------------------------------------------------------------------------------------
+# The file that has the signing keys. None: they are in the environment, which `manage.py rotatekeys` can't change.
+_keys_in_file = IS_LOCAL and not env.str("SIGNING_KEYS", default="")
+SIGNING_KEYS_FILE = secrets.signing_keys_file(DATA_DIR) if _keys_in_file else None
 if IS_LOCAL:
     SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.secret_key(DATA_DIR)
     SIGNING_KEYS = env.str("SIGNING_KEYS", default="") or secrets.signing_keys(DATA_DIR)

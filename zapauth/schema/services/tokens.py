@@ -37,7 +37,7 @@ _EXAMPLE_KEY = {
 }
 _EXAMPLE_SERVER = metadata.describe("https://auth.example.org", root="https://auth.example.org")
 _PUBLIC = {"Access-Control-Allow-Origin": {"required": True, "schema": {"type": "string"}, "example": "*"}}
-_FOR_A_WHILE = {"required": True, "schema": {"type": "string", "const": f"public, max-age={metadata.KEYS_LIVE}"}}
+_FOR_A_WHILE = {"required": True, "schema": {"type": "string", "const": metadata.CACHE_KEYS}}
 _FORM_ERRORS = [RepeatedParameter(), TwoCredentials()]
 
 
