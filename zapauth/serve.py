@@ -143,17 +143,18 @@ def _migrate() -> None:
     from django.db import OperationalError, connection
 
     from users.database_use import Use, used_for
+    from zapauth.migrating import migrate_patiently
 
     try:
         with used_for(Use.MIGRATION):
-            call_command("migrate", verbosity=0, interactive=False)
+            migrate_patiently(lambda: call_command("migrate", verbosity=0, interactive=False))
             connection.close()
     except OperationalError as error:
         raise _CannotServe(f"the tables can't be brought up to date: {str(error).strip()}") from error
 
 
 def _close_connections() -> None:
-    """Close the database connections that the steps before serving opened."""
+    """Close the database connections that this thread has opened."""
     from django.db import connections
 
     for each in connections.all():
@@ -215,6 +216,7 @@ def _serve_with_jobs(
         left_runs.stop()
         sweeper.stop()
         keys.stop()
+        _close_connections()
         if reason := watcher.restored or keys.leaked:
             raise _CannotServe(str(reason))
 

@@ -233,8 +233,9 @@ TIME_LIMITS = {
     "request": (env.whole("REQUEST_LOCK_TIMEOUT", 5), env.whole("REQUEST_STATEMENT_TIMEOUT", 10)),
     "staff": (env.whole("REQUEST_LOCK_TIMEOUT", 5), env.whole("STAFF_STATEMENT_TIMEOUT", 30)),
     "command": (env.whole("COMMAND_LOCK_TIMEOUT", 60), 0),
-    "migration": (env.whole("MIGRATION_LOCK_TIMEOUT", 30), 0),
+    "migration": (0.25, 0),  # all requests wait behind it: `zapauth.migrating` tries again
 }
+MIGRATION_LOCK_TIMEOUT = env.whole("MIGRATION_LOCK_TIMEOUT", 30)  # for all tries together
 # Each connection starts with the limits of requests, so a request sets none. DATABASE_URL's options come after
 # these, so they win. If both limits are 0, no `options` are sent, because PgBouncer may refuse them.
 if any(TIME_LIMITS["request"]):
