@@ -148,7 +148,7 @@ def test_a_key_that_only_another_machine_has_is_not_overwritten(here):
     publish(here, "auth1")
     here.write(new_private_key_pem())
     here.load()
-    refused(here, "add", "The server auth1 has a key that SIGNING_KEYS lacks here. Copy the keys from there")
+    refused(here, "add", "The server auth1 has a key that SIGNING_KEYS lacks here. Copy its keys to here")
 
 
 def test_the_old_key_is_not_dropped_while_a_server_signs_with_it(here):
