@@ -14,14 +14,19 @@ def main() -> None:
 
     from users.database_use import Use, set_use
     from zapauth.local.embedded_postgres import EmbeddedPostgresError, running
+    from zapauth.migrating import migrate_patiently
     from zapauth.quick_start import without_garbage_collection
 
-    set_use(Use.MIGRATION if sys.argv[1:2] == ["migrate"] else Use.COMMAND)
+    is_migration = sys.argv[1:2] == ["migrate"]
+    set_use(Use.MIGRATION if is_migration else Use.COMMAND)
     try:
         with without_garbage_collection():
             django.setup()
         with running():
-            execute_from_command_line(sys.argv)
+            if is_migration:
+                migrate_patiently(lambda: execute_from_command_line(sys.argv))
+            else:
+                execute_from_command_line(sys.argv)
     except (EmbeddedPostgresError, ImproperlyConfigured) as error:
         sys.exit(f"zapauth: {error}")
 

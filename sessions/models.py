@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import F, Q
 from uuid6 import uuid7
 
+from sessions.key_use import RunningServer as RunningServer
+from sessions.key_use import SigningKey as SigningKey
 from sessions.notice import Notice as Notice
 from sessions.notice import NoticeHorizon as NoticeHorizon
 from sessions.policy import idle_timeout

@@ -29,6 +29,7 @@ from zapauth.quick_start import without_garbage_collection
 
 if TYPE_CHECKING:
     from sessions.restore.guard import RestoreGuard
+    from sessions.rotation.watch import KeyWatch
     from zapauth.server.supervisor import RestartingServer
 
 logger = logging.getLogger("zapauth.server")
@@ -88,6 +89,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from django.conf import settings
 
     from sessions.restore.guard import CannotBeServed, RestoreGuard
+    from sessions.rotation.watch import KeyWatch, LeakedKeys
     from users.database_use import Use, set_use
     from zapauth.database_log import warn_of_revealing_settings
     from zapauth.local import demo as demonstration
@@ -103,14 +105,19 @@ def _serve(*, demo: bool, reload: bool) -> None:
         guard.start()
     except CannotBeServed as error:
         raise _CannotServe(str(error)) from error
-    prepared = demonstration.prepare() if demo else None
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
+    keys = KeyWatch(f"{socket.gethostname()} {host}:{settings.PORT}")
+    try:
+        keys.begin()
+    except LeakedKeys as error:
+        raise _CannotServe(str(error)) from error
+    prepared = demonstration.prepare() if demo else None
     text = demonstration.banner(prepared, url=f"http://{host}:{settings.PORT}", asked=demo)
     # A demo's text has its secrets in it, and commands to paste. It is for the terminal, and not for the log.
     tell = partial(print, text, flush=True) if demo else partial(_tell, logging.INFO, text)
     _close_connections()
 
-    _serve_with_jobs(_make_server(reload=reload), guard, tell=tell)
+    _serve_with_jobs(_make_server(reload=reload), guard, keys, tell=tell)
 
 
 def _check_settings() -> None:
@@ -140,17 +147,18 @@ def _migrate() -> None:
     from django.db import OperationalError, connection
 
     from users.database_use import Use, used_for
+    from zapauth.migrating import migrate_patiently
 
     try:
         with used_for(Use.MIGRATION):
-            call_command("migrate", verbosity=0, interactive=False)
+            migrate_patiently(lambda: call_command("migrate", verbosity=0, interactive=False))
             connection.close()
     except OperationalError as error:
         raise _CannotServe(f"the tables can't be brought up to date: {str(error).strip()}") from error
 
 
 def _close_connections() -> None:
-    """Close the database connections that the steps before serving opened."""
+    """Close the database connections that this thread has opened."""
     from django.db import connections
 
     for each in connections.all():
@@ -187,8 +195,13 @@ def _make_server(*, reload: bool) -> "RestartingServer":
     )
 
 
-def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, tell: Callable[[], None]) -> None:
-    """Serve, and run the background jobs meanwhile. Raises: _CannotServe, if they detect a restored backup."""
+def _serve_with_jobs(
+    server: "RestartingServer", guard: "RestoreGuard", keys: "KeyWatch", *, tell: Callable[[], None]
+) -> None:
+    """Serve, and run the background jobs meanwhile.
+
+    Raises: _CannotServe, if they detect a restored backup, or that a signing key is reported as leaked.
+    """
     from sessions.bulk.resume import LeftRuns
     from sessions.restore.guard import Watcher
     from sessions.upkeep.sweeper import Sweeper
@@ -200,7 +213,7 @@ def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, tell:
     threading.Thread(target=_tell_when, args=[ready, tell], daemon=True).start()
     sweeper, left_runs, watcher = Sweeper(), LeftRuns(), Watcher(guard)
     canary = InService(lambda: server.interrupt_signal)
-    for thread in (sweeper, left_runs, watcher, canary):
+    for thread in (sweeper, left_runs, watcher, canary, keys):
         thread.start()
     try:
         server.serve(partial(worker.run, ready=ready))
@@ -209,8 +222,10 @@ def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, tell:
         watcher.stop()
         left_runs.stop()
         sweeper.stop()
-        if watcher.restored is not None:
-            raise _CannotServe(str(watcher.restored))
+        keys.stop()
+        _close_connections()
+        if reason := watcher.restored or keys.leaked:
+            raise _CannotServe(str(reason))
 
 
 def _tell_when(ready: Semaphore, tell: Callable[[], None]) -> None:

@@ -55,6 +55,9 @@ PUBLIC_URL = env.text("PUBLIC_URL", f"http://localhost:{PORT}" if IS_LOCAL else 
 CSRF_FAILURE_VIEW = "zapauth.error_pages.csrf_failure"
 
 # --- secrets ------------------------------------------------------------------------------------
+# The file that has the signing keys. None: they are in the environment, which `manage.py rotatekeys` can't change.
+_keys_in_file = IS_LOCAL and not env.str("SIGNING_KEYS", default="")
+SIGNING_KEYS_FILE = secrets.signing_keys_file(DATA_DIR) if _keys_in_file else None
 if IS_LOCAL:
     SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.secret_key(DATA_DIR)
     SIGNING_KEYS = env.str("SIGNING_KEYS", default="") or secrets.signing_keys(DATA_DIR)
@@ -240,8 +243,9 @@ TIME_LIMITS = {
     "request": (env.whole("REQUEST_LOCK_TIMEOUT", 5), env.whole("REQUEST_STATEMENT_TIMEOUT", 10)),
     "staff": (env.whole("REQUEST_LOCK_TIMEOUT", 5), env.whole("STAFF_STATEMENT_TIMEOUT", 30)),
     "command": (env.whole("COMMAND_LOCK_TIMEOUT", 60), 0),
-    "migration": (env.whole("MIGRATION_LOCK_TIMEOUT", 30), 0),
+    "migration": (0.25, 0),  # all requests wait behind it: `zapauth.migrating` tries again
 }
+MIGRATION_LOCK_TIMEOUT = env.whole("MIGRATION_LOCK_TIMEOUT", 30)  # for all tries together
 # Each connection starts with the limits of requests, so a request sets none. DATABASE_URL's options come after
 # these, so they win. If both limits are 0, no `options` are sent, because PgBouncer may refuse them.
 if any(TIME_LIMITS["request"]):

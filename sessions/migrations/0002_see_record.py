@@ -1,3 +1,8 @@
+"""Let groups of staff see the record.
+
+Locks: none. It adds a few rows.
+"""
+
 from django.db import migrations
 
 from users.group_permissions import give

@@ -1,3 +1,8 @@
+"""Tell PostgreSQL how platforms are distributed.
+
+Locks: none. Others read and write meanwhile. It reads a sample of the sessions, which takes a second.
+"""
+
 from django.db import migrations
 
 

@@ -1,3 +1,8 @@
+"""Count the sessions that are live at the end of a day.
+
+Locks: none. Nothing changes in the database. The next sweep counts the days that have no such figure yet.
+"""
+
 from django.db import migrations, models
 
 
@@ -7,7 +12,6 @@ class Migration(migrations.Migration):
         ('user_sessions', '0004_lists'),
     ]
 
-    # It changes nothing in the database. The next sweep counts the days that have no such figure yet.
     operations = [
         migrations.AlterField(
             model_name='figure',

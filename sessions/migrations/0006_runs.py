@@ -1,3 +1,9 @@
+"""Let staff stop a bulk run and continue it.
+
+Locks: user_sessions_bulkrun (ACCESS EXCLUSIVE, SHARE, SHARE ROW EXCLUSIVE) and users_user (SHARE ROW EXCLUSIVE), for
+milliseconds. It reads all bulk runs, of which there are few.
+"""
+
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
@@ -28,11 +34,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='bulkrun',
-            name='stopped_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='bulkrun',
             name='swept_from',
             field=models.PositiveIntegerField(db_default=0, default=0),
         ),
@@ -45,5 +46,11 @@ class Migration(migrations.Migration):
             model_name='session',
             name='end_reason',
             field=models.CharField(blank=True, choices=[('logout', 'logged out by the user'), ('staff', 'ended by staff'), ('operator', "ended by an operator's command"), ('superseded', 'replaced by another log-in on the device'), ('password_changed', 'the password was changed'), ('user_disabled', 'the account was disabled'), ('user_deleted', 'the account was deleted'), ('expired', 'the longest lifetime was over'), ('idle', 'not used for too long'), ('over_limit', 'the user had more sessions than the app allows'), ('refresh_reused', 'a refresh token was used twice'), ('restored', 'a backup was restored'), ('app_switched_off', 'the app was switched off')], max_length=20),
+        ),
+        # The last one, because it locks users.
+        migrations.AddField(
+            model_name='bulkrun',
+            name='stopped_by',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
     ]

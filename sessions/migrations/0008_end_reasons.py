@@ -1,3 +1,8 @@
+"""Change the words for the reasons of an end.
+
+Locks: none. Nothing changes in the database.
+"""
+
 from django.db import migrations, models
 
 

@@ -1,3 +1,8 @@
+"""Let another service end a session.
+
+Locks: none. Nothing changes in the database.
+"""
+
 from django.db import migrations, models
 
 

@@ -1,7 +1,7 @@
 """What other services need to check our signatures: the public keys (RFC 7517), and statements that we sign."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +13,9 @@ from joserfc.jwk import ECKey, KeySet
 from sessions.tokens.jwt import ALGORITHM
 from sessions.tokens.keys import KeyRing, key_ring
 
+# A key says nothing about a session, so a cache may store it. But if a key is stolen and removed, a cache goes on
+# telling it for this long.
+KEYS_LIVE = timedelta(minutes=5)
 INTROSPECTION = "token-introspection+jwt"  # `typ`: RFC 9701 §5
 
 

@@ -29,8 +29,10 @@ from sessions.bulk import app_orders, orders, runs
 from sessions.models import BulkRun, Session
 from sessions.restore import undo
 from sessions.restore.ended_file import Record
+from sessions.rotation import orders as orders_of_keys
 from sessions.selection.selection import Selection
 from sessions.tokens.jwt import AnyAccessToken
+from sessions.tokens.keys import new_private_key_pem
 from tests.environment import ROOT
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name
 from users.clients import create_app, get_admin_app, get_zap_app
@@ -57,6 +59,7 @@ TABLES = {
     "users_device": "device",
     "users_devicetoken": "address",
     "users_throttle": "throttle",
+    "user_sessions_signingkey": "key",
 }
 ORDER = list(dict.fromkeys(TABLES.values()))
 HERE = Origin(ip="192.0.2.1")
@@ -351,6 +354,10 @@ def restore(its):
     App.objects.update(is_active=True)
 
 
+def report_leak(its):
+    orders_of_keys.report_leak(new_private_key_pem(), hand_over=lambda _: None, note="", by="")
+
+
 def invited(its):
     wanted = invitations.Invitation(f"{new_name()}@example.org", is_superuser=True)
     its.settings.PUBLIC_URL = "https://auth.example.org"
@@ -409,6 +416,7 @@ ACTS = {
     "sessions.invitations.send_again": invite_again,
     "sessions.invitations.withdraw": withdraw_invitation,
     "sessions.invitations.accept": accept_invitation,
+    "sessions.rotation.orders.report_leak": report_leak,
     "sessions.restore.undo.refuse_undone": restore,
 }
 

@@ -4,8 +4,11 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from datetime import timedelta
+from types import SimpleNamespace
 
+import psycopg
 import pytest
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection, connections, transaction
 from django.http import HttpResponse
@@ -18,6 +21,7 @@ from tests.phones import InProcess
 from tests.servers import MAY_SERVE, free_port, test_environment
 from users.database_use import Use, serve, serve_nobody, served, used_for
 from users.models import User
+from zapauth import migrating
 from zapauth.pages import DatabaseMiddleware
 from zapauth.unavailable import Unavailable, find_unavailable
 
@@ -40,7 +44,7 @@ EXPECTED = {
     Use.REQUEST: ("5s", "10s"),
     Use.STAFF: ("5s", "30s"),
     Use.COMMAND: ("1min", "0"),
-    Use.MIGRATION: ("30s", "0"),
+    Use.MIGRATION: ("250ms", "0"),
 }
 
 
@@ -136,6 +140,46 @@ def test_a_server_whose_migrations_wait_for_a_lock_too_long_does_not_start_and_s
     assert done.returncode == 1
     assert "can't be brought up to date: canceling statement due to lock timeout" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def failing_migration(*errors):
+    """Return a migration that fails with each of these errors, and then succeeds. It counts its calls."""
+    left = list(errors)
+
+    def migrate():
+        migrate.calls += 1
+        if left:
+            raise OperationalError from left.pop(0)
+
+    migrate.calls = 0
+    return migrate
+
+
+def test_a_migration_without_its_lock_is_tried_again_and_says_so_once(monkeypatch, caplog):
+    monkeypatch.setattr(migrating, "PAUSE", 0)
+    migrate = failing_migration(*[psycopg.errors.LockNotAvailable()] * 3)
+    migrating.migrate_patiently(migrate)
+    assert migrate.calls == 4
+    assert caplog.text.count("lets requests pass meanwhile") == 1
+
+
+def test_a_migration_that_fails_for_another_reason_is_not_tried_again(monkeypatch):
+    migrate = failing_migration(psycopg.errors.DiskFull())
+    with pytest.raises(OperationalError):
+        migrating.migrate_patiently(migrate)
+    assert migrate.calls == 1
+
+
+@pytest.mark.parametrize(("limit", "calls"), [(1, 1), (0, 2)])
+def test_a_migration_gives_up_after_its_time_and_without_a_limit_never(monkeypatch, settings, limit, calls):
+    settings.MIGRATION_LOCK_TIMEOUT = limit
+    monkeypatch.setattr(migrating, "PAUSE", 0)
+    clock = iter([0.0, 1.0])
+    monkeypatch.setattr(migrating, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _: None))
+    migrate = failing_migration(psycopg.errors.LockNotAvailable())
+    with suppress(OperationalError):
+        migrating.migrate_patiently(migrate)
+    assert migrate.calls == calls
 
 
 @pytest.mark.parametrize("value", ["-1", "1.5", "soon"])

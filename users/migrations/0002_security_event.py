@@ -1,3 +1,8 @@
+"""Make the security record.
+
+Locks: none. The table is new and refers to no other.
+"""
+
 import django.db.models.deletion
 import users.clock
 from django.conf import settings

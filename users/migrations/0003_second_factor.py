@@ -1,3 +1,9 @@
+"""Make the tables of second factors, and mark users who have one.
+
+Locks: users_user (ACCESS EXCLUSIVE, SHARE ROW EXCLUSIVE), for milliseconds. The new column may be empty, so PostgreSQL
+changes its catalog only and reads no row. The new tables refer to users, and a trigger is made.
+"""
+
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
@@ -43,11 +49,6 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
             ],
         ),
-        migrations.AddField(
-            model_name='user',
-            name='second_factor_since',
-            field=models.DateTimeField(blank=True, editable=False, help_text='Since when a log-in needs a second factor.', null=True),
-        ),
         migrations.AlterField(
             model_name='refusedlogin',
             name='reason',
@@ -64,6 +65,12 @@ class Migration(migrations.Migration):
             options={
                 'constraints': [models.UniqueConstraint(fields=('user', 'digest'), name='recovery_code_once')],
             },
+        ),
+        # The last ones, because they lock users.
+        migrations.AddField(
+            model_name='user',
+            name='second_factor_since',
+            field=models.DateTimeField(blank=True, editable=False, help_text='Since when a log-in needs a second factor.', null=True),
         ),
         migrations.RunSQL(KEEP_SECOND_FACTOR, FORGET_SECOND_FACTOR),
     ]

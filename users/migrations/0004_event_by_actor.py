@@ -1,3 +1,8 @@
+"""Index the record by who acted.
+
+Locks: users_securityevent (SHARE), for milliseconds. The table is as new as this index, so it is small.
+"""
+
 from django.db import migrations, models
 from django.db.models import F, Q
 
@@ -8,7 +13,6 @@ class Migration(migrations.Migration):
         ('users', '0003_second_factor'),
     ]
 
-    # The table is as new as this index, so it is small.
     operations = [
         migrations.AlterModelOptions(
             name='securityevent',

@@ -1,3 +1,9 @@
+"""Keep the previous key of an app for a while.
+
+Locks: users_app (ACCESS EXCLUSIVE), for milliseconds. Each new column is empty at first, so PostgreSQL changes its
+catalog only.
+"""
+
 from django.db import migrations, models
 
 

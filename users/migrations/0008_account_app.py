@@ -1,3 +1,8 @@
+"""Let one app be that of the account page.
+
+Locks: users_app (SHARE), for milliseconds. It reads all apps, of which there are few.
+"""
+
 from django.db import migrations, models
 from django.db.models import Q
 

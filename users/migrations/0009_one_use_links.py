@@ -1,3 +1,8 @@
+"""Make the table of links in mails.
+
+Locks: users_user (SHARE ROW EXCLUSIVE), for milliseconds. The new table refers to users.
+"""
+
 import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.conf import settings

@@ -1,3 +1,8 @@
+"""Change the words for refused log-ins.
+
+Locks: none. Nothing changes in the database.
+"""
+
 from django.db import migrations
 
 

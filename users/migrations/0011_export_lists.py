@@ -1,3 +1,8 @@
+"""Add the permission to export lists.
+
+Locks: none. It adds one row.
+"""
+
 from django.db import migrations
 
 

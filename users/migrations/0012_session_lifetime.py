@@ -1,3 +1,8 @@
+"""Limit the lifetimes that apps can have.
+
+Locks: none. Nothing changes in the database.
+"""
+
 import datetime
 import django.core.validators
 from django.db import migrations, models

@@ -72,6 +72,9 @@ class Event(models.TextChoices):
     APP_KEY_ROTATED = "app_key_rotated", "an app got a new key"
     APP_KEY_ENDED = "app_key_ended", "the previous key of an app was ended"
 
+    SIGNING_KEYS_CHANGED = "signing_keys_changed", "the keys that sign tokens were changed"
+    SIGNING_KEYS_LEAKED = "signing_keys_leaked", "the keys that sign tokens were reported as leaked"
+
     SESSIONS_ENDED = "sessions_ended", "sessions were ended"
     BULK_ORDER = "bulk_order", "an order to end sessions was given"
     RUN_STOPPED = "run_stopped", "a bulk run was stopped"
@@ -137,6 +140,8 @@ _KINDS = {
         Event.GROUP_DELETED,
     },
     Kind.ORDERS: {
+        Event.SIGNING_KEYS_CHANGED,
+        Event.SIGNING_KEYS_LEAKED,
         Event.SESSIONS_ENDED,
         Event.BULK_ORDER,
         Event.RUN_STOPPED,

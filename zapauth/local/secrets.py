@@ -17,8 +17,12 @@ def secret_key(folder: Path) -> str:
 
 
 def signing_keys(folder: Path) -> str:
-    """The private keys in PEM. The first one is made here. To rotate it, the operator adds another key to the file."""
-    return _kept(folder / "signing_keys.pem", new_private_key_pem)
+    """The private keys in PEM. The first one is made here. `manage.py rotatekeys` replaces it."""
+    return _kept(signing_keys_file(folder), new_private_key_pem)
+
+
+def signing_keys_file(folder: Path) -> Path:
+    return folder / "signing_keys.pem"
 
 
 def _kept(path: Path, make: Callable[[], str]) -> str:

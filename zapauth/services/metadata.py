@@ -8,14 +8,12 @@ from django.http import Http404, HttpResponse
 from rest_framework.request import Request
 
 from sessions.tokens.jwt import ALGORITHM
-from sessions.tokens.published import is_issuer_url, public_keys
+from sessions.tokens.published import KEYS_LIVE, is_issuer_url, public_keys
 from zapauth.services import answers
 from zapauth.services.declared import declare
 from zapauth.services.viewsets import ServiceViewSet
 
-# A key says nothing about a session, so a cache may store it. But if a key is stolen and removed, a cache goes on
-# telling it for this long.
-KEYS_LIVE = 300  # seconds
+CACHE_KEYS = f"public, max-age={int(KEYS_LIVE.total_seconds())}"
 _HEADERS = {"Access-Control-Allow-Origin": "*"}
 _AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
 
@@ -25,8 +23,7 @@ class MetadataViewSet(ServiceViewSet):
     permission_classes: Any = []
 
     def keys(self, request: Request) -> HttpResponse:
-        headers = {"Cache-Control": f"public, max-age={KEYS_LIVE}"}
-        return answers.answer(public_keys(), headers=_HEADERS | headers)
+        return answers.answer(public_keys(), headers=_HEADERS | {"Cache-Control": CACHE_KEYS})
 
     def declared(self, request: Request) -> HttpResponse:
         return answers.answer(declare(), headers=_HEADERS)

@@ -49,7 +49,7 @@ _EXAMPLE_DECLARED = declared.describe(
     "https://auth.example.org", root="https://auth.example.org", without_database="refuse"
 )
 _PUBLIC = {"Access-Control-Allow-Origin": {"required": True, "schema": {"type": "string"}, "example": "*"}}
-_FOR_A_WHILE = {"required": True, "schema": {"type": "string", "const": f"public, max-age={metadata.KEYS_LIVE}"}}
+_FOR_A_WHILE = {"required": True, "schema": {"type": "string", "const": metadata.CACHE_KEYS}}
 _FORM_ERRORS = [RepeatedParameter(), TwoCredentials()]
 
 
