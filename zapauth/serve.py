@@ -184,9 +184,12 @@ def _make_server(*, reload: bool) -> "RestartingServer":
 
 
 def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, tell: Callable[[], None]) -> None:
-    """Serve, and run the background jobs meanwhile. Raises: _CannotServe, if they detect a restored backup."""
+    """Serve, and do the work of the main process meanwhile. Raises: _CannotServe, if it detects a restored backup."""
+    from django.conf import settings
+
     from sessions.bulk.resume import LeftRuns
-    from sessions.restore.guard import Watcher
+    from sessions.jobs.worker import QueueWorker
+    from sessions.restore.guard import RestoreGuard, Watcher
     from sessions.upkeep.sweeper import Sweeper
     from zapauth.server import worker
 
@@ -194,11 +197,13 @@ def _serve_with_jobs(server: "RestartingServer", guard: "RestoreGuard", *, tell:
     ready = multiprocessing.Semaphore(0)
     threading.Thread(target=_tell_when, args=[ready, tell], daemon=True).start()
     sweeper, left_runs, watcher = Sweeper(), LeftRuns(), Watcher(guard)
-    for thread in (sweeper, left_runs, watcher):
-        thread.start()
+    queue = QueueWorker(check=RestoreGuard(settings.RESTORE_GUARD).start)
+    for each in (sweeper, left_runs, watcher, queue):
+        each.start()
     try:
         server.serve(partial(worker.run, ready=ready))
     finally:
+        queue.stop()
         watcher.stop()
         left_runs.stop()
         sweeper.stop()

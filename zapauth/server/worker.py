@@ -23,7 +23,6 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.mp import WorkerProcess
 
-from sessions import background
 from zapauth.logs import log_uncaught
 from zapauth.server import bodies
 from zapauth.server.rsgi import answer, environ_of
@@ -87,7 +86,6 @@ def run(
     stop.set()  # accept no new connections, and close each open one after its request
     loop.run_until_complete(hub.stop())
     loop.run_until_complete(requests.finish(stopped))
-    background.finish()
     # granian would wait for stalled clients. And on a busy machine Python takes seconds to free all modules.
     os._exit(0)
 
