@@ -98,7 +98,7 @@ def _call(job: Job[...], order: Order) -> None:
 
 
 def _unreadable(opened: Opened) -> Outcome:
-    why = "can't be decrypted with SECRET_KEY" if opened.order is None else "is not known to this server"
+    why = "is of another SECRET_KEY or version" if opened.order is None else "is not known to this server"
     if opened.taken.attempts >= MOST_UNREADABLE:
         _log(logging.ERROR, opened, f"{why} and is given up")
         return Outcome()

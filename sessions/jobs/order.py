@@ -35,10 +35,9 @@ class Order:
 
     @classmethod
     def unsealed(cls, text: str) -> Self:
-        """Decrypt what `sealed` returned. Raises: CannotUnseal, also for a text that `sealed` has never returned."""
+        """Decrypt what `sealed` returned. Raises: CannotUnseal, also for what another version has stored, or nobody."""
         try:
-            sealed = urlsafe_b64decode(text)
-        except ValueError:
+            facts = json.loads(zlib.decompress(unseal_bytes(urlsafe_b64decode(text), Purpose.JOB)))
+            return cls(**facts | {"expires_at": datetime.fromtimestamp(facts["expires_at"], UTC)})
+        except (KeyError, TypeError, ValueError, zlib.error):
             raise CannotUnseal from None
-        facts = json.loads(zlib.decompress(unseal_bytes(sealed, Purpose.JOB)))
-        return cls(**facts | {"expires_at": datetime.fromtimestamp(facts["expires_at"], UTC)})

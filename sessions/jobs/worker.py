@@ -54,7 +54,7 @@ class QueueWorker:
         if self._worker_id is not None:
             with suppress(Error):
                 table.unregister(self._worker_id)
-        connections.close_all()
+        _let_go()
 
     # --- doing jobs ----------------------------------------------------------------------------
 
@@ -63,12 +63,10 @@ class QueueWorker:
             with line.looking:  # the other threads of the queue wait here
                 taken = self._wait_for_job(line)
             if taken is not None:
-                try:
-                    outcome = self._do(taken)
+                outcome = self._do(taken)
+                if outcome is not None:
                     line.note(outcome)
                     self._tell(taken, outcome)
-                except Exception:  # a bug must not end the thread
-                    logger.exception("the job %s (%d) is left as it is", taken.name, taken.id)
 
     def _wait_for_job(self, line: "_Line") -> Taken | None:
         """Return the next job. None: the server stops."""
@@ -81,7 +79,7 @@ class QueueWorker:
                 if taken is not None:
                     return taken
             finally:
-                connections.close_all()  # return the connection to the pool
+                _let_go()
             if self._stopped.wait((times.AFTER_ERROR if self._failing else times.LOOK_EVERY).total_seconds()):
                 return None
         return None
@@ -97,19 +95,21 @@ class QueueWorker:
             logger.info("jobs are done again")
         return taken
 
-    def _do(self, taken: Taken) -> Outcome:
+    def _do(self, taken: Taken) -> Outcome | None:
+        """Do the job. Returns: None, if the server stops before it is begun."""
         while True:
             try:
                 opened = open_job(taken)
                 break
             except Error:
-                self._stopped.wait(times.AFTER_ERROR.total_seconds())
+                if self._stopped.wait(times.AFTER_ERROR.total_seconds()):
+                    return None
             finally:
-                connections.close_all()  # a mail needs none
+                _let_go()  # a mail needs no connection
         try:
             return do(opened)
         finally:
-            connections.close_all()
+            _let_go()
 
     def _tell(self, taken: Taken, outcome: Outcome) -> None:
         """Tell the database how the job went. Without it, the job would be done again."""
@@ -127,7 +127,7 @@ class QueueWorker:
                 if self._stopped.wait(times.AFTER_ERROR.total_seconds()):
                     return
             finally:
-                connections.close_all()
+                _let_go()
 
     # --- the database --------------------------------------------------------------------------
 
@@ -162,7 +162,7 @@ class QueueWorker:
             except Exception as error:
                 logger.debug("no sign of life can be given: %s", type(error).__name__)
             finally:
-                connections.close_all()
+                _let_go()
             self._stopped.wait(times.SIGN_OF_LIFE_EVERY.total_seconds())
 
     def _take_back(self, *, is_sure: bool) -> None:
@@ -203,6 +203,14 @@ class _Line:
             pause = times.doubled(times.FIRST_PAUSE_OF_QUEUE, times.LONGEST_PAUSE_OF_QUEUE, self._failures)
             self._goes_on_at = monotonic() + pause.total_seconds()
             self._failures += 1
+
+
+def _let_go() -> None:
+    """Return the connection to the pool."""
+    try:
+        connections.close_all()
+    except Exception:
+        logger.exception("a connection broke")
 
 
 def _thread(name: str, target: Callable[..., None], *args: object) -> threading.Thread:
