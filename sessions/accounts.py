@@ -4,7 +4,7 @@ from copy import copy
 from typing import Any
 from uuid import UUID
 
-from sessions.background import after_commit
+from sessions.jobs.deferring import after_commit
 from sessions.logout import end_sessions
 from sessions.mail import AccountChange, mail_account_changed
 from sessions.models import EndReason, Session

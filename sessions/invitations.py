@@ -11,7 +11,7 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
-from sessions.background import after_commit
+from sessions.jobs.deferring import after_commit
 from sessions.mail import mail_invitation, mail_new_staff
 from sessions.passwords import password_change
 from users.clock import database_now
@@ -122,7 +122,7 @@ def promote(user_id: str, invitation: Invitation, *, actor: User, origin: Origin
     by: By = {"actor": actor, "origin": origin}
     _give_powers(user, invitation, by)
     record(Event.INVITED, user=user, email=masked_email(user.email), note=note, **by)
-    after_commit(mail_new_staff, user.email)
+    after_commit(mail_new_staff, user.email or "")
     return user
 
 

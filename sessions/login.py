@@ -11,10 +11,10 @@ from django.db.models import QuerySet
 from ua_parser import parse_os
 
 from sessions.accounts import create_account
-from sessions.background import after_commit
 from sessions.errors import SessionEnded
 from sessions.factor import note_recovery_code
 from sessions.geography import judge_login
+from sessions.jobs.deferring import after_commit
 from sessions.liveness import live_sessions
 from sessions.logout import end_sessions
 from sessions.mail import mail_login
@@ -314,7 +314,8 @@ def _make_room(session: Session, origin: Origin) -> set[UUID]:
 
 def _transaction(user: User) -> AbstractContextManager[None]:
     """Return a transaction for a log-in, if one statement is not enough for it."""
-    is_one_statement = settings.GEOIP_PATH is None and user.shown_factor is not Kind.RECOVERY_CODE
+    may_mail = settings.NEW_DEVICE_MAIL and bool(user.email)
+    is_one_statement = settings.GEOIP_PATH is None and user.shown_factor is not Kind.RECOVERY_CODE and not may_mail
     # savepoint=False: inside a caller's transaction this costs no extra round trips.
     return nullcontext() if is_one_statement else transaction.atomic(savepoint=False)
 
@@ -348,7 +349,7 @@ def _tell_unusual(session: Session, user: User, origin: Origin, *, is_new: bool)
     if user.shown_factor is Kind.RECOVERY_CODE:
         note_recovery_code(user, origin=origin)
     if settings.NEW_DEVICE_MAIL and (is_new or session.judgement):
-        after_commit(mail_login, session, is_new)
+        after_commit(mail_login, str(session.pk), is_new)
 
 
 def _get_zap_app(user: User) -> App:

@@ -6,19 +6,18 @@ if it came from us.
 """
 
 from collections.abc import Sequence
-from copy import copy
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.urls import reverse
 
-from sessions.background import after_commit
 from sessions.geography import location_of
+from sessions.jobs.deferring import after_commit, job
 from sessions.links import link_url
+from sessions.mail_sending import NEWS, send_code, send_news
 from sessions.mail_templates import render
 from sessions.models import Session
 from users.clock import database_now
@@ -28,7 +27,8 @@ from users.one_use_links import Purpose as LinkPurpose
 from users.one_use_links import make_link
 from users.origin import NOWHERE, Origin
 from users.password_policy import never_had_a_password
-from users.reset_codes import LIFETIME, Purpose, address_for
+from users.reset_codes import LIFETIME, Purpose, address_for, issue_code
+from users.transactions import in_transaction
 
 # Names of systems that ua-parser and Buddy's clients use. A mail shows no other name: a client may have made it up.
 SYSTEMS = {"iOS", "Android", "Windows", "Mac OS X", "Linux", "Ubuntu", "Chrome OS"}
@@ -90,19 +90,36 @@ def mail_account_changed(user: User, *changes: AccountChange, origin: Origin = N
         by_staff: whether staff made the change.
     """
     if user.email and changes:
-        ip = None if by_staff else origin.ip
-        after_commit(_send_account_changed, copy(user), changes, database_now(), ip, by_staff)
+        after_commit(
+            _send_account_changed,
+            {"pk": user.pk, "email": user.email, "email_verified": user.email_verified},
+            [change.name for change in changes],
+            at=database_now().isoformat(),
+            ip=None if by_staff else origin.ip,
+            by_staff=by_staff,
+            had_password=not never_had_a_password(user),
+        )
 
 
-def mail_login(session: Session, is_new_device: bool) -> None:
+@job("reset_code", lifetime=LIFETIME, is_urgent=True)
+@in_transaction
+def send_reset_code_to(user_id: str) -> None:
+    """Make a new reset code and mail it, if the user is active and has an email."""
+    user = User.objects.filter(pk=user_id, is_active=True, deleted_at=None).first()
+    if user is not None and user.email:
+        mail_reset_code(user, issue_code(user))
+
+
+@job("login", lifetime=NEWS)
+@in_transaction
+def mail_login(session_id: str, is_new_device: bool) -> None:
     """Mail a user that they have logged in from a new device or an unusual place. Do nothing if they have no email.
 
-    Args:
-        session: that of the log-in, with `user` and `app` loaded.
-        is_new_device: whether the user has never used the device before.
+    Args: is_new_device: whether the user has never used the device before.
     """
-    user = session.user
-    if user is not None and user.email:
+    session = Session.objects.select_related("user", "app").filter(pk=session_id).first()
+    user = session.user if session else None
+    if session is not None and user is not None and user.email:
         # No client has sent the location: it is from the file at GEOIP_PATH.
         where = f" from {session.location}" if session.location else ""
         subject = f"New log-in to your {settings.SERVICE_NAME} account{where}"
@@ -116,21 +133,23 @@ def system_of(session: Session) -> str | None:
     return session.platform if session.platform in SYSTEMS else None
 
 
+@job("account_changed", lifetime=NEWS)
+@in_transaction
 def _send_account_changed(
-    user: User, changes: Sequence[AccountChange], at: datetime, ip: str | None, by_staff: bool
+    before: dict[str, Any], names: list[str], *, at: str, ip: str | None, by_staff: bool, had_password: bool
 ) -> None:
+    user, changes = User(**before), [AccountChange[name] for name in names]
     pattern = _IN_SUBJECT.get(changes[0], "") if len(changes) == 1 else ""
     subject = (pattern or "Your {} account has changed").format(settings.SERVICE_NAME)
     still_works = _ADDRESS_GONE.isdisjoint(changes)
     # Nothing can be done by a link after a deletion, or for a stranger whose email was typed by mistake. Before there
     # is a password, nobody has logged in. A link would only undo an invitation, and mail a code that outlives it.
     has_link = still_works or (user.email_verified and AccountChange.DELETED not in changes)
-    has_link = has_link and not never_had_a_password(user)
-    link = _not_me_link(user, about=[change.name for change in changes], ip=ip) if has_link else {}
+    link = _not_me_link(user, about=names, ip=ip) if has_link and had_password else {}
     location = location_of(ip)
     context = {
         "changes": changes,
-        "at": at,
+        "at": datetime.fromisoformat(at),
         "ip": ip,
         "location": location.text if location else "",
         "by_staff": by_staff,
@@ -153,12 +172,14 @@ def _not_me_link(
     return {"link": link_url("account:not_me", token), "days": LINK_LIFETIME.days}
 
 
+@job("invitation", lifetime=NEWS)
 def mail_invitation(address: str, token: str) -> None:
     """Mail an invitation to the staff, with the link that ``token`` opens."""
     subject = f"You are invited to the staff of {settings.SERVICE_NAME}"
     _send(address, "invitation", subject, link=link_url("account:invitation", token), days=LINK_LIFETIME.days)
 
 
+@job("new_staff", lifetime=NEWS)
 def mail_new_staff(address: str) -> None:
     """Tell a user that they belong to the staff now."""
     link = f"{settings.PUBLIC_URL}{reverse('admin:index')}" if settings.PUBLIC_URL else None
@@ -173,11 +194,11 @@ def _mail_code(user: User, purpose: Purpose, subject: str, code: str) -> None:
 
 
 def _send(address: str, template: str, subject: str, **context: object) -> None:
-    """Send the mail ``template`` as text and HTML. Both are files in `sessions/templates/user_sessions/mail`."""
+    """Make the mail ``template`` as text and HTML, and put it into the queue of mails.
+
+    Both are files in `sessions/templates/user_sessions/mail`. The mail is made once, so that each attempt to send it
+    sends the same.
+    """
     made = render(template, subject, context)
-    # RFC 3834: no program answers such a mail, for example with a notice of absence.
-    mail = EmailMultiAlternatives(
-        made.subject, made.text, None, [address], headers={"Auto-Submitted": "auto-generated"}
-    )
-    mail.attach_alternative(made.html, "text/html")
-    mail.send()
+    send = send_code if "code" in context else send_news
+    after_commit(send, address, made.subject, made.text, made.html)

@@ -21,9 +21,9 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 from django.db.models import Q, QuerySet
 
-from sessions.background import after_commit
+from sessions.jobs.deferring import after_commit
 from sessions.logout import end_sessions
-from sessions.mail import mail_reset_code
+from sessions.mail import send_reset_code_to
 from sessions.models import EndReason, Session
 from users.errors import LinkInvalid
 from users.models import OneUseLink, User
@@ -32,7 +32,7 @@ from users.origin import Origin
 from users.record.events import Event
 from users.record.masking import masked_email
 from users.record.writing import By, record
-from users.reset_codes import forget_code, issue_code
+from users.reset_codes import forget_code
 from users.transactions import in_transaction
 
 
@@ -95,7 +95,7 @@ def disown(link: OneUseLink, *, origin: Origin) -> Disowned:
     is_mailed = user.is_active
     if is_mailed:
         record(Event.RESET_ASKED, user=user, mailed=True, **by)
-        after_commit(_mail_code, user)
+        after_commit(send_reset_code_to, user.pk)
     return Disowned(user, len(ended), is_mailed, has_gone)
 
 
@@ -128,7 +128,3 @@ def _disable(user: User, by: By) -> None:
         User.objects.filter(pk=user.pk).update(is_active=False)
         user.is_active = False
         record(Event.USER_DISABLED, user=user, note="That wasn't me, by a link to the earlier email.", **by)
-
-
-def _mail_code(user: User) -> None:
-    mail_reset_code(user, issue_code(user))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +10,9 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import QuerySet
 
-from sessions.background import after_answer, after_commit
+from sessions.jobs.deferring import after_commit, job
 from sessions.logout import end_sessions
-from sessions.mail import AccountChange, mail_account_changed, mail_reset_code
+from sessions.mail import AccountChange, mail_account_changed, send_reset_code_to
 from sessions.models import EndReason, Session
 from sessions.places import Place
 from users.credentials import check_own_password, forgive_failures
@@ -26,7 +27,7 @@ from users.permissions import Act, require
 from users.record.events import Event
 from users.record.masking import masked_email
 from users.record.writing import record
-from users.reset_codes import count_request, forget_code, issue_code, try_code, use_up
+from users.reset_codes import LIFETIME, count_request, forget_code, try_code, use_up
 from users.second_factor.enabling import has_factor
 from users.throttling import Allowance, count_attempt, keys_of, take_back
 from users.transactions import in_transaction
@@ -119,7 +120,7 @@ def ask_for_reset_code(
 
     Staff who have an invitation get none: the link of the invitation sets their password, and only while it lives.
 
-    The mail is sent after the answer, so that the answer takes as long for an unknown identity.
+    The user is looked for after the answer, so that the answer takes as long for an unknown identity.
 
     Args: current: the session of the request's token, if it has one.
 
@@ -127,7 +128,7 @@ def ask_for_reset_code(
     """
     user = _find_active(identity, by_name_only)
     count_request(identity, user=user, caller=Place.of(origin, session=current))
-    after_answer(_send_reset_code, identity, by_name_only, origin)
+    after_commit(_send_reset_code, identity, by_name_only, **asdict(origin))
 
 
 def send_reset_code(user: User, *, actor: User, origin: Origin, note: str = "") -> None:
@@ -143,7 +144,7 @@ def send_reset_code(user: User, *, actor: User, origin: Origin, note: str = "") 
     count_attempt(Allowance("reset_staff", actor.pk))
     with transaction.atomic():
         record(Event.RESET_ASKED, user=user, actor=actor, origin=origin, note=note)
-        after_commit(_mail_code, user)
+        after_commit(send_reset_code_to, user.pk)
 
 
 def reset_password(
@@ -197,17 +198,16 @@ def _find_active(identity: str, by_name_only: bool) -> User | None:
     return user if user and user.is_active else None
 
 
-def _send_reset_code(identity: str, by_name_only: bool, origin: Origin) -> None:
+@job("reset_asked", lifetime=LIFETIME, is_urgent=True)
+@in_transaction
+def _send_reset_code(identity: str, by_name_only: bool, *, ip: str | None, user_agent: str, request_id: str) -> None:
     user = _find_active(identity, by_name_only)
     if user is None:
         return
     # Otherwise an invitation that nobody accepted would never expire: whoever reads the mail later would be staff.
     is_mailed = bool(user.email) and not (user.is_staff and never_had_a_password(user))
     # Here and not before the answer: the time that it takes would reveal whether the user exists.
+    origin = Origin(ip=ip, user_agent=user_agent, request_id=request_id)
     record(Event.RESET_ASKED, user=user, origin=origin, mailed=is_mailed)
     if is_mailed:
-        _mail_code(user)
-
-
-def _mail_code(user: User) -> None:
-    mail_reset_code(user, issue_code(user))
+        send_reset_code_to(user.pk)

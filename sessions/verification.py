@@ -1,6 +1,6 @@
 """Verify an email by a code that was mailed to it. A caller who has the code can read the mail."""
 
-from sessions.background import after_answer
+from sessions.jobs.deferring import after_commit, job
 from sessions.mail import AccountChange, mail_account_changed, mail_email_code
 from sessions.places import Place
 from users.directory import adopt_latest_email
@@ -8,7 +8,7 @@ from users.errors import NoSmsGateway
 from users.identities import find_user_by_username, find_users_to_verify
 from users.models import User
 from users.origin import Origin
-from users.reset_codes import Purpose, count_request, forget_code, issue_code, try_code, use_up
+from users.reset_codes import LIFETIME, Purpose, count_request, forget_code, issue_code, try_code, use_up
 from users.transactions import in_transaction
 
 
@@ -22,7 +22,7 @@ def ask_for_email_code(*, email: str | None, user_id: str, origin: Origin) -> No
     if email is None:
         raise NoSmsGateway
     count_request(email, user=User.objects.filter(pk=user_id).first(), caller=Place.of(origin))
-    after_answer(send_email_code, user_id, email)
+    after_commit(send_email_code, user_id, email)
 
 
 def ask_for_email_code_again(*, email: str | None, username: str | None, origin: Origin) -> None:
@@ -35,7 +35,7 @@ def ask_for_email_code_again(*, email: str | None, username: str | None, origin:
         raise NoSmsGateway
     user = next(iter(find_users_to_verify(email)), None) if email else find_user_by_username(identity)
     count_request(identity, user=user, caller=Place.of(origin))
-    after_answer(_send_again, email, username)
+    after_commit(_send_again, email, username)
 
 
 def verify_email(identity: str, *, code: str, origin: Origin) -> None:
@@ -71,6 +71,8 @@ def _verify(user: User, code: str, origin: Origin) -> None:
         mail_account_changed(user, AccountChange.EMAIL, origin=origin)
 
 
+@job("email_code", lifetime=LIFETIME, is_urgent=True)
+@in_transaction
 def send_email_code(user_id: str, email: str | None = None) -> None:
     """Mail a code to the latest email of that user. If ``email`` is given and is not that one, do nothing."""
     user = User.objects.filter(pk=user_id, is_active=True, deleted_at=None).first()
@@ -78,6 +80,7 @@ def send_email_code(user_id: str, email: str | None = None) -> None:
         mail_email_code(user, issue_code(user, purpose=Purpose.EMAIL))
 
 
+@job("email_code_again", lifetime=LIFETIME, is_urgent=True)
 def _send_again(email: str | None, username: str | None) -> None:
     if email is not None:
         for waiting in find_users_to_verify(email):

@@ -256,11 +256,19 @@ def commits(monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run background work in the test's thread: other threads would not see the test's transaction."""
-    from sessions import background
+    """Do jobs in the test's thread, when the transaction commits that causes them. The fixture `queue` undoes this."""
+    from sessions.jobs import deferring
+    from tests import jobs
 
-    for name in ("_start", "_start_long"):
-        monkeypatch.setattr(background, name, lambda run: run())
+    monkeypatch.setattr(deferring, "store", jobs.do_soon)
+
+
+@pytest.fixture
+def queue(_at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let jobs wait in the queue, as on a server."""
+    from sessions.jobs import deferring, table
+
+    monkeypatch.setattr(deferring, "store", table.store)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -17,8 +17,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from sessions import background
+from sessions.jobs import deferring, table
 from sessions.pushes import Caller, page_of_user
+from tests.jobs import do_soon
 from tests.log_secrets import WATCH
 from users.clients import create_app
 from users.credentials import OwaspArgon2
@@ -160,20 +161,24 @@ class Work:
 
 
 def work_of(call: Callable[[], Reply]) -> Work:
-    """Measure the work of ``call`` until its answer. Work after the answer is done, but not counted."""
+    """Measure the work of ``call`` until its answer, with the storing of jobs. They are done later and not counted."""
     hashes: list[str] = []
-    jobs: list[Callable[[], None]] = []
+    jobs: list[dict[str, Any]] = []
+
+    def stored(**job: Any) -> None:
+        table.store(**job)
+        jobs.append(job)
 
     def counted(name: str) -> Any:
         original = getattr(OwaspArgon2, name)
         return mock.patch.object(OwaspArgon2, name, lambda *args: hashes.append(name) or original(*args))
 
-    with counted("encode"), counted("verify"), mock.patch.object(background, "_start", jobs.append):
+    with counted("encode"), counted("verify"), mock.patch.object(deferring, "store", stored):
         with CaptureQueriesContext(connection) as queries:
             call()
         work = Work(len(hashes), len(queries))
     for job in jobs:
-        job()
+        do_soon(**job)
     return work
 
 

@@ -1,4 +1,4 @@
-"""Encrypt secrets that have to be read again: app secrets, device tokens and the secrets of second factors.
+"""Encrypt what has to be read again: app secrets, device tokens, secrets of second factors, and jobs that wait.
 
 The keys are derived from SECRET_KEY, which is not in the database. A dump of the database alone reveals nothing.
 """
@@ -19,6 +19,7 @@ class Purpose(StrEnum):
     APP_SECRET = "app shared secret"
     DEVICE_TOKEN = "device token"
     SECOND_FACTOR = "second factor"
+    JOB = "job"
 
 
 class CannotUnseal(Exception):
@@ -30,7 +31,12 @@ class CannotUnseal(Exception):
 
 def seal(text: str, purpose: Purpose) -> bytes:
     """Encrypt ``text`` with SECRET_KEY. Returns a Fernet token in binary, not in base64."""
-    return urlsafe_b64decode(_box(purpose).encrypt(text.encode()))
+    return seal_bytes(text.encode(), purpose)
+
+
+def seal_bytes(content: bytes, purpose: Purpose) -> bytes:
+    """Encrypt ``content`` like `seal`."""
+    return urlsafe_b64decode(_box(purpose).encrypt(content))
 
 
 def unseal(sealed: bytes | memoryview, purpose: Purpose) -> str:
@@ -38,8 +44,13 @@ def unseal(sealed: bytes | memoryview, purpose: Purpose) -> str:
 
     Raises: CannotUnseal.
     """
+    return unseal_bytes(sealed, purpose).decode()
+
+
+def unseal_bytes(sealed: bytes | memoryview, purpose: Purpose) -> bytes:
+    """Decrypt a value that `seal_bytes` returned, like `unseal`. Raises: CannotUnseal."""
     try:
-        return _box(purpose).decrypt(urlsafe_b64encode(sealed)).decode()
+        return _box(purpose).decrypt(urlsafe_b64encode(sealed))
     except InvalidToken:
         raise CannotUnseal from None
 

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from users.addresses import plain_address
 from users.database_use import serve_nobody
+from users.request_id import request_id as id_of_work
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -28,12 +29,13 @@ class RequestFacts:
         request_id = _request_id(request)
         request.request_id = request_id  # type: ignore[attr-defined]
         request.client_ip = _client_ip(request)  # type: ignore[attr-defined]
-        reset = _current.set(request)
+        reset, reset_id = _current.set(request), id_of_work.set(request_id)
         serve_nobody()
         try:
             response = self.get_response(request)
         finally:
             _current.reset(reset)
+            id_of_work.reset(reset_id)
         response["X-Request-ID"] = request_id
         return response
 
@@ -44,8 +46,8 @@ def facts_of_request() -> dict[str, Any]:
     The names are `request_id`, `ip`, `session`, `user` (of the session) and `app`. Unknown ones are left out.
     """
     request = _current.get()
-    if request is None:
-        return {}
+    if request is None:  # a job after the answer keeps the id
+        return {"request_id": found} if (found := id_of_work.get()) else {}
     facts = {"request_id": request.request_id, "ip": request.client_ip}  # type: ignore[attr-defined]
     # A dialect sets the first one when it has checked the token, and a page the second one.
     session = getattr(request, "auth", None) or getattr(request, "browser_session", None)

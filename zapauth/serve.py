@@ -198,12 +198,15 @@ def _make_server(*, reload: bool) -> "RestartingServer":
 def _serve_with_jobs(
     server: "RestartingServer", guard: "RestoreGuard", keys: "KeyWatch", *, tell: Callable[[], None]
 ) -> None:
-    """Serve, and run the background jobs meanwhile.
+    """Serve, and do the work of the main process meanwhile.
 
-    Raises: _CannotServe, if they detect a restored backup, or that a signing key is reported as leaked.
+    Raises: _CannotServe, if it detects a restored backup, or that a signing key is reported as leaked.
     """
+    from django.conf import settings
+
     from sessions.bulk.resume import LeftRuns
-    from sessions.restore.guard import Watcher
+    from sessions.jobs.worker import QueueWorker
+    from sessions.restore.guard import RestoreGuard, Watcher
     from sessions.upkeep.sweeper import Sweeper
     from zapauth.canary.in_service import InService
     from zapauth.server import worker
@@ -213,12 +216,14 @@ def _serve_with_jobs(
     threading.Thread(target=_tell_when, args=[ready, tell], daemon=True).start()
     sweeper, left_runs, watcher = Sweeper(), LeftRuns(), Watcher(guard)
     canary = InService(lambda: server.interrupt_signal)
-    for thread in (sweeper, left_runs, watcher, canary, keys):
-        thread.start()
+    queue = QueueWorker(check=RestoreGuard(settings.RESTORE_GUARD).start)
+    for each in (sweeper, left_runs, watcher, canary, keys, queue):
+        each.start()
     try:
         server.serve(partial(worker.run, ready=ready))
     finally:
         canary.stop()
+        queue.stop()
         watcher.stop()
         left_runs.stop()
         sweeper.stop()

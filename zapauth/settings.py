@@ -181,6 +181,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "corsheaders",
     "csp",
+    "procrastinate.contrib.django",
     "users",
 ]
 MIDDLEWARE = [
@@ -334,5 +335,7 @@ LOGGING = {
         # A 4xx is an error of the client, and the answer says what is wrong.
         "django.request": {"level": "ERROR"},
         "django.security": {"level": "ERROR"},
+        # `sessions.jobs` logs what happens to jobs.
+        "procrastinate": {"level": "WARNING"},
     },
 }

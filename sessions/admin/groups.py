@@ -1,4 +1,7 @@
-"""Groups, in the theme. simplejwt's tables are hidden: a session's page and Explain show their contents."""
+"""Groups, in the theme. simplejwt's tables are hidden: a session's page and Explain show their contents.
+
+So is the queue of jobs: its pages could only show encrypted arguments.
+"""
 
 from typing import Any
 
@@ -10,6 +13,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from procrastinate.contrib.django import admin as _queue  # noqa: F401  # registered by now
+from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework_simplejwt.token_blacklist import admin as _registered  # noqa: F401  # by now
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin
@@ -24,7 +29,7 @@ from users.record.events import Event
 from users.record.reading import history_of_group
 from users.record.writing import record
 
-admin.site.unregister([Group, OutstandingToken, BlacklistedToken])
+admin.site.unregister([Group, OutstandingToken, BlacklistedToken, ProcrastinateJob])
 
 
 @admin.register(Group)

@@ -1,14 +1,13 @@
 """Orders of staff in the admin: end sessions, disable an account.
 
 An order for one session is done at once, and the record has its note. Every other order is a bulk run, which says who
-ordered what, why and from where. A short run is carried out at once, a long one after the answer.
+ordered what, why and from where. A short run is carried out at once, a long one by a server's main process.
 """
 
 from dataclasses import replace
 
-from sessions.background import after_answer
 from sessions.bulk.preview import Preview
-from sessions.bulk.resume import carry_out
+from sessions.bulk.resume import carry_out, is_short
 from sessions.bulk.runs import start_run, sweep_run
 from sessions.logout import end_sessions_as_staff
 from sessions.models import BulkRun, EndReason, Session
@@ -23,8 +22,6 @@ from users.record.events import Event
 from users.record.writing import record
 from users.transactions import in_transaction
 
-# A run of up to this many sessions is carried out at once. It takes less than a second.
-AT_ONCE = 5000
 # Most users of one order, because the run stores their ids.
 MOST_USERS = 20_000
 
@@ -82,11 +79,9 @@ def end_as_staff(
 
 
 def begin(run: BulkRun) -> BulkRun:
-    """Carry the run out: a short one now, a long one after the answer. Returns the run as it is then."""
-    if run.expected <= AT_ONCE:
+    """Carry a short run out now. A server's main process carries out a long one. Returns the run as it is then."""
+    if is_short(run):
         carry_out(run.pk)
-    else:
-        after_answer(carry_out, run.pk, takes_long=True)
     run.refresh_from_db()
     return run
 

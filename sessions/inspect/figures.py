@@ -12,8 +12,8 @@ from typing import Any
 from django.db.models import CharField, Count, DateField, F, Q, QuerySet, Value
 from django.db.models.functions import TruncDate
 
-from sessions.background import after_answer
 from sessions.inspect.statistics import MANY_CHANGES, count_figures, days_until, is_old, opened_since
+from sessions.jobs.deferring import after_commit, job
 from sessions.models import Figure, Session
 from users.clock import database_now
 
@@ -84,7 +84,7 @@ def _add_changes(figures: Figures, since: datetime) -> None:
     while day < figures.at.date():
         day = _close(figures, day)
     if sum(change[-1] for change in changes) > MANY_CHANGES and is_old(since, figures.at):
-        after_answer(_count_again)  # so that the next page has less to add
+        after_commit(_count_again)  # so that the next page has less to add
 
 
 def _close(figures: Figures, day: date) -> date:
@@ -115,6 +115,7 @@ def _counted(sessions: QuerySet[Session]) -> QuerySet[Any]:
     return sessions.order_by().values_list(*columns).annotate(n=Count("pk"))
 
 
+@job("count_figures", lifetime=timedelta(minutes=1))
 def _count_again() -> None:
     # Several pages may have asked for it.
     figures = _stored()

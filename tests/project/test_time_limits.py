@@ -14,12 +14,16 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from sessions import background
+from sessions.jobs.deferring import JOBS, Job, Queue
+from sessions.jobs.order import Order
+from sessions.jobs.table import Taken
+from sessions.jobs.worker import QueueWorker
 from sessions.upkeep import sweeper
 from tests.environment import ROOT
 from tests.phones import InProcess
 from tests.servers import MAY_SERVE, free_port, test_environment
-from users.database_use import Use, serve, serve_nobody, served, used_for
+from users.clock import database_now
+from users.database_use import Use, serve, served, used_for
 from users.models import User
 from zapauth import migrating
 from zapauth.pages import DatabaseMiddleware
@@ -80,16 +84,14 @@ def test_pages_have_the_limits_of_staff_and_other_paths_those_of_requests(own_co
 
 
 def test_background_jobs_and_the_sweeper_have_the_limits_of_commands(own_connection, monkeypatch):
-    found, done = [], threading.Event()
+    found = []
 
     def job(*_):
         found.append(limits())
-        done.set()
 
-    serve("somebody")
-    background._submit(job, background._long)
-    assert done.wait(60)
-    serve_nobody()
+    monkeypatch.setitem(JOBS, "limits", Job("limits", job, timedelta(minutes=1), Queue.OTHER, is_urgent=False))
+    sealed = Order("limits", [], {}, expires_at=database_now() + timedelta(minutes=1)).sealed()
+    assert QueueWorker()._do(Taken(1, "limits", sealed, attempts=0)).is_done
     monkeypatch.setattr(sweeper, "sweep", job)
     thread = sweeper.Sweeper()
     thread.start()

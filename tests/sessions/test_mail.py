@@ -4,12 +4,10 @@ import itertools
 import logging
 import re
 from datetime import timedelta
-from threading import BoundedSemaphore
 
 import pytest
 import time_machine
 
-from sessions import background
 from sessions.accounts import change_in_admin
 from sessions.mail import AccountChange, mail_account_changed
 from tests.phones import PASSWORD, ZapPhone, reset_code_in
@@ -97,22 +95,8 @@ def test_a_mail_that_cannot_be_sent_is_logged_and_the_login_stands(ann, new_phon
     settings.EMAIL_BACKEND = "no.such.Backend"
     with caplog.at_level(logging.ERROR):
         log_in(another(ann, new_phone, device_token="thief"), ann.username, User_Agent=AGENT)
-    assert "mail_login failed" in caplog.text
-
-
-def test_when_too_much_waits_more_is_left_out_and_logged(monkeypatch, caplog):
-    waiting = []
-    monkeypatch.setattr(background, "_places", BoundedSemaphore(background.MOST_WAITING))
-    monkeypatch.setattr(background, "_start", waiting.append)
-    for _ in range(background.MOST_WAITING + 1):
-        background.after_answer(print)
-    assert len(waiting) == background.MOST_WAITING
-    assert "print is not done" in caplog.text
-    for run in waiting:
-        run()
-    background.after_answer(print)
-    assert len(waiting) == background.MOST_WAITING + 1
-    waiting[-1]()
+    assert "the job send_news" in caplog.text
+    assert "failed and is tried again" in caplog.text
 
 
 def test_sessions_know_their_platform(new_phone, db):

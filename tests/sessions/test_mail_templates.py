@@ -22,7 +22,7 @@ def folder(tmp_path, settings):
 
 
 @pytest.fixture
-def sent(mailoutbox):
+def sent(db, mailoutbox):
     def sent():
         mail_reset_code(User(email="ann@example.org"), CODE)
         message = mail.outbox[-1]
@@ -123,7 +123,7 @@ def test_the_documentation_names_every_template():
     assert [file.name for file in OURS.iterdir() if f"`{file.name}`" not in page] == []
 
 
-def test_a_template_that_another_part_of_the_project_adds_is_sent_by_its_name(folder, mailoutbox):
+def test_a_template_that_another_part_of_the_project_adds_is_sent_by_its_name(db, folder, mailoutbox):
     (folder / "notice.txt").write_text("{{ word }} from {{ service }}")
     (folder / "notice.html").write_text("<p>{{ word }}</p>")
     _send("ann@example.org", "notice", "A notice", word="<b>")
@@ -184,7 +184,7 @@ def test_a_mail_to_new_staff_may_do_without_a_link(folder):
     assert found() == []
 
 
-def test_a_mail_without_its_link_has_our_text_instead(folder, settings, mailoutbox, caplog):
+def test_a_mail_without_its_link_has_our_text_instead(db, folder, settings, mailoutbox, caplog):
     settings.PUBLIC_URL = "https://auth.example.org"
     (folder / "invitation.txt").write_text("You are invited.")
     mail_invitation("ann@example.org", "x" * 43)

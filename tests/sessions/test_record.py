@@ -447,6 +447,7 @@ def test_no_address_and_no_secret_is_in_any_entry(boss, settings, mailoutbox, af
         change(phone, phone.user_id, email="other@example.com", phoneNumber="+15550123", name="x ann@example.net")
         log_in(phone, "ann@example.org", "wrong-1-word")
         boss.post(user_url(phone.user_id, "send_reset"), {"note": note})
+    with after_commit():
         boss.post(user_url(phone.user_id, "disable"), {"note": note})
     entries = json.dumps([entry.details for entry in SecurityEvent.objects.all()])
     assert SecurityEvent.objects.count() >= 7

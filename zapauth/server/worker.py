@@ -24,7 +24,6 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.server.mp import WorkerProcess
 
-from sessions import background
 from zapauth.health.process import begin_worker
 from zapauth.logs import log_uncaught
 from zapauth.server import bodies, draining
@@ -93,7 +92,6 @@ def run(
     stop.set()  # accept no new connections, and close each open one after its request
     loop.run_until_complete(hub.stop())
     loop.run_until_complete(requests.finish(stopped))
-    background.finish()
     # granian would wait for stalled clients. And on a busy machine Python takes seconds to free all modules.
     os._exit(0)
 

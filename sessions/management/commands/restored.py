@@ -13,6 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from sessions.bulk.preview import Preview
 from sessions.bulk.runs import find_interrupted, sweep_run
+from sessions.jobs.table import forget_all_jobs
 from sessions.management.bulk_command import BulkCommand
 from sessions.management.operators import WRONG
 from sessions.models import BulkRun, EndReason
@@ -57,6 +58,7 @@ class Command(BulkCommand):
         if is_done:
             forget_all_codes()
             forget_all_links()
+            forget_all_jobs()
             begin_era()
             self._set_mark(seen)
 

@@ -88,9 +88,8 @@ def test_a_session_that_an_earlier_version_left_open_is_not_accepted_when_the_ap
 
 
 def test_a_large_run_goes_on_with_its_own_reason_even_if_the_app_is_on_again(boss, shop, monkeypatch):
-    monkeypatch.setattr("sessions.bulk.orders.AT_ONCE", 2)
+    monkeypatch.setattr("sessions.bulk.resume.AT_ONCE", 2)
     monkeypatch.setattr("sessions.bulk.runs.BATCH", 2)
-    monkeypatch.setattr("sessions.background._start_long", lambda _: None)  # the worker dies at once
     for _ in range(5):
         new_session(app=shop.app)
     order_app(boss, shop.app, "switch_off")

@@ -7,6 +7,7 @@ from django.core import signing
 from django.db import connection
 from django.urls import reverse
 
+from sessions.bulk.resume import take_up
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
 from sessions.selection.search import matching
@@ -230,9 +231,7 @@ def test_everybody_is_refused_at_once_when_a_superuser_logs_out_a_list_that_noth
 
 
 def test_a_large_run_is_done_after_the_answer_and_shows_how_far_it_is(operator, many, monkeypatch):
-    waiting = []
-    monkeypatch.setattr("sessions.bulk.orders.AT_ONCE", 10)
-    monkeypatch.setattr("sessions.background._start_long", waiting.append)
+    monkeypatch.setattr("sessions.bulk.resume.AT_ONCE", 10)
     question = tick(operator, "log_out", ids_of_page(operator), across=True)
     page = confirm(operator, question, note="Incident")
     run = BulkRun.objects.get()
@@ -240,8 +239,7 @@ def test_a_large_run_is_done_after_the_answer_and_shows_how_far_it_is(operator, 
     text = page.content.decode()
     assert "0 of 201 ended" in text
     assert "every 1s" in text
-    (work,) = waiting
-    work()
+    take_up()
     assert live().count() == 0
     # The operator's own session was one of them.
     assert operator.get(page.request["PATH_INFO"]).headers["location"].startswith("/admin/login/")

@@ -47,13 +47,7 @@ def superuser(boss):
 
 
 @pytest.fixture
-def mails(django_capture_on_commit_callbacks, monkeypatch):
-    """Send mails at once, when a transaction of a test commits."""
-    monkeypatch.setattr("sessions.background._start", lambda run: run())
-
-
-@pytest.fixture
-def commit(django_capture_on_commit_callbacks, mails):
+def commit(django_capture_on_commit_callbacks):
     return lambda: django_capture_on_commit_callbacks(execute=True)
 
 
@@ -496,8 +490,7 @@ def test_two_invitations_of_one_email_at_once_make_one_account(transactional_db)
 
 def test_a_link_that_is_used_twice_at_once_sets_one_password(transactional_db, monkeypatch):
     tokens = []
-    monkeypatch.setattr(invitations, "mail_invitation", lambda _, token: tokens.append(token))
-    monkeypatch.setattr("sessions.background._start", lambda run: run())
+    monkeypatch.setattr(invitations, "after_commit", lambda *arguments: tokens.append(arguments[-1]))
     user = invite(Invitation("nina@example.org", is_superuser=True), actor=new_staff(name="boss"), origin=OFFICE)
     link = find_invited(tokens[0])
     passwords = [f"quite-new-horse-{number}" for number in range(4)]

@@ -1,0 +1,117 @@
+"""Do one job, and decide whether it is tried again."""
+
+import logging
+from contextvars import copy_context
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+
+from sessions.jobs import times
+from sessions.jobs.deferring import JOBS, Job, Queue
+from sessions.jobs.order import Order
+from sessions.jobs.table import Taken
+from users.clock import database_now
+from users.database_use import Use, serve_nobody, set_use
+from users.request_id import request_id
+from users.sealing import CannotUnseal
+
+logger = logging.getLogger("zapauth.jobs")
+
+# How often a job is tried that can't be read: a server with another SECRET_KEY, or a newer one, may have stored it.
+# With the pauses, that is about half an hour.
+MOST_UNREADABLE = 11
+
+
+class TryAgain(Exception):
+    """A job can't be done now. The text says why, without personal data."""
+
+
+class Unreachable(TryAgain):
+    """A job can't be done now, and no other of its queue either."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job went.
+
+    ``is_done``: whether its function has returned. ``again_at``: when to try it again; None: it is done or given up.
+    ``stops_queue``: why its queue had better pause; empty: it need not.
+    """
+
+    is_done: bool = False
+    again_at: datetime | None = None
+    stops_queue: str = ""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A job that was decrypted, or why it can't be done. ``now``: the database's time, ``began``: the same moment."""
+
+    taken: Taken
+    order: Order | None
+    now: datetime
+    began: float
+
+    @property
+    def job(self) -> Job[...] | None:
+        return JOBS.get(self.order.name) if self.order and self.order.name == self.taken.name else None
+
+
+def open_job(taken: Taken) -> Opened:
+    """Decrypt a job and ask the database for the time. It uses the database only here."""
+    try:
+        order = Order.unsealed(taken.sealed)
+    except CannotUnseal:
+        order = None
+    return Opened(taken, order, database_now(), monotonic())
+
+
+def do(opened: Opened) -> Outcome:
+    """Do a job, unless it has expired. It raises nothing: what goes wrong is logged."""
+    taken, order, job = opened.taken, opened.order, opened.job
+    if order is not None and order.expires_at <= opened.now:
+        _log(logging.WARNING, opened, "has expired and is not done")
+        return Outcome()
+    if order is None or job is None:
+        return _unreadable(opened)
+    try:
+        # A context of its own: a job has other time limits than a request, and uses none of a user's connections.
+        copy_context().run(_call, job, order)
+    except TryAgain as error:
+        stops_queue = str(error) if isinstance(error, Unreachable) else ""
+        if not stops_queue:
+            _log(logging.WARNING, opened, f"failed and is tried again: {error}")
+        return Outcome(again_at=_next_time(opened), stops_queue=stops_queue)
+    except Exception as error:
+        # Its text and stack may be long: log them once.
+        _log(logging.ERROR, opened, "failed and is tried again", with_stack=not taken.attempts)
+        stops_queue = type(error).__name__ if job.queue == Queue.MAIL else ""
+        return Outcome(again_at=_next_time(opened), stops_queue=stops_queue)
+    return Outcome(is_done=True)
+
+
+def _call(job: Job[...], order: Order) -> None:
+    set_use(Use.COMMAND)
+    serve_nobody()
+    request_id.set(order.request_id)
+    job(*order.args, **order.kwargs)
+
+
+def _unreadable(opened: Opened) -> Outcome:
+    why = "is of another SECRET_KEY or version" if opened.order is None else "is not known to this server"
+    if opened.taken.attempts >= MOST_UNREADABLE:
+        _log(logging.ERROR, opened, f"{why} and is given up")
+        return Outcome()
+    _log(logging.WARNING, opened, f"{why} and is tried again")
+    return Outcome(again_at=_next_time(opened))
+
+
+def _next_time(opened: Opened) -> datetime:
+    since = timedelta(seconds=monotonic() - opened.began)
+    return opened.now + since + times.doubled(times.FIRST_PAUSE, times.LONGEST_PAUSE, opened.taken.attempts)
+
+
+def _log(level: int, opened: Opened, what: str, *, with_stack: bool = False) -> None:
+    """Log what happened to the job, with the id of its request."""
+    extra = {"request_id": opened.order.request_id or None} if opened.order else {}
+    logger.log(level, "the job %s (%d) %s", opened.taken.name, opened.taken.id, what, exc_info=with_stack, extra=extra)

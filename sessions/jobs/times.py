@@ -1,0 +1,24 @@
+"""The times of the queues, and their threads."""
+
+from datetime import timedelta
+
+# The threads of each queue, in each server. A thread mostly waits for the mail server.
+THREADS = {"mail": 4, "other": 2}
+
+LOOK_EVERY = timedelta(seconds=0.25)  # between two looks for a job while none waits
+SIGN_OF_LIFE_EVERY = timedelta(seconds=2)
+DEAD_AFTER = timedelta(seconds=10)  # without a sign of life. Then other servers take the jobs over
+FORGOTTEN_AFTER = timedelta(minutes=10)
+AFTER_ERROR = timedelta(seconds=0.5)  # before the database is asked again
+LAST_JOBS = timedelta(seconds=5)  # for the running jobs, when the server stops
+
+# A failed job is tried again after pauses that double. So is a queue whose mail server can't be reached.
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
+FIRST_PAUSE_OF_QUEUE, LONGEST_PAUSE_OF_QUEUE = timedelta(seconds=1), timedelta(minutes=1)
+# A job whose server died waits longer each time: it may be the reason.
+PAUSE_AFTER_DEATH = timedelta(seconds=5)
+
+
+def doubled(first: timedelta, longest: timedelta, times: int) -> timedelta:
+    """Return ``first``, doubled that many times, but ``longest`` at most."""
+    return min(first * int(2 ** min(times, 20)), longest)
