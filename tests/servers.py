@@ -26,7 +26,8 @@ from tests.log_secrets import check_output
 MAY_SERVE = {"ALLOWED_HOSTS": "127.0.0.1", "EMAIL_URL": "dummymail://"}
 
 # Ports below the range from which the kernel takes ports of connections: a connection could take the port first.
-_PORTS = range(10_000, 32_768)
+# And above port 10080, the last one that browsers refuse (https://fetch.spec.whatwg.org/#port-blocking).
+_PORTS = range(10_081, 32_768)
 
 
 @dataclass

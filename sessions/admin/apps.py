@@ -14,10 +14,11 @@ from unfold.decorators import display
 
 from sessions.admin.app_acts import ActsOnApps, app_page
 from sessions.admin.confirm import actor_of
+from sessions.admin.guarded_form import ActorsPassword, GuardedAdmin, GuardedForm, password_fieldset
 from users.admin_forms import SavesChanges, changed_columns
 from users.admin_record import ordered_by
 from users.clients import has_key
-from users.models import App, SecurityEvent
+from users.models import Access, App, SecurityEvent
 from users.permissions import Act, may_as_staff, may_with_app
 from users.record.changes import record_app_changes
 from users.record.reading import history_of_app
@@ -28,10 +29,16 @@ ABOUT_ACCESS = (
 )
 
 
+class AppForm(GuardedForm):
+    guarded = frozenset({"token_access", "push_access", "event_access"})
+    your_password = ActorsPassword("to change what a service may do")
+
+
 @admin.register(App)
-class AppAdmin(SavesChanges, ActsOnApps):
+class AppAdmin(GuardedAdmin, SavesChanges, ActsOnApps):
+    form = AppForm
     when_empty = "Add one here, or use: manage.py createapp NAME"
-    list_display = ["name", "id", "kind", "state", "added"]
+    list_display = ["name", "id", "kind", "state", "services", "added"]
     change_form_template = "sessions/app.html"
     # The card above the form shows the rest. The settings name ZAP's app, so nobody changes a name.
     limits = ("session_lifetime", "idle_timeout", "sessions_per_user")
@@ -41,6 +48,11 @@ class AppAdmin(SavesChanges, ActsOnApps):
     @display(description="state", label={"on": "success", "off": "danger"})
     def state(self, app: App) -> str:
         return "on" if app.is_active else "off"
+
+    @display(description="access for services")
+    def services(self, app: App) -> str:
+        given = {name.removesuffix("_access"): getattr(app, name) for name in self.access}
+        return ", ".join(f"{what}: {reach}" for what, reach in given.items() if reach != Access.NONE) or "–"
 
     @display(description="added (UTC)")
     def added(self, app: App) -> datetime:
@@ -57,12 +69,15 @@ class AppAdmin(SavesChanges, ActsOnApps):
         fieldsets: list[Any] = [(None, {"fields": [name for name in shown if name not in self.access]})]
         if any(name in self.access for name in shown):
             fieldsets.append(("Access for services", {"fields": self.access, "description": ABOUT_ACCESS}))
+            if obj is not None and self._may_give_access(request, obj):
+                fieldsets += password_fieldset(request)
         return fieldsets
 
     def get_readonly_fields(self, request: HttpRequest, obj: App | None = None) -> Sequence[str]:
-        if obj is None or may_with_app(actor_of(request), Act.GRANT_ACCESS, obj):
-            return ()
-        return self.access
+        return () if obj is None or self._may_give_access(request, obj) else self.access
+
+    def _may_give_access(self, request: HttpRequest, app: App) -> bool:
+        return may_with_app(actor_of(request), Act.GRANT_ACCESS, app)
 
     def history_of(self, obj: App) -> QuerySet[SecurityEvent]:
         return history_of_app(obj)

@@ -12,14 +12,13 @@ from unfold.decorators import display
 
 from sessions.accounts import change_in_admin
 from sessions.admin.confirm import actor_of
+from sessions.admin.guarded_form import GuardedAdmin, password_fieldset
 from sessions.admin.timeline import TimelinePages, newest_lines
 from sessions.admin.user_acts import send_reset
-from sessions.admin.user_form import UserForm, prove_before_saving
-from sessions.browser import find_session
+from sessions.admin.user_form import UserForm
 from sessions.inspect.user import user_page
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
-from sessions.reauthentication import is_recent
 from users.admin_forms import SavesChanges, changed_columns
 from users.admin_lists import as_it_is
 from users.admin_record import ordered_by
@@ -34,7 +33,7 @@ from users.record.writing import record
 
 
 @admin.register(User)
-class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[misc, type-arg]
+class UserAdmin(GuardedAdmin, SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[misc, type-arg]
     when_empty = "Users appear when they register; staff can add some here."
     list_display = ["username", "email", "name", "role", "state", "registered"]
     list_filter = ["is_staff", "is_active"]
@@ -92,11 +91,6 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
         ),
     ]
 
-    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
-        if request.method == "POST" and object_id is not None:
-            prove_before_saving(request)
-        return super().changeform_view(request, object_id, *args, **kwargs)
-
     @admin.display(description="role")
     def role(self, user: User) -> str | None:
         return "superuser" if user.is_superuser else "staff" if user.is_staff else None
@@ -135,17 +129,10 @@ class UserAdmin(SavesChanges, DjangoUserAdmin, TimelinePages):  # type: ignore[m
         few = ids_called(term)
         return queryset.filter(called(term) if few is None else Q(pk__in=few)), False
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        form.request = request
-        return form
-
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         shown = [*super().get_fieldsets(request, obj)]
-        session = find_session(request)
-        asks = obj is not None and session is not None and not is_recent(session)
-        if asks and self.has_change_permission(request, obj):
-            shown.insert(2, (None, {"fields": ["your_password"]}))
+        if obj is not None and self.has_change_permission(request, obj):
+            shown[2:2] = password_fieldset(request)
         return shown
 
     def has_add_permission(self, request: HttpRequest) -> bool:

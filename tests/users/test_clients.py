@@ -77,4 +77,4 @@ def test_the_admin_offers_no_time_outs_for_itself_and_no_way_to_switch_itself_of
     assert (app.idle_timeout, app.session_lifetime, app.sessions_per_user, app.is_active) == (None, None, None, True)
     other = boss.get(f"/admin/users/app/{create_app('Shop').app.pk}/change/").context["adminform"].form.fields
     access = {"token_access", "push_access", "event_access"}
-    assert {"idle_timeout", "session_lifetime", "sessions_per_user"} | access == set(other)
+    assert {"idle_timeout", "session_lifetime", "sessions_per_user", "your_password"} | access == set(other)

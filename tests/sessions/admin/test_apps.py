@@ -257,6 +257,11 @@ def test_a_form_of_an_app_has_no_switch(boss, shop, phone):
 # --- Made, and its key rotated ------------------------------------------------------------------
 
 
+def test_the_list_of_apps_says_what_each_may_do_for_services(boss, shop):
+    App.objects.filter(pk=shop.app.pk).update(token_access="all", push_access="own")
+    assert "token: all, push: own" in boss.get("/admin/users/app/").content.decode()
+
+
 def test_an_app_is_made_and_its_key_is_shown_once(boss):
     sent = {"name": "Till", "session_lifetime": "2 00:00:00", "sessions_per_user": "3"}
     page = boss.post("/admin/users/app/add/", sent)

@@ -12,7 +12,8 @@ from sessions.models import Session
 from sessions.reauthentication import prove_again
 from tests.phones import PASSWORD, InProcess, ZapPhone
 from tests.second_factor import give_factor
-from tests.sessions.staff import browser_of, confirm, new_staff, open_form, tick, told, user_url
+from tests.sessions.staff import app_url, browser_of, confirm, new_staff, open_form, tick, told, user_url
+from users.clients import create_app
 from users.errors import NotYours
 from users.models import App, SecurityEvent, User
 from users.second_factor.enabling import has_factor
@@ -251,8 +252,36 @@ def test_the_password_in_a_users_form_is_checked_before_the_transaction_that_sav
         seen.append(connection.in_atomic_block)
         prove_again(session, typed, origin=origin)
 
-    monkeypatch.setattr("sessions.admin.user_form.prove_again", check)
+    monkeypatch.setattr("sessions.admin.guarded_form.prove_again", check)
     fields = open_form(later, user_url(ann.user_id, "change")) | {"username": "anna", "your_password": PASSWORD}
     later.post(user_url(ann.user_id, "change"), fields)
     assert User.objects.get(pk=ann.user_id).username == "anna"
     assert seen == [False]
+
+
+# --- what a service may do ----------------------------------------------------------------------
+
+
+def test_a_service_gets_access_only_with_a_recent_password(clock, settings):
+    app = create_app("Gateway").app
+    boss = browser_of(new_staff(name="boss"))
+    url = app_url(app)
+    assert 'name="your_password"' not in text_of(boss.get(url))
+    clock.shift(settings.REAUTHENTICATION_WINDOW + SECOND)
+    assert 'name="your_password"' in text_of(boss.get(url))
+    form = open_form(boss, url) | {"push_access": "all"}
+    for typed, said in (({}, "Type your password to change this"), ({"your_password": "wrong"}, "not your password")):
+        page = boss.post(url, form | typed)
+        assert said in text_of(page)
+        assert App.objects.get(pk=app.pk).push_access == "none"
+    assert boss.post(url, form | {"your_password": PASSWORD}).status_code == 302
+    assert App.objects.get(pk=app.pk).push_access == "all"
+
+
+def test_other_fields_of_an_app_need_no_password(clock, settings):
+    app = create_app("Gateway").app
+    boss = browser_of(new_staff(name="boss"))
+    clock.shift(settings.REAUTHENTICATION_WINDOW + SECOND)
+    url = app_url(app)
+    assert boss.post(url, open_form(boss, url) | {"sessions_per_user": "3"}).status_code == 302
+    assert App.objects.get(pk=app.pk).sessions_per_user == 3

@@ -1,0 +1,42 @@
+"""Rule 5: connections, threads and memory are at the end what they were after the first minute."""
+
+from tests.history.history import History, Measure
+from tests.history.violation import Violation
+
+SHORTEST = 180_000_000_000  # ns: a shorter run says nothing
+_MINUTE = 60_000_000_000
+_WINDOW = 20_000_000_000
+# A process that is busy with other requests at the moment of a measure has a few more.
+MORE_THREADS, MORE_CONNECTIONS = 4, 16
+MORE_MEMORY, MORE_BYTES = 1.25, 16 * 2**20
+
+
+def grown(history: History) -> list[Violation]:
+    """Compare the second minute's beginning with the run's end, for each kind of process."""
+    measures = history.measures
+    if not measures or measures[-1].at - measures[0].at < SHORTEST:
+        return []
+    start, end = measures[0].at + _MINUTE, measures[-1].at
+    found = []
+    for process in sorted({each.process for each in measures}):
+        theirs = [each for each in measures if each.process == process]
+        early = [each for each in theirs if abs(each.at - start) <= _WINDOW]
+        late = [each for each in theirs if end - each.at <= _WINDOW]
+        if early and late:
+            found += _compared(process, early, late)
+    return found
+
+
+def _compared(process: str, early: list[Measure], late: list[Measure]) -> list[Violation]:
+    limits = {
+        "threads": max(each.threads for each in early) + MORE_THREADS,
+        "connections": max(each.connections for each in early) + MORE_CONNECTIONS,
+        "memory": max(each.memory for each in early) * MORE_MEMORY + MORE_BYTES,
+    }
+    found = []
+    for name, limit in limits.items():
+        least = min(getattr(each, name) for each in late)
+        if least > limit:
+            text = f"{name} of {process} have grown to {least:,}, above {limit:,.0f}"
+            found.append(Violation(5, text, (early[0], late[-1])))
+    return found
