@@ -3,10 +3,9 @@
 import pytest
 from django.db import connection
 
+from tests.history.faults import parts
 from tests.history.faults.catalogue import FAULTS
 from tests.history.faults.editing import CannotEdit, Edit
-from tests.phones import ZapPhone
-from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -14,6 +13,7 @@ def seed(request):
     """Seed a fault for the test."""
 
     def seed(name):
+        request.addfinalizer(parts.forget)
         request.addfinalizer(FAULTS[name].seed())
         # Statements are prepared once for each connection.
         vars(connection.connection).pop("statements", None)

@@ -25,7 +25,7 @@ class CannotEdit(Exception):
 
 @dataclass(frozen=True)
 class Edit:
-    """Replace ``old`` by ``new`` in ``target``, such as `sessions.logout:log_out` or `sessions.models:Session.rules`."""
+    """Replace ``old`` by ``new`` in ``target``, such as `sessions.models:Session.refusal`."""
 
     target: str
     old: str
@@ -97,7 +97,7 @@ class Edit:
         # The empty lines give the code its true line numbers.
         text = "\n" * (line - 1) + textwrap.dedent(self.edited)
         made: dict[str, Any] = {}
-        exec(compile(text, function.__code__.co_filename, "exec"), function.__globals__, made)
+        exec(compile(text, function.__code__.co_filename, "exec"), function.__globals__, made)  # noqa: S102
         code = made[function.__name__].__code__
         if code.co_freevars != function.__code__.co_freevars:
             raise CannotEdit(f"{self.target} is a closure")

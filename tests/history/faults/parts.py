@@ -56,6 +56,12 @@ class _Snapshot:
                 rows, self._link, self._until = [], None, 0.0
         return session_in(rows[0]) if rows else None
 
+    def close(self) -> None:
+        with self._lock:
+            if self._link is not None:
+                self._link.close()
+            self._link, self._until = None, 0.0
+
     def _renew(self) -> None:
         if time.monotonic() < self._until:
             return
@@ -78,12 +84,12 @@ def find_session_in_snapshot(session_id: UUID) -> Session | None:
 
 # --- work apart from the commit -----------------------------------------------------------------
 
-_threads = ThreadPoolExecutor(max_workers=2)
+_thread = ThreadPoolExecutor(max_workers=1)
 
 
 def after_answer(job: Callable[..., None], *args: Any, **options: Any) -> None:
     """Run ``job`` in another thread. The request does not wait for it."""
-    _threads.submit(_run, job, args, options)
+    _thread.submit(_run, job, args, options)
 
 
 def _run(job: Callable[..., None], args: tuple[Any, ...], options: dict[str, Any]) -> None:
@@ -110,3 +116,11 @@ def save_as_read(stored: Session, **changed: Any) -> None:
 # --- a leak of memory ---------------------------------------------------------------------------
 
 last_requests: list[Any] = []
+
+
+def forget() -> None:
+    """Finish the work of all faults, and forget what they keep. For tests, which seed faults in their own process."""
+    _thread.submit(lambda: None).result()
+    _snapshot.close()
+    _verdicts.clear()
+    last_requests.clear()

@@ -19,7 +19,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    print("| peer | operations | what the checker found | how often | first one after |\n| --- | ---: | --- | ---: | ---: |")
+    print("| peer | operations | what the checker found | how often | first one after |")
+    print("| --- | ---: | --- | ---: | ---: |")
     for name in options.peers or PEERS:
         with tempfile.TemporaryDirectory(prefix="zapauth peers ", ignore_cleanup_errors=True) as folder:
             history = torture(PEERS[name], seconds=options.seconds, seed=options.seed, folder=Path(folder))

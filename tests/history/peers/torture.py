@@ -110,9 +110,7 @@ class Client(threading.Thread):
         facts = {"session": mine.session, "user": mine.user, "ends": Ends.THIS}
         self._note("logout", began, answer, good=Outcome.DONE, **facts)
 
-    def _note(
-        self, op: str, began: int, answer: Answer, *, good: Outcome = Outcome.ACCEPTED, **facts: Any
-    ) -> None:
+    def _note(self, op: str, began: int, answer: Answer, *, good: Outcome = Outcome.ACCEPTED, **facts: Any) -> None:
         outcome = _outcome(answer, good)
         ended = None if answer.status is None else now()
         facts |= {"client": self._number, "status": answer.status, "dialect": self._world.peer.name}
