@@ -5,10 +5,11 @@ from tests.history.faults.catalogue import FAULTS
 
 
 class FaultsConfig(AppConfig):
-    """Seeds the fault that `settings.TEST_FAULT` names, when Django has loaded: in each worker, and in commands."""
+    """Seeds the fault that `settings.TEST_FAULT` names, if any, in each worker and each command."""
 
     name = "tests.history.faults"
     label = "test_faults"
 
     def ready(self) -> None:
-        FAULTS[settings.TEST_FAULT].seed()
+        if settings.TEST_FAULT:
+            FAULTS[settings.TEST_FAULT].seed()

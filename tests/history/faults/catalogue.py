@@ -17,11 +17,18 @@ _HOST_NOW = "from django.utils import timezone\n"
 
 @dataclass(frozen=True)
 class Fault:
-    """A mistake: what it is, in words, and the edits that make it."""
+    """A mistake: what it is, in words, and the edits that make it.
+
+    Args:
+        act: what the nemesis must do, as in the names of its acts; "none": the clients alone show the fault.
+        is_slow: whether it shows after minutes only.
+    """
 
     name: str
     what: str
     edits: tuple[Edit, ...]
+    act: str = "none"
+    is_slow: bool = False
 
     def seed(self) -> Callable[[], None]:
         """Make the mistake in this process. Returns: a function that takes it back. Raises: CannotEdit."""
@@ -31,8 +38,8 @@ class Fault:
             return stack.pop_all().close
 
 
-def _fault(name: str, what: str, *edits: Edit) -> tuple[str, Fault]:
-    return name, Fault(name, what, edits)
+def _fault(name: str, what: str, *edits: Edit, act: str = "none", is_slow: bool = False) -> tuple[str, Fault]:
+    return name, Fault(name, what, edits, act, is_slow)
 
 
 _VERDICTS = [
@@ -63,6 +70,7 @@ _VERDICTS = [
             "        if epoch != owner.session_epoch:\n            return True\n",
             "",
         ),
+        act="order",
     ),
     _fault(
         "host-clock",
@@ -87,6 +95,7 @@ _VERDICTS = [
             "    session.checked_at = now\n",
             f"    {_HOST_NOW}    session.checked_at = timezone.now()\n",
         ),
+        act="clock",
     ),
 ]
 _ENDINGS = [
@@ -107,6 +116,7 @@ _ENDINGS = [
             Edit(f"sessions.sql.ending:{name}", "'synchronous_commit', 'remote_apply'", "'synchronous_commit', 'off'")
             for name in ("_END_OWN", "_END_OWN_AND_OPEN", "_END_LOCKED", "_END_BY_RULE")
         ),
+        act="database",
     ),
     _fault(
         "failure-answered-done",
@@ -119,6 +129,7 @@ _ENDINGS = [
             "            with suppress(Error):\n"
             "                log_out(self.session, device_token=device_token, origin=self.origin)\n",
         ),
+        act="database",
     ),
     _fault(
         "two-logouts-answered",
@@ -170,6 +181,7 @@ _ENDINGS = [
             '    run.save(update_fields=["last_batch_at", "finished_at"])\n'
             '    transaction.on_commit(partial(run.save, update_fields=["ended"]))\n',
         ),
+        act="order",
     ),
 ]
 _TOKENS = [
@@ -212,6 +224,7 @@ _ADDRESSES = [
             "    if end_own(session, address_digest=digest, origin=origin):\n"
             "        detach(session, digest)\n",
         ),
+        act="database",
     ),
     _fault(
         "push-detached-after-answer",
@@ -253,11 +266,13 @@ _OUTAGES = [
             "    return Unavailable()\n",
             "    return Unavailable() if isinstance(error.__cause__, PoolTimeout) else None\n",
         ),
+        act="database",
     ),
     _fault(
         "slow-recovery",
         "The pool tries to connect again every 5 s",
         Edit("zapauth.postgresql.pool:RETRY", "0.25", "5.0"),
+        act="database",
     ),
     _fault(
         "connection-leak",
@@ -270,6 +285,7 @@ _OUTAGES = [
             "                    pool.putconn(borrowed)  # the pool replaces the connection if it is broken\n",
             "                rows = self._run(borrowed, values)\n                pool.putconn(borrowed)\n",
         ),
+        act="backends",
     ),
     _fault(
         "thread-leak",
@@ -279,6 +295,8 @@ _OUTAGES = [
             "        # If other connections got answers meanwhile, the server is not silent.\n",
             "        import threading\n        threading.Thread(target=threading.Event().wait, daemon=True).start()\n",
         ),
+        act="database",
+        is_slow=True,
     ),
     _fault(
         "memory-leak",
@@ -290,6 +308,7 @@ _OUTAGES = [
             "        last_requests.append(request)\n"
             "        reset = _current.set(request)\n",
         ),
+        is_slow=True,
     ),
 ]
 FAULTS = dict([*_VERDICTS, *_ENDINGS, *_TOKENS, *_ADDRESSES, *_OUTAGES])
