@@ -1,0 +1,152 @@
+"""One run: start everything, let the clients live while the nemesis works, and check what they saw."""
+
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.history import clients, servers
+from tests.history.checker import check
+from tests.history.database import Database, dump, save
+from tests.history.history import History, Outcome, Recorder
+from tests.history.nemesis import Nemesis
+from tests.history.pulse import Pulse
+from tests.history.rules.outages import bound
+from tests.history.violation import Violation
+from tests.history.wallet import Wallet
+
+SETTLE = 3.0  # seconds of undisturbed service at the end
+HISTORY, DATABASE, VIOLATIONS = "history.jsonl", "database.json", "violations.txt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    seconds: float
+    seed: int = 1
+    phones: int = 8
+    users: int = 16
+    settings: str = servers.SETTINGS
+    only: str = ""  # only acts of the nemesis with this text in their name; "none": no act
+    environment: dict[str, str] = field(default_factory=dict)  # more of it for servers and commands
+
+
+@dataclass
+class Result:
+    options: Options
+    history: History
+    database: Database
+    violations: list[Violation]
+    failures: list[str]  # of the clients and the nemesis: then the run proves nothing
+
+    @property
+    def is_good(self) -> bool:
+        return not self.violations and not self.failures
+
+    def line(self) -> str:
+        """Say in one line what was done and found."""
+        faults = [each for each in self.history.disturbances if each.disturbs != "machine"]
+        calls = Counter(call.outcome for call in self.history.calls)
+        unknown = sum(calls[each] for each in (Outcome.UNKNOWN, Outcome.UNAVAILABLE, Outcome.ERROR))
+        return (
+            f"{self.options.seconds:g} s, seed {self.options.seed}: {len(self.history.calls):,} operations"
+            f" ({unknown:,} without a sure answer), {len(self.database.sessions):,} sessions,"
+            f" {len(faults)} faults, {len(self.violations)} violations"
+        )
+
+    def report(self) -> str:
+        """Figures for people: operations and faults by kind, and how soon service was there again."""
+        ops = Counter(call.op for call in self.history.calls)
+        acts = Counter(each.act for each in self.history.disturbances)
+        lines = ["operations: " + ", ".join(f"{op} {count:,}" for op, count in ops.most_common())]
+        lines += ["faults: " + ", ".join(f"{act} {count}" for act, count in acts.most_common())]
+        for name, got in _back(self.history):
+            lines.append(f"service again after {name}: {got}")
+        return "\n".join([*lines, *_measures(self.history)])
+
+
+def _back(history: History) -> Iterator[tuple[str, str]]:
+    """For each outage: when the slowest worker gave its first good answer, and what the bound was."""
+    for outage in history.disturbances:
+        if outage.disturbs != "database":
+            continue
+        first: dict[int, int] = {}
+        for call in history.calls:
+            is_good = call.outcome in (Outcome.ACCEPTED, Outcome.DONE, Outcome.REFUSED)
+            if is_good and call.worker and call.began > outage.began and (call.ended or 0) > outage.ended:
+                first[call.worker] = min(first.get(call.worker, 1 << 62), call.ended or 0)
+        soon = [at - outage.ended for at in first.values() if at < outage.ended + 10_000_000_000]
+        limit = (bound(outage) - outage.ended) / 1e9
+        yield (
+            outage.act,
+            f"{max(soon, default=0) / 1e9:.2f} s at the slowest of {len(soon)} workers, bound {limit:.2f} s",
+        )
+
+
+def _measures(history: History) -> Iterator[str]:
+    for process in sorted({each.process for each in history.measures}):
+        theirs = [each for each in history.measures if each.process == process]
+        start = theirs[0].at
+        for name, around in (("first minute", start + 60_000_000_000), ("end", theirs[-1].at)):
+            near = [each for each in theirs if abs(each.at - around) <= 20_000_000_000]
+            if near:
+                most = [max(getattr(each, what) for each in near) for what in ("threads", "connections", "memory")]
+                yield f"{process}, {name}: {most[0]} threads, {most[1]} files, {most[2] / 2**20:.0f} MB"
+
+
+def run(options: Options, folder: Path) -> Result:
+    """Run a history in ``folder``, and leave there the history, the dump of the database, and the violations."""
+    recorder = Recorder(folder / HISTORY)
+    try:
+        with servers.running(folder, settings=options.settings, **options.environment) as world:
+            town = clients.Town(world, recorder, Wallet(addresses=12, devices=6), options.seed)
+            town.prepare(users=options.users)
+            pulse = Pulse(world, recorder)
+            _live(town, pulse, options)
+            world.stop_servers()  # so that nothing is under way any more
+            database = dump(world.url)
+            database.looks = pulse.looks
+    finally:
+        recorder.close()
+    save(database, folder / DATABASE)
+    violations = check(recorder.history, database)
+    (folder / VIOLATIONS).write_text("".join(f"{each}\n" for each in violations))
+    return Result(options, recorder.history, database, violations, town.failures)
+
+
+def _live(town: clients.Town, pulse: Pulse, options: Options) -> None:
+    pulse.start()
+    nemesis = None if options.only == "none" else Nemesis(town, pulse, only=options.only)
+    threads = clients.start(town, phones=options.phones)
+    if nemesis is not None:
+        nemesis.start()
+    _wait(town, options.seconds - SETTLE)
+    if nemesis is not None:
+        nemesis.stop()
+    _wait(town, SETTLE)
+    town.over.set()
+    clients.wait_for(threads, seconds=120)
+    town.failures += [f"{each.name} does not end" for each in threads if each.is_alive()]
+    pulse.stop()
+
+
+def _wait(town: clients.Town, seconds: float) -> None:
+    """Wait, but not for a run that has failed already."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not town.failures:
+        threading.Event().wait(min(0.2, max(0.0, deadline - time.monotonic())))
+
+
+@contextmanager
+def folder_of(kept: str | None) -> Iterator[Path]:
+    """The folder of a run: ``kept``, or one that is deleted afterwards."""
+    if kept is not None:
+        path = Path(kept)
+        path.mkdir(parents=True, exist_ok=True)
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="zapauth-history-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
