@@ -6,6 +6,7 @@ from django.db import connection
 from tests.history.faults import parts
 from tests.history.faults.catalogue import FAULTS
 from tests.history.faults.editing import CannotEdit, Edit
+from tests.history.faults.live import find_soon, town_with
 
 
 @pytest.fixture
@@ -48,3 +49,13 @@ def test_a_user_logs_in_and_out_with_each_fault(new_phone, seed, settings, name)
     assert answer.status == 200
     assert phone.me(answer.json["data"]["token"]).status == 200
     assert phone.log_out().status == 200
+
+
+RULES = {"verdict-cached": 1, "all-ends-one": 1, "two-logouts-answered": 3}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_checker_finds_a_fault_of_a_real_server(transactional_db, tmp_path, name):
+    with town_with(name, tmp_path) as town:
+        found = find_soon(town, seconds=40)
+    assert {violation.rule for violation in found} == {RULES[name]}

@@ -166,12 +166,17 @@ class Nemesis:
         server._run("pg_ctl", "restart", "-w", "-s", "-m", "immediate", "-D", server.folder, "-l", server.log)
 
 
-def torture(peer: Peer, *, seconds: float, seed: int, folder: Path) -> History:
-    """Run the clients and the nemesis against the peer. The history is also in ``folder``."""
+def torture(
+    peer: Peer, *, seconds: float, seed: int, folder: Path, made: Callable[[Path], None] = Path.mkdir
+) -> History:
+    """Run the clients and the nemesis against the peer. The history is also in ``folder``.
+
+    Args: made: makes the data folder, perhaps with a database.
+    """
     recorder = Recorder(folder / f"{peer.name}.jsonl")
     with ExitStack() as stack:
         stack.callback(recorder.close)
-        database, server = stack.enter_context(_serving(peer, folder))
+        database, server = stack.enter_context(_serving(peer, folder / f"{peer.name} data", made))
         world = _World(peer, Http(server.port), recorder, time.monotonic() + seconds)
         clients = [Client(number, world, seed) for number in range(CLIENTS)]
         for client in clients:
@@ -183,9 +188,8 @@ def torture(peer: Peer, *, seconds: float, seed: int, folder: Path) -> History:
 
 
 @contextmanager
-def _serving(peer: Peer, folder: Path) -> Iterator[tuple[Database, Server]]:
-    data = folder / f"{peer.name} data"
-    data.mkdir()
+def _serving(peer: Peer, data: Path, made: Callable[[Path], None]) -> Iterator[tuple[Database, Server]]:
+    made(data)
     with running_database(data) as database:
         peer.project.migrate(database)
         made = f"import django; django.setup(); from bench.baselines.users import make_users; make_users({CLIENTS})"
