@@ -39,7 +39,7 @@ def _find(name: str, town: Town, folder: Path, options: argparse.Namespace) -> F
     own.mkdir(exist_ok=True)
     seconds = max(options.seconds, _SLOW_SECONDS) if fault.is_slow else options.seconds
     chosen = Options(seconds=seconds, seed=options.seed, phones=options.phones, only=fault.act if options.quick else "")
-    found = find(name, town, own, chosen)
+    found = find(name, town, own, chosen, quick=options.quick)
     for failure in found.failures:
         print(f"the run with {name} has failed: {failure}", file=sys.stderr)
     return found
@@ -51,7 +51,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60, metavar="N", help="of each run (60)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of all choices (1)")
     parser.add_argument("--phones", type=int, default=8, metavar="N", help="clients that use phones (8)")
-    parser.add_argument("--quick", action="store_true", help="only the acts of the nemesis that the fault needs")
+    parser.add_argument(
+        "--quick", action="store_true", help="only what the fault needs: clients, servers, acts of the nemesis"
+    )
     parser.add_argument("--keep", metavar="FOLDER", help="keep each run's history, dump and logs there")
     options = parser.parse_args()
     if unknown := set(options.faults) - set(FAULTS):

@@ -227,16 +227,17 @@ _ADDRESSES = [
         act="database",
     ),
     _fault(
-        "push-detached-after-answer",
-        "A logout takes the push address away after its answer",
+        "push-detached-by-job",
+        "A job takes the push addresses of ended sessions away, once a second",
         WithoutPart("sessions.sql.ending:_END_OWN", "detached"),
         Edit(
             "sessions.logout:log_out",
             "    if end_own(session, address_digest=digest, origin=origin):\n",
-            f"    from {_PARTS} import after_answer, detach\n"
+            f"    from {_PARTS} import detach_soon\n"
             "    if end_own(session, address_digest=digest, origin=origin):\n"
-            "        after_answer(detach, session, digest)\n",
+            "        detach_soon(session, digest)\n",
         ),
+        act="kill a worker",
     ),
     _fault(
         "address-of-two",
@@ -245,6 +246,11 @@ _ADDRESSES = [
             "sessions.sql.opening:log_in",
             "digest=DeviceToken.digest_of(token) if token else None",
             'digest=DeviceToken.digest_of(f"{user.pk} {token}") if token else None',
+        ),
+        Edit(
+            "sessions.pushes:_of_tokens",
+            "DeviceToken.digest_of(each.device_token)",
+            'DeviceToken.digest_of(f"{each.user_id} {each.device_token}")',
         ),
     ),
     _fault(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any
 from uuid import UUID
 
@@ -105,6 +105,24 @@ def detach(session: Session, digest: bytes | None) -> None:
     theirs.filter(Q(pk=session.device_token_id) | Q(digest=digest)).update(user=None, updated_at=DatabaseNow())
 
 
+_pending: list[tuple[Session, bytes | None]] = []
+_jobs: list[Timer] = []
+
+
+def detach_soon(session: Session, digest: bytes | None) -> None:
+    """Do the same by a job, up to a second later."""
+    _pending.append((session, digest))
+    if len(_pending) == 1:
+        _jobs[:] = [Timer(SECONDS, _run, [_detach_all, (), {}])]
+        _jobs[0].daemon = True
+        _jobs[0].start()
+
+
+def _detach_all() -> None:
+    while _pending:
+        detach(*_pending.pop())
+
+
 def save_as_read(stored: Session, **changed: Any) -> None:
     """Save a session's row as it was read, with ``changed``. Its refresh tokens have a statement of their own."""
     for name, value in changed.items():
@@ -121,6 +139,9 @@ last_requests: list[Any] = []
 def forget() -> None:
     """Finish the work of all faults, and forget what they keep. For tests, which seed faults in their own process."""
     _thread.submit(lambda: None).result()
+    for job in _jobs:
+        job.cancel()
+    _pending.clear()
     _snapshot.close()
     _verdicts.clear()
     last_requests.clear()

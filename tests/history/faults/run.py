@@ -1,26 +1,36 @@
 """Run histories against seeded faults, and tell which violation proves each fault first, and when."""
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
 
-from tests.history.checker import check
-from tests.history.clients import Town
+from tests.history import clients
+from tests.history.checker import OF_HISTORY, check
+from tests.history.clients import (
+    Town,
+    live_as_a_phone,
+    live_as_a_push_sender,
+    live_as_an_operator,
+    live_as_staff,
+)
 from tests.history.database import dump, save
 from tests.history.faults.catalogue import FAULTS, Fault
 from tests.history.history import Call, History, Recorder
+from tests.history.nemesis import Nemesis
 from tests.history.pulse import Pulse
 from tests.history.run import DATABASE, HISTORY, VIOLATIONS, Options
-from tests.history.run import _live as live
-from tests.history.servers import running
+from tests.history.servers import World, running
 from tests.history.violation import Violation
 from tests.history.wallet import Wallet
 
 SETTINGS, SWITCH = "tests.history.faults.settings", "ZAPAUTH_TEST_FAULT"
 USERS, ADDRESSES, DEVICES = 16, 12, 6
+_EVERY = 1.0  # seconds between two checks
 _HEAD = (
     "| fault | what it is | found by | after | operations | violations |",
     "| --- | --- | --- | ---: | ---: | ---: |",
@@ -73,24 +83,21 @@ def prepared(folder: Path) -> Iterator[Town]:
         yield town
 
 
-def find(name: str, before: Town, folder: Path, options: Options) -> Finding:
-    """Start the servers again with the fault, run a history in ``folder``, and check it."""
-    world, recorder = before.world, Recorder(folder / HISTORY)
-    world.stop_servers()
-    if world.clock is not None:
-        world.clock.write_text("+0s")
-    with psycopg.connect(world.url) as link:
-        link.execute(_EMPTY)
-    world.commands[SWITCH] = name
-    for server in world.servers.values():
-        server.given[SWITCH] = name
-        server.start()
+def find(name: str, before: Town, folder: Path, options: Options, *, quick: bool = False) -> Finding:
+    """Start the servers again with the fault, and run a history in ``folder`` until its calls prove the fault.
+
+    If they don't, the database at the end may.
+
+    Args: quick: only one server, and only the clients and the acts of the nemesis that the fault needs.
+    """
+    fault, recorder = FAULTS[name], Recorder(folder / HISTORY)
+    world = _world_with(name, before.world, is_small=quick and fault.act != "clock")
     wallet = Wallet(addresses=ADDRESSES, devices=DEVICES)
     wallet.users = before.wallet.users
     town = Town(world, recorder, wallet, options.seed, before.app, before.sender)
     pulse = Pulse(world, recorder)
     try:
-        live(town, pulse, options)
+        _live(town, pulse, options, kinds=_kinds(fault, options.phones, quick=quick))
         world.stop_servers()
         database = dump(world.url)
     finally:
@@ -100,7 +107,52 @@ def find(name: str, before: Town, folder: Path, options: Options) -> Finding:
     violations = check(recorder.history, database)
     (folder / VIOLATIONS).write_text("".join(f"{each}\n" for each in violations))
     first, at = first_of(recorder.history, violations)
-    return Finding(FAULTS[name], recorder.history, violations, town.failures, first, at)
+    return Finding(fault, recorder.history, violations, town.failures, first, at)
+
+
+def _world_with(name: str, world: World, *, is_small: bool) -> World:
+    """Empty the tables, and start the servers with the fault."""
+    world.stop_servers()
+    if world.clock is not None:
+        world.clock.write_text("+0s")
+    with psycopg.connect(world.url) as link:
+        link.execute(_EMPTY)
+    a, b = world.servers.values()
+    used = replace(world, servers={"a": a, "b": a if is_small else b})
+    used.commands[SWITCH] = name
+    for server in {a.port: a, used.servers["b"].port: used.servers["b"]}.values():
+        server.given[SWITCH] = name
+        server.start()
+    return used
+
+
+def _kinds(fault: Fault, phones: int, *, quick: bool) -> list[Callable[[Town, int], None]]:
+    """The clients. Commands are left out first: each of them takes seconds to start."""
+    kinds: list[Callable[[Town, int], None]] = [live_as_a_phone] * phones
+    kinds += [live_as_a_push_sender, live_as_staff]
+    return kinds if quick and fault.act not in ("order", "clock") else [*kinds, live_as_an_operator]
+
+
+def _live(town: Town, pulse: Pulse, options: Options, *, kinds: list[Callable[[Town, int], None]]) -> None:
+    pulse.start()
+    nemesis = None if options.only == "none" else Nemesis(town, pulse, only=options.only)
+    threads = [threading.Thread(target=kind, args=[town, number], daemon=True) for number, kind in enumerate(kinds, 1)]
+    for each in [*threads, *([nemesis] if nemesis else [])]:
+        each.start()
+    deadline = time.monotonic() + options.seconds
+    while time.monotonic() < deadline and not any(rule(_so_far(town)) for rule in OF_HISTORY):
+        town.over.wait(_EVERY)
+    if nemesis is not None:
+        nemesis.stop()
+    town.over.set()
+    clients.wait_for(threads, seconds=120)
+    pulse.stop()
+
+
+def _so_far(town: Town) -> History:
+    """A copy of the history, to which the clients add meanwhile."""
+    history = town.recorder.history
+    return History(list(history.calls), list(history.disturbances), list(history.measures))
 
 
 def first_of(history: History, violations: list[Violation]) -> tuple[Violation | None, float | None]:
