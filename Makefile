@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 NODE_MODULES := tests/browser/node_modules tests/services/node/node_modules clients/js/examples/node_modules
 
-.PHONY: run help dev test coverage lint format hooks schema lock screenshots bench desk clean
+.PHONY: run help dev test torture coverage lint format hooks schema lock screenshots bench desk clean
 
 run: .venv/local  ## Start the service with demo data (the default target)
 	@exec $(BIN)/python -m zapauth.serve --demo
@@ -16,6 +16,11 @@ dev: .venv/local  ## Start the service and restart it when a file changes
 
 test: .venv/dev $(NODE_MODULES)  ## Run the tests; a part of them: TEST_ARGS="tests/users -x"
 	@exec $(BIN)/python -m pytest $(TEST_ARGS)
+
+# FAULTS and PEERS take names, or all.
+TORTURE = $(if $(FAULTS),.faults $(filter-out all,$(FAULTS)),$(if $(PEERS),.peers $(filter-out all,$(PEERS)), --minutes $(or $(MINUTES),10)))
+torture: .venv/$(if $(PEERS),bench,dev)  ## Look for broken promises under faults (docs/proof.md): MINUTES=10, or FAULTS=all, or PEERS=all
+	@exec $(BIN)/python -m tests.history$(TORTURE) $(TORTURE_ARGS)
 
 coverage: .venv/dev $(NODE_MODULES)  ## Run the tests, measure coverage, fail below the floor
 	@exec $(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(TEST_ARGS)

@@ -68,7 +68,7 @@ def end_as_staff(
 ) -> BulkRun:
     """End the live sessions of ``selection``, except those that ``actor`` may not end.
 
-    Args: expected: how many sessions the preview showed.
+    Args: expected: how many sessions the preview showed. None: there was no preview, so any number is meant.
 
     Raises: NotYours, ReasonMissing, SelectionGrown. Then nothing has changed.
     """
@@ -124,7 +124,7 @@ def start_as_staff(
         found.selection,
         source=BulkRun.Source.ADMIN,
         note=note.strip(),
-        expected=found.count if expected is None else expected,
+        expected=expected,
         actor=actor,
         origin=origin,
         reason=reason,

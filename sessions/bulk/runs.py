@@ -66,7 +66,7 @@ def start_run(
     *,
     source: BulkRun.Source,
     note: str,
-    expected: int,
+    expected: int | None,
     reason: EndReason | None = None,
     **by: Unpack[OrderedBy],
 ) -> BulkRun:
@@ -75,13 +75,15 @@ def start_run(
     An unfinished run of the same order is resumed, also a stopped one, and its cut-off moves to now: it then includes
     later sessions.
 
-    Args: reason: why its sessions end; by default "ended by staff" or "ended by an operator's command".
+    Args:
+        expected: how many sessions a preview showed. None: there was no preview, so any number is meant.
+        reason: why its sessions end; by default "ended by staff" or "ended by an operator's command".
 
     Raises: SelectionGrown, if more sessions are selected now than ``BULK_MAY_GROW`` times ``expected``. Then nothing
         has changed.
     """
     found = meant_by(selection, now=database_now()).count()
-    if found > expected * settings.BULK_MAY_GROW:
+    if expected is not None and found > expected * settings.BULK_MAY_GROW:
         raise SelectionGrown(expected=expected, found=found)
     return _store(selection, source=source, note=note, found=found, reason=reason, **by)
 

@@ -9,6 +9,7 @@ from tests.history.checker import check
 from tests.history.database import load
 from tests.history.history import read
 from tests.history.run import DATABASE, HISTORY, Options, folder_of, run
+from tests.history.servers import LONGEST_RUN
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,8 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.check is not None:
         return _check_again(Path(options.check))
-    seconds = options.minutes * 60 if options.minutes else options.seconds
-    chosen = Options(seconds=seconds, seed=options.seed, phones=options.phones, only=options.only)
+    chosen = Options(seconds=options.seconds, seed=options.seed, phones=options.phones, only=options.only)
     with folder_of(options.keep) as folder:
         result = run(chosen, folder)
     for violation in result.violations[:50]:
@@ -48,7 +48,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="TEXT", help='only acts of the nemesis with this text; or "none"')
     parser.add_argument("--keep", metavar="FOLDER", help="keep history, dump and logs there")
     parser.add_argument("--check", metavar="FOLDER", help="check a history that was kept, and run nothing")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.seconds = options.minutes * 60 if options.minutes else options.seconds
+    if options.seconds > LONGEST_RUN - 300:
+        parser.error(f"at most {LONGEST_RUN - 300} seconds: then access tokens expire")
+    return options
 
 
 if __name__ == "__main__":

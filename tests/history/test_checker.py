@@ -238,6 +238,7 @@ def test_a_worker_that_refuses_too_long_after_the_return_is_found():
     assert not found(LOGIN, AWAY, away(6.2, 7), late)
     # The machine itself was late.
     assert not found(LOGIN, away(2, 4, slowest_probe=0.1), late)
+    assert not found(LOGIN, AWAY, away(6.1, 6.7, disturbs="machine"), late)
 
 
 def test_a_request_that_fails_after_the_first_good_one_is_found():

@@ -16,7 +16,7 @@ from tests.history.rules.outages import TIMED_OUT
 from tests.history.servers import Server
 
 PATIENCE = 30.0  # seconds
-AFTER_BREAK = 0.05  # seconds
+AFTER_BREAK = 0.2  # seconds
 OPEN_EACH = 3  # connections to each way of a client: most likely to different workers
 
 

@@ -7,9 +7,9 @@ from tests.history.history import Call, Disturbance, History, Outcome
 from tests.history.violation import Violation
 
 WITHIN = 2_000_000_000  # ns: every worker answers again so soon after the database's return
-# A machine that is busy with other work may be late itself. So its slowest own probe of the database counts that
-# often: a worker opens a connection, sends the limits, reads and answers, each of which waits for a processor.
-PROBES = 10
+# A machine that is busy with other work may be late itself. So its own slowest probe of the database counts that often:
+# a worker opens five connections, sends the limits on each, reads, and answers, and each step waits for a processor.
+PROBES = 20
 _DATABASE = ("database", "connections")
 TIMED_OUT = "timed out"  # `Call.note` of a call that got no answer for `clients.PATIENCE`
 
@@ -58,17 +58,19 @@ def bound(outage: Disturbance) -> int:
 def late_service(history: History) -> list[Violation]:
     """After the database's return each worker answers within the bound, and fails no request after its first good one.
 
-    Only workers that nothing else disturbed meanwhile are judged.
+    Requests at a moment when the machine itself was late are not judged.
     """
     calls = sorted((call for call in history.calls if call.worker and call.dialect), key=lambda call: call.began)
     begins = [call.began for call in calls]
+    busy = _Windows([each for each in history.disturbances if each.disturbs == "machine"])
     found: list[Violation] = []
     for outage in (each for each in history.disturbances if each.disturbs == "database"):
         until = _until(outage, history)
         first, after = bisect_right(begins, outage.ended), bisect_right(begins, until)
         by_worker: dict[int | None, list[Call]] = {}
         for call in calls[first:after]:
-            by_worker.setdefault(call.worker, []).append(call)
+            if not busy.overlap(call):
+                by_worker.setdefault(call.worker, []).append(call)
         for theirs in by_worker.values():
             found += [Violation(4, text, (outage, *proof)) for text, proof in _late(theirs, outage, until)]
     return found

@@ -7,6 +7,7 @@ from django.core.management import call_command
 from django.utils import timezone
 from uuid6 import uuid7
 
+from sessions.bulk import orders
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
@@ -298,3 +299,17 @@ def test_the_list_of_users_tells_their_role_and_state(supporter, facts, role, st
     text = supporter.get("/admin/users/user/", {"q": user.pk}).content.decode()
     assert state in text
     assert role is None or role in text
+
+
+def test_a_user_who_logs_in_at_the_moment_when_staff_log_them_out_is_logged_out_too(supporter, monkeypatch):
+    phone, tablet = ZapPhone(InProcess()).sign_up("ann"), ZapPhone(InProcess())
+    start_run = orders.start_run
+
+    def log_in_first(*args, **options):
+        assert tablet.log_in("ann").status == 200
+        return start_run(*args, **options)
+
+    monkeypatch.setattr(orders, "start_run", log_in_first)
+    page = supporter.post(user_url(phone.user_id, "log_out"), {"note": ""}, follow=True)
+    assert "2 sessions ended" in told(page)
+    assert (phone.me().status, tablet.me().status) == (401, 401)
