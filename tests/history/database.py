@@ -53,6 +53,7 @@ class Database:
     logins: set[str] = field(default_factory=set)  # sessions whose log-in is on record
     password_changes: dict[str, int] = field(default_factory=dict)  # how many are on record, by user
     orders: set[str] = field(default_factory=set)  # bulk runs that are on record
+    acts: set[str] = field(default_factory=set)  # requests by which staff ended sessions, on record
     # Earlier looks at the ended sessions: id -> (ended_at, reason, request, run).
     looks: list[dict[str, tuple[str, str, str, str | None]]] = field(default_factory=list)
 
@@ -88,7 +89,8 @@ def dump(url: str) -> Database:
         refresh = rows(f"SELECT o.jti, b.id IS NOT NULL AS is_dead, o.expires_at > now() AS is_new FROM {tokens}")  # noqa: S608
         told = "SELECT DISTINCT unnest(session_ids)::text AS id FROM user_sessions_notice"
         record = rows(
-            "SELECT event, user_id, session_id::text AS session, details ->> 'run' AS run FROM users_securityevent"
+            "SELECT event, user_id, session_id::text AS session, details ->> 'run' AS run, request_id AS request"
+            "  FROM users_securityevent"
         )
         changes: dict[str, int] = {}
         for entry in record:
@@ -108,6 +110,7 @@ def dump(url: str) -> Database:
             logins={row["session"] for row in record if row["event"] == "login"},
             password_changes=changes,
             orders={row["run"] for row in record if row["event"] == "bulk_order"},
+            acts={row["request"] for row in record if row["event"] == "sessions_ended"},
         )
 
 
@@ -128,6 +131,6 @@ def load(path: Path) -> Database:
     facts["addresses"] = [AddressRow(**row) for row in facts["addresses"]]
     facts["runs"] = [RunRow(**row) for row in facts["runs"]]
     facts["looks"] = [{key: tuple(row) for key, row in look.items()} for look in facts["looks"]]
-    for name in ("outstanding", "blacklisted", "told", "logins", "orders"):
+    for name in ("outstanding", "blacklisted", "told", "logins", "orders", "acts"):
         facts[name] = set(facts[name])
     return Database(**facts)

@@ -143,6 +143,13 @@ def test_an_order_whose_count_differs_from_what_it_has_ended_is_found():
     assert rules(rows=database(swept, **whole | {"orders": set()})) == [2]
 
 
+def test_an_end_by_staff_that_is_not_on_record_is_found():
+    by_staff = replace(ENDED, reason="staff", ended_by="olga")
+    assert not found(rows=database(by_staff))
+    assert rules(rows=database(by_staff, acts=set())) == [2]
+    assert not found(rows=database(replace(by_staff, run="run1"), acts=set()))
+
+
 def test_a_refused_token_of_a_live_session_and_an_end_by_a_refused_call_are_found():
     assert rules(LOGIN, read(2, 3, REFUSED), rows=database(LIVE)) == [2]
     assert not found(LOGIN, read(2, 3, REFUSED), rows=database(replace(LIVE, is_cut_off=True)))

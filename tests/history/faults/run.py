@@ -20,7 +20,7 @@ from tests.history.clients import (
 )
 from tests.history.database import dump, save
 from tests.history.faults.catalogue import FAULTS, Fault
-from tests.history.history import Call, History, Recorder
+from tests.history.history import History, Recorder
 from tests.history.nemesis import Nemesis
 from tests.history.pulse import Pulse
 from tests.history.run import DATABASE, HISTORY, VIOLATIONS, Options
@@ -156,26 +156,20 @@ def _so_far(town: Town) -> History:
 
 
 def first_of(history: History, violations: list[Violation]) -> tuple[Violation | None, float | None]:
-    """Return the violation whose proof was complete first, and after how many seconds of the history."""
-    by_request = {call.request: call for call in history.calls if call.request}
-    began = min((call.began for call in history.calls), default=0)
-    dated = []
-    for violation in violations:
-        ends = [call.ended for call in _calls_of(violation, by_request) if call.ended is not None]
-        dated.append((max(ends) if ends else None, violation))
-    first = min((each for each in dated if each[0] is not None), key=lambda each: each[0] or 0, default=None)
-    if first is None:
+    """Return the violation that the calls prove first, and after how many seconds of the history.
+
+    If they prove none, return the first one of ``violations``, which the database at the end proves, and None.
+    """
+    found = [(_completed(violation), violation) for rule in OF_HISTORY for violation in rule(history)]
+    if not found:
         return (violations[0] if violations else None), None
-    return first[1], ((first[0] or 0) - began) / 1e9
+    at, first = min(found, key=lambda each: each[0])
+    return first, (at - min(call.began for call in history.calls)) / 1e9
 
 
-def _calls_of(violation: Violation, by_request: dict[str, Call]) -> Iterator[Call]:
-    """The calls of a proof. A row of the database names the request that wrote it."""
-    for each in violation.proof:
-        if isinstance(each, Call):
-            yield each
-        elif getattr(each, "request", "") in by_request:
-            yield by_request[each.request]
+def _completed(violation: Violation) -> int:
+    """The time of the last answer in a proof."""
+    return max((each.ended for each in violation.proof if getattr(each, "ended", None)), default=0)
 
 
 def table(findings: Iterator[Finding]) -> Iterator[str]:

@@ -76,6 +76,9 @@ def _missing(row: SessionRow, database: Database) -> Iterator[str]:
         yield "a session has ended, and services are not told"
     if row.reason == "logout" and (row.ended_by != row.user or not row.request):
         yield "a logout is recorded without its user or its request"
+    # The order of a bulk run is on record instead.
+    if row.reason == "staff" and row.run is None and row.request not in database.acts:
+        yield "staff have ended a session, and that is not on record"
 
 
 def unexplained(history: History, database: Database) -> list[Violation]:
