@@ -291,7 +291,7 @@ _OUTAGES = [
             "                    pool.putconn(borrowed)  # the pool replaces the connection if it is broken\n",
             "                rows = self._run(borrowed, values)\n                pool.putconn(borrowed)\n",
         ),
-        act="backends",
+        act="database",
     ),
     _fault(
         "thread-leak",
