@@ -9,8 +9,10 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing
 from dataclasses import dataclass, field
+from io import StringIO
+from typing import Any
 from urllib.parse import urlencode
 
 from tests.environment import ROOT
@@ -224,7 +226,11 @@ def give_order(town: Town, number: int, *, user: User | None = None, kill_after:
     The line "all refused from" is an answer of its own: from then on every token of before is refused.
     """
     whom = ("--user", user.name) if user else ("--everyone",)
-    facts = {"client": number, "ends": Ends.USER if user else Ends.EVERYONE, "user": user.id if user else None}
+    facts: dict[str, Any] = {
+        "client": number,
+        "ends": Ends.USER if user else Ends.EVERYONE,
+        "user": user.id if user else None,
+    }
     began, batches = now(), 0
     process = subprocess.Popen(
         [sys.executable, "manage.py", "logout", *whom, "--reason", "torture", "--json"],
@@ -235,7 +241,7 @@ def give_order(town: Town, number: int, *, user: User | None = None, kill_after:
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    with process.stdout or nullcontext([]) as lines:
+    with closing(process.stdout or StringIO()) as lines:
         for line in lines:
             said = json.loads(line) if line.startswith("{") else {}
             if said.get("news", "").startswith("all refused from"):

@@ -83,7 +83,7 @@ def dump(url: str) -> Database:
         link.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
 
         def rows(statement: str) -> list[dict[str, Any]]:
-            return link.execute(statement).fetchall()  # type: ignore[arg-type]
+            return link.execute(statement).fetchall()
 
         tokens = "token_blacklist_outstandingtoken o LEFT JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id"
         refresh = rows(f"SELECT o.jti, b.id IS NOT NULL AS is_dead, o.expires_at > now() AS is_new FROM {tokens}")  # noqa: S608
@@ -117,7 +117,7 @@ def dump(url: str) -> Database:
 def look(url: str) -> dict[str, tuple[str, str, str, str | None]]:
     """Read which sessions have ended so far, and how. Raises: psycopg.Error."""
     with psycopg.connect(url, connect_timeout=2) as link:
-        return {row[0]: tuple(row[1:]) for row in link.execute(_LOOK)}  # type: ignore[misc]
+        return {row[0]: tuple(row[1:]) for row in link.execute(_LOOK)}
 
 
 def save(database: Database, path: Path) -> None:

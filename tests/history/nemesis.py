@@ -67,7 +67,7 @@ class Nemesis(threading.Thread):
             self._restart.join(120)
 
     def _note(self, disturbs: str, began: int, **facts: Any) -> None:
-        known = {"act": self.name_of_act, "ended": now()} | facts
+        known: dict[str, Any] = {"act": self.name_of_act, "ended": now()} | facts
         self.town.recorder.add(Disturbance(disturbs=disturbs, began=began, **known))
 
     def _a_server(self) -> Server:

@@ -59,7 +59,7 @@ class Postgres(RestartablePostgres):
         others = "datname = 'zapauth' AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
         with psycopg.connect(self.url("tcp"), autocommit=True, application_name="nemesis") as link:
             query = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others} AND pid %% %s = 0"  # noqa: S608
-            return len(link.execute(query, [one_in]).fetchall())  # type: ignore[arg-type]
+            return len(link.execute(query, [one_in]).fetchall())
 
     def connections(self) -> int:
         with psycopg.connect(self.url("tcp"), connect_timeout=2) as link:

@@ -80,7 +80,7 @@ class Server:
         try:
             table = Path("/proc/net/tcp").read_text()
             inode = table[table.index(ends) :].split(maxsplit=9)[8]
-            return next(each.pid for each in self.workers() if f"socket:[{inode}]" in _files_of(each.pid))
+            return next(int(each.pid) for each in self.workers() if f"socket:[{inode}]" in _files_of(each.pid))
         except (OSError, ValueError, StopIteration):  # the process has just died, or this is not Linux
             return None
 

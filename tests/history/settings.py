@@ -13,4 +13,4 @@ PASSWORD_HASHERS = ["tests.history.hashes.CheapArgon2"]
 if "FAKETIME_TIMESTAMP_FILE" in os.environ:
     # libfaketime 0.9.10 also shifts the absolute times of `clock_nanosleep`, with which `time.sleep` waits. It would
     # fail, or sleep for an hour. It leaves `select` alone.
-    time.sleep = lambda seconds: select.select([], [], [], seconds) and None
+    time.sleep = lambda seconds: select.select([], [], [], float(seconds)) and None

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, IncompleteRead
 from typing import Any
 
 from tests.history.history import Call, Outcome, Recorder, now
@@ -16,8 +16,12 @@ from tests.history.rules.outages import TIMED_OUT
 from tests.history.servers import Server
 
 PATIENCE = 30.0  # seconds
-AFTER_BREAK = 0.2  # seconds
+AFTER_BREAK = 0.1  # seconds
+DOWN = 1.0  # seconds in which a way is not tried again after a refused connection
 OPEN_EACH = 3  # connections to each way of a client: most likely to different workers
+
+
+_LENGTHS = {"content-length", "transfer-encoding"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Wire:
         self.number, self.ways, self.recorder, self.rng = number, ways, recorder, rng
         self._open: dict[tuple[int, int], HTTPConnection] = {}
         self._workers: dict[tuple[int, int], int | None] = {}
+        self._down = dict.fromkeys(range(len(ways)), 0.0)
 
     def send(
         self,
@@ -60,7 +65,7 @@ class Wire:
         form: bytes | None = None,
     ) -> Reply:
         """Send a request to any worker. It never raises: an answer that does not come is an outcome, too."""
-        way = self.rng.randrange(len(self.ways))
+        way = self._a_way()
         key, request = (way, self.rng.randrange(OPEN_EACH)), str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
         sent = {"X-Request-ID": request, **(headers or {})}
         content = form
@@ -73,8 +78,12 @@ class Wire:
             link.request(method, path, content, sent)
             answer = link.getresponse()
             said = answer.read()
+            if not {name.lower() for name in answer.headers} & _LENGTHS:
+                raise IncompleteRead(said)  # cut in the middle of the headers, which http.client does not notice
         except (OSError, HTTPException) as error:
             self._drop(key)
+            if isinstance(error, ConnectionRefusedError):
+                self._down[way] = time.monotonic() + DOWN
             time.sleep(AFTER_BREAK)
             call["note"] = TIMED_OUT if isinstance(error, TimeoutError) else type(error).__name__
             return Reply(None, {}, b"", call)
@@ -86,6 +95,11 @@ class Wire:
         for name, value in answer.getheaders():  # cookies come in several headers
             told[name.lower()] = "\n".join(filter(None, [told.get(name.lower()), value]))
         return Reply(answer.status, told, said, call)
+
+    def _a_way(self) -> int:
+        """Choose a way at random, without those at whose end nobody has listened a moment ago, if there is another."""
+        at = time.monotonic()
+        return self.rng.choice([way for way in self._down if self._down[way] < at] or list(self._down))
 
     def record(self, reply: Reply, op: str, outcome: Outcome, **facts: Any) -> Call:
         """Write the call into the history."""

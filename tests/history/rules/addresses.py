@@ -87,7 +87,7 @@ def _stays(history: History, database: Database) -> dict[tuple[str | None, str |
     known = {call.opened for call in history.calls}
     unclaimed = {(row.user, row.address) for row in database.sessions.values() if row.id not in known}
     keys = {row.digest: row.id for row in database.addresses}
-    found = defaultdict(list)
+    found: dict[tuple[str | None, str | None], list[_Stay]] = defaultdict(list)
     for call in history.calls:
         if call.op != "login" or not call.device_token or call.outcome is Outcome.REFUSED:
             continue

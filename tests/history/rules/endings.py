@@ -94,6 +94,9 @@ def unexplained(history: History, database: Database) -> list[Violation]:
         if row.ended_at is None or not row.request:
             continue
         ended_by = by_request.get(row.request)
-        if ended_by is not None and ended_by.outcome is Outcome.REFUSED:
+        # A refresh token that is used twice is refused, and ends its session.
+        if ended_by is not None and ended_by.outcome is Outcome.REFUSED and row.reason != "refresh_reused":
             found.append(Violation(2, "a call that was refused has ended a session", (ended_by, row)))
+        if ended_by is None and row.reason == "logout":
+            found.append(Violation(2, "a session was logged out by a request that nobody sent", (row,)))
     return found
