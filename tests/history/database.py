@@ -54,6 +54,8 @@ class Database:
     password_changes: dict[str, int] = field(default_factory=dict)  # how many are on record, by user
     orders: set[str] = field(default_factory=set)  # bulk runs that are on record
     acts: set[str] = field(default_factory=set)  # requests by which staff ended sessions, on record
+    # Bulk runs whose count was wrong at an earlier look.
+    miscounted: list[RunRow] = field(default_factory=list)
     # Earlier looks at the ended sessions: id -> (ended_at, reason, request, run).
     looks: list[dict[str, tuple[str, str, str, str | None]]] = field(default_factory=list)
 
@@ -70,6 +72,11 @@ SELECT s.id::text, s.user_id AS "user", s.ended_at::text, s.end_reason AS reason
        OR COALESCE(s.created_at <= a.sessions_valid_after, false)
        OR COALESCE(s.created_at <= u.sessions_valid_after, false) AS is_cut_off
   FROM user_sessions_session s JOIN users_app a ON a.id = s.app_id LEFT JOIN users_user u ON u.id = s.user_id
+"""
+_MISCOUNTED = """
+SELECT r.id::text, r.ended
+  FROM user_sessions_bulkrun r
+ WHERE r.ended <> (SELECT count(*) FROM user_sessions_session s WHERE s.bulk_run_id = r.id)
 """
 _LOOK = """
 SELECT id::text, ended_at::text, end_reason, ended_request_id, bulk_run_id::text
@@ -114,6 +121,12 @@ def dump(url: str) -> Database:
         )
 
 
+def miscounted(url: str) -> list[RunRow]:
+    """Return the bulk runs that count other sessions than they have ended so far. Raises: psycopg.Error."""
+    with psycopg.connect(url, connect_timeout=2) as link:
+        return [RunRow(id=run, ended=ended, is_finished=False) for run, ended in link.execute(_MISCOUNTED)]
+
+
 def look(url: str) -> dict[str, tuple[str, str, str, str | None]]:
     """Read which sessions have ended so far, and how. Raises: psycopg.Error."""
     with psycopg.connect(url, connect_timeout=2) as link:
@@ -129,7 +142,8 @@ def load(path: Path) -> Database:
     facts = json.loads(path.read_text())
     facts["sessions"] = {key: SessionRow(**row) for key, row in facts["sessions"].items()}
     facts["addresses"] = [AddressRow(**row) for row in facts["addresses"]]
-    facts["runs"] = [RunRow(**row) for row in facts["runs"]]
+    for name in ("runs", "miscounted"):
+        facts[name] = [RunRow(**row) for row in facts[name]]
     facts["looks"] = [{key: tuple(row) for key, row in look.items()} for look in facts["looks"]]
     for name in ("outstanding", "blacklisted", "told", "logins", "orders", "acts"):
         facts[name] = set(facts[name])

@@ -108,7 +108,7 @@ def run(options: Options, folder: Path) -> Result:
             _live(town, pulse, options)
             world.stop_servers()  # so that nothing is under way any more
             database = dump(world.url)
-            database.looks = pulse.looks
+            database.looks, database.miscounted = pulse.looks, pulse.miscounted
     finally:
         recorder.close()
     save(database, folder / DATABASE)

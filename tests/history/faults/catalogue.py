@@ -173,13 +173,15 @@ _ENDINGS = [
         ),
     ),
     _fault(
-        "count-apart",
-        "A batch of a bulk run commits first, and its count in a transaction of its own",
+        "count-at-the-end",
+        "A batch of a bulk run commits without its count, which is written when the run is done",
         Edit(
             "sessions.bulk.runs:_sweep_batch",
             '    run.save(update_fields=["ended", "last_batch_at", "finished_at"])\n',
-            '    run.save(update_fields=["last_batch_at", "finished_at"])\n'
-            '    transaction.on_commit(partial(run.save, update_fields=["ended"]))\n',
+            "    if run.finished_at is not None:\n"
+            "        run.ended = Session.objects.filter(bulk_run=run).count()\n"
+            '        run.save(update_fields=["ended"])\n'
+            '    run.save(update_fields=["last_batch_at", "finished_at"])\n',
         ),
         act="order",
     ),

@@ -105,7 +105,7 @@ def find(name: str, before: Town, folder: Path, options: Options, *, quick: bool
         database = dump(world.url)
     finally:
         recorder.close()
-    database.looks = pulse.looks
+    database.looks, database.miscounted = pulse.looks, pulse.miscounted
     save(database, folder / DATABASE)
     violations = check(recorder.history, database)
     (folder / VIOLATIONS).write_text("".join(f"{each}\n" for each in violations))

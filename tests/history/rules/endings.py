@@ -56,6 +56,8 @@ def half_done(history: History, database: Database) -> list[Violation]:
             found.append(Violation(2, "a log-in is not on record", (row,)))
         if row.ended_at is not None:
             found += [Violation(2, text, (row,)) for text in _missing(row, database)]
+    text = "a batch of an order was there without its count"
+    found += [Violation(2, text, (run,)) for run in database.miscounted[:1]]
     counts = Counter(row.run for row in database.sessions.values() if row.run)
     for run in database.runs:
         if run.ended != counts[run.id]:
