@@ -40,20 +40,19 @@ def refresh(raw: str, *, audience: str, origin: Origin) -> Grant:
         if token["jti"] == session.refresh_jti:
             raise SessionEnded  # somebody revoked the token through simplejwt's own tables
     if _is_retry(token, session, client):
-        return _grant(session, _not_blacklisted(_successor_of(session)))
+        successor = _successor_of(session)
+        if not _is_blacklisted(successor):
+            return _grant(session, successor)
+        if _look(token, audience).refresh_jti == successor["jti"]:
+            raise SessionEnded  # somebody revoked the successor through simplejwt's own tables
+        # Another request has used the successor since our last look-up.
     _end_reused(session, origin)
     raise SessionEnded
 
 
 def is_current(token: RefreshToken, session: Session) -> bool:
     """Return whether ``token`` is the live session's current refresh token, and not blacklisted. Changes nothing."""
-    if token["jti"] != session.refresh_jti:
-        return False
-    try:
-        _not_blacklisted(token)
-    except SessionEnded:
-        return False
-    return True
+    return token["jti"] == session.refresh_jti and not _is_blacklisted(token)
 
 
 @in_transaction
@@ -81,13 +80,13 @@ def _use(token: RefreshToken, session: Session, client: str) -> Grant | None:
     return _grant(session, successor) if is_done else None
 
 
-def _not_blacklisted(token: RefreshToken) -> RefreshToken:
-    """Return the token. Raises: SessionEnded, if somebody revoked it through simplejwt's own tables."""
+def _is_blacklisted(token: RefreshToken) -> bool:
+    """Return whether the token was used, or somebody revoked it through simplejwt's own tables."""
     try:
         token.check_blacklist()
-    except SimpleJWTError as error:
-        raise SessionEnded from error
-    return token
+    except SimpleJWTError:
+        return True
+    return False
 
 
 def _is_retry(token: RefreshToken, session: Session, client: str) -> bool:

@@ -27,7 +27,7 @@ class Nemesis(threading.Thread):
         self.town, self.pulse = town, pulse
         self.world, self.rng = town.world, random.Random(f"{town.seed} nemesis")
         self._over = threading.Event()
-        self._restart: threading.Thread | None = None
+        self._threads: dict[str, threading.Thread] = {}
         self.acts: dict[str, Callable[[], None]] = {
             "kill a worker": self._kill_worker,
             "kill a server": self._kill_server,
@@ -48,23 +48,22 @@ class Nemesis(threading.Thread):
             self.acts = {name: act for name, act in self.acts.items() if only in name}
 
     def run(self) -> None:
-        try:
-            while True:
-                for name in self.rng.sample(list(self.acts), len(self.acts)):
-                    if self._over.wait(self.rng.uniform(*_BETWEEN)):
-                        return
-                    self.name_of_act = name
-                    self.acts[name]()
-        except Exception as error:
-            self.town.failures.append(f"nemesis, {self.name_of_act}: {error!r}")
-            raise
+        self._watched("acts", self._act_again_and_again)
+
+    def _act_again_and_again(self) -> None:
+        while True:
+            for name in self.rng.sample(list(self.acts), len(self.acts)):
+                if self._over.wait(self.rng.uniform(*_BETWEEN)):
+                    return
+                self.name_of_act = name
+                self.acts[name]()
 
     def stop(self) -> None:
         """Let the present act end. Everything that it stopped is then there again."""
         self._over.set()
         self.join(120)
-        if self._restart is not None:
-            self._restart.join(120)
+        for each in self._threads.values():
+            each.join(120)
 
     def _note(self, disturbs: str, began: int, **facts: Any) -> None:
         known: dict[str, Any] = {"act": self.name_of_act, "ended": now()} | facts
@@ -84,21 +83,29 @@ class Nemesis(threading.Thread):
             self._note("process", began, target=f"{server.name}/{worker.pid}")
 
     def _kill_server(self) -> None:
-        """Kill a server and start it again. Meanwhile the nemesis goes on, because a start takes seconds."""
-        if self._restart is not None and self._restart.is_alive():
-            return
+        """Kill a server and start it again."""
         server, began = self._a_server(), now()
-        server.kill()
 
-        def start() -> None:
-            try:
-                server.start()
-            except RuntimeError as error:
-                self.town.failures.append(str(error))
+        def kill_and_start() -> None:
+            server.kill()
+            server.start()
             self._note("process", began, target=server.name, act="kill a server")
 
-        self._restart = threading.Thread(target=start, name=f"restart of {server.name}", daemon=True)
-        self._restart.start()
+        self._meanwhile("server", kill_and_start)
+
+    def _meanwhile(self, what: str, act: Callable[[], None]) -> None:
+        """Do something that takes seconds of processor time, while the nemesis goes on. Not twice at once."""
+        earlier = self._threads.get(what)
+        if earlier is None or not earlier.is_alive():
+            self._threads[what] = threading.Thread(target=self._watched, args=[what, act], daemon=True)
+            self._threads[what].start()
+
+    def _watched(self, what: str, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception as error:
+            self.town.failures.append(f"nemesis, {what}: {error!r}")
+            raise
 
     def _pause_worker(self) -> None:
         server, began = self._a_server(), now()
@@ -152,9 +159,14 @@ class Nemesis(threading.Thread):
         self._note("network", began)
 
     def _kill_order(self) -> None:
-        began = now()
-        give_order(self.town, OPERATOR, kill_after=self.rng.randint(1, 3))
-        self._note("order", began)
+        """Give an order to log everybody out, and kill the command half-way."""
+        began, batches = now(), self.rng.randint(1, 3)
+
+        def order_and_kill() -> None:
+            give_order(self.town, OPERATOR, kill_after=batches)
+            self._note("order", began, act="kill an order half-way")
+
+        self._meanwhile("order", order_and_kill)
 
     def _shift_clock(self) -> None:
         clock = self.world.clock

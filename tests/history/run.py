@@ -64,25 +64,24 @@ class Result:
         lines = ["operations: " + ", ".join(f"{op} {count:,}" for op, count in ops.most_common())]
         lines += ["faults: " + ", ".join(f"{act} {count}" for act, count in acts.most_common())]
         for name, got in _back(self.history):
-            lines.append(f"service again after {name}: {got}")
+            lines.append(f"{name}: {got}")
         return "\n".join([*lines, *_measures(self.history)])
 
 
 def _back(history: History) -> Iterator[tuple[str, str]]:
-    """For each outage: when the slowest worker gave its first good answer, and what the bound was."""
-    for outage in history.disturbances:
-        if outage.disturbs != "database":
-            continue
-        first: dict[int, int] = {}
-        for call in history.calls:
-            is_good = call.outcome in (Outcome.ACCEPTED, Outcome.DONE, Outcome.REFUSED)
-            if is_good and call.worker and call.began > outage.began and (call.ended or 0) > outage.ended:
-                first[call.worker] = min(first.get(call.worker, 1 << 62), call.ended or 0)
-        soon = [at - outage.ended for at in first.values() if at < outage.ended + 10_000_000_000]
+    """For each outage: until when a request was refused after the return, and what the bound was."""
+    outages = sorted(
+        (each for each in history.disturbances if each.disturbs in ("database", "connections")),
+        key=lambda each: each.began,
+    )
+    refused = [call.began for call in history.calls if call.status == 503]
+    for outage, following in zip(outages, [*outages[1:], None], strict=True):
+        until = following.began if following else outage.ended + 60_000_000_000
+        last = max((at for at in refused if outage.ended < at < until), default=outage.ended)
         limit = (bound(outage) - outage.ended) / 1e9
         yield (
             outage.act,
-            f"{max(soon, default=0) / 1e9:.2f} s at the slowest of {len(soon)} workers, bound {limit:.2f} s",
+            f"the last 503 began {(last - outage.ended) / 1e9:.2f} s after the return, bound {limit:.2f} s",
         )
 
 

@@ -23,7 +23,7 @@ from zapauth.local import secrets
 WORKERS = 2
 SETTINGS = "tests.history.settings"
 LONGEST_RUN = 3000  # seconds: then access tokens expire, and the checker would take that for the end of a session
-_TO_START = 90.0  # seconds, on a busy machine
+_TO_START = 180.0  # seconds, on a busy machine, and if the database is stopped meanwhile
 
 
 @dataclass

@@ -78,5 +78,11 @@ def test_growth_of_threads_connections_or_memory_is_found():
         assert rules(*measures(**late)) == [5]
 
 
+def test_a_new_process_beside_one_that_grows_does_not_hide_it():
+    new = Measure(at=598 * SECOND, process="worker of a", pid=9, threads=1)
+    assert rules(*measures(threads=60), new) == [5]
+    assert not found(Measure(at=61 * SECOND, process="worker of a", pid=9, threads=1), *measures())
+
+
 def test_a_short_run_says_nothing_about_growth():
     assert not growth.grown(history(*measures(threads=60)[:30]))

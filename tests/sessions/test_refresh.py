@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
+from sessions import refresh as refreshing
 from sessions.models import EndReason, Session
 from sessions.tokens.jwt import RefreshToken
 
@@ -127,6 +128,21 @@ def test_a_used_refresh_token_whose_successor_was_used_is_theft(new_phone, rotat
     assert phone.refresh().status == 200
     phone.refresh_token = oldest
     assert phone.refresh().status == 401
+    assert Session.objects.get().end_reason == EndReason.REFRESH_REUSED
+
+
+def test_a_used_refresh_token_whose_successor_is_used_at_that_moment_is_theft(new_phone, rotating, monkeypatch):
+    phone, thief = new_phone().sign_up(), new_phone()
+    thief.refresh_token = phone.refresh_token
+    phone.refresh_token = phone.refresh().json["data"]["refreshToken"]
+    successor_of = refreshing._successor_of
+
+    def use_it_first(session):
+        assert phone.refresh().status == 200
+        return successor_of(session)
+
+    monkeypatch.setattr(refreshing, "_successor_of", use_it_first)
+    assert thief.refresh().status == 401
     assert Session.objects.get().end_reason == EndReason.REFRESH_REUSED
 
 
