@@ -182,8 +182,13 @@ class Phone:
 
 
 def log_out_at_once(phones: list[Phone], session: Session) -> None:
-    """Several clients log out of one session at the same moment."""
-    _at_once([lambda phone=phone: phone.log_out(session) for phone in phones])
+    """Several clients end one session at the same moment: by its token, and from another session of the user."""
+    of_user = phones[0].wallet.sessions_of(session.user)
+    other = next((each for each in of_user if each is not session and each.dialect == "zap"), None)
+    acts: list[Callable[[], None]] = [lambda phone=phone: phone.log_out(session) for phone in phones]
+    if other is not None:
+        acts[2:] = [lambda phone=phone: phone.end_one(other, session) for phone in phones[2:]]
+    _at_once(acts)
 
 
 def refresh_at_once(phones: list[Phone], session: Session) -> None:

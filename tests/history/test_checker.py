@@ -166,6 +166,9 @@ def test_a_refused_token_of_a_live_session_and_an_end_by_a_refused_call_are_foun
 def test_two_logouts_of_one_session_that_are_answered_200_are_found():
     assert not found(LOGIN, logout(2, 4), logout(2, 4, REFUSED), logout(2, 4, REFUSED))
     assert rules(LOGIN, logout(2, 4), logout(2, 4)) == [3]
+    from_another = call("logout_one", 2, 4, DONE, session="s2", target="s1", ends=Ends.TARGET)
+    assert not found(LOGIN, logout(2, 4, REFUSED), from_another)
+    assert rules(LOGIN, logout(2, 4), from_another) == [3]
 
 
 def test_a_refresh_token_with_two_successors_is_found():
