@@ -32,6 +32,8 @@ from tests.history.wallet import Wallet
 SETTINGS, SWITCH = "tests.history.faults.settings", "ZAPAUTH_TEST_FAULT"
 USERS, ADDRESSES, DEVICES = 16, 12, 6
 _EVERY = 1.0  # seconds between two checks
+# Seconds without a disturbance at the end. Busy machines have longer to be back: `tests.history.rules.outages.bound`.
+SETTLE = 12.0
 # While a history goes on, only these rules can tell: an outage may still excuse an error, or another client an answer.
 _AT_ONCE = (tokens.accepted_after_end, once.won_twice, once.two_successors)
 _HEAD = (
@@ -147,6 +149,8 @@ def _live(town: Town, pulse: Pulse, options: Options, *, kinds: list[Callable[[T
         town.over.wait(_EVERY)
     if nemesis is not None:
         nemesis.stop()
+        if time.monotonic() >= deadline:
+            town.over.wait(SETTLE)
     town.over.set()
     clients.wait_for(threads, seconds=120)
     pulse.stop()
