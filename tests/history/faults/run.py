@@ -19,7 +19,8 @@ from tests.history.clients import (
     live_as_staff,
 )
 from tests.history.database import dump, save
-from tests.history.faults.catalogue import FAULTS, Fault
+from tests.history.faults.catalogue import FAULTS
+from tests.history.faults.fault import Fault
 from tests.history.history import History, Recorder
 from tests.history.nemesis import Nemesis
 from tests.history.pulse import Pulse
