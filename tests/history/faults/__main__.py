@@ -12,7 +12,7 @@ from tests.history.faults.run import Finding, find, prepared, table
 from tests.history.run import Options, folder_of
 
 # The growth of a process shows after minutes only: `tests.history.rules.growth`.
-_SLOW_SECONDS = 240.0
+_SLOW_SECONDS = 200.0
 
 
 def main() -> int:
