@@ -182,12 +182,15 @@ class Phone:
 
 
 def log_out_at_once(phones: list[Phone], session: Session) -> None:
-    """Several clients end one session at the same moment: by its token, and from another session of the user."""
+    """Several clients end one session at the same moment, by its token and from another session. One refreshes."""
     of_user = phones[0].wallet.sessions_of(session.user)
     other = next((each for each in of_user if each is not session and each.dialect == "zap"), None)
     acts: list[Callable[[], None]] = [lambda phone=phone: phone.log_out(session) for phone in phones]
     if other is not None:
-        acts[2:] = [lambda phone=phone: phone.end_one(other, session) for phone in phones[2:]]
+        acts[1] = lambda: phones[1].end_one(other, session)
+    if session.refresh:
+        sent = session.refresh
+        acts[-1] = lambda: phones[-1].send_refresh(session, sent)
     _at_once(acts)
 
 
