@@ -9,7 +9,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import psycopg
-from django.db import connection, connections
+from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.models import Q
 from psycopg import sql
 
@@ -120,7 +120,7 @@ def at_work(run_id: UUID) -> Iterator[None]:
     """Tell the pages that a command works on the run during the block. Several commands may do so at the same time."""
     with ExitStack() as stack:
         # Without the second connection the command does its work all the same.
-        with suppress(psycopg.Error):
+        with suppress(DatabaseError, InterfaceError):
             stack.enter_context(_claimed(run_id, "pg_try_advisory_xact_lock_shared"))
         yield
 
@@ -131,10 +131,15 @@ def _claimed(run_id: UUID, function: str = "pg_try_advisory_xact_lock") -> Itera
 
     A transaction on a separate connection holds the lock. So PostgreSQL releases it as soon as this process dies, even
     while a statement of the sweep waits for a lock. It also works through PgBouncer in transaction mode.
+
+    Raises: Django's DatabaseError or InterfaceError, as its own connection does: then a page answers 503.
     """
     parameters = connection.get_connection_params() | {"connect_timeout": SECONDS_TO_CONNECT}
-    with closing(psycopg.connect(**parameters)) as link:
-        row = link.execute(_CLAIM.format(sql.SQL(function)), lock_key(run_id)).fetchone()
+    with connection.wrap_database_errors:
+        link = psycopg.connect(**parameters)
+    with closing(link):
+        with connection.wrap_database_errors:
+            row = link.execute(_CLAIM.format(sql.SQL(function)), lock_key(run_id)).fetchone()
         assert row is not None  # noqa: S101  # it is a SELECT without a table
         try:
             yield row[-1]

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from tests.environment import ROOT
 from tests.history.dialects import is_proper, outcome_of
 from tests.history.history import Call, Ends, Outcome, Recorder, now
-from tests.history.phones import Phone, log_out_at_once
+from tests.history.phones import Phone, log_out_at_once, refresh_at_once
 from tests.history.servers import World
 from tests.history.wallet import Session, User, Wallet
 from tests.history.wire import Reply, Way, Wire
@@ -84,6 +84,7 @@ class _Owner:
             (self._log_in, 20),
             (self._with(phone.log_out, dead_in=10), 6),
             (self._with(lambda session: log_out_at_once([phone, *self.crowd], session)), 1),
+            (self._with(lambda session: refresh_at_once([phone, *self.crowd], session)), 1),
             (self._with(lambda session: phone.log_out_scope(session, "others")), 0.5),
             (self._with(lambda session: phone.log_out_scope(session, "all")), 0.7),
             (self._with(self._end_another), 0.7),

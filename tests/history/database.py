@@ -53,6 +53,9 @@ class Database:
     logins: set[str] = field(default_factory=set)  # sessions whose log-in is on record
     password_changes: dict[str, int] = field(default_factory=dict)  # how many are on record, by user
     orders: set[str] = field(default_factory=set)  # bulk runs that are on record
+    acts: set[str] = field(default_factory=set)  # requests by which staff ended sessions, on record
+    # Bulk runs whose count was wrong at an earlier look.
+    miscounted: list[RunRow] = field(default_factory=list)
     # Earlier looks at the ended sessions: id -> (ended_at, reason, request, run).
     looks: list[dict[str, tuple[str, str, str, str | None]]] = field(default_factory=list)
 
@@ -69,6 +72,11 @@ SELECT s.id::text, s.user_id AS "user", s.ended_at::text, s.end_reason AS reason
        OR COALESCE(s.created_at <= a.sessions_valid_after, false)
        OR COALESCE(s.created_at <= u.sessions_valid_after, false) AS is_cut_off
   FROM user_sessions_session s JOIN users_app a ON a.id = s.app_id LEFT JOIN users_user u ON u.id = s.user_id
+"""
+_MISCOUNTED = """
+SELECT r.id::text, r.ended
+  FROM user_sessions_bulkrun r
+ WHERE r.ended <> (SELECT count(*) FROM user_sessions_session s WHERE s.bulk_run_id = r.id)
 """
 _LOOK = """
 SELECT id::text, ended_at::text, end_reason, ended_request_id, bulk_run_id::text
@@ -88,7 +96,8 @@ def dump(url: str) -> Database:
         refresh = rows(f"SELECT o.jti, b.id IS NOT NULL AS is_dead, o.expires_at > now() AS is_new FROM {tokens}")  # noqa: S608
         told = "SELECT DISTINCT unnest(session_ids)::text AS id FROM user_sessions_notice"
         record = rows(
-            "SELECT event, user_id, session_id::text AS session, details ->> 'run' AS run FROM users_securityevent"
+            "SELECT event, user_id, session_id::text AS session, details ->> 'run' AS run, request_id AS request"
+            "  FROM users_securityevent"
         )
         changes: dict[str, int] = {}
         for entry in record:
@@ -108,7 +117,14 @@ def dump(url: str) -> Database:
             logins={row["session"] for row in record if row["event"] == "login"},
             password_changes=changes,
             orders={row["run"] for row in record if row["event"] == "bulk_order"},
+            acts={row["request"] for row in record if row["event"] == "sessions_ended"},
         )
+
+
+def miscounted(url: str) -> list[RunRow]:
+    """Return the bulk runs that count other sessions than they have ended so far. Raises: psycopg.Error."""
+    with psycopg.connect(url, connect_timeout=2) as link:
+        return [RunRow(id=run, ended=ended, is_finished=False) for run, ended in link.execute(_MISCOUNTED)]
 
 
 def look(url: str) -> dict[str, tuple[str, str, str, str | None]]:
@@ -126,8 +142,9 @@ def load(path: Path) -> Database:
     facts = json.loads(path.read_text())
     facts["sessions"] = {key: SessionRow(**row) for key, row in facts["sessions"].items()}
     facts["addresses"] = [AddressRow(**row) for row in facts["addresses"]]
-    facts["runs"] = [RunRow(**row) for row in facts["runs"]]
+    for name in ("runs", "miscounted"):
+        facts[name] = [RunRow(**row) for row in facts[name]]
     facts["looks"] = [{key: tuple(row) for key, row in look.items()} for look in facts["looks"]]
-    for name in ("outstanding", "blacklisted", "told", "logins", "orders"):
+    for name in ("outstanding", "blacklisted", "told", "logins", "orders", "acts"):
         facts[name] = set(facts[name])
     return Database(**facts)

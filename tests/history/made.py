@@ -65,6 +65,7 @@ def database(*sessions: SessionRow, **facts: Any) -> Database:
         "blacklisted": {row.refresh for row in sessions if row.ended_at and row.refresh},
         "logins": ids | {"another"},
         "told": ended | {"another"},
+        "acts": {row.request for row in sessions if row.ended_at},
     }
     return Database(sessions={row.id: row for row in sessions}, **whole | facts)
 

@@ -1,6 +1,7 @@
 """The phones of users in both dialects, as black boxes: requests and answers only."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -97,13 +98,13 @@ class Phone:
         is_careful = session.refreshing.acquire(blocking=False)
         if is_careful or not self.wire.rng.randrange(10):
             try:
-                self._refresh(session)
+                self.send_refresh(session, session.refresh)
             finally:
                 if is_careful:
                     session.refreshing.release()
 
-    def _refresh(self, session: Session) -> None:
-        sent = session.refresh
+    def send_refresh(self, session: Session, sent: str) -> None:
+        """Send the refresh token ``sent`` of the session."""
         reply = self.wire.send("POST", "/v1/refresh", {"refreshToken": sent})
         facts = {"token": str(claims_of(sent)["jti"]), "brought": None}
         if reply.status == 200:
@@ -181,14 +182,36 @@ class Phone:
 
 
 def log_out_at_once(phones: list[Phone], session: Session) -> None:
-    """Several clients log out of one session at the same moment."""
-    barrier = threading.Barrier(len(phones))
+    """Several clients end one session at the same moment, by its token and from another session. One refreshes."""
+    of_user = phones[0].wallet.sessions_of(session.user)
+    other = next((each for each in of_user if each is not session and each.dialect == "zap"), None)
+    acts: list[Callable[[], None]] = [lambda phone=phone: phone.log_out(session) for phone in phones]
+    if other is not None:
+        acts[1] = lambda: phones[1].end_one(other, session)
+    if session.refresh:
+        sent = session.refresh
+        acts[-1] = lambda: phones[-1].send_refresh(session, sent)
+    _at_once(acts)
 
-    def run(phone: Phone) -> None:
+
+def refresh_at_once(phones: list[Phone], session: Session) -> None:
+    """One app sends its refresh token several times at once. It gets the same successor each time."""
+    if session.refresh and session.refreshing.acquire(blocking=False):
+        try:
+            sent = session.refresh
+            _at_once([lambda phone=phone: phone.send_refresh(session, sent) for phone in phones])
+        finally:
+            session.refreshing.release()
+
+
+def _at_once(acts: list[Callable[[], None]]) -> None:
+    barrier = threading.Barrier(len(acts))
+
+    def run(act: Callable[[], None]) -> None:
         barrier.wait(30)
-        phone.log_out(session)
+        act()
 
-    threads = [threading.Thread(target=run, args=[phone]) for phone in phones]
+    threads = [threading.Thread(target=run, args=[act]) for act in acts]
     for thread in threads:
         thread.start()
     for thread in threads:

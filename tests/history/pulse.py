@@ -11,7 +11,7 @@ from contextlib import suppress
 import psutil
 import psycopg
 
-from tests.history.database import look
+from tests.history.database import RunRow, look, miscounted
 from tests.history.history import Disturbance, Measure, Recorder, now
 from tests.history.servers import World
 
@@ -21,12 +21,13 @@ MEASURE_EVERY = 5.0
 
 
 class Pulse(threading.Thread):
-    """`looks` has what had ended in the database at each measure."""
+    """`looks` has what had ended in the database at each measure, `miscounted` the bulk runs with wrong counts."""
 
     def __init__(self, world: World, recorder: Recorder) -> None:
         super().__init__(name="pulse", daemon=True)
         self.world, self.recorder = world, recorder
         self.looks: list[dict[str, tuple[str, str, str, str | None]]] = []
+        self.miscounted: list[RunRow] = []
         self._over = threading.Event()
         self._at: list[int] = []
         self._took: list[int] = []
@@ -74,6 +75,7 @@ class Pulse(threading.Thread):
             connections = self.world.postgres.connections()
             self.recorder.add(Measure(at=now(), process="the database", connections=connections))
             self.looks.append(look(self.world.url))
+            self.miscounted += miscounted(self.world.url)
 
 
 def _measure_of(name: str, process: psutil.Process) -> Measure:

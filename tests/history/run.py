@@ -15,7 +15,7 @@ from tests.history.database import Database, dump, save
 from tests.history.history import History, Outcome, Recorder
 from tests.history.nemesis import Nemesis
 from tests.history.pulse import Pulse
-from tests.history.rules.outages import bound
+from tests.history.rules.outages import Windows, bound
 from tests.history.violation import Violation
 from tests.history.wallet import Wallet
 
@@ -74,7 +74,8 @@ def _back(history: History) -> Iterator[tuple[str, str]]:
         (each for each in history.disturbances if each.disturbs in ("database", "connections")),
         key=lambda each: each.began,
     )
-    refused = [call.began for call in history.calls if call.status == 503]
+    busy = Windows([each for each in history.disturbances if each.disturbs == "machine"])
+    refused = [call.began for call in history.calls if call.status == 503 and not busy.overlap(call)]
     for outage, following in zip(outages, [*outages[1:], None], strict=True):
         until = following.began if following else outage.ended + 60_000_000_000
         last = max((at for at in refused if outage.ended < at < until), default=outage.ended)
@@ -107,7 +108,7 @@ def run(options: Options, folder: Path) -> Result:
             _live(town, pulse, options)
             world.stop_servers()  # so that nothing is under way any more
             database = dump(world.url)
-            database.looks = pulse.looks
+            database.looks, database.miscounted = pulse.looks, pulse.miscounted
     finally:
         recorder.close()
     save(database, folder / DATABASE)

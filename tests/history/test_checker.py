@@ -140,6 +140,15 @@ def test_an_order_whose_count_differs_from_what_it_has_ended_is_found():
     assert not found(rows=database(swept, **whole))
     assert rules(rows=database(swept, **whole | {"runs": [RunRow(id="run1", ended=0, is_finished=False)]})) == [2]
     assert rules(rows=database(swept, **whole | {"orders": set()})) == [2]
+    # A later batch has put the count right.
+    assert rules(rows=database(swept, **whole, miscounted=[RunRow(id="run1", ended=0, is_finished=False)])) == [2]
+
+
+def test_an_end_by_staff_that_is_not_on_record_is_found():
+    by_staff = replace(ENDED, reason="staff", ended_by="olga")
+    assert not found(rows=database(by_staff))
+    assert rules(rows=database(by_staff, acts=set())) == [2]
+    assert not found(rows=database(replace(by_staff, run="run1"), acts=set()))
 
 
 def test_a_refused_token_of_a_live_session_and_an_end_by_a_refused_call_are_found():
@@ -157,6 +166,9 @@ def test_a_refused_token_of_a_live_session_and_an_end_by_a_refused_call_are_foun
 def test_two_logouts_of_one_session_that_are_answered_200_are_found():
     assert not found(LOGIN, logout(2, 4), logout(2, 4, REFUSED), logout(2, 4, REFUSED))
     assert rules(LOGIN, logout(2, 4), logout(2, 4)) == [3]
+    from_another = call("logout_one", 2, 4, DONE, session="s2", target="s1", ends=Ends.TARGET)
+    assert not found(LOGIN, logout(2, 4, REFUSED), from_another)
+    assert rules(LOGIN, logout(2, 4), from_another) == [3]
 
 
 def test_a_refresh_token_with_two_successors_is_found():

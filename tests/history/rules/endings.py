@@ -56,6 +56,8 @@ def half_done(history: History, database: Database) -> list[Violation]:
             found.append(Violation(2, "a log-in is not on record", (row,)))
         if row.ended_at is not None:
             found += [Violation(2, text, (row,)) for text in _missing(row, database)]
+    text = "a batch of an order was there without its count"
+    found += [Violation(2, text, (run,)) for run in database.miscounted[:1]]
     counts = Counter(row.run for row in database.sessions.values() if row.run)
     for run in database.runs:
         if run.ended != counts[run.id]:
@@ -76,6 +78,9 @@ def _missing(row: SessionRow, database: Database) -> Iterator[str]:
         yield "a session has ended, and services are not told"
     if row.reason == "logout" and (row.ended_by != row.user or not row.request):
         yield "a logout is recorded without its user or its request"
+    # The order of a bulk run is on record instead.
+    if row.reason == "staff" and row.run is None and row.request not in database.acts:
+        yield "staff have ended a session, and that is not on record"
 
 
 def unexplained(history: History, database: Database) -> list[Violation]:

@@ -6,12 +6,13 @@ from tests.history.violation import Violation
 
 
 def won_twice(history: History) -> list[Violation]:
-    """Of several logouts of one session, at most one is answered "done"."""
+    """Of several logouts of one session, by its own token or from another session, at most one is answered "done"."""
     winners: dict[str, Call] = {}
     found = []
     for call in history.calls:
-        if call.op == "logout" and call.outcome is Outcome.DONE and call.session:
-            first = winners.setdefault(call.session, call)
+        ended = {"logout": call.session, "logout_one": call.target}.get(call.op)
+        if ended and call.outcome is Outcome.DONE:
+            first = winners.setdefault(ended, call)
             if first is not call:
                 found.append(Violation(3, "two logouts of one session were answered 200", (first, call)))
     return found

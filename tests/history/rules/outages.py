@@ -16,8 +16,8 @@ TIMED_OUT = "timed out"  # `Call.note` of a call that got no answer for `clients
 
 def errors(history: History) -> list[Violation]:
     """A 5xx is a proper 503, and only while the database is away or its connections are cut."""
-    windows = _Windows([each for each in history.disturbances if each.disturbs in (*_DATABASE, "machine")])
-    excuses = _Windows([each for each in history.disturbances if each.disturbs != "clock"])
+    windows = Windows([each for each in history.disturbances if each.disturbs in (*_DATABASE, "machine")])
+    excuses = Windows([each for each in history.disturbances if each.disturbs != "clock"])
     found = []
     for call in history.calls:
         if call.note == TIMED_OUT and not excuses.overlap(call):
@@ -35,7 +35,7 @@ def errors(history: History) -> list[Violation]:
     return found
 
 
-class _Windows:
+class Windows:
     """The times in which a 503 may be answered, to be searched by time."""
 
     def __init__(self, disturbances: list[Disturbance]) -> None:
@@ -62,7 +62,7 @@ def late_service(history: History) -> list[Violation]:
     """
     calls = sorted((call for call in history.calls if call.worker and call.dialect), key=lambda call: call.began)
     begins = [call.began for call in calls]
-    busy = _Windows([each for each in history.disturbances if each.disturbs == "machine"])
+    busy = Windows([each for each in history.disturbances if each.disturbs == "machine"])
     found: list[Violation] = []
     for outage in (each for each in history.disturbances if each.disturbs == "database"):
         until = _until(outage, history)

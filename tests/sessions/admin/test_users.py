@@ -2,12 +2,13 @@
 
 from io import StringIO
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
 from uuid6 import uuid7
 
-from sessions.bulk import orders
+from sessions.bulk import orders, resume
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
@@ -313,3 +314,17 @@ def test_a_user_who_logs_in_at_the_moment_when_staff_log_them_out_is_logged_out_
     page = supporter.post(user_url(phone.user_id, "log_out"), {"note": ""}, follow=True)
     assert "2 sessions ended" in told(page)
     assert (phone.me().status, tablet.me().status) == (401, 401)
+
+
+def test_if_the_database_goes_away_after_the_order_staff_are_told_to_come_back_and_the_user_is_out(
+    supporter, monkeypatch
+):
+    phone = ZapPhone(InProcess()).sign_up("ann")
+
+    def break_off(**_):
+        raise psycopg.OperationalError("consuming input failed: server closed the connection unexpectedly")
+
+    monkeypatch.setattr(resume.psycopg, "connect", break_off)
+    page = supporter.post(user_url(phone.user_id, "log_out"), {"note": ""})
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "2")
+    assert phone.me().status == 401

@@ -1,0 +1,6 @@
+"""The seeded faults, by name. Each is as small as the mistake would be, and the server works otherwise."""
+
+from tests.history.faults.of_service import ADDRESSES, OUTAGES
+from tests.history.faults.of_sessions import ENDINGS, TOKENS, VERDICTS
+
+FAULTS = dict([*VERDICTS, *ENDINGS, *TOKENS, *ADDRESSES, *OUTAGES])

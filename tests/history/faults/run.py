@@ -1,0 +1,187 @@
+"""Run histories against seeded faults, and tell which violation proves each fault first, and when."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psycopg
+
+from tests.history import clients
+from tests.history.checker import OF_HISTORY, check
+from tests.history.clients import (
+    Town,
+    live_as_a_phone,
+    live_as_a_push_sender,
+    live_as_an_operator,
+    live_as_staff,
+)
+from tests.history.database import dump, save
+from tests.history.faults.catalogue import FAULTS
+from tests.history.faults.fault import Fault
+from tests.history.history import History, Recorder
+from tests.history.nemesis import Nemesis
+from tests.history.pulse import Pulse
+from tests.history.rules import once, tokens
+from tests.history.run import DATABASE, HISTORY, VIOLATIONS, Options
+from tests.history.servers import World, running
+from tests.history.violation import Violation
+from tests.history.wallet import Wallet
+
+SETTINGS, SWITCH = "tests.history.faults.settings", "ZAPAUTH_TEST_FAULT"
+USERS, ADDRESSES, DEVICES = 16, 12, 6
+_EVERY = 1.0  # seconds between two checks
+# Seconds without a disturbance at the end. Busy machines have longer to be back: `tests.history.rules.outages.bound`.
+SETTLE = 12.0
+# While a history goes on, only these rules can tell: an outage may still excuse an error, or another client an answer.
+_AT_ONCE = (tokens.accepted_after_end, once.won_twice, once.two_successors)
+_HEAD = (
+    "| fault | what it is | found by | after | operations | violations |",
+    "| --- | --- | --- | ---: | ---: | ---: |",
+)
+# What earlier runs have left. Users and apps stay.
+_EMPTY = """
+SET session_replication_role = replica; -- the record can't be emptied otherwise
+TRUNCATE user_sessions_session, user_sessions_bulkrun, user_sessions_notice, users_devicetoken, users_device,
+         token_blacklist_outstandingtoken, token_blacklist_blacklistedtoken, users_securityevent CASCADE;
+UPDATE users_app SET sessions_valid_after = NULL;
+UPDATE users_user SET sessions_valid_after = NULL;
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the checker made of one fault. ``first`` is None if it found nothing.
+
+    Args: seconds: from the first call to the call that completes the first proof. None: only the final database
+        proves it.
+    """
+
+    fault: Fault
+    history: History
+    violations: list[Violation]
+    failures: list[str]
+    first: Violation | None
+    seconds: float | None
+
+    def row(self) -> str:
+        """The fault's line in the table of docs/proof.md."""
+        operations, violations = len(self.history.calls), len(self.violations)
+        found = "**nothing**" if self.first is None else f"rule {self.first.rule}: {self.first.text}"
+        after = "at the end" if self.seconds is None else f"{self.seconds:.1f} s"
+        name, what = self.fault.name, self.fault.what
+        return f"| `{name}` | {what} | {found} | {after} | {operations:,} | {violations:,} |"
+
+
+@contextmanager
+def prepared(folder: Path) -> Iterator[Town]:
+    """Start a database, and two servers without a fault, and make the users. All runs share them: each takes a minute.
+
+    Yields: the users. Each run has a copy.
+    """
+    with running(folder, settings=SETTINGS, **{SWITCH: ""}) as world:
+        recorder = Recorder(folder / "prepared.jsonl")
+        town = Town(world, recorder, Wallet(addresses=ADDRESSES, devices=DEVICES), seed=0)
+        town.prepare(users=USERS)
+        recorder.close()
+        yield town
+
+
+def find(name: str, before: Town, folder: Path, options: Options, *, quick: bool = False) -> Finding:
+    """Start the servers again with the fault, and run a history in ``folder`` until its calls prove the fault.
+
+    If they don't, the database at the end may.
+
+    Args: quick: only one server, and only the clients and the acts of the nemesis that the fault needs.
+    """
+    fault, recorder = FAULTS[name], Recorder(folder / HISTORY)
+    world = _world_with(name, before.world, is_small=quick and fault.act != "clock")
+    wallet = Wallet(addresses=ADDRESSES, devices=DEVICES)
+    wallet.users = before.wallet.users
+    town = Town(world, recorder, wallet, options.seed, before.app, before.sender)
+    pulse = Pulse(world, recorder)
+    try:
+        _live(town, pulse, options, kinds=_kinds(fault, options.phones, quick=quick))
+        world.stop_servers()
+        database = dump(world.url)
+    finally:
+        recorder.close()
+    database.looks, database.miscounted = pulse.looks, pulse.miscounted
+    save(database, folder / DATABASE)
+    violations = check(recorder.history, database)
+    (folder / VIOLATIONS).write_text("".join(f"{each}\n" for each in violations))
+    first, at = first_of(recorder.history, violations)
+    return Finding(fault, recorder.history, violations, town.failures, first, at)
+
+
+def _world_with(name: str, world: World, *, is_small: bool) -> World:
+    """Empty the tables, and start the servers with the fault."""
+    world.stop_servers()
+    if world.clock is not None:
+        world.clock.write_text("+0s")
+    with psycopg.connect(world.url) as link:
+        link.execute(_EMPTY)
+    a, b = world.servers.values()
+    used = replace(world, servers={"a": a, "b": a if is_small else b})
+    used.commands[SWITCH] = name
+    for server in {a.port: a, used.servers["b"].port: used.servers["b"]}.values():
+        server.given[SWITCH] = name
+        server.start()
+    return used
+
+
+def _kinds(fault: Fault, phones: int, *, quick: bool) -> list[Callable[[Town, int], None]]:
+    """The clients. Commands are left out first: each of them takes seconds to start."""
+    kinds: list[Callable[[Town, int], None]] = [live_as_a_phone] * phones
+    kinds += [live_as_a_push_sender, live_as_staff]
+    return kinds if quick and fault.act not in ("order", "clock") else [*kinds, live_as_an_operator]
+
+
+def _live(town: Town, pulse: Pulse, options: Options, *, kinds: list[Callable[[Town, int], None]]) -> None:
+    pulse.start()
+    nemesis = None if options.only == "none" else Nemesis(town, pulse, only=options.only)
+    threads = [threading.Thread(target=kind, args=[town, number], daemon=True) for number, kind in enumerate(kinds, 1)]
+    for each in [*threads, *([nemesis] if nemesis else [])]:
+        each.start()
+    deadline = time.monotonic() + options.seconds
+    while time.monotonic() < deadline and not any(rule(_so_far(town)) for rule in _AT_ONCE):
+        town.over.wait(_EVERY)
+    if nemesis is not None:
+        nemesis.stop()
+        if time.monotonic() >= deadline:
+            town.over.wait(SETTLE)
+    town.over.set()
+    clients.wait_for(threads, seconds=120)
+    pulse.stop()
+
+
+def _so_far(town: Town) -> History:
+    """A copy of the history, to which the clients add meanwhile."""
+    history = town.recorder.history
+    return History(list(history.calls), list(history.disturbances), list(history.measures))
+
+
+def first_of(history: History, violations: list[Violation]) -> tuple[Violation | None, float | None]:
+    """Return the violation that the calls prove first, and after how many seconds of the history.
+
+    If they prove none, return the first one of ``violations``, which the database at the end proves, and None.
+    """
+    found = [(_completed(violation), violation) for rule in OF_HISTORY for violation in rule(history)]
+    if not found:
+        return (violations[0] if violations else None), None
+    at, first = min(found, key=lambda each: each[0])
+    return first, (at - min(call.began for call in history.calls)) / 1e9
+
+
+def _completed(violation: Violation) -> int:
+    """The time of the last answer in a proof."""
+    return max((each.ended for each in violation.proof if getattr(each, "ended", None)), default=0)
+
+
+def table(findings: Iterator[Finding]) -> Iterator[str]:
+    """Yield the lines of the table in docs/proof.md."""
+    yield from _HEAD
+    for finding in findings:
+        yield finding.row()
