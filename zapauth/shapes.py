@@ -93,8 +93,9 @@ def list_of(item: Schema) -> Schema:
     return {"type": "array", "items": item}
 
 
-def constant(value: str | bool) -> Schema:
-    return {"type": "boolean" if isinstance(value, bool) else "string", "const": value}
+def constant(value: str | bool | float) -> Schema:
+    kind = "string" if isinstance(value, str) else "boolean" if isinstance(value, bool) else "number"
+    return {"type": kind, "const": value}
 
 
 def ref(name: str, *, kind: str = "schemas") -> Schema:

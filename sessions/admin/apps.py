@@ -52,7 +52,7 @@ class AppAdmin(GuardedAdmin, SavesChanges, ActsOnApps):
     @display(description="access for services")
     def services(self, app: App) -> str:
         given = {name.removesuffix("_access"): getattr(app, name) for name in self.access}
-        return ", ".join(f"{what}: {reach}" for what, reach in given.items() if reach != Access.NONE) or "–"
+        return ", ".join(f"{what}: {reach}" for what, reach in given.items() if reach != Access.NONE) or "none"
 
     @display(description="added (UTC)")
     def added(self, app: App) -> datetime:
