@@ -9,7 +9,6 @@ from django.conf import settings
 from django.db import connections
 
 from users.database_use import Use, set_use
-from zapauth.canary.hosts import host_for
 from zapauth.canary.lines import Lines
 from zapauth.canary.report import line_of
 from zapauth.canary.round import Result, Rounds
@@ -40,8 +39,7 @@ class InService(threading.Thread):
         if not self._every:
             return
         set_use(Use.COMMAND)
-        url = _own_url()
-        rounds, figures = Rounds(Lines([url], host=host_for(url))), _figures()
+        rounds, figures = Rounds(Lines([_own_url()])), _figures()
         while not self._stopped.wait(self._every):
             try:
                 result = rounds.run_one()

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zapauth.canary.errors import CannotMeasure
+from zapauth.canary.hosts import host_for
 
 TIMEOUT = 10.0  # seconds for one answer
 # Seconds to reach all workers of a server. The kernel gives a new connection to any worker, so it takes many tries.
@@ -34,11 +35,11 @@ class Reply:
 class Line:
     """A connection to one worker, which is kept. Use it in one thread at a time."""
 
-    def __init__(self, url: str, *, host: str = "") -> None:
+    def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
-        self._host, self._prefix = host, parts.path.rstrip("/")
+        self._host, self._prefix = host_for(url), parts.path.rstrip("/")
         self.name = url
 
     def ask(self, method: str, path: str, *, token: str = "", body: dict[str, str] | None = None) -> Reply:
@@ -63,8 +64,8 @@ class Line:
 class Lines:
     """The connections to all workers of the servers at ``urls``, by URL and by server and worker."""
 
-    def __init__(self, urls: Sequence[str], *, host: str = "") -> None:
-        self._urls, self._host = urls, host
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls = urls
         self._kept: dict[str, dict[_Name, Line]] = {url: {} for url in urls}
 
     def __iter__(self) -> Iterator[Line]:
@@ -76,7 +77,7 @@ class Lines:
 
     def new_line(self, number: int) -> Line:
         """Return a new connection to one of the servers: another one for the next ``number``."""
-        return Line(self._urls[number % len(self._urls)], host=self._host)
+        return Line(self._urls[number % len(self._urls)])
 
     def complete(self) -> None:
         """Close connections that are dead, and open the missing ones. Raises: CannotMeasure."""
@@ -103,7 +104,7 @@ class Lines:
             if time.monotonic() > deadline:
                 found = ", ".join(f"{worker} of {server}" for server, worker in self._kept[url])
                 raise CannotMeasure(f"{url}: only these workers were reached: {found} ({workers})")
-            self._keep(url, Line(url, host=self._host), workers)
+            self._keep(url, Line(url), workers)
 
     def _keep(self, url: str, line: Line, workers: dict[str, int]) -> None:
         """Keep the connection if there is none to its worker yet, and note how many workers its server has."""

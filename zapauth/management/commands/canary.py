@@ -12,7 +12,6 @@ from django.db import connection
 
 from sessions.management.interrupts import noticing_signals
 from sessions.management.operators import OperatorCommand
-from zapauth.canary.hosts import host_for
 from zapauth.canary.lines import Lines
 from zapauth.canary.report import Summary, line_of
 from zapauth.canary.round import Result, Rounds
@@ -43,7 +42,7 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         urls = options["url"] or [f"http://127.0.0.1:{settings.PORT}"]
-        rounds, summary = Rounds(Lines(urls, host=host_for(urls[0]))), Summary()
+        rounds, summary = Rounds(Lines(urls)), Summary()
         count = _counter(options["metrics_port"])
         until = time.monotonic() + options["long"] if options["long"] else None
         try:

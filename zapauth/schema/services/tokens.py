@@ -40,9 +40,9 @@ _LINK: Schema = {"type": "string", "format": "uri-reference"}
 _DECLARED: dict[str, Schema] = {
     "issuer": TEXT,
     "dialects": list_of(closed({"name": {"type": "string", "enum": ["zap", "buddy"]}, "url": _LINK})),
-    "revocation_bound": constant(0),
+    "revocation_bound": {"type": "integer", "const": 0},
     "gate_without_database": {"type": "string", "enum": ["refuse", "accept"]},
-    "event_delivery_aim": constant(0.1),
+    "event_delivery_aim": {"type": "number", "const": 0.1},
     **dict.fromkeys(("events_url", "gate_url", "jwks_uri", "metadata_url", "documentation_url", "schema_url"), _LINK),
 }
 _EXAMPLE_DECLARED = declared.describe(
