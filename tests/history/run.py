@@ -109,6 +109,7 @@ def run(options: Options, folder: Path) -> Result:
             world.stop_servers()  # so that nothing is under way any more
             database = dump(world.url)
             database.looks, database.miscounted = pulse.looks, pulse.miscounted
+            database.left_behind = pulse.left_behind
     finally:
         recorder.close()
     save(database, folder / DATABASE)

@@ -109,6 +109,7 @@ def find(name: str, before: Town, folder: Path, options: Options, *, quick: bool
     finally:
         recorder.close()
     database.looks, database.miscounted = pulse.looks, pulse.miscounted
+    database.left_behind = pulse.left_behind
     save(database, folder / DATABASE)
     violations = check(recorder.history, database)
     (folder / VIOLATIONS).write_text("".join(f"{each}\n" for each in violations))
