@@ -136,8 +136,8 @@ def miscounted(url: str) -> list[RunRow]:
 def left_behind(url: str) -> list[AddressRow]:
     """Return the addresses that still belong to a user whose session has ended. Raises: psycopg.Error."""
     with psycopg.connect(url, connect_timeout=2) as link:
-        rows = link.execute(_LEFT_BEHIND)
-        return [AddressRow(id=id, digest=digest, user=user, held_by=held_by) for id, digest, user, held_by in rows]
+        found = link.execute(_LEFT_BEHIND)
+        return [AddressRow(id=row[0], digest=row[1], user=row[2], held_by=row[3]) for row in found]
 
 
 def look(url: str) -> dict[str, tuple[str, str, str, str | None]]:
