@@ -221,7 +221,9 @@ def live_as_an_operator(town: Town, number: int) -> None:
 
 
 def give_order(town: Town, number: int, *, user: User | None = None, kill_after: int | None = None) -> None:
-    """Log a user out, or everybody. Args: kill_after: `kill -9` the command after so many batches; 0: at once after the order; None: never.
+    """Log a user out, or everybody.
+
+    Args: kill_after: `kill -9` the command after so many batches; 0: at once after the order; None: never.
 
     The line "all refused from" is an answer of its own: from then on every token of before is refused.
     """
