@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-SMALL_BATCH = 20  # sessions: a bulk order over a few hundred has several batches, and can be killed between two
+SMALL_BATCH = 5  # sessions: an order over a few dozen has several batches, and can be killed between two
 
 
 class HistoryConfig(AppConfig):

@@ -222,7 +222,9 @@ def live_as_an_operator(town: Town, number: int) -> None:
 
 
 def give_order(town: Town, number: int, *, user: User | None = None, kill_after: int | None = None) -> None:
-    """Log a user out, or everybody. Args: kill_after: `kill -9` the command after so many batches; None: never.
+    """Log a user out, or everybody.
+
+    Args: kill_after: `kill -9` the command after so many batches; 0: at once after the order; None: never.
 
     The line "all refused from" is an answer of its own: from then on every token of before is refused.
     """
@@ -250,7 +252,7 @@ def give_order(town: Town, number: int, *, user: User | None = None, kill_after:
                 town.recorder.add(refused)
                 _bury(town.wallet, user)
             batches += "of" in said
-            if kill_after is not None and batches >= kill_after and "news" not in said:
+            if kill_after is not None and batches >= kill_after and said:
                 process.kill()
     code = process.wait(120)
     outcome = Outcome.DONE if code == 0 else Outcome.UNKNOWN

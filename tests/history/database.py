@@ -54,8 +54,9 @@ class Database:
     password_changes: dict[str, int] = field(default_factory=dict)  # how many are on record, by user
     orders: set[str] = field(default_factory=set)  # bulk runs that are on record
     acts: set[str] = field(default_factory=set)  # requests by which staff ended sessions, on record
-    # Bulk runs whose count was wrong at an earlier look.
+    # At earlier looks: bulk runs whose count was wrong, and addresses of a user whose session had ended.
     miscounted: list[RunRow] = field(default_factory=list)
+    left_behind: list[AddressRow] = field(default_factory=list)
     # Earlier looks at the ended sessions: id -> (ended_at, reason, request, run).
     looks: list[dict[str, tuple[str, str, str, str | None]]] = field(default_factory=list)
 
@@ -77,6 +78,11 @@ _MISCOUNTED = """
 SELECT r.id::text, r.ended
   FROM user_sessions_bulkrun r
  WHERE r.ended <> (SELECT count(*) FROM user_sessions_session s WHERE s.bulk_run_id = r.id)
+"""
+_LEFT_BEHIND = """
+SELECT t.id, encode(t.digest, 'hex'), t.user_id, t.held_by::text
+  FROM users_devicetoken t JOIN user_sessions_session s ON s.id = t.held_by
+ WHERE t.user_id IS NOT NULL AND s.ended_at IS NOT NULL
 """
 _LOOK = """
 SELECT id::text, ended_at::text, end_reason, ended_request_id, bulk_run_id::text
@@ -127,6 +133,13 @@ def miscounted(url: str) -> list[RunRow]:
         return [RunRow(id=run, ended=ended, is_finished=False) for run, ended in link.execute(_MISCOUNTED)]
 
 
+def left_behind(url: str) -> list[AddressRow]:
+    """Return the addresses that still belong to a user whose session has ended. Raises: psycopg.Error."""
+    with psycopg.connect(url, connect_timeout=2) as link:
+        found = link.execute(_LEFT_BEHIND)
+        return [AddressRow(id=row[0], digest=row[1], user=row[2], held_by=row[3]) for row in found]
+
+
 def look(url: str) -> dict[str, tuple[str, str, str, str | None]]:
     """Read which sessions have ended so far, and how. Raises: psycopg.Error."""
     with psycopg.connect(url, connect_timeout=2) as link:
@@ -141,7 +154,8 @@ def save(database: Database, path: Path) -> None:
 def load(path: Path) -> Database:
     facts = json.loads(path.read_text())
     facts["sessions"] = {key: SessionRow(**row) for key, row in facts["sessions"].items()}
-    facts["addresses"] = [AddressRow(**row) for row in facts["addresses"]]
+    for name in ("addresses", "left_behind"):
+        facts[name] = [AddressRow(**row) for row in facts[name]]
     for name in ("runs", "miscounted"):
         facts[name] = [RunRow(**row) for row in facts[name]]
     facts["looks"] = [{key: tuple(row) for key, row in look.items()} for look in facts["looks"]]

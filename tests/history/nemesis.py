@@ -160,7 +160,7 @@ class Nemesis(threading.Thread):
 
     def _kill_order(self) -> None:
         """Give an order to log everybody out, and kill the command half-way."""
-        began, batches = now(), self.rng.randint(1, 3)
+        began, batches = now(), self.rng.randint(0, 2)
 
         def order_and_kill() -> None:
             give_order(self.town, OPERATOR, kill_after=batches)

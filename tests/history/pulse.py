@@ -11,7 +11,7 @@ from contextlib import suppress
 import psutil
 import psycopg
 
-from tests.history.database import RunRow, look, miscounted
+from tests.history.database import AddressRow, RunRow, left_behind, look, miscounted
 from tests.history.history import Disturbance, Measure, Recorder, now
 from tests.history.servers import World
 
@@ -21,13 +21,14 @@ MEASURE_EVERY = 5.0
 
 
 class Pulse(threading.Thread):
-    """`looks` has what had ended in the database at each measure, `miscounted` the bulk runs with wrong counts."""
+    """`looks`, `miscounted` and `left_behind` have what it saw in the database at each measure."""
 
     def __init__(self, world: World, recorder: Recorder) -> None:
         super().__init__(name="pulse", daemon=True)
         self.world, self.recorder = world, recorder
         self.looks: list[dict[str, tuple[str, str, str, str | None]]] = []
         self.miscounted: list[RunRow] = []
+        self.left_behind: list[AddressRow] = []
         self._over = threading.Event()
         self._at: list[int] = []
         self._took: list[int] = []
@@ -76,6 +77,7 @@ class Pulse(threading.Thread):
             self.recorder.add(Measure(at=now(), process="the database", connections=connections))
             self.looks.append(look(self.world.url))
             self.miscounted += miscounted(self.world.url)
+            self.left_behind += left_behind(self.world.url)
 
 
 def _measure_of(name: str, process: psutil.Process) -> Measure:

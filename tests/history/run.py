@@ -75,10 +75,10 @@ def _back(history: History) -> Iterator[tuple[str, str]]:
         key=lambda each: each.began,
     )
     busy = Windows([each for each in history.disturbances if each.disturbs == "machine"])
-    refused = [call.began for call in history.calls if call.status == 503 and not busy.overlap(call)]
+    refused = [(call.began, call.ended or 0) for call in history.calls if call.status == 503 and not busy.overlap(call)]
     for outage, following in zip(outages, [*outages[1:], None], strict=True):
         until = following.began if following else outage.ended + 60_000_000_000
-        last = max((at for at in refused if outage.ended < at < until), default=outage.ended)
+        last = max((at for at, ended in refused if outage.ended < at and ended < until), default=outage.ended)
         limit = (bound(outage) - outage.ended) / 1e9
         yield (
             outage.act,
@@ -109,6 +109,7 @@ def run(options: Options, folder: Path) -> Result:
             world.stop_servers()  # so that nothing is under way any more
             database = dump(world.url)
             database.looks, database.miscounted = pulse.looks, pulse.miscounted
+            database.left_behind = pulse.left_behind
     finally:
         recorder.close()
     save(database, folder / DATABASE)

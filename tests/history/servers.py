@@ -35,6 +35,7 @@ class Server:
     given: dict[str, str]
     log: Path
     process: "subprocess.Popen[bytes] | None" = None
+    is_up: bool = False
 
     def start(self) -> None:
         """Start it, and return when it answers. Raises: RuntimeError with its log."""
@@ -51,6 +52,7 @@ class Server:
                 )
             while time.monotonic() < deadline and self.process.poll() is None:
                 if self.answers():
+                    self.is_up = True
                     return
                 time.sleep(0.05)
             time.sleep(0.2)  # its port is still taken by a worker of before, or the database is away
@@ -90,6 +92,7 @@ class Server:
             workers = self.workers()
             self.process.kill()
             self.process.wait(30)
+            self.is_up = False
             psutil.wait_procs(workers, timeout=30)
 
     def stop(self) -> None:

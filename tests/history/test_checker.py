@@ -226,6 +226,8 @@ def test_an_address_that_stays_with_an_ended_session_is_found():
     assert rules(rows=database(BY_STAFF, addresses=[address(user="ann")])) == [3]
     assert rules(rows=database(LIVE, addresses=[address(user="ben")])) == [3]
     assert rules(rows=database(LIVE, addresses=[address(user="ann", held_by="s9")])) == [3]
+    # A later log-in has taken it.
+    assert rules(rows=database(LIVE, left_behind=[address(user="ann")])) == [3]
 
 
 # --- files ------------------------------------------------------------------------------------------

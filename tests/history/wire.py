@@ -17,7 +17,6 @@ from tests.history.servers import Server
 
 PATIENCE = 30.0  # seconds
 AFTER_BREAK = 0.1  # seconds
-DOWN = 1.0  # seconds in which a way is not tried again after a refused connection
 OPEN_EACH = 3  # connections to each way of a client: most likely to different workers
 
 
@@ -53,7 +52,6 @@ class Wire:
         self.number, self.ways, self.recorder, self.rng = number, ways, recorder, rng
         self._open: dict[tuple[int, int], HTTPConnection] = {}
         self._workers: dict[tuple[int, int], int | None] = {}
-        self._down = dict.fromkeys(range(len(ways)), 0.0)
 
     def send(
         self,
@@ -82,8 +80,6 @@ class Wire:
                 raise IncompleteRead(said)  # cut in the middle of the headers, which http.client does not notice
         except (OSError, HTTPException) as error:
             self._drop(key)
-            if isinstance(error, ConnectionRefusedError):
-                self._down[way] = time.monotonic() + DOWN
             time.sleep(AFTER_BREAK)
             call["note"] = TIMED_OUT if isinstance(error, TimeoutError) else type(error).__name__
             return Reply(None, {}, b"", call)
@@ -97,9 +93,10 @@ class Wire:
         return Reply(answer.status, told, said, call)
 
     def _a_way(self) -> int:
-        """Choose a way at random, without those at whose end nobody has listened a moment ago, if there is another."""
-        at = time.monotonic()
-        return self.rng.choice([way for way in self._down if self._down[way] < at] or list(self._down))
+        """Choose a way at random. One to a server that is being started is chosen rarely."""
+        ways = range(len(self.ways))
+        up = [way for way in ways if self.ways[way].server.is_up]
+        return self.rng.choice(up if up and self.rng.random() < 0.98 else ways)
 
     def record(self, reply: Reply, op: str, outcome: Outcome, **facts: Any) -> Call:
         """Write the call into the history."""

@@ -11,7 +11,7 @@ from tests.history.faults.catalogue import FAULTS
 from tests.history.faults.run import Finding, find, prepared, table
 from tests.history.run import Options, folder_of
 
-# The growth of a process shows after minutes only: `tests.history.rules.growth`.
+# Growth shows after minutes only (`tests.history.rules.growth`), and a leak of connections after several outages.
 _SLOW_SECONDS = 200.0
 
 

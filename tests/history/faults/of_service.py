@@ -83,6 +83,7 @@ OUTAGES = [
             "                rows = self._run(borrowed, values)\n                pool.putconn(borrowed)\n",
         ),
         act="database",
+        is_slow=True,
     ),
     fault(
         "thread-leak",

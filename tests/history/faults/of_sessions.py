@@ -84,7 +84,8 @@ ENDINGS = [
             Edit(f"sessions.sql.ending:{name}", "'synchronous_commit', 'remote_apply'", "'synchronous_commit', 'off'")
             for name in ("_END_OWN", "_END_OWN_AND_OPEN", "_END_LOCKED", "_END_BY_RULE")
         ),
-        act="database",
+        act="kill the database",
+        is_slow=True,
     ),
     fault(
         "failure-answered-done",

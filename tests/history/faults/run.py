@@ -109,6 +109,7 @@ def find(name: str, before: Town, folder: Path, options: Options, *, quick: bool
     finally:
         recorder.close()
     database.looks, database.miscounted = pulse.looks, pulse.miscounted
+    database.left_behind = pulse.left_behind
     save(database, folder / DATABASE)
     violations = check(recorder.history, database)
     (folder / VIOLATIONS).write_text("".join(f"{each}\n" for each in violations))
@@ -176,8 +177,9 @@ def first_of(history: History, violations: list[Violation]) -> tuple[Violation |
 
 
 def _completed(violation: Violation) -> int:
-    """The time of the last answer in a proof."""
-    return max((each.ended for each in violation.proof if getattr(each, "ended", None)), default=0)
+    """The time of the last answer, disturbance or measure in a proof."""
+    times = (getattr(each, "ended", None) or getattr(each, "at", None) for each in violation.proof)
+    return max((at for at in times if at is not None), default=0)
 
 
 def table(findings: Iterator[Finding]) -> Iterator[str]:

@@ -110,7 +110,8 @@ def _takers(history: History) -> dict[str | None, _Takers]:
 def left_behind(history: History, database: Database) -> list[Violation]:
     """In the database, an address belongs to the user of a session that has not ended, or to nobody."""
     del history
-    found = []
+    text = "an address still belonged to a user after their session had ended"
+    found = [Violation(3, text, (row,)) for row in database.left_behind[:1]]
     for row in database.addresses:
         if row.user is None or row.held_by is None:
             continue
