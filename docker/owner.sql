@@ -15,7 +15,7 @@ ALTER ROLE zapauth_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION
 SELECT format('ALTER DATABASE %I OWNER TO zapauth_owner', current_database()) \gexec
 
 -- An earlier docker-compose.yml made objects in the schema public as the superuser. Change the owner of the tables (their
--- indexes and the sequences of their columns follow), views, other sequences and functions.
+-- indexes and the sequences of their columns follow), views, other sequences, types and functions.
 SELECT format('ALTER %s %s OWNER TO zapauth_owner',
               CASE relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END,
               oid::regclass)
@@ -23,6 +23,11 @@ SELECT format('ALTER %s %s OWNER TO zapauth_owner',
  WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'S', 'v', 'm')
    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype IN ('a', 'i', 'e'))
  ORDER BY oid \gexec
+SELECT format('ALTER TYPE %s OWNER TO zapauth_owner', t.oid::regtype)
+  FROM pg_type t LEFT JOIN pg_class c ON c.oid = typrelid
+ WHERE typnamespace = 'public'::regnamespace AND (typtype IN ('e', 'd') OR c.relkind = 'c')
+   AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_type'::regclass AND objid = t.oid AND deptype = 'e')
+ ORDER BY t.oid \gexec
 SELECT format('ALTER ROUTINE %s OWNER TO zapauth_owner', oid::regprocedure)
   FROM pg_proc p
  WHERE pronamespace = 'public'::regnamespace

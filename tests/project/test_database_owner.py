@@ -23,6 +23,8 @@ OTHERS = """
      WHERE relnamespace = 'public'::regnamespace AND pg_get_userbyid(relowner) <> 'zapauth_owner'
      UNION SELECT p.oid::regprocedure::text FROM pg_proc p
      WHERE pronamespace = 'public'::regnamespace AND pg_get_userbyid(proowner) <> 'zapauth_owner'
+     UNION SELECT t.oid::regtype::text FROM pg_type t
+     WHERE typnamespace = 'public'::regnamespace AND pg_get_userbyid(typowner) <> 'zapauth_owner'
      UNION SELECT datname FROM pg_database
      WHERE datname = current_database() AND pg_get_userbyid(datdba) <> 'zapauth_owner'
 """
