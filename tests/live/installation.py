@@ -30,7 +30,7 @@ class Installation:
         ours = SETTINGS_NAMES | {"DJANGO_SETTINGS_MODULE"}
         kept = {name: value for name, value in os.environ.items() if name not in ours}
         ours_now = {"DATA_DIR": str(self.data), "PORT": str(self.port), "EMAIL_URL": "dummymail://"}
-        return kept | ours_now | more
+        return kept | ours_now | {"DRAIN_TIME": "0", "CANARY_EVERY": "0"} | more
 
     def manage(self, *words: str, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
         return self._python("manage.py", *words, stdin=stdin, **environment)
