@@ -89,7 +89,6 @@ def _serve(*, demo: bool, reload: bool) -> None:
     from django.conf import settings
 
     from sessions.restore.guard import CannotBeServed, RestoreGuard
-    from sessions.rotation.watch import KeyWatch, LeakedKeys
     from users.database_use import Use, set_use
     from zapauth.database_log import warn_of_revealing_settings
     from zapauth.local import demo as demonstration
@@ -106,11 +105,7 @@ def _serve(*, demo: bool, reload: bool) -> None:
     except CannotBeServed as error:
         raise _CannotServe(str(error)) from error
     host = f"[{settings.HOST}]" if ":" in settings.HOST else settings.HOST
-    keys = KeyWatch(f"{socket.gethostname()} {host}:{settings.PORT}")
-    try:
-        keys.begin()
-    except LeakedKeys as error:
-        raise _CannotServe(str(error)) from error
+    keys = _watch_keys(f"{socket.gethostname()} {host}:{settings.PORT}")
     prepared = demonstration.prepare() if demo else None
     text = demonstration.banner(prepared, url=f"http://{host}:{settings.PORT}", asked=demo)
     # A demo's text has its secrets in it, and commands to paste. It is for the terminal, and not for the log.
@@ -118,6 +113,18 @@ def _serve(*, demo: bool, reload: bool) -> None:
     _close_connections()
 
     _serve_with_jobs(_make_server(reload=reload), guard, keys, tell=tell)
+
+
+def _watch_keys(name: str) -> "KeyWatch":
+    """Tell the database which keys this server has. Raises: _CannotServe, if one is reported as leaked."""
+    from sessions.rotation.watch import KeyWatch, LeakedKeys
+
+    keys = KeyWatch(name)
+    try:
+        keys.begin()
+    except LeakedKeys as error:
+        raise _CannotServe(str(error)) from error
+    return keys
 
 
 def _check_settings() -> None:

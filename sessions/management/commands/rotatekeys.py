@@ -100,10 +100,7 @@ class Command(BulkCommand):
         if step is Step.DROP and not state.old:
             raise CommandError("There is no old key to drop.", returncode=WRONG)
         hand_over = self._destination(options)
-        found = [shown(each) for each in objections(step, state, caches=options["caches"])]
-        if found and not options["force"]:
-            told = "\n".join([*found, "Nothing was changed. --force takes the step all the same."])
-            raise CommandError(told, returncode=NOT_CONFIRMED)
+        found = _objections(step, state, options)
         if options["dry_run"]:
             self.tell(f"Would {_MEANING[step]}. Nothing was changed.")
             return
@@ -145,6 +142,9 @@ class Command(BulkCommand):
         if found.is_empty():
             self.done(None, "No session is open.")
             return
+        self._end_all(found, note)
+
+    def _end_all(self, found: Preview, note: str) -> None:
         # The order was confirmed, and the keys are replaced: no number of sessions stops it now.
         run = self.start(found, note=note, expected=sys.maxsize)
         try:
@@ -174,6 +174,15 @@ class Command(BulkCommand):
                 returncode=WRONG,
             )
         return lambda pem: place.replace(settings.SIGNING_KEYS, pem)
+
+
+def _objections(step: Step, state: State, options: dict[str, Any]) -> list[str]:
+    """Return what is wrong with a step that is forced. Raises: CommandError, if it is not forced."""
+    found = [shown(each) for each in objections(step, state, caches=options["caches"])]
+    if found and not options["force"]:
+        told = "\n".join([*found, "Nothing was changed. --force takes the step all the same."])
+        raise CommandError(told, returncode=NOT_CONFIRMED)
+    return found
 
 
 def _placing(work: Callable[[], None]) -> None:
