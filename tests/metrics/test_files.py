@@ -84,6 +84,10 @@ def test_the_folder_of_a_killed_server_is_removed_and_that_of_a_running_one_stay
     left = tmp_path / "zapauth-metrics-left"
     left.mkdir()
     (left / ".lock").touch()
+    os.utime(left, (0, 0))
+    starting = tmp_path / "zapauth-metrics-starting"
+    starting.mkdir()
+    (starting / ".lock").touch()
     (tmp_path / "of-another-program").mkdir()
     with files.made() as running:
         assert not left.exists()
@@ -91,7 +95,7 @@ def test_the_folder_of_a_killed_server_is_removed_and_that_of_a_running_one_stay
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         assert Path(done.stdout.strip()) != running
         assert running.exists()
-    assert {each.name for each in tmp_path.iterdir()} == {"of-another-program"}
+    assert {each.name for each in tmp_path.iterdir()} == {"of-another-program", starting.name}
 
 
 def test_without_the_setting_there_is_no_port_and_nothing_is_counted(settings, monkeypatch):

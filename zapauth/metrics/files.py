@@ -8,10 +8,12 @@ gauges of a slot that nobody locks are removed: a dead worker holds no connectio
 import fcntl
 import os
 import shutil
+import stat
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -19,6 +21,7 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _PREFIX, _LOCK = "zapauth-metrics-", ".lock"
 # In memory, if there is such a file system: otherwise the kernel would write the counts to a disk.
 _IN_MEMORY = "/dev/shm"  # noqa: S108  # the folder in it has a random name and mode 0700
+_STARTED = 60.0  # seconds after which a server has locked its folder
 # The file descriptors of this process's locks. They must stay open.
 _held: dict[Path, int] = {}
 _slot = ""
@@ -79,10 +82,14 @@ def forget_dead(path: Path) -> None:
 
 def _remove_left(parent: Path) -> None:
     for path in parent.glob(f"{_PREFIX}*"):
-        lock = path / _LOCK
-        if path.stat().st_uid == os.getuid() and lock.exists() and _lock(lock):
-            shutil.rmtree(path, ignore_errors=True)
-            os.close(_held.pop(lock))
+        with suppress(OSError):
+            # A server that starts at this moment may not have locked its folder yet.
+            facts, lock = path.lstat(), path / _LOCK
+            is_old = time.time() - facts.st_mtime > _STARTED
+            is_ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid()
+            if is_ours and is_old and lock.exists() and _lock(lock):
+                shutil.rmtree(path, ignore_errors=True)
+                os.close(_held.pop(lock))
 
 
 def _lock(path: Path) -> bool:
