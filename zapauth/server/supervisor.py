@@ -52,7 +52,7 @@ class RestartingServer(MPServer):
         """
         super().signal_handler_interrupt(*arguments, **options)  # type: ignore[no-untyped-call]
         if arguments[:1] == (signal.SIGINT,):
-            for worker in self.wrks:
+            for worker in filter(WorkerProcess.is_alive, self.wrks):  # the number of a dead one may be somebody else's
                 worker.interrupt_by_parent = True
                 with suppress(ProcessLookupError):
                     os.kill(worker.inner.pid, draining.AT_ONCE)
