@@ -10,64 +10,22 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 from urllib.parse import urlencode
 
 from tests.environment import ROOT
 from tests.history.dialects import is_proper, outcome_of
-from tests.history.history import Call, Ends, Outcome, Recorder, now
-from tests.history.phones import Phone, log_out_at_once, refresh_at_once
-from tests.history.servers import World
+from tests.history.history import Call, Ends, Outcome, now
+from tests.history.phones import log_out_at_once, refresh_at_once
+from tests.history.town import PASSWORD, STAFF, Town
 from tests.history.wallet import Session, User, Wallet
-from tests.history.wire import Reply, Way, Wire
+from tests.history.wire import Reply, Wire
 
-PASSWORD = "correct-horse-1"
-STAFF = "olga_staff"
+MORE_OFTEN = 20
 MOST_LIVE = 120  # sessions. With more, the clients log out more
 PAUSE = 0.01  # seconds between two calls of a client
 STAFF_PAUSE, SENDER_PAUSE, OPERATOR_PAUSE = 1.0, 0.05, 5.0
-
-
-@dataclass
-class Town:
-    """Everybody who takes part in one run."""
-
-    world: World
-    recorder: Recorder
-    wallet: Wallet
-    seed: int
-    app: dict[str, str] = field(default_factory=dict)  # of Buddy's clients
-    sender: dict[str, str] = field(default_factory=dict)  # the app of the push sender
-    over: threading.Event = field(default_factory=threading.Event)
-    failures: list[str] = field(default_factory=list)  # mistakes in the clients themselves
-
-    def wire(self, number: int) -> Wire:
-        a, b = self.world.servers.values()
-        ways = [Way(a, a.port), Way(b, b.port), Way(a, self.world.proxy.port)]
-        return Wire(number, ways, self.recorder, random.Random(f"{self.seed} {number}"))
-
-    def phone(self, number: int) -> Phone:
-        return Phone(self.wire(number), self.wallet, app_id=self.app["appId"], app_key=self.app["appKey"])
-
-    def prepare(self, *, users: int) -> None:
-        """Make the apps, the staff and the users. Nothing is disturbed yet."""
-        manage = self.world.manage
-        self.app = json.loads(manage("createapp", "Torture", "--json"))
-        self.sender = json.loads(manage("createapp", "Push sender", "--json"))
-        manage("appaccess", "Push sender", "--pushes", "all", "--events", "all", "--reason", "torture")
-        staff = ("createsuperuser", "--noinput", "--username", STAFF, "--email", "olga@example.org")
-        manage(*staff, DJANGO_SUPERUSER_PASSWORD=PASSWORD)
-        wire = self.wire(0)
-        for number in range(users):
-            name = f"user_{number}"
-            body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD + name}
-            reply = wire.send("POST", "/v1/users", body)
-            if reply.status != 201:
-                raise RuntimeError(f"{name} can't sign up: {reply.status} {reply.body!r}")
-            self.wallet.users.append(User(reply.json["data"]["id"], name, [PASSWORD + name]))
-        wire.close()
 
 
 class _Owner:
@@ -78,24 +36,29 @@ class _Owner:
         self.rng = random.Random(f"{town.seed} phone {number}")
         self.crowd = [town.phone(1000 + number * 10 + each) for each in range(3)]
         phone = self.phone
-        self.acts: list[tuple[Callable[[], None], float]] = [
-            (self._with(phone.read, dead_in=3), 42),
-            (self._with(phone.refresh, dead_in=4), 14),
-            (self._log_in, 20),
-            (self._with(phone.log_out, dead_in=10), 6),
-            (self._with(lambda session: log_out_at_once([phone, *self.crowd], session)), 1),
-            (self._with(lambda session: refresh_at_once([phone, *self.crowd], session)), 1),
-            (self._with(lambda session: phone.log_out_scope(session, "others")), 0.5),
-            (self._with(lambda session: phone.log_out_scope(session, "all")), 0.7),
-            (self._with(self._end_another), 0.7),
-            (self._with(phone.change_password), 1),
-        ]
+        self.acts: dict[str, tuple[Callable[[], None], float]] = {
+            "read": (self._with(phone.read, dead_in=3), 42),
+            "refresh": (self._with(phone.refresh, dead_in=4), 14),
+            "log in": (self._log_in, 20),
+            "log out": (self._with(phone.log_out, dead_in=10), 6),
+            "log out at once": (self._with(lambda session: log_out_at_once([phone, *self.crowd], session)), 1),
+            "refresh at once": (self._with(lambda session: refresh_at_once([phone, *self.crowd], session)), 1),
+            "log out of others": (self._with(lambda session: phone.log_out_scope(session, "others")), 0.5),
+            "log out of all": (self._with(lambda session: phone.log_out_scope(session, "all")), 0.7),
+            "end another": (self._with(self._end_another), 0.7),
+            "change the password": (self._with(phone.change_password), 1),
+            "visit": (self._visit, 2),
+        }
+        if town.often:
+            act, weight = self.acts[town.often]
+            self.acts[town.often] = act, weight * MORE_OFTEN
 
     def live(self) -> None:
         while not self.town.over.wait(PAUSE):
             if len(self.wallet.live) > MOST_LIVE:
                 self._with(self.phone.log_out)()
-            self.rng.choices([act for act, _ in self.acts], [weight for _, weight in self.acts])[0]()
+            acts = list(self.acts.values())
+            self.rng.choices([act for act, _ in acts], [weight for _, weight in acts])[0]()
         for each in (self.phone, *self.crowd):
             each.wire.close()
 
@@ -116,6 +79,9 @@ class _Owner:
                 device.busy.release()
         else:
             self.phone.log_in(user, self.rng.choice(self.wallet.addresses) if self.rng.random() < 0.7 else None)
+
+    def _visit(self) -> None:
+        self.phone.visit(self.rng.choice(self.wallet.users), self.rng.choice(self.wallet.addresses))
 
     def _end_another(self, session: Session) -> None:
         others = [each for each in self.wallet.sessions_of(session.user) if each is not session]

@@ -133,11 +133,10 @@ def miscounted(url: str) -> list[RunRow]:
         return [RunRow(id=run, ended=ended, is_finished=False) for run, ended in link.execute(_MISCOUNTED)]
 
 
-def left_behind(url: str) -> list[AddressRow]:
+def left_behind(link: psycopg.Connection[Any]) -> list[AddressRow]:
     """Return the addresses that still belong to a user whose session has ended. Raises: psycopg.Error."""
-    with psycopg.connect(url, connect_timeout=2) as link:
-        found = link.execute(_LEFT_BEHIND)
-        return [AddressRow(id=row[0], digest=row[1], user=row[2], held_by=row[3]) for row in found]
+    found = link.execute(_LEFT_BEHIND)
+    return [AddressRow(id=row[0], digest=row[1], user=row[2], held_by=row[3]) for row in found]
 
 
 def look(url: str) -> dict[str, tuple[str, str, str, str | None]]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import psycopg
 
-from tests.history.clients import Town, give_order
+from tests.history.clients import give_order
 from tests.history.history import Disturbance, now
 from tests.history.pulse import Pulse
 from tests.history.servers import Server, pause
+from tests.history.town import Town
 
 OPERATOR = 90  # the number of the client whose orders are killed half-way
 _BETWEEN = (0.5, 2.0)  # seconds

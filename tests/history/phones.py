@@ -1,6 +1,8 @@
 """The phones of users in both dialects, as black boxes: requests and answers only."""
 
+import random
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -11,6 +13,7 @@ from tests.history.wallet import Device, Session, User, Wallet
 from tests.history.wire import Reply, Wire
 
 ACCEPTED, DONE = Outcome.ACCEPTED, Outcome.DONE
+SOON = 0.02  # seconds: about the time of one request
 
 
 class Phone:
@@ -34,12 +37,12 @@ class Phone:
 
     # --- log-ins ------------------------------------------------------------------------------------
 
-    def log_in(self, user: User, device_token: str | None) -> None:
+    def log_in(self, user: User, device_token: str | None) -> Session | None:
         """Log in with ZAP, perhaps with a push address that another user has now."""
         password = self.wire.rng.choice(user.passwords)
         body = {"identity": user.name, "password": password}
         reply = self.wire.send("POST", "/v1/login", body | ({"deviceToken": device_token} if device_token else {}))
-        opened = None
+        opened = found = None
         if reply.status == 200:
             data = reply.json["data"]
             opened = claims_of(data["token"])["sid"]
@@ -47,8 +50,15 @@ class Phone:
         facts = {"user": user.id, "device_token": device_token, "token": password, "opened": opened}
         proper = is_proper(reply, "zap")
         self.wire.record(reply, "login", outcome_of(reply, good=DONE), dialect="zap", is_proper=proper, **facts)
-        if opened:
+        if found is not None:
             self.wallet.add(found)
+        return found
+
+    def visit(self, user: User, device_token: str) -> None:
+        """Log in with a push address, and log out with it at once."""
+        session = self.log_in(user, device_token)
+        if session is not None:
+            self.log_out(session)
 
     def log_in_on(self, device: Device, user: User) -> None:
         """Log in with Buddy on a device, which is registered first if its app-level token is dead."""
@@ -191,7 +201,7 @@ def log_out_at_once(phones: list[Phone], session: Session) -> None:
     if session.refresh:
         sent = session.refresh
         acts[-1] = lambda: phones[-1].send_refresh(session, sent)
-    _at_once(acts)
+    _at_once(acts, within=phones[0].wire.rng.choice([0.0, SOON]), rng=phones[0].wire.rng)
 
 
 def refresh_at_once(phones: list[Phone], session: Session) -> None:
@@ -199,19 +209,22 @@ def refresh_at_once(phones: list[Phone], session: Session) -> None:
     if session.refresh and session.refreshing.acquire(blocking=False):
         try:
             sent = session.refresh
-            _at_once([lambda phone=phone: phone.send_refresh(session, sent) for phone in phones])
+            acts = [lambda phone=phone: phone.send_refresh(session, sent) for phone in phones]
+            _at_once(acts, within=0.0, rng=phones[0].wire.rng)
         finally:
             session.refreshing.release()
 
 
-def _at_once(acts: list[Callable[[], None]]) -> None:
+def _at_once(acts: list[Callable[[], None]], *, within: float, rng: random.Random) -> None:
+    """Begin all acts within that many seconds."""
     barrier = threading.Barrier(len(acts))
 
-    def run(act: Callable[[], None]) -> None:
+    def run(act: Callable[[], None], after: float) -> None:
         barrier.wait(30)
+        time.sleep(after)
         act()
 
-    threads = [threading.Thread(target=run, args=[act]) for act in acts]
+    threads = [threading.Thread(target=run, args=[act, rng.uniform(0, within)]) for act in acts]
     for thread in threads:
         thread.start()
     for thread in threads:

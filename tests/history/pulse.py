@@ -21,7 +21,7 @@ MEASURE_EVERY = 5.0
 
 
 class Pulse(threading.Thread):
-    """`looks`, `miscounted` and `left_behind` have what it saw in the database at each measure."""
+    """`looks` and `miscounted` have what it saw in the database at each measure, `left_behind` at each probe."""
 
     def __init__(self, world: World, recorder: Recorder) -> None:
         super().__init__(name="pulse", daemon=True)
@@ -62,6 +62,7 @@ class Pulse(threading.Thread):
             link.execute("SELECT 1")
             self._took.append(now() - began)
             self._at.append(now())
+            self.left_behind += left_behind(link)
 
     def _measure(self) -> None:
         for server in self.world.servers.values():
@@ -77,7 +78,6 @@ class Pulse(threading.Thread):
             self.recorder.add(Measure(at=now(), process="the database", connections=connections))
             self.looks.append(look(self.world.url))
             self.miscounted += miscounted(self.world.url)
-            self.left_behind += left_behind(self.world.url)
 
 
 def _measure_of(name: str, process: psutil.Process) -> Measure:

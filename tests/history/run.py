@@ -16,6 +16,7 @@ from tests.history.history import History, Outcome, Recorder
 from tests.history.nemesis import Nemesis
 from tests.history.pulse import Pulse
 from tests.history.rules.outages import Windows, bound
+from tests.history.town import Town
 from tests.history.violation import Violation
 from tests.history.wallet import Wallet
 
@@ -102,7 +103,7 @@ def run(options: Options, folder: Path) -> Result:
     recorder = Recorder(folder / HISTORY)
     try:
         with servers.running(folder, settings=options.settings, **options.environment) as world:
-            town = clients.Town(world, recorder, Wallet(addresses=12, devices=6), options.seed)
+            town = Town(world, recorder, Wallet(addresses=12, devices=6), options.seed)
             town.prepare(users=options.users)
             pulse = Pulse(world, recorder)
             _live(town, pulse, options)
@@ -118,7 +119,7 @@ def run(options: Options, folder: Path) -> Result:
     return Result(options, recorder.history, database, violations, town.failures)
 
 
-def _live(town: clients.Town, pulse: Pulse, options: Options) -> None:
+def _live(town: Town, pulse: Pulse, options: Options) -> None:
     pulse.start()
     nemesis = None if options.only == "none" else Nemesis(town, pulse, only=options.only)
     threads = clients.start(town, phones=options.phones)
@@ -134,7 +135,7 @@ def _live(town: clients.Town, pulse: Pulse, options: Options) -> None:
     pulse.stop()
 
 
-def _wait(town: clients.Town, seconds: float) -> None:
+def _wait(town: Town, seconds: float) -> None:
     """Wait, but not for a run that has failed already."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not town.failures:

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.history.clients import Town
 from tests.history.faults.catalogue import FAULTS
 from tests.history.faults.run import Finding, find, prepared, table
 from tests.history.run import Options, folder_of
+from tests.history.town import Town
 
 # Growth shows after minutes only (`tests.history.rules.growth`), and a leak of connections after several outages.
 _SLOW_SECONDS = 200.0

@@ -15,6 +15,7 @@ class Fault:
 
     Args:
         act: what the nemesis must do, as in the names of its acts; "none": the clients alone show the fault.
+        often: what phones do more often than usually: the name of an act of `tests.history.clients`.
         is_slow: whether it shows after minutes only.
     """
 
@@ -22,6 +23,7 @@ class Fault:
     what: str
     edits: tuple[Edit, ...]
     act: str = "none"
+    often: str = ""
     is_slow: bool = False
 
     def seed(self) -> Callable[[], None]:
@@ -32,5 +34,7 @@ class Fault:
             return stack.pop_all().close
 
 
-def fault(name: str, what: str, *edits: Edit, act: str = "none", is_slow: bool = False) -> tuple[str, Fault]:
-    return name, Fault(name, what, edits, act, is_slow)
+def fault(
+    name: str, what: str, *edits: Edit, act: str = "none", often: str = "", is_slow: bool = False
+) -> tuple[str, Fault]:
+    return name, Fault(name, what, edits, act, often, is_slow)

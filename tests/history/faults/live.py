@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.history.checker import OF_HISTORY
-from tests.history.clients import PASSWORD, Town, live_as_a_phone
+from tests.history.clients import live_as_a_phone
 from tests.history.faults.run import SETTINGS, SWITCH
 from tests.history.history import Recorder
 from tests.history.servers import Server, World
+from tests.history.town import PASSWORD, Town
 from tests.history.violation import Violation
 from tests.history.wallet import User, Wallet
 from tests.servers import running_server

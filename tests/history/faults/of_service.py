@@ -16,6 +16,7 @@ ADDRESSES = [
             "        detach(session, digest)\n",
         ),
         act="database",
+        often="visit",
     ),
     fault(
         "push-detached-by-job",
@@ -29,6 +30,7 @@ ADDRESSES = [
             "        detach_soon(session, digest)\n",
         ),
         act="kill a worker",
+        often="visit",
     ),
     fault(
         "address-of-two",
@@ -67,8 +69,8 @@ OUTAGES = [
     ),
     fault(
         "slow-recovery",
-        "The pool tries to connect again every 5 s",
-        Edit("zapauth.postgresql.pool:RETRY", "0.25", "5.0"),
+        "The pool tries to connect again every 10 s",
+        Edit("zapauth.postgresql.pool:RETRY", "0.25", "10.0"),
         act="database",
     ),
     fault(
@@ -82,8 +84,7 @@ OUTAGES = [
             "                    pool.putconn(borrowed)  # the pool replaces the connection if it is broken\n",
             "                rows = self._run(borrowed, values)\n                pool.putconn(borrowed)\n",
         ),
-        act="database",
-        is_slow=True,
+        act="terminate",
     ),
     fault(
         "thread-leak",
@@ -98,12 +99,12 @@ OUTAGES = [
     ),
     fault(
         "memory-leak",
-        "Each worker keeps all requests in a list",
+        "Each worker keeps all requests in a list, each with a buffer of 32 KB",
         Edit(
             "zapauth.request_facts:RequestFacts.__call__",
             "        reset = _current.set(request)\n",
             f"        from {PARTS} import last_requests\n"
-            "        last_requests.append(request)\n"
+            "        last_requests.append((request, b'.' * 32768))\n"
             "        reset = _current.set(request)\n",
         ),
         is_slow=True,

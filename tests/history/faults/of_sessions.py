@@ -42,7 +42,7 @@ VERDICTS = [
     ),
     fault(
         "host-clock",
-        "An order compares times of the server's own clock, instead of epochs",
+        "Times come from the server's own clock, and an order compares them instead of epochs",
         Edit(
             "sessions.bulk.runs:_cut_off",
             '        of.update(session_epoch=F("session_epoch") + 1)\n',
@@ -89,14 +89,13 @@ ENDINGS = [
     ),
     fault(
         "failure-answered-done",
-        "A logout that fails in the database is answered 200",
+        "A logout that fails because of the database is answered 200",
         Edit(
-            "zapauth.zap.viewsets:LogoutViewSet._log_out",
-            "            log_out(self.session, device_token=device_token, origin=self.origin)\n",
-            "            from contextlib import suppress\n"
-            "            from django.db import Error\n"
-            "            with suppress(Error):\n"
-            "                log_out(self.session, device_token=device_token, origin=self.origin)\n",
+            "zapauth.zap.errors:failure",
+            "    for kind, status, code, message in _WORDS:\n",
+            '    if isinstance(error, Unavailable) and "/logout" in request.path:\n'
+            '        return envelope.success("The session has ended.")\n'
+            "    for kind, status, code, message in _WORDS:\n",
         ),
         act="database",
     ),
@@ -108,11 +107,13 @@ ENDINGS = [
             "origin=origin):\n        raise SessionEnded\n",
             "origin=origin):\n        pass\n",
         ),
+        often="log out at once",
     ),
     fault(
         "ends-twice",
         "Orders do not lock the sessions that they end, so a session can end twice, with two reasons",
         Edit("sessions.logout:end_sessions", '.select_for_update(of=("self",), no_key=True)', ""),
+        often="log out at once",
     ),
     fault(
         "all-ends-one",
@@ -168,6 +169,7 @@ TOKENS = [
         "refresh-not-compared",
         "A refresh sets the next token without comparing the present one",
         Edit("sessions.sql.rotation:_ROTATE", _NO_TOKEN_IS_COMPARED, ""),
+        often="refresh at once",
     ),
     fault(
         "refresh-revives",
@@ -181,5 +183,6 @@ TOKENS = [
             "        if grant is not None:\n"
             "            save_as_read(stored, last_seen_at=session.checked_at)\n",
         ),
+        often="log out at once",
     ),
 ]

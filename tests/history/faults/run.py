@@ -11,22 +11,17 @@ import psycopg
 
 from tests.history import clients
 from tests.history.checker import OF_HISTORY, check
-from tests.history.clients import (
-    Town,
-    live_as_a_phone,
-    live_as_a_push_sender,
-    live_as_an_operator,
-    live_as_staff,
-)
+from tests.history.clients import live_as_a_phone, live_as_a_push_sender, live_as_an_operator, live_as_staff
 from tests.history.database import dump, save
 from tests.history.faults.catalogue import FAULTS
 from tests.history.faults.fault import Fault
-from tests.history.history import History, Recorder
+from tests.history.history import History, Recorder, now
 from tests.history.nemesis import Nemesis
 from tests.history.pulse import Pulse
-from tests.history.rules import once, tokens
+from tests.history.rules import addresses, endings, once, tokens
 from tests.history.run import DATABASE, HISTORY, VIOLATIONS, Options
 from tests.history.servers import World, running
+from tests.history.town import Town
 from tests.history.violation import Violation
 from tests.history.wallet import Wallet
 
@@ -37,6 +32,8 @@ _EVERY = 1.0  # seconds between two checks
 SETTLE = 12.0
 # While a history goes on, only these rules can tell: an outage may still excuse an error, or another client an answer.
 _AT_ONCE = (tokens.accepted_after_end, once.won_twice, once.two_successors)
+# These hold for the database at each moment, while requests are under way.
+_AT_EACH_MOMENT = (endings.half_done, once.ended_twice, addresses.left_behind)
 _HEAD = (
     "| fault | what it is | found by | after | operations | violations |",
     "| --- | --- | --- | ---: | ---: | ---: |",
@@ -52,11 +49,19 @@ UPDATE users_user SET sessions_valid_after = NULL;
 
 
 @dataclass(frozen=True)
+class Seen:
+    """A violation that a look at the database has proved while the run went on."""
+
+    violation: Violation
+    at: int  # ns of the history's clock
+
+
+@dataclass(frozen=True)
 class Finding:
     """What the checker made of one fault. ``first`` is None if it found nothing.
 
-    Args: seconds: from the first call to the call that completes the first proof. None: only the final database
-        proves it.
+    Args: seconds: from the first call to the call or the look at the database that completes the first proof. None:
+        only the final database proves it.
     """
 
     fault: Fault
@@ -90,9 +95,9 @@ def prepared(folder: Path) -> Iterator[Town]:
 
 
 def find(name: str, before: Town, folder: Path, options: Options, *, quick: bool = False) -> Finding:
-    """Start the servers again with the fault, and run a history in ``folder`` until its calls prove the fault.
+    """Start the servers again with the fault, and run a history in ``folder`` until the fault is proved.
 
-    If they don't, the database at the end may.
+    If neither its calls nor the looks at the database prove it, the database at the end may.
 
     Args: quick: only one server, and only the clients and the acts of the nemesis that the fault needs.
     """
@@ -100,10 +105,10 @@ def find(name: str, before: Town, folder: Path, options: Options, *, quick: bool
     world = _world_with(name, before.world, is_small=quick and fault.act != "clock")
     wallet = Wallet(addresses=ADDRESSES, devices=DEVICES)
     wallet.users = before.wallet.users
-    town = Town(world, recorder, wallet, options.seed, before.app, before.sender)
+    town = Town(world, recorder, wallet, options.seed, before.app, before.sender, fault.often)
     pulse = Pulse(world, recorder)
     try:
-        _live(town, pulse, options, kinds=_kinds(fault, options.phones, quick=quick))
+        seen = _live(town, pulse, options, kinds=_kinds(fault, options.phones, quick=quick))
         world.stop_servers()
         database = dump(world.url)
     finally:
@@ -113,7 +118,7 @@ def find(name: str, before: Town, folder: Path, options: Options, *, quick: bool
     save(database, folder / DATABASE)
     violations = check(recorder.history, database)
     (folder / VIOLATIONS).write_text("".join(f"{each}\n" for each in violations))
-    first, at = first_of(recorder.history, violations)
+    first, at = first_of(recorder.history, violations, seen)
     return Finding(fault, recorder.history, violations, town.failures, first, at)
 
 
@@ -140,15 +145,18 @@ def _kinds(fault: Fault, phones: int, *, quick: bool) -> list[Callable[[Town, in
     return kinds if quick and fault.act not in ("order", "clock") else [*kinds, live_as_an_operator]
 
 
-def _live(town: Town, pulse: Pulse, options: Options, *, kinds: list[Callable[[Town, int], None]]) -> None:
+def _live(town: Town, pulse: Pulse, options: Options, *, kinds: list[Callable[[Town, int], None]]) -> Seen | None:
+    """Let the clients live until the fault is proved, or the time is over. Returns: what the database has proved."""
     pulse.start()
     nemesis = None if options.only == "none" else Nemesis(town, pulse, only=options.only)
     threads = [threading.Thread(target=kind, args=[town, number], daemon=True) for number, kind in enumerate(kinds, 1)]
     for each in [*threads, *([nemesis] if nemesis else [])]:
         each.start()
     deadline = time.monotonic() + options.seconds
-    while time.monotonic() < deadline and not any(rule(_so_far(town)) for rule in _AT_ONCE):
+    seen = None
+    while time.monotonic() < deadline and not seen and not any(rule(_so_far(town)) for rule in _AT_ONCE):
         town.over.wait(_EVERY)
+        seen = _look(town.world, pulse)
     if nemesis is not None:
         nemesis.stop()
         if time.monotonic() >= deadline:
@@ -156,6 +164,18 @@ def _live(town: Town, pulse: Pulse, options: Options, *, kinds: list[Callable[[T
     town.over.set()
     clients.wait_for(threads, seconds=120)
     pulse.stop()
+    return seen
+
+
+def _look(world: World, pulse: Pulse) -> Seen | None:
+    """Judge the database as it is now."""
+    earlier = {"looks": list(pulse.looks), "miscounted": list(pulse.miscounted), "left_behind": list(pulse.left_behind)}
+    try:
+        database = replace(dump(world.url), **earlier)
+    except psycopg.Error:
+        return None
+    at = now()
+    return next((Seen(each, at) for rule in _AT_EACH_MOMENT for each in rule(History(), database)), None)
 
 
 def _so_far(town: Town) -> History:
@@ -164,12 +184,14 @@ def _so_far(town: Town) -> History:
     return History(list(history.calls), list(history.disturbances), list(history.measures))
 
 
-def first_of(history: History, violations: list[Violation]) -> tuple[Violation | None, float | None]:
-    """Return the violation that the calls prove first, and after how many seconds of the history.
+def first_of(history: History, violations: list[Violation], seen: Seen | None) -> tuple[Violation | None, float | None]:
+    """Return the violation that is proved first, and after how many seconds of the history.
 
-    If they prove none, return the first one of ``violations``, which the database at the end proves, and None.
+    If only the database at the end proves any, return the first one of ``violations``, and None.
     """
     found = [(_completed(violation), violation) for rule in OF_HISTORY for violation in rule(history)]
+    if seen is not None:
+        found.append((seen.at, seen.violation))
     if not found:
         return (violations[0] if violations else None), None
     at, first = min(found, key=lambda each: each[0])
