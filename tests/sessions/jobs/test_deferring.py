@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.apps import apps
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, transaction
 from django.urls import reverse
 
@@ -54,6 +54,13 @@ def take(queue=Queue.MAIL, worker_id=None):
 
 def do_next(queue):
     return do(open_job(take(queue)))
+
+
+def test_the_librarys_own_worker_is_not_started_by_mistake():
+    """It would mark all waiting mails as failed."""
+    for arguments in ([], ["worker"], ["worker", "--concurrency", "4"]):
+        with pytest.raises(CommandError, match="the servers do the jobs"):
+            call_command("procrastinate", *arguments)
 
 
 def test_a_job_is_rolled_back_with_its_act(transactional_db):
