@@ -72,7 +72,7 @@ def audit_python(lock: Path, arguments: Sequence[str] = ()) -> Report:
         if file.exists():
             read_pip_audit(json.loads(file.read_text()), report)
             return report
-    # pip-audit exits in the same way for a broken lock and for missing data. A dry run needs no data, so it tells which.
+    # pip-audit exits in the same way for a broken lock and for missing data. A dry run needs no data, so it decides.
     rehearsal = _pip_audit(lock, ["--dry-run"])
     if rehearsal.returncode:
         report.bad_lock = _last_line(rehearsal.stderr)

@@ -56,7 +56,7 @@ class _Known(NamedTuple):
 
 
 class DatabaseFigures(Collector):
-    """Collects the figures in the calling thread. Without the database there is only `zapauth_database_up`, which is 0."""
+    """Collects the figures in the calling thread. Without the database only `zapauth_database_up` is there, as 0."""
 
     def describe(self) -> Iterable[Metric]:
         return ()
