@@ -55,7 +55,7 @@ class Server:
                     self.is_up = True
                     return
                 time.sleep(0.05)
-            time.sleep(0.2)  # its port is still taken by a worker of before, or the database is away
+            time.sleep(0.2)  # an earlier worker still has its port, or the database is away
         raise RuntimeError(f"server {self.name} does not start:\n{self.log.read_text()[-4000:]}")
 
     def answers(self) -> bool:
@@ -121,7 +121,7 @@ def _files_of(pid: int) -> set[str]:
 
 @dataclass
 class World:
-    """All that a history runs on."""
+    """The servers, the database and the clock of a history."""
 
     folder: Path
     postgres: Postgres

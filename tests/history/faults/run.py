@@ -1,4 +1,4 @@
-"""Run histories against seeded faults, and tell which violation proves each fault first, and when."""
+"""Run histories against seeded faults. For each one, report the first violation that proves it, and when."""
 
 import threading
 import time
@@ -33,15 +33,15 @@ from tests.history.wallet import Wallet
 SETTINGS, SWITCH = "tests.history.faults.settings", "ZAPAUTH_TEST_FAULT"
 USERS, ADDRESSES, DEVICES = 16, 12, 6
 _EVERY = 1.0  # seconds between two checks
-# Seconds without a disturbance at the end. Busy machines have longer to be back: `tests.history.rules.outages.bound`.
+# Seconds without a disturbance at the end. A busy machine may take longer: `tests.history.rules.outages.bound`.
 SETTLE = 12.0
-# While a history goes on, only these rules can tell: an outage may still excuse an error, or another client an answer.
+# Only these rules can judge an unfinished history. In the others, an outage or another client may still be the cause.
 _AT_ONCE = (tokens.accepted_after_end, once.won_twice, once.two_successors)
 _HEAD = (
     "| fault | what it is | found by | after | operations | violations |",
     "| --- | --- | --- | ---: | ---: | ---: |",
 )
-# What earlier runs have left. Users and apps stay.
+# Delete the rows of earlier runs. Users and apps stay.
 _EMPTY = """
 SET session_replication_role = replica; -- the record can't be emptied otherwise
 TRUNCATE user_sessions_session, user_sessions_bulkrun, user_sessions_notice, users_devicetoken, users_device,
@@ -53,7 +53,7 @@ UPDATE users_user SET sessions_valid_after = NULL;
 
 @dataclass(frozen=True)
 class Finding:
-    """What the checker made of one fault. ``first`` is None if it found nothing.
+    """The checker's findings about one fault. ``first`` is None if it found nothing.
 
     Args: seconds: from the first call to the call that completes the first proof. None: only the final database
         proves it.
@@ -92,7 +92,7 @@ def prepared(folder: Path) -> Iterator[Town]:
 def find(name: str, before: Town, folder: Path, options: Options, *, quick: bool = False) -> Finding:
     """Start the servers again with the fault, and run a history in ``folder`` until its calls prove the fault.
 
-    If they don't, the database at the end may.
+    If they don't, the final database may prove it.
 
     Args: quick: only one server, and only the clients and the acts of the nemesis that the fault needs.
     """
@@ -159,7 +159,7 @@ def _live(town: Town, pulse: Pulse, options: Options, *, kinds: list[Callable[[T
 
 
 def _so_far(town: Town) -> History:
-    """A copy of the history, to which the clients add meanwhile."""
+    """A copy of the history. The clients add calls meanwhile."""
     history = town.recorder.history
     return History(list(history.calls), list(history.disturbances), list(history.measures))
 

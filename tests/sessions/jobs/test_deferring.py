@@ -190,7 +190,7 @@ def test_a_job_that_this_server_cannot_read_is_left_to_others_for_half_an_hour(d
         pauses += [outcome.again_at - now] if outcome.again_at else []
     assert len(pauses) == MOST_UNREADABLE
     assert timedelta(minutes=25) < sum(pauses, timedelta()) < timedelta(minutes=35)
-    assert "is of another SECRET_KEY or version and is given up" in caplog.text
+    assert "was stored with another SECRET_KEY or by another version and is given up" in caplog.text
 
 
 def test_a_job_of_a_newer_version_is_left_to_newer_servers(db):
