@@ -9,7 +9,7 @@ KID_LENGTH = 43  # a SHA-256 thumbprint in base64url (RFC 7638)
 
 
 class SigningKey(models.Model):
-    """What is known of one key. Its text is not stored, only its name, the `kid`."""
+    """What is known about one key. Its text is not stored, only its name, the `kid`."""
 
     kid = models.CharField(primary_key=True, max_length=KID_LENGTH)
     published_at = models.DateTimeField(null=True, help_text="When a server had it for the first time.")

@@ -196,8 +196,8 @@ def _mail_code(user: User, purpose: Purpose, subject: str, code: str) -> None:
 def _send(address: str, template: str, subject: str, **context: object) -> None:
     """Make the mail ``template`` as text and HTML, and put it into the queue of mails.
 
-    Both are files in `sessions/templates/user_sessions/mail`. The mail is made once, so that each attempt to send it
-    sends the same.
+    Both are files in `sessions/templates/user_sessions/mail`. The mail is made once, so every attempt sends the same
+    mail.
     """
     made = render(template, subject, context)
     send = send_code if "code" in context else send_news

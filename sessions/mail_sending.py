@@ -1,4 +1,4 @@
-"""Send a mail that is ready. This is a job of its own, which is tried again while the mail server can't take it."""
+"""Send a mail that is ready. This is a job of its own, which is tried again until the mail server takes the mail."""
 
 import logging
 from datetime import timedelta
@@ -14,7 +14,7 @@ logger = logging.getLogger("zapauth.mail")
 
 # For how long a mail is tried again. A mail with a code is tried until the code expires.
 NEWS = timedelta(days=3)
-_PERMANENT = 500  # RFC 5321 §4.2.1: the server will never take this mail
+_PERMANENT = 500  # RFC 5321 §4.2.1: from this code on, the mail server will never take the mail
 
 
 @job("send_code", lifetime=LIFETIME, queue=Queue.MAIL, is_urgent=True)
@@ -46,7 +46,7 @@ def _send(address: str, subject: str, text: str, html: str) -> None:
 
 
 def _refused(code: int, error: SMTPException) -> None:
-    """Handle the refusal of one mail. Its text may quote an address, so only the code is told. Raises: TryAgain."""
+    """Handle the refusal of one mail. Log only its code, because its text may quote an address. Raises: TryAgain."""
     if code < _PERMANENT:
         raise TryAgain(f"the mail server does not take it now ({code})") from error
     logger.error("the mail server refused a mail for good (%d)", code)

@@ -1,4 +1,4 @@
-"""What the project takes from others: the list of it (SBOM), and its known vulnerabilities."""
+"""The packages of others that the project uses: a list of them (SBOM), and their known vulnerabilities."""
 
 from pathlib import Path
 

@@ -1,9 +1,9 @@
 """Look for known vulnerabilities in the locked packages of Python and npm. `make audit` runs this.
 
-Exit codes: 0: none is known. 1: at least one is known. 2: a lock can't be read. 3: nothing bad is known, but the data
-about some packages could not be reached. Only a package whose data was read counts as audited.
+Exit codes: 0: none is known. 1: at least one is known. 2: a lock can't be read. 3: none is known, but the data about
+some packages could not be reached. Only a package whose data was read counts as audited.
 
-Arguments are passed on to pip-audit, such as `--vulnerability-service osv`.
+Arguments such as `--vulnerability-service osv` are passed on to pip-audit.
 """
 
 import json
@@ -72,7 +72,7 @@ def audit_python(lock: Path, arguments: Sequence[str] = ()) -> Report:
         if file.exists():
             read_pip_audit(json.loads(file.read_text()), report)
             return report
-    # pip-audit ends in the same way with a broken lock and without the data. A rehearsal needs no data.
+    # pip-audit exits in the same way for a broken lock and for missing data. A dry run needs no data, so it decides.
     rehearsal = _pip_audit(lock, ["--dry-run"])
     if rehearsal.returncode:
         report.bad_lock = _last_line(rehearsal.stderr)
@@ -82,9 +82,9 @@ def audit_python(lock: Path, arguments: Sequence[str] = ()) -> Report:
 
 
 def read_pip_audit(found: dict[str, Any], report: Report) -> None:
-    """Enter into ``report`` what pip-audit has found.
+    """Enter the findings of pip-audit into ``report``.
 
-    pip-audit ends with 0 even if a mirror without the data answers 404 for each package: it skips them.
+    If a mirror has no data and answers 404 for each package, pip-audit skips the packages and exits with 0.
     """
     in_image = {
         canonicalize_name(line.partition("==")[0])
@@ -130,7 +130,7 @@ def audit_npm(folder: Path) -> Report:
 
 
 def read_npm_audit(text: str, report: Report) -> None:
-    """Enter into ``report`` what npm audit has found."""
+    """Enter the findings of npm audit into ``report``."""
     try:
         found = json.loads(text)["vulnerabilities"]
     except (ValueError, KeyError):

@@ -1,7 +1,7 @@
 """Write the SBOM of the production image: CycloneDX 1.6, JSON. `make sbom` runs this.
 
 cyclonedx-py reads the versions and hashes from the image's lock, and licences and dependencies from the installed
-packages. The same checkout gives the same file. The Debian packages of the base image are not in it.
+packages. The same checkout gives the same file. It does not contain the Debian packages of the base image.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def image_bom() -> dict[str, Any]:
 
 
 def check(bom: dict[str, Any]) -> None:
-    """Validate ``bom`` by the schema of CycloneDX 1.6, and check what the schema leaves open. Raises: BomError."""
+    """Validate ``bom`` by the schema of CycloneDX 1.6, and require a licence of each component. Raises: BomError."""
     error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bom))
     if error is not None:
         raise BomError(f"it does not fit the schema: {error}")
@@ -89,7 +89,7 @@ def _cyclonedx_py(*arguments: str) -> dict[str, Any]:
 
 
 def _names_in_the_image() -> set[str]:
-    """Return the names of the packages that pip installs in the image. Others are for other systems."""
+    """Return the names of the packages that pip installs in the image. The lock also has packages for other systems."""
     python = re.search(r"^FROM python:(\d+\.\d+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     if python is None:
         raise BomError("the Dockerfile does not say which Python it has")
@@ -114,7 +114,7 @@ def _requirements_in(lock: str) -> Iterator[Requirement]:
 
 
 def _merged(locked: dict[str, Any], installed: dict[str, Any] | None) -> dict[str, Any]:
-    """Return a component with the version and the hashes of the lock, and the rest of what is installed here."""
+    """Return a component with version and hashes from the lock, and everything else from the installed package."""
     if installed is None or installed["version"] != locked["version"]:
         raise BomError(f"{locked['name']} {locked['version']} is not installed here, so its licence is unknown")
     told = {name: installed[name] for name in ("description", "licenses") if installed.get(name)}

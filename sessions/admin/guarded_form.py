@@ -32,7 +32,7 @@ class ActorsPassword(forms.CharField):
 
 
 class GuardedForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy only
-    """A form with a field `your_password`. It is needed to change a field in ``guarded`` long after the log-in."""
+    """A form with a field `your_password`. Long after the log-in, a change of a field in ``guarded`` needs it."""
 
     request: HttpRequest  # `GuardedAdmin.get_form` sets it
     guarded: frozenset[str] = frozenset()
@@ -73,7 +73,7 @@ class GuardedAdmin(ModelAdmin):
 
 
 def password_fieldset(request: HttpRequest) -> list[Any]:
-    """Return the fieldset with `your_password`, or nothing while the actor's log-in is recent."""
+    """Return the fieldset with `your_password`, or an empty list while the actor's log-in is recent."""
     session = find_session(request)
     asks = session is not None and not is_recent(session)
     return [(None, {"fields": ["your_password"]})] if asks else []

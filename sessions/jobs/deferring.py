@@ -1,7 +1,7 @@
-"""Put work into the queue, in the transaction that causes it. A server's main process does it (`sessions.jobs.worker`).
+"""Put a job into the queue, in the transaction that causes it. A server's main process does it: `sessions.jobs.worker`.
 
-A job is done at least once: again after a crash, and again when it failed, until it expires. So a job that has effects
-besides a mail must be one transaction.
+A job is done at least once. It is repeated after a crash or a failure, until it expires. So a job that does more than
+send a mail must be one transaction.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Queue(StrEnum):
 class Job(Generic[P]):
     """A function that can be put into the queue. Its arguments must be values of JSON.
 
-    ``name`` is in the database: never rename a job. ``lifetime``: afterwards it is not begun or tried again.
+    ``name`` is in the database: never rename a job. After its ``lifetime`` a job is neither begun nor tried again.
     """
 
     name: str
@@ -39,11 +39,11 @@ class Job(Generic[P]):
     is_urgent: bool
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Do it now."""
+        """Do the job now, without the queue."""
         self.function(*args, **kwargs)
 
 
-# A server's main process imports `sessions.jobs.modules.WITH_JOBS`, and so knows all of them.
+# A server's main process imports `sessions.jobs.modules.WITH_JOBS`, so it knows all jobs.
 JOBS: dict[str, Job[...]] = {}
 
 
@@ -66,7 +66,7 @@ def job(
 def after_commit(what: Job[P], *args: P.args, **kwargs: P.kwargs) -> None:
     """Do the job soon after the open transaction has committed, and never if it is rolled back.
 
-    Without an open transaction, the job is stored at once. It costs two statements. The arguments are encrypted.
+    Without an open transaction, the job is stored at once. This takes two statements. The arguments are encrypted.
     """
     order = Order(what.name, args, kwargs, expires_at=database_now() + what.lifetime, request_id=request_id.get())
     store(queue=what.queue.value, name=what.name, sealed=order.sealed(), is_urgent=what.is_urgent)

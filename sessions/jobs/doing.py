@@ -17,8 +17,8 @@ from users.sealing import CannotUnseal
 
 logger = logging.getLogger("zapauth.jobs")
 
-# How often a job is tried that can't be read: a server with another SECRET_KEY, or a newer one, may have stored it.
-# With the pauses, that is about half an hour.
+# How often to try a job that this server can't read: a server with another SECRET_KEY, or of a newer version, may have
+# stored it. With the pauses this takes about half an hour.
 MOST_UNREADABLE = 11
 
 
@@ -27,7 +27,7 @@ class TryAgain(Exception):
 
 
 class Unreachable(TryAgain):
-    """A job can't be done now, and no other of its queue either."""
+    """Neither this job nor any other job of its queue can be done now. The text says why."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Outcome:
     """How a job went.
 
     ``is_done``: whether its function has returned. ``again_at``: when to try it again; None: it is done or given up.
-    ``stops_queue``: why its queue had better pause; empty: it need not.
+    ``stops_queue``: why its queue should pause; empty: it should not.
     """
 
     is_done: bool = False
@@ -45,7 +45,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Opened:
-    """A job that was decrypted, or why it can't be done. ``now``: the database's time, ``began``: the same moment."""
+    """A job with its decrypted order, or with None if it can't be decrypted.
+
+    ``now`` is the database's time when the job was opened. ``began`` is the same moment by the monotonic clock.
+    """
 
     taken: Taken
     order: Order | None
@@ -58,7 +61,7 @@ class Opened:
 
 
 def open_job(taken: Taken) -> Opened:
-    """Decrypt a job and ask the database for the time. It uses the database only here."""
+    """Decrypt a job and ask the database for the time. Only this step needs a connection."""
     try:
         order = Order.unsealed(taken.sealed)
     except CannotUnseal:
@@ -67,7 +70,7 @@ def open_job(taken: Taken) -> Opened:
 
 
 def do(opened: Opened) -> Outcome:
-    """Do a job, unless it has expired. It raises nothing: what goes wrong is logged."""
+    """Do a job, unless it has expired. It raises nothing: it logs errors."""
     taken, order, job = opened.taken, opened.order, opened.job
     if order is not None and order.expires_at <= opened.now:
         _log(logging.WARNING, opened, "has expired and is not done")
@@ -83,7 +86,7 @@ def do(opened: Opened) -> Outcome:
             _log(logging.WARNING, opened, f"failed and is tried again: {error}")
         return Outcome(again_at=_next_time(opened), stops_queue=stops_queue)
     except Exception as error:
-        # Its text and stack may be long: log them once.
+        # The stack may be long, so log it only at the first attempt.
         _log(logging.ERROR, opened, "failed and is tried again", with_stack=not taken.attempts)
         stops_queue = type(error).__name__ if job.queue == Queue.MAIL else ""
         return Outcome(again_at=_next_time(opened), stops_queue=stops_queue)
@@ -98,7 +101,9 @@ def _call(job: Job[...], order: Order) -> None:
 
 
 def _unreadable(opened: Opened) -> Outcome:
-    why = "is of another SECRET_KEY or version" if opened.order is None else "is not known to this server"
+    why = "is not known to this server"
+    if opened.order is None:
+        why = "was stored with another SECRET_KEY or by another version"
     if opened.taken.attempts >= MOST_UNREADABLE:
         _log(logging.ERROR, opened, f"{why} and is given up")
         return Outcome()

@@ -1,4 +1,4 @@
-"""What the queue stores of a job: its name and arguments, encrypted, with the time when it expires."""
+"""What the queue stores for a job: its name and arguments, encrypted, with the time when it expires."""
 
 import json
 import zlib
@@ -13,7 +13,10 @@ from users.sealing import CannotUnseal, Purpose, seal_bytes, unseal_bytes
 
 @dataclass(frozen=True)
 class Order:
-    """One job with its arguments. ``expires_at``: by the database's clock. ``request_id``: of the request, or empty."""
+    """One job with its arguments. ``expires_at`` is a time of the database's clock.
+
+    ``request_id`` is the id of the request that caused the job, or empty.
+    """
 
     name: str
     args: Sequence[Any]
@@ -22,7 +25,10 @@ class Order:
     request_id: str = ""
 
     def sealed(self) -> str:
-        """Encrypt and authenticate all of it. The name, too: otherwise another job could be given these arguments."""
+        """Encrypt and authenticate the whole order.
+
+        The name is included. Otherwise somebody could give these arguments to another job.
+        """
         facts = {
             "name": self.name,
             "args": self.args,
@@ -30,12 +36,12 @@ class Order:
             "expires_at": self.expires_at.timestamp(),
             "request_id": self.request_id,
         }
-        packed = zlib.compress(json.dumps(facts).encode())  # a mail is a fifth of its size then
+        packed = zlib.compress(json.dumps(facts).encode())  # it makes a mail five times smaller
         return urlsafe_b64encode(seal_bytes(packed, Purpose.JOB)).decode()
 
     @classmethod
     def unsealed(cls, text: str) -> Self:
-        """Decrypt what `sealed` returned. Raises: CannotUnseal, also for what another version has stored, or nobody."""
+        """Decrypt what `sealed` returned. Raises: CannotUnseal, also if another version has stored the text."""
         try:
             facts = json.loads(zlib.decompress(unseal_bytes(urlsafe_b64decode(text), Purpose.JOB)))
             return cls(**facts | {"expires_at": datetime.fromtimestamp(facts["expires_at"], UTC)})

@@ -1,7 +1,7 @@
-"""The queue's table, which is procrastinate's. The statements are procrastinate's where it has one that does the work.
+"""Statements on the queue's table, which belongs to procrastinate. Most of the statements are procrastinate's, too.
 
-They run on Django's connection: a job is stored in the open transaction, and errors are Django's. procrastinate's own
-worker isn't used (docs/decisions/0019-a-queue-without-notify.md).
+They run on Django's connection: a job is stored in the open transaction, and errors are Django's. We don't use
+procrastinate's worker (docs/decisions/0019-a-queue-without-notify.md).
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from psycopg.types.json import Jsonb
 
 URGENT, NORMAL = 1, 0
 
-# procrastinate's own function compares each job with all others, for locks that we don't use: with 100,000 waiting
-# mails it takes 30 to 250 ms. This takes 0.1 ms, by the index of the migration 0013. Jobs that were never tried come
-# first.
+# procrastinate's own function compares each job with all others, for locks that we don't use. With 100,000 waiting
+# mails it takes 30 to 250 ms. This statement takes 0.1 ms, with the index of migration 0013. Jobs that were never tried
+# come first.
 _TAKE = """
 WITH next AS MATERIALIZED (
     SELECT found.id
@@ -39,7 +39,7 @@ UPDATE procrastinate_jobs AS job
  WHERE job.id = next.id
 RETURNING job.id, task_name, coalesce(args ->> 'sealed', ''), attempts
 """
-# procrastinate only lists such jobs. Two servers that list them at the same time would both do them.
+# procrastinate can only list the jobs of dead workers. Two servers that list them at the same time would both do them.
 _TAKE_BACK = """
 UPDATE procrastinate_jobs AS job
    SET status = 'todo', attempts = attempts + 1, worker_id = NULL,
@@ -56,7 +56,7 @@ _FORGET_ALL = "DELETE FROM procrastinate_jobs"
 
 @dataclass(frozen=True)
 class Taken:
-    """A job that this server does now. ``attempts``: how often it has been begun before."""
+    """A job that this server is doing. ``attempts``: how often it was begun before."""
 
     id: int
     name: str
@@ -96,12 +96,12 @@ def put_back(job: Taken, *, at: datetime) -> None:
 
 
 def register() -> int:
-    """Make this server known, with a first sign of life. Returns: its worker's id."""
+    """Add this server to the table of workers, with a first sign of life. Returns: the worker's id."""
     return int(_run("register_worker")[0])
 
 
 def unregister(worker_id: int) -> None:
-    """Forget the worker. Its jobs belong to no worker then, so the next server takes them back."""
+    """Delete the worker. Its jobs belong to no worker then, so the next server takes them back."""
     _run("unregister_worker", worker_id=worker_id)
 
 
@@ -110,14 +110,16 @@ def give_sign_of_life(worker_id: int) -> None:
 
 
 def forget_workers(*, silent_for: timedelta) -> None:
-    """Forget the workers that have given no sign of life for so long."""
+    """Delete the workers that have given no sign of life for ``silent_for``."""
     _run("prune_stalled_workers", seconds_since_heartbeat=silent_for.total_seconds())
 
 
 def take_back(*, silent_for: timedelta, pause: timedelta) -> list[tuple[int, str]]:
-    """Let jobs be taken again whose worker is gone or has given no sign of life for so long, by the database's clock.
+    """Put back the jobs of workers that are deleted, or have given no sign of life for ``silent_for``.
 
-    Args: pause: before a job is taken again, for each time that it was begun before. A job may crash servers.
+    The database's clock decides.
+
+    Args: pause: how long a job waits, for each time that it was begun before. A job may be what crashes the servers.
 
     Returns: the ids and names of the jobs.
     """
@@ -128,7 +130,7 @@ def take_back(*, silent_for: timedelta, pause: timedelta) -> list[tuple[int, str
 
 
 def forget_all_jobs() -> None:
-    """Delete all jobs, also those that a server does now."""
+    """Delete all jobs, including those that a server is doing."""
     with connection.cursor() as cursor:
         cursor.execute(_FORGET_ALL)
 

@@ -1,7 +1,7 @@
-"""Work off the queue, in threads of a server's main process. All servers share the work.
+"""Do the jobs of the queue, in threads of a server's main process. All servers share the work.
 
-- A thread takes a job, does it, and deletes it. If the server dies meanwhile, the job stays. Each server gives signs of
-  life, and takes the jobs back of servers that give none.
+- A thread takes a job, does it, and deletes it. If the server dies meanwhile, the job stays in the table. Each server
+  gives signs of life, and takes over the jobs of servers that give none.
 - While nothing waits, one thread of each queue looks for jobs, a few times a second.
 - If a mail server can't be reached, its queue pauses. Other jobs go on.
 """
@@ -26,8 +26,8 @@ logger = logging.getLogger("zapauth.jobs")
 class QueueWorker:
     """The threads of one server, from `start` to `stop`.
 
-    Args: check: raises if the database is not the one that it was. It is called after each time that the database
-        could not be reached: a backup may have been restored meanwhile.
+    Args: check: raises an error if the database is not the one that it was. It is called before the first job after an
+        outage of the database, because a backup may have been restored meanwhile.
     """
 
     def __init__(self, check: Callable[[], None] = lambda: None) -> None:
@@ -46,7 +46,7 @@ class QueueWorker:
             thread.start()
 
     def stop(self) -> None:
-        """Wait for the running jobs, a few seconds at most. Other servers take back those that take longer."""
+        """Wait for the running jobs, but only a few seconds. Other servers take over the jobs that take longer."""
         self._stopped.set()
         deadline = monotonic() + times.LAST_JOBS.total_seconds()
         for thread in [*self._threads, self._life]:
@@ -112,7 +112,7 @@ class QueueWorker:
             _let_go()
 
     def _tell(self, taken: Taken, outcome: Outcome) -> None:
-        """Tell the database how the job went. Without it, the job would be done again."""
+        """Store how the job went, and try until that succeeds. Otherwise the job would be done again."""
         while True:
             try:
                 if outcome.again_at is None:
@@ -142,13 +142,13 @@ class QueueWorker:
             if isinstance(error, IntegrityError):  # other servers have forgotten this one, after a long time
                 self._worker_id = None
                 return
-            # Log it once: an outage of an hour is one event.
+            # Log an outage once, however long it lasts.
             if not self._failing:
                 logger.warning("jobs wait until the database answers: %s", str(error).partition("\n")[0])
             self._failing = self._is_unsure = True
 
     def _live(self) -> None:
-        """Give signs of life, and take back the jobs of servers that give none."""
+        """Give signs of life, and take over the jobs of servers that give none."""
         since = monotonic()  # when our own signs began to be regular
         last = since
         while not self._stopped.is_set():
@@ -156,7 +156,7 @@ class QueueWorker:
                 table.give_sign_of_life(self._id())
                 now = monotonic()
                 if now - last > 2 * times.SIGN_OF_LIFE_EVERY.total_seconds():
-                    since = now  # the database was away, perhaps, and other servers could give no sign, either
+                    since = now  # the database may have been away, so that other servers gave no sign of life, either
                 last = now
                 self._take_back(is_sure=now - since > times.DEAD_AFTER.total_seconds())
             except Exception as error:
@@ -188,7 +188,7 @@ class _Line:
         return max(0.0, self._goes_on_at - monotonic())
 
     def note(self, outcome: Outcome) -> None:
-        """Note how a job went. All jobs that were begun before the pause count once."""
+        """Note how a job went. The failures of all jobs that were begun before a pause count as one."""
         with self._noting:
             self._note(outcome)
 

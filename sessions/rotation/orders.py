@@ -1,4 +1,4 @@
-"""Carry out a step of a rotation: the keys change in their file, and the record tells who ordered it."""
+"""Carry out a step of a rotation: change the keys in their file, and record who ordered it."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -29,7 +29,7 @@ def change_keys(
 ) -> None:
     """Give the new keys to ``hand_over``, and record the step. If either fails, the other does not happen.
 
-    Also store the keys of before, which are older than a new one, even if no server has told of them yet.
+    Also store the earlier keys, so that they count as older than a new one even if no server has reported them yet.
 
     Args: by: who called the command, as user@host.
     """
@@ -41,11 +41,11 @@ def change_keys(
 
 @transaction.atomic
 def report_leak(pem: str, *, hand_over: Callable[[str], None], note: str, by: str) -> None:
-    """Make a new key, give it to ``hand_over``, and report every key of before as leaked.
+    """Make a new key, give it to ``hand_over``, and report every earlier key as leaked.
 
     A server with a leaked key stops within some seconds, and none starts with it. The caller then ends all sessions.
 
-    Args: pem: the keys of this environment, in PEM. Other keys that servers have had count as leaked, too.
+    Args: pem: the keys of this environment, in PEM. All other keys that servers had count as leaked, too.
     """
     _know(kids_in(pem), since=None)
     found = SigningKey.objects.filter(leaked_at=None).order_by("pk").select_for_update(no_key=True)

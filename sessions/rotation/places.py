@@ -25,7 +25,7 @@ class Place:
 
     Args:
         path: the file.
-        as_line: whether it has environment variables. Otherwise it has nothing but the keys.
+        as_line: whether the file has environment variables. Otherwise it contains only the keys.
     """
 
     path: Path
@@ -63,7 +63,9 @@ class Place:
             hint = " Write all keys in one line, with \\n for each newline." if self.as_line else ""
             raise PlaceError(f"The keys in {self.path} can't be used: {error}.{hint}") from error
         if not is_same:
-            raise PlaceError(f"{self.path} has other keys than SIGNING_KEYS here. Load the file again, and repeat it.")
+            raise PlaceError(
+                f"{self.path} has other keys than SIGNING_KEYS here. Load the file again, and repeat the command."
+            )
 
 
 def _unquoted(value: str) -> str:
@@ -73,7 +75,7 @@ def _unquoted(value: str) -> str:
 def _write(path: Path, text: str, *, group_may_read: bool) -> None:
     """Replace the file atomically. Its owner stays, and only the owner may read it. Raises: OSError.
 
-    Args: group_may_read: a group that may read the file goes on reading it, because the server may be in it.
+    Args: group_may_read: whether a group that may read the file keeps this right, because the server may need it.
     """
     before = path.stat()
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp sets mode 0600

@@ -1,8 +1,8 @@
 """The text of `SIGNING_KEYS` in each step of a rotation. The first key signs, and all of them verify.
 
 The steps: add a new key behind the first one; put it in front, so that it signs; drop the old one. A key behind the
-first one that has its private part is new. A key that has signed is kept with its public part only, which is enough to
-verify.
+first one is new if it has its private part. When a key no longer signs, only its public part is kept, which is enough
+to verify.
 """
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey

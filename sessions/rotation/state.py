@@ -1,4 +1,4 @@
-"""What a rotation of the signing keys has reached, and whether its next step would harm somebody."""
+"""How far a rotation of the signing keys has come, and whether its next step would harm somebody."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -71,9 +71,9 @@ def read_state(pem: str) -> State:
 
 
 def _is_newer(kid: str, first: str, known: dict[str, SigningKey]) -> bool:
-    """Return whether the servers got the key later than the first one, or not yet.
+    """Return whether the servers got the key later than the first one, or don't have it yet.
 
-    Two keys that came together are those of before servers told their keys. The second one has signed, then.
+    Two keys with the same time are older than this table. Then the second one is an old key, which has signed.
     """
     key, signing = known.get(kid), known.get(first)
     if key is None:
@@ -96,7 +96,7 @@ def tokens_of(kids: Iterable[str], state: State) -> Tokens:
     opened = Q()
     for kid in kids:
         key = state.known.get(kid)
-        # If it is not known until when it signed, it may have signed all tokens of before the present key.
+        # If it is unknown until when the key signed, it may have signed every token before the present key.
         until = (key.signed_until or key.published_at) if key else state.now
         opened |= Q(created_at__lte=until or state.now)
     by_tokens = Session.objects.filter(opened, app__kind=App.Kind.CLIENT)
@@ -133,10 +133,10 @@ def _against_signing(state: State, caches: timedelta) -> list[str]:
             for server in late
         ]
     if any(server.kids[0] == new for server in state.servers):
-        return []  # it signs already: this environment is the one of a further server
+        return []  # it signs already: this is the environment of another server
     fetched = max(server.started_at for server in state.servers) + caches
     if state.now < fetched:
-        return [f"Other services may still have the keys of before. Wait until {_time(fetched)}."]
+        return [f"Other services may still have only the earlier keys. Wait until {_time(fetched)}."]
     return []
 
 

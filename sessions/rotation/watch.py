@@ -1,4 +1,4 @@
-"""Each server tells the database which keys it has, and stops when one of them is reported as leaked."""
+"""Tell the database which keys this server has, and stop the server when one of them is reported as leaked."""
 
 import logging
 import os
@@ -84,7 +84,7 @@ class KeyWatch(threading.Thread):
         except LeakedKeys as error:
             self.leaked = error
         except Exception as error:
-            if not self._failing:  # an outage of an hour is one line
+            if not self._failing:  # log an outage once, however long it lasts
                 logger.warning("the database can't be told which keys this server has: %s", error)
             self._failing = True
         else:
@@ -92,7 +92,7 @@ class KeyWatch(threading.Thread):
 
     def _tell(self) -> None:
         # Each statement commits by itself, so no two servers wait for each other. An upsert, because the row may be
-        # gone: another server has deleted it after a long outage.
+        # gone: another server deletes it after a long outage.
         kids = self._server.kids
         RunningServer.objects.bulk_create(
             [
@@ -111,7 +111,7 @@ class KeyWatch(threading.Thread):
         SigningKey.objects.bulk_create(
             [SigningKey(kid=kid, published_at=self._server.started_at) for kid in sorted(kids)], ignore_conflicts=True
         )
-        # The server may sign until it says so again, or until it counts as stopped.
+        # The server may sign until it renews its row, or until it counts as stopped.
         SigningKey.objects.filter(pk=kids[0]).update(signed_until=DatabaseNow() + SILENT)
         RunningServer.objects.filter(seen_at__lt=DatabaseNow() - _FORGET_AFTER).delete()
         leaked = SigningKey.objects.filter(pk__in=kids).exclude(leaked_at=None).order_by("pk")

@@ -1,8 +1,8 @@
 """Sessions that `zapauth.canary` opens in order to end them and to see how fast they are refused.
 
-They belong to an account, an app and a device of the service's own, which nobody can log in with: the account has no
-password, no email and no phone number, and the app has no key. A session begins without a log-in, so it writes no entry
-in the record, sends no mail and counts no attempt. It expires after two minutes, and its row is deleted.
+They belong to an account, an app and a device of the service itself. Nobody can log in with these: the account has no
+password, no email and no phone number, and the app has no key. A session begins without a log-in, so there is no entry
+in the record, no mail and no counted attempt. It expires after two minutes, and its row is deleted.
 """
 
 import secrets
@@ -71,9 +71,9 @@ def open_buddy_session() -> CanarySession:
 
 
 def forget_canaries(own: Collection[UUID] = ()) -> None:
-    """Delete the sessions ``own``, and those of canaries that were killed. Live ones end first.
+    """End and delete the sessions ``own``, and the sessions of canaries that were killed.
 
-    Sessions that Buddy's logout has opened from these are deleted, too.
+    Sessions that Buddy's logout opened from these are deleted, too.
     """
     before = database_now() - _LEFT_AFTER
     theirs = Session.objects.filter(Q(user=CANARY_ID) | Q(device=CANARY_ID))
@@ -103,7 +103,7 @@ def _account() -> User:
 
 @in_transaction
 def _make_account() -> User:
-    # Nobody can take a random name before. No password fits "!".
+    # The name is random, so nobody can have taken it. No password matches "!".
     facts = {"username": f"canary-{secrets.token_hex(6)}", "password": "!", "name": "Canary of this service"}
     user, is_new = User.objects.get_or_create(pk=CANARY_ID, defaults=facts)
     if is_new:

@@ -2,15 +2,15 @@
 
 | rule | module | what it promises |
 | --- | --- | --- |
-| 1 | `rules.tokens` | What began after the answer to a logout is refused, and so is everything after a refusal |
-| 2 | `rules.endings` | An act is there as a whole, or not at all; what was answered is there |
+| 1 | `rules.tokens` | A token is refused by each call that begins after the answer to its logout, or after a refusal |
+| 2 | `rules.endings` | An act is stored as a whole or not at all; every answered act is stored |
 | 3 | `rules.addresses`, `rules.once` | A push address has one user; a session ends once |
 | 4 | `rules.outages` | Errors only while PostgreSQL is away; service again at once after its return |
 | 5 | `rules.growth` | Connections, threads and memory don't grow |
 
-The check is linear. In general, it takes a search over all orders of the calls to say whether a history is possible. A
-token is a register that only falls, from good to dead. So one order decides: if the call that killed it was answered
-before another call began, that other call must find it dead. One pass over the calls in the order of time is enough.
+The check is linear. In general, a checker must search through all orders of the calls to say whether a history is
+possible. But a token only ever goes from good to dead. If the call that killed it was answered before another call
+began, that other call must find it dead. So one pass over the calls in the order of time is enough.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from tests.history.history import History
 from tests.history.rules import addresses, endings, growth, once, outages, tokens
 from tests.history.violation import Violation
 
-# Rules that need the history only. They hold for any service that has log-ins and logouts.
+# Rules that need only the history. They hold for any service that has log-ins and logouts.
 OF_HISTORY: tuple[Callable[[History], list[Violation]], ...] = (
     tokens.accepted_after_end,
     once.won_twice,

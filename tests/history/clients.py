@@ -1,4 +1,4 @@
-"""The clients: what each kind of person does, again and again, until the run is over."""
+"""The clients: each kind of person repeats what it does until the run is over."""
 
 import json
 import random
@@ -94,7 +94,7 @@ def live_as_a_phone(town: Town, number: int) -> None:
 
 
 def live_as_a_push_sender(town: Town, number: int) -> None:
-    """Ask who may get a push: users who have logged in with an address of late, and whoever has it now."""
+    """Ask about pushes to users who have logged in with an address lately, and to the user who has it now."""
     wire, wallet = town.wire(number), town.wallet
     key = b64encode(f"{town.sender['appId']}:{town.sender['appKey']}".encode()).decode()
     while not town.over.wait(SENDER_PAUSE):
@@ -192,7 +192,7 @@ def give_order(town: Town, number: int, *, user: User | None = None, kill_after:
 
     Args: kill_after: `kill -9` the command after so many batches; 0: at once after the order; None: never.
 
-    The line "all refused from" is an answer of its own: from then on every token of before is refused.
+    The line "all refused from" is an answer of its own: from then on every earlier token is refused.
     """
     whom = ("--user", user.name) if user else ("--everyone",)
     facts: dict[str, Any] = {
@@ -246,7 +246,7 @@ def start(town: Town, *, phones: int) -> list[threading.Thread]:
 
 
 def _watched(kind: Callable[[Town, int], None], town: Town, number: int) -> None:
-    """Run a client. A mistake in a client must not leave a run that looks good, because it did nothing."""
+    """Run a client, and note its mistakes. Otherwise a run whose clients do nothing would look good."""
     try:
         kind(town, number)
     except Exception as error:

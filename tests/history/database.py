@@ -21,7 +21,7 @@ class SessionRow:
     run: str | None = None
     address: int | None = None  # the key of its push address
     refresh: str | None = None  # the label of its refresh token
-    is_cut_off: bool = False  # an order refuses it, whether it has ended or not
+    is_cut_off: bool = False  # refused by an order, whether its row has ended or not
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class RunRow:
 
 @dataclass(kw_only=True)
 class Database:
-    """`is_whole` is false for a dump that lacks some tables, such as that of another product."""
+    """The rows. `is_whole` is false if some tables are missing, as in the dump of another product."""
 
     sessions: dict[str, SessionRow] = field(default_factory=dict)
     addresses: list[AddressRow] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Database:
     # Labels of refresh tokens in simplejwt's tables: those that have not expired, and the blacklisted ones.
     outstanding: set[str] = field(default_factory=set)
     blacklisted: set[str] = field(default_factory=set)
-    told: set[str] = field(default_factory=set)  # sessions of which services have been told
+    told: set[str] = field(default_factory=set)  # sessions whose end was told to services
     logins: set[str] = field(default_factory=set)  # sessions whose log-in is on record
     password_changes: dict[str, int] = field(default_factory=dict)  # how many are on record, by user
     orders: set[str] = field(default_factory=set)  # bulk runs that are on record

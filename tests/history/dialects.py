@@ -1,4 +1,4 @@
-"""How the answers of each dialect are read: the outcome of a call, and whether the answer is a proper one."""
+"""Read the answers of each dialect: the outcome of a call, and whether the answer is a proper one."""
 
 from base64 import urlsafe_b64decode
 from json import loads
@@ -8,7 +8,7 @@ from tests.history.history import Outcome
 from tests.history.wire import Reply
 
 _DONE = {200, 201}
-# What a client may be told about a token, a password, a session or a right that is not accepted.
+# The answers to a client whose token, password, session or right is not accepted.
 _REFUSED = {401, 403, 404, 422}
 
 

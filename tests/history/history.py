@@ -24,7 +24,7 @@ class Outcome(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether an act with this outcome may have been carried out, or not."""
+        """Whether it is unknown if an act with this outcome was carried out."""
         return self in (Outcome.UNKNOWN, Outcome.UNAVAILABLE, Outcome.ERROR)
 
 

@@ -1,4 +1,4 @@
-"""The nemesis: it kills, pauses, cuts and shifts, one thing after the other. Its choices depend on the seed only."""
+"""The nemesis: it disturbs the service by one act after the other. Its choices depend only on the seed."""
 
 import random
 import threading
@@ -14,7 +14,7 @@ from tests.history.pulse import Pulse
 from tests.history.servers import Server, pause
 from tests.history.town import Town
 
-OPERATOR = 90  # the number of the client whose orders are killed half-way
+OPERATOR = 90  # the number of the client that gives the orders to be killed
 _BETWEEN = (0.5, 2.0)  # seconds
 _AFTER = 2.0  # seconds in which the probes after a return count
 _SHIFTS = ["+2s", "-2s", "+3600s", "-3600s", "+0s"]
@@ -95,7 +95,7 @@ class Nemesis(threading.Thread):
         self._meanwhile("server", kill_and_start)
 
     def _meanwhile(self, what: str, act: Callable[[], None]) -> None:
-        """Do something that takes seconds of processor time, while the nemesis goes on. Not twice at once."""
+        """Do a slow act in another thread, while the nemesis goes on. Never do two of them at once."""
         earlier = self._threads.get(what)
         if earlier is None or not earlier.is_alive():
             self._threads[what] = threading.Thread(target=self._watched, args=[what, act], daemon=True)

@@ -17,7 +17,7 @@ SOON = 0.02  # seconds: about the time of one request
 
 
 class Phone:
-    """One client. It uses the tokens of any session in the wallet, and remembers what comes of it."""
+    """One client. It uses the tokens of any session in the wallet, and notes the results."""
 
     def __init__(self, wire: Wire, wallet: Wallet, *, app_id: str, app_key: str) -> None:
         self.wire, self.wallet, self.app_id, self.app_key = wire, wallet, app_id, app_key
@@ -27,7 +27,7 @@ class Phone:
         return self.wire.send(method, path, body, headers={"Authorization": f"{scheme} {session.access}"})
 
     def _record(self, reply: Reply, op: str, session: Session, *, good: Outcome = DONE, **facts: Any) -> Outcome:
-        """Write the call, and bury a session that was refused or has ended."""
+        """Write the call. If the session was refused or has ended, note that it is dead."""
         outcome = outcome_of(reply, good=good)
         about = {"session": session.id, "user": session.user.id, "dialect": session.dialect} | facts
         self.wire.record(reply, op, outcome, is_proper=is_proper(reply, about["dialect"]), **about)
@@ -102,7 +102,7 @@ class Phone:
         self._record(self._ask(session, "GET", path), "read", session, good=ACCEPTED)
 
     def refresh(self, session: Session) -> None:
-        """Refresh. Mostly one client at a time: an old token that comes late ends the session."""
+        """Refresh. Mostly one client does it at a time, because a used token that arrives late ends the session."""
         if not session.refresh:
             return
         is_careful = session.refreshing.acquire(blocking=False)
@@ -185,7 +185,7 @@ class Phone:
                 self.probe(each)
 
     def probe(self, session: Session) -> None:
-        """Right after the end: try the tokens on several workers."""
+        """Try the tokens on several workers right after the end."""
         for _ in range(3):
             self.read(session)
         self.refresh(session)

@@ -15,7 +15,7 @@ _START_AGAIN = 5.0  # seconds
 
 
 class Postgres(RestartablePostgres):
-    """`stop` and `kill` return when no process of the server is left that could answer."""
+    """A database server. `stop` and `kill` return when no process is left that could answer."""
 
     def stop_by(self, mode: str) -> None:
         """Stop it: "fast" (as an operator does), "immediate" (it must recover), or "kill" (`kill -9` of all of it)."""

@@ -8,9 +8,9 @@ _SIZE = 65_536
 
 
 class CuttingProxy:
-    """Forwards connections to a server. The next answers after `cut` are cut off after some bytes.
+    """Forwards connections to a server. After `cut`, the next answers are cut off after some bytes.
 
-    A client then knows neither whether the server has done what it asked, nor the rest of the answer.
+    Then a client does not know the rest of the answer, and may not know whether the server carried out the request.
     """
 
     def __init__(self, to_port: int) -> None:
@@ -23,7 +23,7 @@ class CuttingProxy:
         self._listens.wait()
 
     def cut(self, answers: int, *, after: int) -> None:
-        """Cut the next ``answers`` answers, each after so many bytes: 0 is before its first."""
+        """Cut the next ``answers`` answers, each after so many bytes. 0: the client gets nothing."""
         self._left, self._after = answers, after
 
     def close(self) -> None:
@@ -48,7 +48,7 @@ class CuttingProxy:
         except OSError:
             writer.close()
             return
-        # The first direction that ends closes both.
+        # When one direction ends, close both.
         both = {
             asyncio.ensure_future(self._forward(reader, requests)),
             asyncio.ensure_future(self._answer(answers, writer)),

@@ -1,6 +1,6 @@
-"""What the machine could do: a thread that opens a connection of its own to the database again and again.
+"""A thread that opens a connection to the database again and again, and takes the time. It also measures the servers.
 
-Its time tells how fast a server could be back, on a machine that other programs use, too. It also measures the servers.
+These times tell how fast a server could be back on a machine that other programs use, too.
 """
 
 import threading
@@ -16,12 +16,12 @@ from tests.history.history import Disturbance, Measure, Recorder, now
 from tests.history.servers import World
 
 EVERY = 0.2  # seconds between two probes
-BUSY = 500_000_000  # ns: a machine that is so late may make any program late
+BUSY = 500_000_000  # ns: if this thread is so late, any program on the machine may be late
 MEASURE_EVERY = 5.0
 
 
 class Pulse(threading.Thread):
-    """`looks` and `miscounted` have what it saw in the database at each measure, `left_behind` at each probe."""
+    """`looks` and `miscounted` have the findings in the database at each measure, `left_behind` at each probe."""
 
     def __init__(self, world: World, recorder: Recorder) -> None:
         super().__init__(name="pulse", daemon=True)

@@ -1,4 +1,4 @@
-"""One run: start everything, let the clients live while the nemesis works, and check what they saw."""
+"""One run: start everything, let the clients live while the nemesis works, and check the history."""
 
 import tempfile
 import threading
@@ -70,7 +70,7 @@ class Result:
 
 
 def _back(history: History) -> Iterator[tuple[str, str]]:
-    """For each outage: until when a request was refused after the return, and what the bound was."""
+    """For each outage: the last refused request after the database's return, and the bound."""
     outages = sorted(
         (each for each in history.disturbances if each.disturbs in ("database", "connections")),
         key=lambda each: each.began,
@@ -107,7 +107,7 @@ def run(options: Options, folder: Path) -> Result:
             town.prepare(users=options.users)
             pulse = Pulse(world, recorder)
             _live(town, pulse, options)
-            world.stop_servers()  # so that nothing is under way any more
+            world.stop_servers()  # so that no request is under way any more
             database = dump(world.url)
             database.looks, database.miscounted = pulse.looks, pulse.miscounted
             database.left_behind = pulse.left_behind

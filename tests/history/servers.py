@@ -55,7 +55,7 @@ class Server:
                     self.is_up = True
                     return
                 time.sleep(0.05)
-            time.sleep(0.2)  # its port is still taken by a worker of before, or the database is away
+            time.sleep(0.2)  # an earlier worker still has its port, or the database is away
         raise RuntimeError(f"server {self.name} does not start:\n{self.log.read_text()[-4000:]}")
 
     def answers(self) -> bool:
@@ -121,7 +121,7 @@ def _files_of(pid: int) -> set[str]:
 
 @dataclass
 class World:
-    """All that a history runs on."""
+    """The servers, the database and the clock of a history."""
 
     folder: Path
     postgres: Postgres
@@ -208,6 +208,8 @@ def _environment(folder: Path, postgres: Postgres, settings: str) -> dict[str, s
         ACCESS_TOKEN_LIFETIME=str(LONGEST_RUN),
         REAUTHENTICATION_WINDOW="86400",
         BULK_CONFIRM_OVER="1000000",
+        # It deletes its sessions. The checker would take them for lost ones.
+        CANARY_EVERY="0",
         WORKERS=str(WORKERS),
     )
 

@@ -1,4 +1,4 @@
-"""The torture of a peer: the checker finds what plain simplejwt is known for."""
+"""The torture of a peer: the checker finds the known weakness of plain simplejwt."""
 
 from tests.history.checker import check
 from tests.history.peers.services import SIMPLEJWT

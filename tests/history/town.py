@@ -1,4 +1,4 @@
-"""What all clients of one run share."""
+"""The people of one run, and what they share."""
 
 import json
 import random
@@ -25,7 +25,7 @@ class Town:
     seed: int
     app: dict[str, str] = field(default_factory=dict)  # of Buddy's clients
     sender: dict[str, str] = field(default_factory=dict)  # the app of the push sender
-    often: str = ""  # what phones do more often than usually: the name of an act of `clients`
+    often: str = ""  # the name of an act of `clients` that phones do more often than usual
     over: threading.Event = field(default_factory=threading.Event)
     failures: list[str] = field(default_factory=list)  # mistakes in the clients themselves
 

@@ -1,7 +1,7 @@
 """What the clients share: users with their passwords, devices, and the tokens of sessions, live and dead.
 
 Many clients use one session, as a thief or a second thread of an app would. So logouts, refreshes and reads of one
-session meet each other.
+session overlap.
 """
 
 import random
@@ -16,7 +16,7 @@ RECENTLY = 40  # dead sessions whose tokens are tried again and again
 class User:
     id: str
     name: str
-    # The passwords that may be right: several after a change without an answer. The text is the label, too: it opens
+    # The passwords that may be right: several after a change without an answer. The text is also the label: it opens
     # nothing but a user of this run.
     passwords: list[str]
     changing: Lock = field(default_factory=Lock)
@@ -53,7 +53,7 @@ class Wallet:
         self.users: list[User] = []
         self.addresses = [f"address {number} of a phone" for number in range(addresses)]
         self.devices = [Device(f"device-{n}", f"address of device {n}") for n in range(devices)]
-        # Who has logged in with an address of late: whom a push sender asks about.
+        # Users who have logged in with an address lately: a push sender asks about them.
         self.seen: deque[tuple[str, str]] = deque(maxlen=60)
         self.live: dict[str, Session] = {}
         self.dead: deque[Session] = deque(maxlen=RECENTLY)

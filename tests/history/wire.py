@@ -28,7 +28,7 @@ class Reply:
     status: int | None  # None: no answer
     headers: Mapping[str, str]
     body: bytes
-    call: dict[str, Any]  # what the history will say about it
+    call: dict[str, Any]  # noted in the history
 
     @property
     def json(self) -> Any:
@@ -62,7 +62,7 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         form: bytes | None = None,
     ) -> Reply:
-        """Send a request to any worker. It never raises: an answer that does not come is an outcome, too."""
+        """Send a request to any worker. It never raises: a missing answer is an outcome, too."""
         way = self._a_way()
         key, request = (way, self.rng.randrange(OPEN_EACH)), str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
         sent = {"X-Request-ID": request, **(headers or {})}
@@ -77,7 +77,7 @@ class Wire:
             answer = link.getresponse()
             said = answer.read()
             if not {name.lower() for name in answer.headers} & _LENGTHS:
-                raise IncompleteRead(said)  # cut in the middle of the headers, which http.client does not notice
+                raise IncompleteRead(said)  # it was cut in its headers, which http.client does not notice
         except (OSError, HTTPException) as error:
             self._drop(key)
             time.sleep(AFTER_BREAK)
@@ -93,7 +93,7 @@ class Wire:
         return Reply(answer.status, told, said, call)
 
     def _a_way(self) -> int:
-        """Choose a way at random. One to a server that is being started is chosen rarely."""
+        """Choose a way at random, rarely one to a server that is just starting."""
         ways = range(len(self.ways))
         up = [way for way in ways if self.ways[way].server.is_up]
         return self.rng.choice(up if up and self.rng.random() < 0.98 else ways)

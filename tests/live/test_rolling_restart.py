@@ -89,7 +89,7 @@ class Clients:
                 work(phone)
             except (OSError, HTTPException):
                 phone.send.connection.close()
-            self._stopped.wait(0.01)
+            self._stopped.wait(0.05)  # other tests need the processors, too
 
     def _read(self, phone):
         phone.me()

@@ -1,4 +1,4 @@
-"""The canary's figures for Prometheus: those of a command, and those of a server."""
+"""The canary's figures for Prometheus, in the command and in a server."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ OK, BROKEN, UNKNOWN = "ok", "broken", "unknown"
 
 @dataclass(frozen=True)
 class Figures:
-    """Figures that count the results of rounds. ``registry`` has them. Only the command counts ``rounds``."""
+    """Figures that count the results of rounds. They are in ``registry``. Only the command counts ``rounds``."""
 
     registry: CollectorRegistry
     seconds: Histogram

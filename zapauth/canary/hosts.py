@@ -9,7 +9,7 @@ from django.http.request import validate_host
 def host_for(url: str) -> str:
     """Return an allowed host for requests to that URL, or an empty text if its own host is allowed.
 
-    A server is often called by an address that is not in ALLOWED_HOSTS. ".example.org" also allows example.org itself.
+    The canary often calls a server by an address that is not in ALLOWED_HOSTS. ".example.org" also allows example.org.
     """
     allowed = settings.ALLOWED_HOSTS
     if not allowed or validate_host(urlsplit(url).hostname or "", allowed):

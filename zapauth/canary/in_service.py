@@ -25,7 +25,7 @@ _LAST_ROUND = 5.0  # seconds for a round that is under way when the server stops
 class InService(threading.Thread):
     """A thread that carries out rounds until `stop`. The first one is CANARY_EVERY after the start.
 
-    Args: is_stopping: whether the server stops. Then its workers refuse connections, and a round says nothing.
+    Args: is_stopping: tells whether the server stops. Then its workers refuse connections, and a round proves nothing.
     """
 
     def __init__(self, is_stopping: Callable[[], bool]) -> None:
@@ -52,7 +52,7 @@ class InService(threading.Thread):
             connections.close_all()
 
     def stop(self) -> None:
-        """Stop. A round that is under way gets a few seconds, to delete its sessions."""
+        """Stop. A round that is under way gets a few seconds to delete its sessions."""
         self._stopped.set()
         self.join(_LAST_ROUND)
 
@@ -67,7 +67,7 @@ class InService(threading.Thread):
 
 
 def _figures() -> "Figures | None":
-    """Return the server's figures, or None if nobody asks for them. Then their library is not loaded."""
+    """Return the server's figures, or None if METRICS_PORT is off. Then the library is not loaded."""
     if not settings.METRICS_PORT:
         return None
     from zapauth.canary.figures import Figures

@@ -1,4 +1,4 @@
-"""Kept connections to every worker of every server."""
+"""Connections to every worker of every server, which stay open between the rounds."""
 
 import json
 import time
@@ -76,7 +76,7 @@ class Lines:
         return len({server for kept in self._kept.values() for server, _ in kept})
 
     def new_line(self, number: int) -> Line:
-        """Return a new connection to one of the servers: another one for the next ``number``."""
+        """Return a new connection to one of the servers. Consecutive numbers take the servers in turn."""
         return Line(self._urls[number % len(self._urls)])
 
     def complete(self) -> None:
@@ -99,7 +99,7 @@ class Lines:
             with suppress(OSError, HTTPException, CannotMeasure):  # the server has closed it
                 self._keep(url, line, workers)
         deadline = time.monotonic() + _FIND_WITHIN
-        # A server that has ended since is not among `workers`, and so are its connections.
+        # A server that has stopped since is not in `workers`, and its connections are not in `_kept`.
         while not workers or len(self._kept[url]) < sum(workers.values()):
             if time.monotonic() > deadline:
                 found = ", ".join(f"{worker} of {server}" for server, worker in self._kept[url])

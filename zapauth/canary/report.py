@@ -1,4 +1,4 @@
-"""What the canary says: a line for each round, and a summary at the end."""
+"""The text that the canary prints: a line for each round, and a summary at the end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -48,7 +48,7 @@ class Summary:
 
 
 def line_of(result: Result) -> str:
-    """Return one line that says what a round has found."""
+    """Return one line with the result of a round."""
     found = [f"{each.dialect} {_milliseconds(each.seconds)}" for each in result.measured]
     reach = f"{_many(result.workers, 'worker')} of {_many(result.servers, 'server')}"
     requests = sum(each.requests for each in result.measured)

@@ -1,8 +1,8 @@
 """One round: open a session of each dialect, end it, and see when each worker stops accepting its tokens.
 
-A request counts at the time when it begins. So the result is below zero while the service is honest: each request that
-was accepted began before the answer to the logout was there. The time between "begins" and the first byte on the wire
-belongs to the canary, so an error of less than some milliseconds stays hidden if one request alone would show it.
+A request counts at the time when it begins. So the result is below zero while the bound holds: each request that was
+accepted began before the answer to the logout was there. The canary itself needs some milliseconds from this beginning
+to the first byte on the wire. So it can miss a single request that is accepted a few milliseconds too late.
 """
 
 import time
@@ -22,8 +22,8 @@ from zapauth.canary.lines import Lines
 from zapauth.canary.watcher import ACCEPTED, REFUSED, Seen, Watcher, ask
 
 _QUICKLY, _WATCH = 0.1, 1.0  # seconds after the answer: with short pauses, and in all
-_LONGEST = 30.0  # seconds: as long as tokens are still accepted, the round goes on for that long
-_QUIET = 0.5  # seconds without an acceptance, after which it may end
+_LONGEST = 30.0  # seconds: the limit of a round in which tokens are still accepted
+_QUIET = 0.5  # seconds without an acceptance, after which a round may end
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Ended:
 
 @dataclass
 class Result:
-    """What a round says. ``problem``: why it could not be measured, or an empty text."""
+    """The result of a round. ``problem``: why it could not be measured, or an empty text."""
 
     measured: list[Measured] = field(default_factory=list)
     problem: str = ""
@@ -72,7 +72,7 @@ class Rounds:
         self._before: list[Ended] = []
 
     def run_one(self) -> Result:
-        """Carry out a round. Whatever fails is in the result; it raises nothing."""
+        """Carry out a round. It raises nothing: the result says what failed."""
         result, own = Result(), list[UUID]()
         self._number += 1
         try:
@@ -180,7 +180,7 @@ def _watch(watchers: list[Watcher], answered: float) -> None:
 
 
 def _judge(dialect: Dialect, seen: list[Seen], answered: float) -> Measured:
-    """Return what the outcomes say. Raises: CannotMeasure, if a request got neither 200 nor 401 and none came late."""
+    """Judge a logout by the requests. Raises: CannotMeasure, if none came late and one got neither 200 nor 401."""
     last = max((each for each in seen if each.status == ACCEPTED), key=lambda each: each.began)
     measured = Measured(dialect.name, last.began - answered, last, len(seen))
     if measured.is_broken:

@@ -15,7 +15,7 @@ ACCEPTED, REFUSED = 200, 401
 
 @dataclass(frozen=True)
 class Seen:
-    """A request and its outcome: when it began, and its status; 0: there was no answer."""
+    """A request, when it began, and the status of its answer. 0: there was no answer."""
 
     kind: str
     line: str
@@ -61,7 +61,7 @@ class Watcher(threading.Thread):
             self._turned.set()
 
     def wait_for_a_turn(self) -> None:
-        """Return when each request was sent once, or after a while."""
+        """Return when each request was sent once, or after a time-out."""
         self._turned.wait(TIMEOUT)
 
     def watch_also(self, probe: Probe) -> None:

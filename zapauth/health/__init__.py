@@ -1,1 +1,1 @@
-"""`/healthz` and `/readyz`: what a load balancer and an orchestrator ask."""
+"""`/healthz` and `/readyz`, for load balancers and orchestrators."""

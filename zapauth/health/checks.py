@@ -1,7 +1,7 @@
 """What `/readyz` checks: whether requests can be served now.
 
-A load balancer asks every second, and others may ask more often. So a look is good for a second, one thread looks, and
-nobody waits for it for long. A look takes one statement.
+A load balancer asks every second, and others may ask more often. So only one thread looks, once a second at most, with
+one statement. No request waits for it for more than a second.
 """
 
 import logging
@@ -32,7 +32,7 @@ from zapauth.postgresql.pool import CannotConnect
 
 logger = logging.getLogger("zapauth.health")
 
-FRESH = 1.0  # seconds for which a look is good
+FRESH = 1.0  # seconds for which the result of a look is used
 LIMIT = 1.0  # seconds in which the database has to answer
 LATE = 3 * SWEEP_EVERY
 
@@ -53,7 +53,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """One check. ``text`` is for people, and one of a few: it has no address, no name and no error of a library."""
+    """One check. ``text`` is for people. It is a fixed text, without an address, a name or the error of a library."""
 
     name: str
     status: Status
@@ -73,7 +73,7 @@ class Readiness:
         self._began = 0.0
 
     def checks(self) -> list[Check]:
-        """Return the checks of now, or of a second ago at most. Waits for the database for LIMIT at most."""
+        """Return the checks, which are a second old at most. Wait for the database for LIMIT at most."""
         with self._lock:
             now = time.monotonic()
             if self._look is None or (self._look.done() and now - self._began >= FRESH):

@@ -30,7 +30,7 @@ class Health:
 
 
 def _healthz() -> tuple[int, dict[str, Any]]:
-    """Tell that this process answers. It asks nobody, not even the database."""
+    """Tell that this process answers. It uses nothing else, not even the database."""
     facts = {"server": server_id(), "worker": worker_number(), "workers": settings.WORKERS}
     return HTTPStatus.OK, {"status": "ok", **facts}
 

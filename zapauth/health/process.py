@@ -1,4 +1,4 @@
-"""Which process this is: the id of the server's start, and the number of the worker."""
+"""The identity of this process: the id of the server's start, and the number of the worker."""
 
 import os
 import secrets
@@ -15,7 +15,7 @@ def begin_server() -> None:
 
 
 def begin_worker(number: int) -> None:
-    """Note that this process is the worker of that number, counted from 1, and begin to sample its figures."""
+    """Note the number of this worker, counted from 1, and begin to sample its figures."""
     global _number
     _number = number
     samples.begin()
@@ -27,5 +27,5 @@ def server_id() -> str | None:
 
 
 def worker_number() -> int | None:
-    """Return the number of this worker. None: this process is none."""
+    """Return the number of this worker. None: this process is not a worker."""
     return _number

@@ -1,4 +1,4 @@
-"""Count what the core tells `users.counting`."""
+"""Count the events that the core reports to `users.counting`."""
 
 from users import counting
 from users.models import RefusedLogin
@@ -8,7 +8,7 @@ from zapauth.metrics.doors import BULK, door
 
 
 def begin() -> None:
-    """Count in this process from now on, if somebody asks for figures."""
+    """Count in this process from now on, if METRICS_PORT is set."""
     if files.folder() is not None:
         counting.use(Counted())
 

@@ -1,7 +1,7 @@
 """Figures that the main process reads from the database when Prometheus asks.
 
-Each server of an installation tells the same, because they share the database. So dashboards take the `max` of all
-servers, and not the `sum`.
+All servers of an installation report the same figures, because they share the database. So dashboards take the `max`
+of all servers, and not the `sum`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from users.database_use import Use, used_for
 
-LIMIT = 3  # seconds for each statement. Prometheus waits for ten, if it is not told otherwise.
+LIMIT = 3  # seconds for each statement. By default Prometheus waits for ten.
 
 _FIGURES = """
 SELECT (SELECT sum(count) FROM user_sessions_figure WHERE kind = 'live'),
@@ -27,14 +27,14 @@ SELECT (SELECT sum(count) FROM user_sessions_figure WHERE kind = 'live'),
           FROM user_sessions_bulkrun WHERE finished_at IS NULL AND stopped_at IS NULL)
 """
 _RUNS = "SELECT source, sum(ended) FROM user_sessions_bulkrun GROUP BY source ORDER BY source"
-# The queue's table, if there is one: https://procrastinate.readthedocs.io. A job that was done is none of our figures.
+# The queue's table, if there is one: https://procrastinate.readthedocs.io. Finished jobs are not counted.
 _HAS_QUEUE = "SELECT to_regclass('procrastinate_jobs') IS NOT NULL"
 _QUEUE = """
 SELECT queue_name, status::text, count(*)
   FROM procrastinate_jobs WHERE status IN ('todo', 'doing', 'failed')
  GROUP BY queue_name, status ORDER BY queue_name, status LIMIT 60
 """
-# Since when the oldest job could have begun.
+# How long the oldest job has been ready to begin.
 _OLDEST = """
 SELECT j.queue_name, extract(epoch FROM clock_timestamp() - min(GREATEST(e.at, j.scheduled_at)))
   FROM procrastinate_jobs j JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'
@@ -56,7 +56,7 @@ class _Known(NamedTuple):
 
 
 class DatabaseFigures(Collector):
-    """Collects them in the calling thread. If the database does not answer, `zapauth_database_up` is 0 and alone."""
+    """Collects the figures in the calling thread. Without the database only `zapauth_database_up` is there, as 0."""
 
     def describe(self) -> Iterable[Metric]:
         return ()
@@ -98,7 +98,7 @@ def _gauge(name: str, text: str, rows: Iterable[tuple[tuple[str, ...], float]], 
 
 
 def _read() -> _Known | None:
-    """Read all of them. None: the database does not answer, or its tables are not there yet."""
+    """Read all figures. None: the database does not answer, or its tables are not there yet."""
     try:
         with used_for(Use.REQUEST), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{LIMIT}s'; SET LOCAL lock_timeout = '{LIMIT}s'")

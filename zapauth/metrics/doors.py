@@ -1,4 +1,4 @@
-"""Names for where a request came in: labels of figures, so there are few of them, whatever a client sends."""
+"""Names for where a request came in. They are labels of figures, so there are few of them, whatever a client sends."""
 
 import re
 from typing import Final
@@ -19,7 +19,7 @@ _GROUP = re.compile(r"\(\?P<(\w+)>(?:[^()]|\([^()]*\))*\)|<(?:\w+:)?(\w+)>")
 
 
 def door() -> str:
-    """Return where the request came in that this thread answers. Without a request it is the main process's work."""
+    """Return where this thread's request came in. Without a request this is the main process's own work: the sweep."""
     request = current_request()
     return SWEEP if request is None else dialect_of(request.path)
 

@@ -1,7 +1,7 @@
 """The figures that the server's processes count. `zapauth.metrics.database` has those that are read from the database.
 
-docs/monitoring.md describes each of them, and a test compares. Names and labels are what dashboards and alerts are made
-of: add, never rename. A label has few values, which the code lists. It never has a path, an id or a text of a client.
+docs/monitoring.md describes each of them, and a test compares the two. Dashboards and alerts use the names and labels:
+add, never rename. A label has few values, which the code lists. No value is a path, an id or a text from a client.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values

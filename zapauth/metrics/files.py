@@ -21,21 +21,21 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _PREFIX, _LOCK = "zapauth-metrics-", ".lock"
 # In memory, if there is such a file system: otherwise the kernel would write the counts to a disk.
 _IN_MEMORY = "/dev/shm"  # noqa: S108  # the folder in it has a random name and mode 0700
-_STARTED = 60.0  # seconds after which a server has locked its folder
+_STARTED = 60.0  # seconds within which a starting server locks its folder
 # The file descriptors of this process's locks. They must stay open.
 _held: dict[Path, int] = {}
 _slot = ""
 
 
 def folder() -> Path | None:
-    """Return the folder of this server's figures, or None if nobody asks for figures."""
+    """Return the folder of this server's figures, or None if METRICS_PORT is off."""
     path = Path(os.environ.get(FOLDER, ""))
-    # Otherwise it belongs to another program, and an operator's shell has set it.
+    # A folder with another name belongs to another program, and comes from an operator's shell.
     return path if path.name.startswith(_PREFIX) else None
 
 
 def forget_folder() -> None:
-    """Ignore the folder that the environment names. It is not this server's."""
+    """Ignore the folder that the environment names. It belongs to another program."""
     os.environ.pop(FOLDER, None)
 
 

@@ -1,7 +1,7 @@
 """`/metrics` on METRICS_PORT, served by the main process: the sum over all processes, in Prometheus' text format.
 
-It has a port of its own. So a proxy in front of the service can't pass it on by mistake, there is no token to keep and
-to rotate, and it answers while all workers are busy.
+It has a port of its own. So a proxy in front of the service can't expose it by mistake, there is no token to keep and
+rotate, and it answers while all workers are busy.
 """
 
 import socket

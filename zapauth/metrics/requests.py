@@ -1,4 +1,4 @@
-"""Count the requests: a middleware. Every request passes it, so it costs a few microseconds."""
+"""Middleware that counts requests. Every request passes it, so it must cost only a few microseconds."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -22,8 +22,8 @@ class CountRequests:
         if files.folder() is None:
             raise MiddlewareNotUsed
         self.get_response = get_response
-        # To find the figure by its labels would cost more than to count. A key stands for a route, a method that it
-        # takes, and a status. So there are few of them, whatever a client sends.
+        # Finding the figure by its labels costs more than counting. A key stands for a route, a method that it takes,
+        # and a status. So there are few keys, whatever a client sends.
         self._known: dict[tuple[str | None, str | None, int], Histogram] = {}
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:

@@ -1,4 +1,4 @@
-"""Figures that each worker reads from itself every few seconds: its pool, its memory, its CPU time."""
+"""Figures about itself that each worker reads every few seconds: its pool, its memory, its CPU time."""
 
 import os
 import threading
@@ -15,7 +15,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def begin() -> None:
-    """Sample now and every few seconds in this process, if somebody asks for figures."""
+    """Sample now and every few seconds in this process, if METRICS_PORT is set."""
     if files.folder() is not None:
         threading.Thread(target=_go_on, name="metrics", daemon=True).start()
 

@@ -1,7 +1,7 @@
 """A number in the files of this process's slot, in the format of prometheus-client's multiprocess mode.
 
-prometheus-client's own class asks at each count whether the process has forked. Our processes never fork, and every
-request counts. So this one takes a third of the time.
+prometheus-client's own class checks at each count whether the process has forked. Our processes never fork, and each
+request counts something. So this class leaves the check out, and takes a third of the time.
 """
 
 import struct
@@ -38,7 +38,7 @@ class SlotValue:
         key = mmap_key(metric_name, name, labelnames, labelvalues, help_text)
         with _lock:
             self._file = _file(f"gauge_{multiprocess_mode}" if typ == "gauge" else typ)
-            # What the last process of this slot has counted.
+            # The count of the last process that had this slot.
             self._value: float = self._file.read_value(key)[0]
             self._start = self._file._positions[key]
         self._end = self._start + _LENGTH

@@ -1,7 +1,7 @@
 """How a worker stops without losing a request.
 
-1. `begin`: it goes on answering, but `/readyz` says 503, and each answer closes its connection. So load balancers take
-   the server out, and a proxy does not reuse connections that are about to close. This takes DRAIN_TIME.
+1. `begin`: the worker goes on answering for DRAIN_TIME, but `/readyz` says 503, and each answer closes its connection.
+   So load balancers take the server out, and a proxy does not reuse connections that are about to close.
 2. `refuse_connections`: the kernel drops requests for new connections, while the worker takes those that exist already.
 3. The worker closes its listening socket, and answers what it has taken.
 
@@ -44,7 +44,7 @@ def begin() -> None:
 
 
 def is_draining() -> bool:
-    """Return whether this worker stops soon, and takes new requests only because somebody may still send some."""
+    """Return whether this worker stops soon. It still answers requests that arrive."""
     return _is_draining
 
 

@@ -46,13 +46,13 @@ class RestartingServer(MPServer):
         self._due: dict[int, float] = {}
 
     def signal_handler_interrupt(self, *arguments: Any, **options: Any) -> None:
-        """Stop. With SIGTERM workers go on answering for a while. With SIGINT (Ctrl-C) they stop at once.
+        """Stop. After SIGTERM, workers go on answering for a while. After SIGINT (Ctrl-C), they stop at once.
 
-        A restored backup also sends SIGINT: not one more request may see it.
+        The guard against restored backups also sends SIGINT: no further request may be served from a restored backup.
         """
         super().signal_handler_interrupt(*arguments, **options)  # type: ignore[no-untyped-call]
         if arguments[:1] == (signal.SIGINT,):
-            for worker in filter(WorkerProcess.is_alive, self.wrks):  # the number of a dead one may be somebody else's
+            for worker in filter(WorkerProcess.is_alive, self.wrks):  # the id of a dead process may have a new owner
                 worker.interrupt_by_parent = True
                 with suppress(ProcessLookupError):
                     os.kill(worker.inner.pid, draining.AT_ONCE)

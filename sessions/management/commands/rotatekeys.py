@@ -136,7 +136,7 @@ class Command(BulkCommand):
         note = options["reason"].strip() or "the signing keys have leaked"
         _placing(lambda: report_leak(settings.SIGNING_KEYS, hand_over=hand_over, note=note, by=operator_name()))
         self.tell(
-            "All keys of before are reported as leaked. A server that has one stops within ten seconds, and does not"
+            "All earlier keys are reported as leaked. A server that has one stops within ten seconds, and does not"
             f" start again with it. {_ON_EACH}"
         )
         if found.is_empty():

@@ -1,7 +1,7 @@
 """Edit the product's code in this process: a function's source, the text of a prepared statement, or a constant.
 
-An edit names its text exactly, and the text must occur once. So a change of the product that moves the text fails a
-test, and no fault is left that does nothing.
+An edit names its text exactly, and the text must occur once. So if a change of the product moves the text, a test
+fails, and no fault silently does nothing.
 """
 
 import ast
@@ -41,7 +41,7 @@ class Edit:
         found = self._found
         if isinstance(found, Statement):
             before = dict(vars(found))
-            # A parameter that the new text does not have is not sent.
+            # Send only the parameters that the new text has.
             Statement.__init__(found, self.edited)
             return lambda: vars(found).update(before)
         if isinstance(found, FunctionType):
@@ -106,7 +106,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class WithoutPart(Edit):
-    """Leave a part of a statement out: the whole query ``old`` of its WITH."""
+    """Leave a part of a statement out: the query named ``old`` in its WITH."""
 
     new: str = ""
 

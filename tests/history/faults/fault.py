@@ -11,12 +11,12 @@ PARTS = "tests.history.faults.parts"
 
 @dataclass(frozen=True)
 class Fault:
-    """A mistake: what it is, in words, and the edits that make it.
+    """A mistake: its description, and the edits that make it.
 
     Args:
-        act: what the nemesis must do, as in the names of its acts; "none": the clients alone show the fault.
-        often: what phones do more often than usually: the name of an act of `tests.history.clients`.
-        is_slow: whether it shows after minutes only.
+        act: which acts of the nemesis it needs: a part of their names. "none": the clients alone show the fault.
+        often: the name of an act of `tests.history.clients` that phones do more often than usual.
+        is_slow: whether it shows only after minutes.
     """
 
     name: str

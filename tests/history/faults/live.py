@@ -35,7 +35,7 @@ def town_with(fault: str, folder: Path) -> Iterator[Town]:
     with running_server(**_ENVIRONMENT, **{SWITCH: fault}) as started:
         server = Server("a", int(started.base_url.rpartition(":")[2]), {}, started.log, started.process)
         nothing: Any = None
-        # Every way leads to the one server.
+        # There is only one server.
         world = World(folder, nothing, {"a": server, "b": server}, server, {}, None)  # type: ignore[arg-type]
         new = create_app("Torture")
         wallet = Wallet(addresses=4, devices=2)

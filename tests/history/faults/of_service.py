@@ -1,4 +1,4 @@
-"""Faults in who gets pushes, and in how the service bears outages."""
+"""Faults in the rights to pushes, and in the handling of outages."""
 
 from tests.history.faults.editing import Edit, WithoutPart
 from tests.history.faults.fault import PARTS, fault

@@ -1,4 +1,4 @@
-"""Faults in how sessions are judged, how they end, and how they are refreshed."""
+"""Faults in the checks of sessions, in their ends, and in refreshes."""
 
 from tests.history.faults.editing import Edit, WithoutPart
 from tests.history.faults.fault import PARTS, fault

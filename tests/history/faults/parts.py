@@ -1,4 +1,4 @@
-"""The code of faults that takes more than a line: what somebody would have written with the mistake."""
+"""The code of faults that need more than a line, as somebody would write it by mistake."""
 
 import time
 from collections.abc import Callable
@@ -110,7 +110,7 @@ _jobs: list[Timer] = []
 
 
 def detach_soon(session: Session, digest: bytes | None) -> None:
-    """Do the same by a job, up to a second later."""
+    """Do the same in a job, up to a second later."""
     _pending.append((session, digest))
     if len(_pending) == 1:
         _jobs[:] = [Timer(SECONDS, _run, [_detach_all, (), {}])]

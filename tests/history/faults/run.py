@@ -1,4 +1,4 @@
-"""Run histories against seeded faults, and tell which violation proves each fault first, and when."""
+"""Run histories against seeded faults. For each one, report the first violation that proves it, and when."""
 
 import threading
 import time
@@ -28,9 +28,9 @@ from tests.history.wallet import Wallet
 SETTINGS, SWITCH = "tests.history.faults.settings", "ZAPAUTH_TEST_FAULT"
 USERS, ADDRESSES, DEVICES = 16, 12, 6
 _EVERY = 1.0  # seconds between two checks
-# Seconds without a disturbance at the end. Busy machines have longer to be back: `tests.history.rules.outages.bound`.
+# Seconds without a disturbance at the end. A busy machine may take longer: `tests.history.rules.outages.bound`.
 SETTLE = 12.0
-# While a history goes on, only these rules can tell: an outage may still excuse an error, or another client an answer.
+# Only these rules can judge an unfinished history. In the others, an outage or another client may still be the cause.
 _AT_ONCE = (tokens.accepted_after_end, once.won_twice, once.two_successors)
 # These hold for the database at each moment, while requests are under way.
 _AT_EACH_MOMENT = (endings.half_done, once.ended_twice, addresses.left_behind)
@@ -38,7 +38,7 @@ _HEAD = (
     "| fault | what it is | found by | after | operations | violations |",
     "| --- | --- | --- | ---: | ---: | ---: |",
 )
-# What earlier runs have left. Users and apps stay.
+# Delete the rows of earlier runs. Users and apps stay.
 _EMPTY = """
 SET session_replication_role = replica; -- the record can't be emptied otherwise
 TRUNCATE user_sessions_session, user_sessions_bulkrun, user_sessions_notice, users_devicetoken, users_device,
@@ -58,7 +58,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Finding:
-    """What the checker made of one fault. ``first`` is None if it found nothing.
+    """The checker's findings about one fault. ``first`` is None if it found nothing.
 
     Args: seconds: from the first call to the call or the look at the database that completes the first proof. None:
         only the final database proves it.
@@ -97,7 +97,7 @@ def prepared(folder: Path) -> Iterator[Town]:
 def find(name: str, before: Town, folder: Path, options: Options, *, quick: bool = False) -> Finding:
     """Start the servers again with the fault, and run a history in ``folder`` until the fault is proved.
 
-    If neither its calls nor the looks at the database prove it, the database at the end may.
+    If neither its calls nor the looks at the database prove it, the final database may.
 
     Args: quick: only one server, and only the clients and the acts of the nemesis that the fault needs.
     """
@@ -179,7 +179,7 @@ def _look(world: World, pulse: Pulse) -> Seen | None:
 
 
 def _so_far(town: Town) -> History:
-    """A copy of the history, to which the clients add meanwhile."""
+    """A copy of the history. The clients add calls meanwhile."""
     history = town.recorder.history
     return History(list(history.calls), list(history.disturbances), list(history.measures))
 

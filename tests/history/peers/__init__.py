@@ -1,1 +1,1 @@
-"""The torture of other projects: those of `bench.baselines`. The checker must find what they are known for."""
+"""The torture of other projects, those of `bench.baselines`. The checker must find their known weaknesses."""

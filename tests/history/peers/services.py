@@ -1,4 +1,4 @@
-"""The peers: what a log-in, a read, a refresh and a logout are in each of them."""
+"""The peers: how to log in, read, refresh and log out with each of them."""
 
 import json
 from base64 import b64encode
@@ -79,7 +79,7 @@ def _log_in_to_simplejwt(http: Http, username: str) -> tuple[Answer, Tokens]:
 
 def _refresh_at_simplejwt(http: Http, tokens: Tokens) -> tuple[Answer, Tokens]:
     answer = http("POST", "/token/refresh/", {"refresh": tokens.refresh})
-    # A new access token, and a new refresh token, because the project rotates them.
+    # The project rotates refresh tokens, so both tokens are new.
     return answer, Tokens(answer.facts.get("access", ""), answer.facts.get("refresh", ""))
 
 

@@ -68,7 +68,7 @@ class Client(threading.Thread):
                 self._refresh(mine)
             if not mine.is_over:
                 self._log_out(mine)
-                # The same tokens again, and those of before the refresh: they must be refused now.
+                # The same tokens again, and the ones from before the refresh: they must be refused now.
                 for tokens in (mine.tokens, *mine.earlier):
                     self._read(mine, tokens)
 

@@ -52,7 +52,7 @@ class _Takers:
 
     def __init__(self) -> None:
         self._ends: list[int] = []
-        # Of those answered so far: the one that began last, and the last one of another user.
+        # Among the log-ins answered so far: the one that began last, and the last one of another user.
         self._latest: list[tuple[Call, Call | None]] = []
 
     def add(self, call: Call) -> None:
@@ -92,7 +92,7 @@ def _stays(history: History, database: Database) -> dict[tuple[str | None, str |
         if call.op != "login" or not call.device_token or call.outcome is Outcome.REFUSED:
             continue
         if call.outcome.is_open and (call.user, keys.get(digest_of(call.device_token))) not in unclaimed:
-            continue  # it was not carried out: no session has come of it
+            continue  # it was not carried out: it has opened no session
         found[call.device_token, call.user].append(_Stay(call, dead.get(call.opened or "")))
     return found
 

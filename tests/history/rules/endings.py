@@ -1,4 +1,4 @@
-"""Rule 2: an act is there as a whole or not at all, and what was answered is there after every crash."""
+"""Rule 2: an act is stored as a whole or not at all, and every answered act is stored after every crash."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from tests.history.violation import Violation
 
 
 def lost(history: History, database: Database) -> list[Violation]:
-    """What was answered is in the database: each log-in, each end of a session, each change of a password."""
+    """Every answered act is in the database: each log-in, each end of a session, each change of a password."""
     found = [Violation(2, *each) for call in history.calls for each in _lost_by(call, database)]
     for session, call in killers(history).items():
         row = database.sessions.get(session)
         if call.outcome is Outcome.DONE and row is not None and row.ended_at is None and not row.is_cut_off:
-            found.append(Violation(2, "an answered order has not ended a session of before", (call, row)))
+            found.append(Violation(2, "an answered order has not ended an earlier session", (call, row)))
     return found + _lost_passwords(history, database)
 
 
@@ -84,7 +84,7 @@ def _missing(row: SessionRow, database: Database) -> Iterator[str]:
 
 
 def unexplained(history: History, database: Database) -> list[Violation]:
-    """A session that was refused is not live, and what ended it is a call that may have been carried out."""
+    """A session that was refused is not live, and the call that ended it may have been carried out."""
     found = []
     by_request = {call.request: call for call in history.calls if call.request}
     for call in history.calls:

@@ -14,7 +14,7 @@ MORE_MEMORY, MORE_BYTES = 1.25, 16 * 2**20
 
 
 def grown(history: History) -> list[Violation]:
-    """Compare the most of the first minute with the end of the run, for each kind of process."""
+    """Compare the maximum of the first minute with the end of the run, for each kind of process."""
     measures = history.measures
     if not measures or measures[-1].at - measures[0].at < SHORTEST:
         return []
@@ -46,7 +46,7 @@ def _compared(process: str, early: list[Measure], late: list[Measure]) -> list[V
 
 
 def _steady(measures: list[Measure], name: str) -> int:
-    """What the process with the most uses all the time. A moment with many requests does not count."""
+    """The constant use of the process that uses most. A moment with many requests does not count."""
     least: dict[int, int] = {}
     for each in measures:
         least[each.pid] = min(least.get(each.pid, 1 << 62), getattr(each, name))

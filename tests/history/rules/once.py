@@ -6,7 +6,7 @@ from tests.history.violation import Violation
 
 
 def won_twice(history: History) -> list[Violation]:
-    """Of several logouts of one session, by its own token or from another session, at most one is answered "done"."""
+    """At most one logout of a session is answered "done", whether by its own token or from another session."""
     winners: dict[str, Call] = {}
     found = []
     for call in history.calls:
@@ -31,7 +31,7 @@ def two_successors(history: History) -> list[Violation]:
 
 
 def ended_twice(history: History, database: Database) -> list[Violation]:
-    """An ended session keeps its time, its reason and its request from each look at the database to the last."""
+    """An ended session keeps its time, its reason and its request: each look at the database shows the same."""
     del history
     found = []
     seen: dict[str, tuple[str, str, str, str | None]] = {}

@@ -7,8 +7,8 @@ from tests.history.history import Call, Disturbance, History, Outcome
 from tests.history.violation import Violation
 
 WITHIN = 2_000_000_000  # ns: every worker answers again so soon after the database's return
-# A machine that is busy with other work may be late itself. So its own slowest probe of the database counts that often:
-# a worker opens five connections, sends the limits on each, reads, and answers, and each step waits for a processor.
+# A machine that is busy with other work is slow itself. So the limit grows by this many times its slowest probe: a
+# worker opens five connections, sends the limits on each, reads, and answers, and each step waits for a processor.
 PROBES = 20
 _DATABASE = ("database", "connections")
 TIMED_OUT = "timed out"  # `Call.note` of a call that got no answer for `clients.PATIENCE`
@@ -41,7 +41,7 @@ class Windows:
     def __init__(self, disturbances: list[Disturbance]) -> None:
         ordered = sorted(disturbances, key=lambda each: each.began)
         self._begins = [each.began for each in ordered]
-        self._ends: list[int] = []  # the latest end of this one and all before
+        self._ends: list[int] = []  # the latest end of this outage and all earlier ones
         for each in ordered:
             self._ends.append(max(bound(each), *self._ends[-1:]) if self._ends else bound(each))
 
@@ -51,7 +51,7 @@ class Windows:
 
 
 def bound(outage: Disturbance) -> int:
-    """Until when a server may refuse after that outage, in ns of the history's clock."""
+    """The time until which a server may refuse after that outage, in ns of the history's clock."""
     return outage.ended + WITHIN + PROBES * outage.slowest_probe
 
 
@@ -94,6 +94,6 @@ def _is_good(call: Call) -> bool:
 
 
 def _until(outage: Disturbance, history: History) -> int:
-    """When the next disturbance begins that could excuse an error."""
+    """The beginning of the next disturbance that could excuse an error."""
     later = (each.began for each in history.disturbances if each.began > outage.began and each.disturbs in _DATABASE)
     return min(later, default=1 << 62)

@@ -1,7 +1,7 @@
 """Replay a history in the order of time: which sessions are certainly dead when a call begins, and why.
 
-One pass. Each call is looked at when it begins and when it ends. An order for many sessions also touches those that it
-ends, once each: a dead session is not looked at again.
+This takes one pass, which looks at each call when it begins and when it ends. An order for many sessions also looks at
+the sessions that it ends, each of them once: dead sessions are not looked at again.
 """
 
 from collections import defaultdict
@@ -43,7 +43,7 @@ def replay(history: History) -> Iterator[Ended]:
 
 
 def killers(history: History) -> dict[str, Call]:
-    """Return for each session that is proved dead the call whose answer proved it first."""
+    """Return the call whose answer first proved a session dead, for each such session."""
     world, before = _World(), dict[int, set[str]]()
     for _, is_end, number in _moments(history.calls):
         call = history.calls[number]
@@ -61,7 +61,7 @@ def _moments(calls: list[Call]) -> list[tuple[int, bool, int]]:
 
 
 class _World:
-    """What the answers so far have proved."""
+    """The facts that the answers so far have proved."""
 
     def __init__(self) -> None:
         self.killers: dict[str, Call] = {}

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.apps import apps
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection, transaction
 from django.urls import reverse
 
@@ -54,6 +54,13 @@ def take(queue=Queue.MAIL, worker_id=None):
 
 def do_next(queue):
     return do(open_job(take(queue)))
+
+
+def test_the_librarys_own_worker_is_not_started_by_mistake():
+    """It would mark all waiting mails as failed."""
+    for arguments in ([], ["worker"], ["worker", "--concurrency", "4"]):
+        with pytest.raises(CommandError, match="the servers do the jobs"):
+            call_command("procrastinate", *arguments)
 
 
 def test_a_job_is_rolled_back_with_its_act(transactional_db):
@@ -183,7 +190,7 @@ def test_a_job_that_this_server_cannot_read_is_left_to_others_for_half_an_hour(d
         pauses += [outcome.again_at - now] if outcome.again_at else []
     assert len(pauses) == MOST_UNREADABLE
     assert timedelta(minutes=25) < sum(pauses, timedelta()) < timedelta(minutes=35)
-    assert "is of another SECRET_KEY or version and is given up" in caplog.text
+    assert "was stored with another SECRET_KEY or by another version and is given up" in caplog.text
 
 
 def test_a_job_of_a_newer_version_is_left_to_newer_servers(db):
