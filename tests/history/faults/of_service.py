@@ -102,10 +102,10 @@ OUTAGES = [
         "Each worker keeps all requests in a list, each with a buffer of 32 KB",
         Edit(
             "zapauth.request_facts:RequestFacts.__call__",
-            "        reset = _current.set(request)\n",
+            "        serve_nobody()\n",
             f"        from {PARTS} import last_requests\n"
             "        last_requests.append((request, b'.' * 32768))\n"
-            "        reset = _current.set(request)\n",
+            "        serve_nobody()\n",
         ),
         is_slow=True,
     ),
