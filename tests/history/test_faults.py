@@ -7,6 +7,9 @@ from tests.history.faults import parts
 from tests.history.faults.catalogue import FAULTS
 from tests.history.faults.editing import CannotEdit, Edit
 from tests.history.faults.live import find_soon, town_with
+from tests.history.faults.run import Seen, first_of
+from tests.history.made import SECOND, history, login, logout, read
+from tests.history.violation import Violation
 
 
 @pytest.fixture
@@ -36,6 +39,16 @@ def test_a_fault_changes_what_it_names(name):
 def test_an_edit_that_no_longer_fits_is_refused():
     with pytest.raises(CannotEdit, match="0 times"):
         Edit("sessions.logout:log_out", "no such text", "").apply()
+
+
+def test_the_first_proof_comes_from_a_call_or_from_a_look_at_the_database():
+    in_database, at_end = Violation(3, "seen", ()), Violation(2, "at the end", ())
+    good, bad = [login(10, 11), logout(12, 13)], [read(14, 15)]
+    assert first_of(history(*good, *bad), [at_end], Seen(in_database, at=19 * SECOND))[1] == 5
+    assert first_of(history(*good, *bad), [at_end], Seen(in_database, at=14 * SECOND)) == (in_database, 4)
+    assert first_of(history(*good), [at_end], Seen(in_database, at=19 * SECOND)) == (in_database, 9)
+    assert first_of(history(*good), [at_end], None) == (at_end, None)
+    assert first_of(history(*good), [], None) == (None, None)
 
 
 @pytest.mark.only("zap")
