@@ -10,11 +10,9 @@ from django.db.models import Max, Q
 from sessions.liveness import live_sessions
 from sessions.models import RunningServer, Session, SigningKey
 from sessions.rotation.ring import kids_in, kids_that_can_sign
+from sessions.rotation.times import SILENT
 from users.clock import database_now
 from users.models import App
-
-# A server that has not renewed its row for this long does not run.
-SILENT = timedelta(minutes=1)
 
 
 class Step(StrEnum):
