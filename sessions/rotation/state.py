@@ -150,8 +150,8 @@ def _against_dropping(state: State, caches: timedelta) -> list[str]:
     tokens = tokens_of(state.old, state)
     if tokens.count and tokens.until:
         found.append(
-            f"{tokens.count} live session{pluralize(tokens.count)} may have tokens that the old key signed, which would be"
-            f" refused. The last session ends at {_time(tokens.until)} at the latest."
+            f"{tokens.count} live session{pluralize(tokens.count)} may have tokens that the old key signed. They would"
+            f" be logged out. The last one ends at {_time(tokens.until)} at the latest."
         )
     return found
 
