@@ -16,6 +16,7 @@ from tests.servers import free_port, running_server
 from tests.waiting import wait_until
 from users.models import App, SecurityEvent, User
 from zapauth.canary import lines
+from zapauth.canary.errors import CannotMeasure
 from zapauth.canary.lines import Lines
 from zapauth.canary.round import Rounds
 
@@ -101,6 +102,20 @@ def test_a_worker_that_is_not_reached_makes_the_round_unknown(server, capsys, mo
     monkeypatch.setattr(lines, "_FIND_WITHIN", 0.5)
     code, told = canary("--once", "--url", server.base_url, capsys=capsys)
     assert (code, "only these workers were reached" in told) == (2, True), told
+
+
+def test_a_round_that_could_not_be_measured_leaves_no_session_behind(server, monkeypatch):
+    def break_off(*arguments):
+        raise CannotMeasure("a worker answers too slowly")
+
+    monkeypatch.setattr("zapauth.canary.round._require_accepted", break_off)
+    rounds = Rounds(Lines([server.base_url]))
+    try:
+        result = rounds.run_one()
+    finally:
+        rounds.close()
+    assert result.problem == "a worker answers too slowly"
+    assert left() == [0, 0, 0]
 
 
 def test_a_disabled_account_of_the_canary_makes_the_round_unknown(server, capsys):
