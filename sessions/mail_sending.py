@@ -30,7 +30,7 @@ def send_news(address: str, subject: str, text: str, html: str) -> None:
 
 
 def _send(address: str, subject: str, text: str, html: str) -> None:
-    # A control character, in quotes (RFC 5322 §3.2.4), could end the header. This is no fault of the mail server, so the
+    # A control character, in quotes (RFC 5322 §3.2.4), could end the header. The mail server is not to blame, so its
     # queue goes on.
     if not address.isprintable():
         logger.error("a mail is given up: its address has control characters")
