@@ -30,8 +30,8 @@ def send_news(address: str, subject: str, text: str, html: str) -> None:
 
 
 def _send(address: str, subject: str, text: str, html: str) -> None:
-    # A control character, in quotes (RFC 5322 §3.2.4), could end the header. It is never sent. This is not the fault of
-    # the mail server, so the queue goes on.
+    # A control character, in quotes (RFC 5322 §3.2.4), could end the header. The mail server is not to blame, so its
+    # queue goes on.
     if not address.isprintable():
         logger.error("a mail is given up: its address has control characters")
         return

@@ -16,6 +16,7 @@ from psycopg import sql
 from sessions.bulk.runs import sweep_run
 from sessions.models import BulkRun
 from users.clock import database_now
+from users.database_use import Use, set_use
 
 logger = logging.getLogger("zapauth.sessions")
 
@@ -167,6 +168,7 @@ class LeftRuns(threading.Thread):
         self._failed: set[UUID] = set()
 
     def run(self) -> None:
+        set_use(Use.COMMAND)  # in a large table it can take longer than a request may to find the next batch
         while True:
             try:
                 take_up(self._stopped.is_set, failed=self._failed)
