@@ -137,7 +137,7 @@ class Command(BulkCommand):
         _placing(lambda: report_leak(settings.SIGNING_KEYS, hand_over=hand_over, note=note, by=operator_name()))
         self.tell(
             "All earlier keys are reported as leaked. A server that has one stops within ten seconds, and does not"
-            f" start again with it. {_ON_EACH}"
+            " start again with it. Copy SIGNING_KEYS to the other servers, and start all servers."
         )
         if found.is_empty():
             self.done(None, "No session is open.")
