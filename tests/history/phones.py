@@ -196,6 +196,7 @@ def log_out_at_once(phones: list[Phone], session: Session) -> None:
     of_user = phones[0].wallet.sessions_of(session.user)
     other = next((each for each in of_user if each is not session and each.dialect == "zap"), None)
     acts: list[Callable[[], None]] = [lambda phone=phone: phone.log_out(session) for phone in phones]
+    other = other or phones[1].log_in(session.user, None)
     if other is not None:
         acts[1] = lambda: phones[1].end_one(other, session)
     if session.refresh:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 
 import psycopg
 
@@ -38,13 +39,14 @@ _HEAD = (
     "| fault | what it is | found by | after | operations | violations |",
     "| --- | --- | --- | ---: | ---: | ---: |",
 )
-# Delete the rows of earlier runs. Users and apps stay.
+_REMEMBER = "CREATE TABLE history_passwords AS SELECT id, password FROM users_user"
+# Delete the rows of earlier runs. Users and apps stay, and users get their first passwords again.
 _EMPTY = """
 SET session_replication_role = replica; -- the record can't be emptied otherwise
 TRUNCATE user_sessions_session, user_sessions_bulkrun, user_sessions_notice, users_devicetoken, users_device,
          token_blacklist_outstandingtoken, token_blacklist_blacklistedtoken, users_securityevent CASCADE;
 UPDATE users_app SET sessions_valid_after = NULL;
-UPDATE users_user SET sessions_valid_after = NULL;
+UPDATE users_user u SET sessions_valid_after = NULL, password = p.password FROM history_passwords p WHERE p.id = u.id;
 """
 
 
@@ -90,6 +92,8 @@ def prepared(folder: Path) -> Iterator[Town]:
         recorder = Recorder(folder / "prepared.jsonl")
         town = Town(world, recorder, Wallet(addresses=ADDRESSES, devices=DEVICES), seed=0)
         town.prepare(users=USERS)
+        with psycopg.connect(world.url) as link:
+            link.execute(_REMEMBER)
         recorder.close()
         yield town
 
@@ -104,7 +108,7 @@ def find(name: str, before: Town, folder: Path, options: Options, *, quick: bool
     fault, recorder = FAULTS[name], Recorder(folder / HISTORY)
     world = _world_with(name, before.world, is_small=quick and fault.act != "clock")
     wallet = Wallet(addresses=ADDRESSES, devices=DEVICES)
-    wallet.users = before.wallet.users
+    wallet.users = [replace(each, passwords=list(each.passwords), changing=Lock()) for each in before.wallet.users]
     town = Town(world, recorder, wallet, options.seed, before.app, before.sender, fault.often)
     pulse = Pulse(world, recorder)
     try:
@@ -117,6 +121,8 @@ def find(name: str, before: Town, folder: Path, options: Options, *, quick: bool
     database.left_behind = pulse.left_behind
     save(database, folder / DATABASE)
     violations = check(recorder.history, database)
+    if seen is not None and not violations:
+        violations.append(seen.violation)  # the end of the run has hidden it
     (folder / VIOLATIONS).write_text("".join(f"{each}\n" for each in violations))
     first, at = first_of(recorder.history, violations, seen)
     return Finding(fault, recorder.history, violations, town.failures, first, at)
