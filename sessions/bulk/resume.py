@@ -168,7 +168,9 @@ class LeftRuns(threading.Thread):
         self._failed: set[UUID] = set()
 
     def run(self) -> None:
-        set_use(Use.COMMAND)  # in a large table it can take longer than a request may to find the next batch
+        # The time of the preview: to find the next batch can take as long. But no more time to wait for a lock, because
+        # a batch holds its run, and staff could not stop it meanwhile.
+        set_use(Use.STAFF)
         while True:
             try:
                 take_up(self._stopped.is_set, failed=self._failed)

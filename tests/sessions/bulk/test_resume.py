@@ -169,17 +169,17 @@ def test_a_resumed_run_ends_the_sessions_that_were_open_at_the_order(run):
     assert left() == since
 
 
-def test_a_servers_thread_gives_a_run_the_time_of_a_command_and_not_that_of_a_request(transactional_db, monkeypatch):
+def test_a_servers_thread_gives_a_run_the_time_that_its_preview_had(transactional_db, monkeypatch):
     limits = []
 
     def look(*_, **__):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT current_setting('statement_timeout')")
-            limits.append(cursor.fetchone()[0])
+            cursor.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
+            limits.append(cursor.fetchone())
 
     monkeypatch.setattr(resume, "take_up", look)
     runs = LeftRuns()
     runs.start()
     wait_until(lambda: limits)
     runs.stop()
-    assert limits[0] == "0"
+    assert limits[0] == ("30s", "5s")
