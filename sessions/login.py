@@ -348,8 +348,8 @@ def _tell_unusual(session: Session, user: User, origin: Origin, *, is_new: bool)
     judge_login(session, origin=origin)
     if user.shown_factor is Kind.RECOVERY_CODE:
         note_recovery_code(user, origin=origin)
-    if settings.NEW_DEVICE_MAIL and (is_new or session.judgement):
-        after_commit(mail_login, str(session.pk), is_new)
+    if settings.NEW_DEVICE_MAIL and (is_new or session.judgement) and user.email:
+        after_commit(mail_login, str(session.pk), is_new, email=user.email, email_verified=user.email_verified)
 
 
 def _get_zap_app(user: User) -> App:

@@ -112,20 +112,24 @@ def send_reset_code_to(user_id: str) -> None:
 
 @job("login", lifetime=NEWS)
 @in_transaction
-def mail_login(session_id: str, is_new_device: bool) -> None:
-    """Mail a user that they have logged in from a new device or an unusual place. Do nothing if they have no email.
+def mail_login(session_id: str, is_new_device: bool, *, email: str, email_verified: bool) -> None:
+    """Mail a user that they have logged in from a new device or an unusual place.
 
-    Args: is_new_device: whether the user has never used the device before.
+    Args:
+        is_new_device: whether the user has never used the device before.
+        email: the user's at the log-in. A thief who has logged in may have replaced it since.
+        email_verified: whether that one was verified then.
     """
     session = Session.objects.select_related("user", "app").filter(pk=session_id).first()
     user = session.user if session else None
-    if session is not None and user is not None and user.email:
+    if session is not None and user is not None and user.deleted_at is None:
+        user.email, user.email_verified = email, email_verified
         # No client has sent the location: it is from the file at GEOIP_PATH.
         where = f" from {session.location}" if session.location else ""
         subject = f"New log-in to your {settings.SERVICE_NAME} account{where}"
         link = _not_me_link(user, session_id=session.pk)
         context = {"session": session, "system": system_of(session), "is_new_device": is_new_device, **link}
-        _send(user.email, "login", subject, **context)
+        _send(email, "login", subject, **context)
 
 
 def system_of(session: Session) -> str | None:

@@ -30,6 +30,11 @@ def send_news(address: str, subject: str, text: str, html: str) -> None:
 
 
 def _send(address: str, subject: str, text: str, html: str) -> None:
+    # A control character, in quotes (RFC 5322 §3.2.4), could end the header. The mail server is not to blame, so its
+    # queue goes on.
+    if not address.isprintable():
+        logger.error("a mail is given up: its address has control characters")
+        return
     # RFC 3834: no program answers such a mail, for example with a notice of absence.
     mail = EmailMultiAlternatives(subject, text, None, [address], headers={"Auto-Submitted": "auto-generated"})
     mail.attach_alternative(html, "text/html")

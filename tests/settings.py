@@ -1,8 +1,10 @@
 """Settings of the suite and its servers: the project's settings with a cheap password hasher."""
 
+import os
 from datetime import timedelta
 
 from sessions.jobs import times
+from sessions.rotation import times as rotation_times
 from zapauth.settings import *  # noqa: F403
 from zapauth.settings import DATABASES, EMAIL_URL, IS_LOCAL
 
@@ -11,6 +13,9 @@ PASSWORD_HASHERS = ["tests.hashes.CheapArgon2"]
 if EMAIL_URL == "dummymail://":
     times.THREADS = dict.fromkeys(times.THREADS, 0)
     times.SIGN_OF_LIFE_EVERY = timedelta(days=1)
+# A server with other keys would stop a rotation. So a server that several tests share tells its keys at its start only.
+if os.environ.get("TELLS_KEYS") != "yes":
+    rotation_times.TELL_EVERY = timedelta(days=1)
 # `tests.database_clock` makes a clock in this schema. Tests can set it.
 _options = ["-c search_path=public,test_clock,pg_catalog"]
 if IS_LOCAL:

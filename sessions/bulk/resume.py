@@ -10,12 +10,13 @@ from uuid import UUID
 
 import psycopg
 from django.db import DatabaseError, InterfaceError, connection, connections
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from psycopg import sql
 
 from sessions.bulk.runs import sweep_run
 from sessions.models import BulkRun
 from users.clock import database_now
+from users.database_use import Use, set_use
 
 logger = logging.getLogger("zapauth.sessions")
 
@@ -75,10 +76,7 @@ def take_up(
         failed: the runs whose failure has been logged; this function updates it.
     """
     failed = set() if failed is None else failed
-    ordered_before = database_now() - min_age
-    is_left = Q(as_of__lte=ordered_before) | Q(expected__gt=AT_ONCE)
-    left = BulkRun.objects.filter(is_left, source=BulkRun.Source.ADMIN, finished_at=None, stopped_at=None)
-    for run_id in left.order_by("started_at").values_list("pk", flat=True):
+    for run_id in left_runs(min_age).order_by("started_at").values_list("pk", flat=True):
         if stopped():
             return
         try:
@@ -88,6 +86,12 @@ def take_up(
             if run_id not in failed:
                 logger.exception("the run %s failed; it will be tried again", run_id)
             failed.add(run_id)
+
+
+def left_runs(min_age: timedelta = FIRST_TRY) -> QuerySet[BulkRun]:
+    """Return the long runs of staff that go on, and the short ones that are older than ``min_age``."""
+    is_left = Q(as_of__lte=database_now() - min_age) | Q(expected__gt=AT_ONCE)
+    return BulkRun.objects.filter(is_left, source=BulkRun.Source.ADMIN, finished_at=None, stopped_at=None)
 
 
 def state_of(run: BulkRun) -> str:
@@ -164,6 +168,7 @@ class LeftRuns(threading.Thread):
         self._failed: set[UUID] = set()
 
     def run(self) -> None:
+        set_use(Use.COMMAND)  # in a large table it can take longer than a request may to find the next batch
         while True:
             try:
                 take_up(self._stopped.is_set, failed=self._failed)

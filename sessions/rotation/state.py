@@ -6,15 +6,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.db.models import Max, Q
+from django.template.defaultfilters import pluralize
 
 from sessions.liveness import live_sessions
 from sessions.models import RunningServer, Session, SigningKey
 from sessions.rotation.ring import kids_in, kids_that_can_sign
+from sessions.rotation.times import SILENT
 from users.clock import database_now
 from users.models import App
-
-# A server that has not renewed its row for this long does not run.
-SILENT = timedelta(minutes=1)
 
 
 class Step(StrEnum):
@@ -149,8 +148,8 @@ def _against_dropping(state: State, caches: timedelta) -> list[str]:
     tokens = tokens_of(state.old, state)
     if tokens.count and tokens.until:
         found.append(
-            f"{tokens.count} live sessions may have tokens that the old key signed. They would be logged out. The last"
-            f" one ends at {_time(tokens.until)} at the latest."
+            f"{tokens.count} live session{pluralize(tokens.count)} may have tokens that the old key signed. They would"
+            f" be logged out. The last one ends at {_time(tokens.until)} at the latest."
         )
     return found
 

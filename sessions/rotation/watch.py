@@ -11,14 +11,14 @@ from django.conf import settings
 from django.db import connections
 
 from sessions.models import RunningServer, SigningKey
+from sessions.rotation import times
 from sessions.rotation.ring import kids_in
-from sessions.rotation.state import SILENT
+from sessions.rotation.times import SILENT
 from users.clock import DatabaseNow, database_now
 from users.database_use import Use, set_use
 
 logger = logging.getLogger("zapauth.server")
 
-EVERY = timedelta(seconds=10)
 _STOPPING = 5.0  # seconds
 _FORGET_AFTER = timedelta(days=1)
 
@@ -57,7 +57,7 @@ class KeyWatch(threading.Thread):
 
     def run(self) -> None:
         set_use(Use.COMMAND)
-        while not self._stopped.wait(EVERY.total_seconds()):
+        while not self._stopped.wait(times.TELL_EVERY.total_seconds()):
             self._try_to_tell()
             with suppress(Exception):
                 connections.close_all()

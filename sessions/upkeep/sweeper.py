@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 
-from django.db import connection, connections
+from django.db import InterfaceError, OperationalError, connection, connections
 
 from sessions.inspect.statistics import count_after_runs, count_figures
 from sessions.notices.writing import forget_old_notices
@@ -52,11 +52,12 @@ class Sweeper(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="sweeper", daemon=True)
         self._stopped = threading.Event()
+        self._failing = False
 
     def run(self) -> None:
         set_use(Use.COMMAND)
         for number in count():
-            _try(count_after_runs if number % _LOOKS else sweep)
+            self._try(count_after_runs if number % _LOOKS else sweep)
             if self._stopped.wait(LOOK_EVERY.total_seconds()):
                 return
 
@@ -65,13 +66,18 @@ class Sweeper(threading.Thread):
         self._stopped.set()
         self.join()
 
-
-def _try(work: Callable[[], None]) -> None:
-    try:
-        work()
-    except Exception:
-        logger.exception("the sweep failed; it will be tried again")
-    try:
-        connections.close_all()
-    except Exception:
-        logger.exception("the sweep's connection broke")
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+            self._failing = False
+        except (OperationalError, InterfaceError) as error:
+            # Log it once: an outage of an hour is one event.
+            if not self._failing:
+                logger.warning("the sweep failed and is tried again: %s", str(error).partition("\n")[0])
+            self._failing = True
+        except Exception:
+            logger.exception("the sweep failed and is tried again")
+        try:
+            connections.close_all()
+        except Exception:
+            logger.exception("the sweep's connection broke")

@@ -39,7 +39,7 @@ def test_a_rotation_in_its_order_logs_nobody_out_and_leaves_one_new_key(here):
     server = here.start_server()
     assert phone.me().status == phone.refresh().status == 200
     refused = here.rotate("drop")
-    assert (refused.code, "1 live sessions may have tokens that the old key signed" in refused.err) == (3, True)
+    assert (refused.code, "1 live session may have tokens that the old key signed" in refused.err) == (3, True)
     phone.log_out()
     phone = ZapPhone(InProcess()).sign_up()
     assert here.rotate("drop").code == 0

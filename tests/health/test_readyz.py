@@ -114,6 +114,14 @@ def test_a_bug_in_a_check_is_logged_and_not_told(monkeypatch, caplog):
     assert "a check of /readyz failed" in caplog.text
 
 
+def test_an_answer_that_is_no_is_no_error_in_the_log(monkeypatch, caplog):
+    # A load balancer asks every second, and strangers may ask more often.
+    monkeypatch.setattr(middleware, "is_draining", lambda: True)
+    assert ready()[0] == 503
+    assert Client().post("/readyz").status_code == 405
+    assert caplog.records == []
+
+
 def test_however_often_it_is_asked_it_looks_once_a_second(monkeypatch):
     looks = []
     monkeypatch.setattr(checks, "_checks", lambda: looks.append(1) or [])

@@ -4,16 +4,19 @@ from contextlib import suppress
 from http.client import HTTPConnection
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.core.management import CommandError, call_command
+from django.db import connection
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from sessions.models import Session
 from sessions.upkeep.canary import CANARY_ID, forget_canaries, open_buddy_session, open_zap_session
-from tests.phones import BuddyPhone, InProcess, ZapPhone, pushes_of
+from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, pushes_of
 from tests.servers import free_port, running_server
 from tests.waiting import wait_until
 from users.models import App, SecurityEvent, User
 from zapauth.canary import lines
+from zapauth.canary.errors import CannotMeasure
 from zapauth.canary.lines import Lines
 from zapauth.canary.round import Rounds
 
@@ -101,6 +104,20 @@ def test_a_worker_that_is_not_reached_makes_the_round_unknown(server, capsys, mo
     assert (code, "only these workers were reached" in told) == (2, True), told
 
 
+def test_a_round_that_could_not_be_measured_leaves_no_session_behind(server, monkeypatch):
+    def break_off(*arguments):
+        raise CannotMeasure("a worker answers too slowly")
+
+    monkeypatch.setattr("zapauth.canary.round._require_accepted", break_off)
+    rounds = Rounds(Lines([server.base_url]))
+    try:
+        result = rounds.run_one()
+    finally:
+        rounds.close()
+    assert result.problem == "a worker answers too slowly"
+    assert left() == [0, 0, 0]
+
+
 def test_a_disabled_account_of_the_canary_makes_the_round_unknown(server, capsys):
     open_zap_session()
     User.objects.filter(pk=CANARY_ID).update(is_active=False)
@@ -141,3 +158,16 @@ def test_nobody_can_log_in_as_the_canary_or_with_its_app(db):
         body = {"identity": user.username, "password": password}
         assert ZapPhone(InProcess()).call("POST", "/v1/login", body).status in (400, 401)
         assert BuddyPhone(InProcess(), app_id=app.pk, app_key=password).register_device().status in (400, 401)
+
+
+def test_what_staff_do_with_the_canarys_account_does_not_stop_the_sweep(db, time_machine):
+    time_machine.move_to("2026-11-22T12:00:00Z", tick=False)
+    open_zap_session()
+    User.objects.filter(pk=CANARY_ID).update(password=make_password(PASSWORD))
+    phone = BuddyPhone(InProcess())
+    assert phone.log_in(User.objects.get(pk=CANARY_ID).username).status == 200
+    assert phone.log_out().status == 200  # this opens an app-level session, on a device that is not the canary's
+    time_machine.shift(6 * 60)
+    forget_canaries()
+    connection.check_constraints()
+    assert Session.objects.filter(user=CANARY_ID).count() == 1

@@ -47,7 +47,7 @@ class Fleet:
         (self.settings.SIGNING_KEYS,) = re.findall("^SIGNING_KEYS='(.*)'$", self.path.read_text(), re.MULTILINE)
 
     def start(self, port):
-        server = running_server(PORT=str(port), SIGNING_KEYS=self.settings.SIGNING_KEYS)
+        server = running_server(PORT=str(port), SIGNING_KEYS=self.settings.SIGNING_KEYS, TELLS_KEYS="yes")
         self.servers[port] = self.stacks[self.ports.index(port)].enter_context(server)
         with self.changed:
             self.open.add(port)

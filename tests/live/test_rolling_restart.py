@@ -115,16 +115,15 @@ class Clients:
             try:
                 link.request("GET", "/events", headers=headers)
                 self._stream = link.sock
-                answer, name = link.getresponse(), ""
+                answer, event = link.getresponse(), {}
                 self.streams.append(answer.status)
                 while line := answer.readline():
                     field, _, value = line.decode().strip().partition(": ")
-                    if field == "event":
-                        name = value
-                    elif field == "id":
-                        last_id = value
-                    elif field == "data":
-                        self.heard.append((name, json.loads(value)))
+                    event[field] = value
+                    if not line.strip():  # only now is the event whole: a stream may be cut anywhere
+                        if "data" in event:
+                            self.heard.append((event.get("event"), json.loads(event["data"])))
+                        last_id, event = event.get("id", last_id), {}
             except (OSError, ValueError, HTTPException, AttributeError) as error:
                 if not self._stopped.is_set():
                     self.lost.append((time.monotonic(), "GET", "/events", repr(error)))

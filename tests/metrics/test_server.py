@@ -173,6 +173,15 @@ def test_figures_of_the_database_come_with_the_others(phone_kind, counted_server
     assert 0 <= figures("zapauth_sweep_age_seconds") < 120
 
 
+def test_when_everybody_is_logged_out_the_live_sessions_are_0_and_the_age_of_the_sweep_stays(transactional_db, port):
+    count_figures(anew=True)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM user_sessions_figure WHERE kind = 'live'")
+    figures = scrape(port)
+    assert {"zapauth_live_sessions", "zapauth_sweep_age_seconds"} <= set(figures.names())
+    assert figures("zapauth_live_sessions") == 0
+
+
 @pytest.fixture
 def queue(transactional_db):
     """The table of the queue: the real one, or one with the columns that the figures read."""

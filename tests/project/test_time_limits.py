@@ -115,6 +115,25 @@ def test_the_sweeper_survives_a_connection_that_cannot_be_closed(monkeypatch):
     thread.stop()
 
 
+def test_an_outage_is_one_line_of_the_sweepers_log(monkeypatch, caplog):
+    rounds = threading.Semaphore(0)
+
+    def fail():
+        rounds.release()
+        raise OperationalError("the database is away\nDETAIL: none")
+
+    monkeypatch.setattr(sweeper, "sweep", fail)
+    monkeypatch.setattr(sweeper, "count_after_runs", fail)
+    monkeypatch.setattr(sweeper, "LOOK_EVERY", timedelta(0))
+    thread = sweeper.Sweeper()
+    thread.start()
+    assert all(rounds.acquire(timeout=60) for _ in range(3))
+    thread.stop()
+    (line,) = caplog.records
+    assert line.getMessage() == "the sweep failed and is tried again: the database is away"
+    assert line.exc_info is None
+
+
 def test_a_command_has_its_own_limits(own_connection):
     asked = "from django.db import connection as c; print(c.cursor().execute('SHOW lock_timeout').fetchone()[0])"
     done = subprocess.run(

@@ -85,7 +85,8 @@ class Rounds:
             result.problem = str(error) or type(error).__name__
         except DatabaseError as error:
             result.problem = f"the database does not answer: {str(error).strip().partition(chr(10))[0]}"
-        result.problem = result.problem or _forget(own)
+        not_forgotten = _forget(own)  # also after a problem
+        result.problem = result.problem or not_forgotten
         return result
 
     def close(self) -> None:

@@ -53,4 +53,7 @@ def _answer(request: HttpRequest, answer: Callable[[], tuple[int, dict[str, Any]
     if request.method not in _METHODS:
         return JsonResponse({"status": "method not allowed"}, status=405, headers={"Allow": ", ".join(_METHODS)})
     status, body = answer()
-    return JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
+    response = JsonResponse(body, status=status, headers={"Cache-Control": "no-store"})
+    # Django would log each 503 as an error. It is an answer for whoever asks, every second and more often.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response

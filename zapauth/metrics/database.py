@@ -17,7 +17,7 @@ from users.database_use import Use, used_for
 LIMIT = 3  # seconds for each statement. By default Prometheus waits for ten.
 
 _FIGURES = """
-SELECT (SELECT sum(count) FROM user_sessions_figure WHERE kind = 'live'),
+SELECT (SELECT COALESCE(sum(count), 0) FROM user_sessions_figure WHERE kind = 'live'),
        (SELECT extract(epoch FROM clock_timestamp() - max(counted_at)) FROM user_sessions_figure WHERE kind = 'opened'),
        (SELECT count(*) FROM user_sessions_bulkrun WHERE finished_at IS NULL AND stopped_at IS NULL),
        (SELECT count(*) FROM user_sessions_bulkrun WHERE finished_at IS NULL AND stopped_at IS NOT NULL),
@@ -44,7 +44,7 @@ SELECT j.queue_name, extract(epoch FROM clock_timestamp() - min(GREATEST(e.at, j
 
 
 class _Known(NamedTuple):
-    live: int | None
+    live: int
     swept: float | None
     running: int
     stopped: int
@@ -72,7 +72,7 @@ class DatabaseFigures(Collector):
 
 
 def _of_sessions(known: _Known) -> Iterator[Metric]:
-    if known.live is not None and known.swept is not None:
+    if known.swept is not None:
         yield _gauge("zapauth_live_sessions", "Live sessions at the last sweep.", [((), known.live)])
         yield _gauge("zapauth_sweep_age_seconds", "The time since the last sweep.", [((), known.swept)])
     runs = [(("running",), known.running), (("stopped",), known.stopped)]

@@ -31,7 +31,7 @@ _MEANING = {
     Step.SIGN: "put the new key in front, so that it signs",
     Step.DROP: "drop the old key, which verifies no live token any more",
 }
-_ON_EACH = "Copy SIGNING_KEYS to the other servers, and restart them all, one after the other."
+_ON_EACH = "Copy SIGNING_KEYS to the other servers, and restart all servers, one after the other."
 _AFTER = {
     Step.ADD: f"{_ON_EACH} The new key does not sign yet. Next step: rotatekeys sign",
     Step.SIGN: f"{_ON_EACH} Each one signs with the new key from then on. Next step: rotatekeys drop",
@@ -137,7 +137,7 @@ class Command(BulkCommand):
         _placing(lambda: report_leak(settings.SIGNING_KEYS, hand_over=hand_over, note=note, by=operator_name()))
         self.tell(
             "All earlier keys are reported as leaked. A server that has one stops within ten seconds, and does not"
-            f" start again with it. {_ON_EACH}"
+            " start again with it. Copy SIGNING_KEYS to the other servers, and start all servers."
         )
         if found.is_empty():
             self.done(None, "No session is open.")

@@ -8,8 +8,10 @@ import psycopg
 import pytest
 import time_machine
 from django.db import connection
+from uuid6 import uuid7
 
-from sessions.bulk.resume import FIRST_TRY, at_work, carry_out, lock_key, state_of, take_up
+from sessions.bulk import resume
+from sessions.bulk.resume import FIRST_TRY, LeftRuns, at_work, carry_out, left_runs, lock_key, state_of, take_up
 from sessions.bulk.runs import start_run
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, Session
@@ -120,10 +122,11 @@ def test_an_operators_run_is_running_while_its_command_works_on_it(run):
 
 
 def test_interrupted_runs_are_found_by_index(run):
+    done = BulkRun.objects.values().get() | {"finished_at": database_now()}
+    BulkRun.objects.bulk_create(BulkRun(**done | {"id": uuid7()}) for _ in range(1000))
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")  # with so few rows PostgreSQL would read the whole table
-    left = BulkRun.objects.filter(source=BulkRun.Source.ADMIN, finished_at=None, as_of__lte=database_now())
-    assert "bulk_run_unfinished" in left.explain()
+        cursor.execute("ANALYZE user_sessions_bulkrun")
+    assert "bulk_run_unfinished" in left_runs().explain()
 
 
 def test_an_operators_command_that_was_interrupted_waits_for_the_operator(run):
@@ -164,3 +167,19 @@ def test_a_resumed_run_ends_the_sessions_that_were_open_at_the_order(run):
     assert since > 0
     take_up(min_age=NO_TIME)
     assert left() == since
+
+
+def test_a_servers_thread_gives_a_run_the_time_of_a_command_and_not_that_of_a_request(transactional_db, monkeypatch):
+    limits = []
+
+    def look(*_, **__):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('statement_timeout')")
+            limits.append(cursor.fetchone()[0])
+
+    monkeypatch.setattr(resume, "take_up", look)
+    runs = LeftRuns()
+    runs.start()
+    wait_until(lambda: limits)
+    runs.stop()
+    assert limits[0] == "0"

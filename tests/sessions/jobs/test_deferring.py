@@ -26,7 +26,7 @@ from tests.environment import ROOT
 from tests.phones import PASSWORD, InProcess, ZapPhone, work_of
 from tests.sessions.staff import browser_of, new_staff
 from users.clock import database_now
-from users.models import OneTimeCode, User
+from users.models import OneTimeCode, OneUseLink, User
 from users.origin import Origin
 from users.request_id import request_id
 from users.reset_codes import LIFETIME
@@ -99,6 +99,22 @@ def test_a_log_in_on_a_new_device_and_its_mail_commit_together(transactional_db,
     settings.NEW_DEVICE_MAIL = True
     assert log_in_on_a_new_device(phone).status == 200
     assert rows() == ["email_code", "login"]  # the first one is of the registration
+
+
+def test_the_mail_about_a_log_in_goes_to_the_email_of_that_moment(transactional_db, settings, mailoutbox):
+    phone = ZapPhone(InProcess()).sign_up()
+    User.objects.update(email="ann@example.org", email_verified=True)
+    settings.NEW_DEVICE_MAIL, settings.PUBLIC_URL = True, "https://auth.example.org"
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+    assert log_in_on_a_new_device(phone).status == 200
+    # Whoever has logged in removes the email, or sets one of their own, before the job is done.
+    User.objects.update(email="thief@example.org")
+    assert do_next(Queue.OTHER).is_done
+    assert do_next(Queue.MAIL).is_done
+    assert [mail.to for mail in mailoutbox] == [["ann@example.org"]]
+    (link,) = OneUseLink.objects.all()
+    assert (link.address, link.is_verified) == ("ann@example.org", True)
 
 
 @pytest.mark.parametrize("junk", ["", "x", "é", "gAAAAA", "A" * 200])
@@ -181,7 +197,7 @@ def test_codes_come_before_news(db):
 
 def test_a_job_that_this_server_cannot_read_is_left_to_others_for_half_an_hour(db, settings, caplog):
     after_commit(send_news, *MAIL)
-    settings.SECRET_KEY = "another-key-of-fifty-characters-and-some-more-of-them"
+    settings.SECRET_KEY = "another key " * 5
     taken = take()
     pauses = []
     for attempts in range(MOST_UNREADABLE + 1):

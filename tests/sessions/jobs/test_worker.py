@@ -123,6 +123,18 @@ def test_a_mail_that_is_refused_for_good_is_given_up(smtp, caplog, command, answ
     assert "example.org" not in caplog.text
 
 
+def test_an_address_that_breaks_the_header_holds_up_no_other_mail(smtp, caplog):
+    # RFC 5321 allows control characters in quotes, so a stranger can register with such an address.
+    for address in ('"x\x0bBcc:y"@example.org', '"x\x1ey"@example.org'):
+        after_commit(send_code, address, *MAIL[1:])
+    after_commit(send_code, *MAIL)
+    with working():
+        wait_until(lambda: not rows())
+    assert [mail["To"] for mail in smtp.mails] == [MAIL[0]]
+    assert "pauses" not in caplog.text
+    assert "example.org" not in caplog.text
+
+
 @pytest.mark.parametrize("command", ["RCPT", "END", "MAIL", "EHLO"])
 def test_a_mail_that_is_refused_for_now_is_tried_again(smtp, caplog, command):
     smtp.answers |= {command: "451 later"} | ({"HELO": "451 later"} if command == "EHLO" else {})
