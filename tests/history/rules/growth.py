@@ -39,7 +39,7 @@ def _compared(process: str, early: list[Measure], late: list[Measure]) -> list[V
         "memory": max(each.memory for each in early) * MORE_MEMORY + MORE_BYTES,
     }
     return [
-        Violation(5, f"{name} of {process} have grown to {most:,}, above {limit:,.0f}", (early[-1], late[-1]))
+        Violation(5, f"{name} of {process} grew to {most:,}, above {limit:,.0f}", (early[-1], late[-1]))
         for name, limit in limits.items()
         if (most := _steady(late, name)) > limit
     ]
