@@ -18,6 +18,8 @@ class Counts(Protocol):
     def token_refused(self, *, rule: str) -> None: ...
     def login_refused(self, *, reason: str) -> None: ...
     def entry_written(self, *, event: str) -> None: ...
+    def job_dropped(self, *, queue: str, why: str) -> None: ...
+    def queue_paused(self, *, queue: str, is_paused: bool) -> None: ...
 
 
 _counts: Counts | None = None
@@ -56,6 +58,18 @@ def entry_written(event: str) -> None:
     """Count an entry of the record. Args: event: `users.record.events.Event`."""
     if _counts is not None:
         _after_commit(partial(_counts.entry_written, event=event))
+
+
+def job_dropped(queue: str, why: str) -> None:
+    """Count a job that is never done. Args: why: `expired` or `given_up`."""
+    if _counts is not None:
+        _counts.job_dropped(queue=queue, why=why)
+
+
+def queue_paused(queue: str, *, is_paused: bool) -> None:
+    """Tell that this server's queue pauses, because none of its jobs can be done, or that it goes on."""
+    if _counts is not None:
+        _counts.queue_paused(queue=queue, is_paused=is_paused)
 
 
 def _after_commit(count: Callable[[], None]) -> None:

@@ -35,12 +35,14 @@ class Outcome:
     """How a job went.
 
     ``is_done``: whether its function has returned. ``again_at``: when to try it again; None: it is done or given up.
-    ``stops_queue``: why its queue should pause; empty: it should not.
+    ``stops_queue``: why its queue should pause; empty: it should not. ``dropped``: why it is never done: `expired`,
+    `given_up`, or empty.
     """
 
     is_done: bool = False
     again_at: datetime | None = None
     stops_queue: str = ""
+    dropped: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def do(opened: Opened) -> Outcome:
     taken, order, job = opened.taken, opened.order, opened.job
     if order is not None and order.expires_at <= opened.now:
         _log(logging.WARNING, opened, "has expired and is not done")
-        return Outcome()
+        return Outcome(dropped="expired")
     if order is None or job is None:
         return _unreadable(opened)
     try:
@@ -106,7 +108,7 @@ def _unreadable(opened: Opened) -> Outcome:
         why = "was stored with another SECRET_KEY or by another version"
     if opened.taken.attempts >= MOST_UNREADABLE:
         _log(logging.ERROR, opened, f"{why} and is given up")
-        return Outcome()
+        return Outcome(dropped="given_up")
     _log(logging.WARNING, opened, f"{why} and is tried again")
     return Outcome(again_at=_next_time(opened))
 

@@ -19,6 +19,7 @@ from sessions.jobs.deferring import Queue
 from sessions.jobs.doing import Outcome, do, open_job
 from sessions.jobs.modules import load_jobs
 from sessions.jobs.table import NotOurs, Taken
+from users.counting import job_dropped, queue_paused
 
 logger = logging.getLogger("zapauth.jobs")
 
@@ -189,6 +190,8 @@ class _Line:
 
     def note(self, outcome: Outcome) -> None:
         """Note how a job went. The failures of all jobs that were begun before a pause count as one."""
+        if outcome.dropped:
+            job_dropped(self.queue.value, why=outcome.dropped)
         with self._noting:
             self._note(outcome)
 
@@ -196,10 +199,12 @@ class _Line:
         if outcome.is_done:
             if self._failures:
                 logger.info("the queue %s goes on", self.queue)
+                queue_paused(self.queue.value, is_paused=False)
             self._failures = 0
         elif outcome.stops_queue and not self.pause():
             if not self._failures:
                 logger.warning("the queue %s pauses: %s", self.queue, outcome.stops_queue)
+                queue_paused(self.queue.value, is_paused=True)
             pause = times.doubled(times.FIRST_PAUSE_OF_QUEUE, times.LONGEST_PAUSE_OF_QUEUE, self._failures)
             self._goes_on_at = monotonic() + pause.total_seconds()
             self._failures += 1

@@ -1,5 +1,6 @@
 """Count the events that the core reports to `users.counting`."""
 
+from sessions.jobs.deferring import Queue
 from users import counting
 from users.models import RefusedLogin
 from users.record.events import Event
@@ -23,6 +24,9 @@ class Counted:
         # From zero: Prometheus sees no increase when a figure first appears.
         for reason in RefusedLogin.Reason:
             figures.LOGINS_REFUSED.labels(reason.value)
+        for queue in Queue:
+            for why in ("expired", "given_up"):
+                figures.JOBS_DROPPED.labels(queue.value, why)
 
     def session_opened(self) -> None:
         self._figures.SESSIONS_OPENED.labels(door()).inc()
@@ -40,3 +44,9 @@ class Counted:
         self._figures.RECORD_ENTRIES.labels(event).inc()
         if event == Event.LOGIN.value:
             self._figures.LOGINS.labels(door()).inc()
+
+    def job_dropped(self, *, queue: str, why: str) -> None:
+        self._figures.JOBS_DROPPED.labels(queue, why).inc()
+
+    def queue_paused(self, *, queue: str, is_paused: bool) -> None:
+        self._figures.QUEUE_PAUSED.labels(queue).set(is_paused)

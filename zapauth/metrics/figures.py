@@ -29,6 +29,14 @@ RECORD_ENTRIES = Counter("zapauth_record_entries", "Entries of the security reco
 SESSIONS_OPENED = Counter("zapauth_sessions_opened", "Sessions that began.", ["door"], registry=REGISTRY)
 SESSIONS_ENDED = Counter("zapauth_sessions_ended", "Sessions that ended.", ["reason", "door"], registry=REGISTRY)
 TOKENS_REFUSED = Counter("zapauth_tokens_refused", "Refused tokens.", ["rule", "door"], registry=REGISTRY)
+JOBS_DROPPED = Counter("zapauth_jobs_dropped", "Jobs that are never done.", ["queue", "why"], registry=REGISTRY)
+QUEUE_PAUSED = Gauge(
+    "zapauth_queue_paused",
+    "Whether a queue pauses, because none of its jobs can be done.",
+    ["queue"],
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
 REVOKE_TO_REFUSAL = Histogram(
     "zapauth_revoke_to_refusal_seconds",
     "From the answer to a logout to the last acceptance of its token.",

@@ -10,11 +10,15 @@ from django.db import OperationalError, connection, transaction
 
 from sessions.jobs import table, times
 from sessions.jobs.deferring import JOBS, Job, Queue, after_commit
-from sessions.jobs.worker import QueueWorker
+from sessions.jobs.doing import Outcome, do, open_job
+from sessions.jobs.order import Order
+from sessions.jobs.table import Taken
+from sessions.jobs.worker import QueueWorker, _Line
 from sessions.mail_sending import send_code, send_news
 from tests.sessions.jobs.test_deferring import MAIL, rows
 from tests.smtp import mail_server
 from tests.waiting import wait_until
+from users import counting
 from users.clock import database_now
 
 pytestmark = [pytest.mark.usefixtures("queue"), pytest.mark.django_db(transaction=True)]
@@ -317,3 +321,23 @@ def test_a_waiting_job_whose_time_has_not_come_is_left(job):
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = scheduled_at - interval '5 minutes'")
     assert table.take("other", worker_id=worker_id).attempts == 1
+
+
+def test_pauses_and_jobs_that_are_never_done_are_counted(db):
+    counts, line = mock.Mock(), _Line(Queue.MAIL)
+    past = Order("send_code", MAIL, {}, expires_at=database_now() - timedelta(seconds=1)).sealed()
+    counting.use(counts)
+    try:
+        for outcome in (
+            Outcome(stops_queue="away"),
+            Outcome(is_done=True),
+            do(open_job(Taken(1, "send_code", past, 0))),
+        ):
+            line.note(outcome)
+    finally:
+        counting.use(None)
+    assert counts.mock_calls == [
+        mock.call.queue_paused(queue="mail", is_paused=True),
+        mock.call.queue_paused(queue="mail", is_paused=False),
+        mock.call.job_dropped(queue="mail", why="expired"),
+    ]
