@@ -11,6 +11,7 @@ from sessions.inspect.statistics import count_figures
 from sessions.logout import end_sessions
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import EndReason, Session
+from sessions.timeouts import end_timed_out
 from tests.browser.admin import browsing, type_password, visiting
 from tests.browser.chromium import CHROMIUM
 from tests.servers import running_server
@@ -43,6 +44,7 @@ def admin(_admin, transactional_db):
     hour = database_now().replace(minute=0, second=0, microsecond=0)
     RefusedLogin.objects.create(hour=hour, reason="too_many", count=15)
     RefusedLogin.objects.create(hour=hour, reason="disabled", count=28_000)
+    end_timed_out()  # otherwise a sweep of the server would end them while a test compares numbers
     count_figures(anew=True)  # the server has counted past days before these sessions were made
     return _admin.base_url
 
@@ -155,6 +157,14 @@ def test_what_a_chart_draws_is_in_its_table_a_small_number_is_a_small_bar_and_al
 
 
 def test_the_numbers_of_the_tables_are_those_of_the_lists_they_link_to(admin):
+    # A sweep of the server may count while the sessions are made. Then its numbers are old, until somebody counts again.
+    if differing(admin):
+        count_figures(anew=True)
+        assert not differing(admin)
+
+
+def differing(admin: str) -> list[tuple[str, str]]:
+    """Return the links of the tables, and their numbers, whose lists have other numbers."""
     with browsing(admin, "sven") as page:
         links = {}
         for name in ("live", "platform", "app", "ended"):
@@ -162,9 +172,11 @@ def test_the_numbers_of_the_tables_are_those_of_the_lists_they_link_to(admin):
             assert found
             # The first links are those of today; the others have the same form.
             links |= dict(found[:2])
-        for url, text in links.items():
-            listed = page.request.get(url).text()
-            assert re.search(rf"\b{text} sessions?\b", listed), (url, text)
+        return [
+            (url, text)
+            for url, text in links.items()
+            if not re.search(rf"\b{text} sessions?\b", page.request.get(url).text())
+        ]
 
 
 def test_without_javascript_the_tables_are_shown(admin):

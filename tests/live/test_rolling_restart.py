@@ -65,9 +65,10 @@ class Clients:
         return sum(phone.send.count for phone in self._phones)
 
     def start(self):
-        for thread in self._threads:
+        self._threads[-1].start()
+        wait_until(lambda: "ready" in [name for name, _ in self.heard])  # nobody is told of what ended before
+        for thread in self._threads[:-1]:
             thread.start()
-        wait_until(lambda: "ready" in [name for name, _ in self.heard])
 
     def stop(self):
         self._stopped.set()
