@@ -157,7 +157,7 @@ def test_what_a_chart_draws_is_in_its_table_a_small_number_is_a_small_bar_and_al
 
 
 def test_the_numbers_of_the_tables_are_those_of_the_lists_they_link_to(admin):
-    # A sweep of the server may count while the sessions are made. Then its numbers are old, until somebody counts again.
+    # A sweep of the server may count while sessions are made. Its numbers are old then, until somebody counts again.
     if differing(admin):
         count_figures(anew=True)
         assert not differing(admin)
