@@ -1,14 +1,13 @@
 """The link "That wasn't me", in a real browser: from the mail to the dead session, and on to a new password."""
 
-import email
 import re
-from email import policy
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.admin import visiting
 from tests.browser.chromium import CHROMIUM
+from tests.mail_files import body, forget, mails_in
 from tests.phones import PASSWORD, Live, ZapPhone, pushes_of
 from tests.servers import running_server
 from tests.waiting import wait_until
@@ -42,21 +41,10 @@ def url(_mailing, transactional_db):
     return _mailing.base_url
 
 
-def mails_in(folder, subject):
-    """Return the newest mail with that subject as text and HTML, or None."""
-    for file in sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime_ns, reverse=True):
-        # One file has all mails of a connection. Here each mail has its own one.
-        mail = email.message_from_bytes(file.read_bytes(), policy=policy.default)
-        if mail["Subject"] and subject in mail["Subject"]:
-            parts = [mail.get_body([kind]) for kind in ("plain", "html")]
-            return [part.get_content() for part in parts if part]
-    return None
-
-
 def newest(folder, subject):
-    wait_until(lambda: mails_in(folder, subject))
-    text, html = mails_in(folder, subject)
-    return text, html
+    """Wait for a mail with that subject. Return its text and its HTML."""
+    mail, *_ = wait_until(lambda: [mail for mail in mails_in(folder) if subject in mail["Subject"]])
+    return body(mail), body(mail, "html")
 
 
 def phone(url, name, **options):
@@ -70,8 +58,7 @@ def phone(url, name, **options):
 
 @pytest.mark.parametrize("javascript", [True, False])
 def test_from_the_mail_to_the_dead_session_and_a_new_password(url, post, javascript):
-    for file in post.iterdir():
-        file.unlink()
+    forget(post)
     ann = phone(url, "ann", device_token="of ann").sign_up("ann")
     thief = phone(url, "thief", device_token="of thief")
     assert thief.log_in("ann").status == 200

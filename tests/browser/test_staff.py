@@ -2,8 +2,6 @@
 
 import json
 import re
-import time
-from email import message_from_bytes, policy
 
 import pyotp
 import pytest
@@ -11,8 +9,10 @@ from playwright.sync_api import expect
 
 from tests.browser.admin import browsing, type_password, visiting
 from tests.browser.chromium import CHROMIUM
+from tests.mail_files import body, forget, mails_in
 from tests.servers import running_server
 from tests.sessions.staff import new_staff
+from tests.waiting import wait_until
 from users.models import User
 
 pytestmark = [
@@ -42,20 +42,12 @@ def admin(_admin, transactional_db):
 
 def link_in(outbox) -> str:
     """Wait for the mail with the link, and return the link's path."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        for file in outbox.iterdir():
-            text = file.read_bytes()
-            if found := re.search(rb"http://public\.example(/account/invitation/[\w-]+/)", _body(text)):
-                return found[1].decode()
-        time.sleep(0.05)
-    raise AssertionError(f"no mail with a link came: {[file.read_bytes() for file in outbox.iterdir()]}")
+    return wait_until(lambda: _links_in(outbox))[0]
 
 
-def _body(raw: bytes) -> bytes:
-    message = message_from_bytes(raw.split(b"\n---")[0], policy=policy.default)
-    part = message.get_body(("plain",))
-    return part.get_content().encode() if part else b""
+def _links_in(outbox) -> list[str]:
+    texts = "".join(body(mail) for mail in mails_in(outbox))
+    return re.findall(r"http://public\.example(/account/invitation/[\w-]+/)", texts)
 
 
 def set_up_factor(page) -> None:
@@ -68,8 +60,7 @@ def set_up_factor(page) -> None:
 
 @pytest.mark.parametrize("javascript", [True, False])
 def test_from_the_list_of_staff_to_the_first_log_in_of_the_invited_person(admin, outbox, javascript):
-    for old in outbox.iterdir():
-        old.unlink()
+    forget(outbox)
     new_staff(name="boss")
     with visiting(admin, javascript=javascript) as page:
         page.goto("/admin/staff/")

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from sessions.models import EndReason, Session
 from tests.live.test_races import at_once
+from tests.mail_files import body, forget, mails_in
 from tests.phones import PASSWORD, Live, device_token
 from tests.servers import running_server
 from tests.waiting import wait_until
@@ -44,21 +45,18 @@ def _mailing_server(django_db_setup, django_db_blocker, mails):
 
 @pytest.fixture
 def mailing_server(_mailing_server, mails, transactional_db):
-    for mail in mails.iterdir():
-        mail.unlink()
+    forget(mails)
     return _mailing_server
 
 
 def sent(mails: Path, subject: str) -> list[str]:
-    """Return the completely written mails with that subject."""
-    texts = [mail.read_text() for mail in mails.iterdir()]
-    return [
-        text for text in texts if f"Subject: {subject}" in text and "not even to our staff" in text.replace("\n", " ")
-    ]
+    """Return the texts of the mails with that subject."""
+    return [body(mail) for mail in mails_in(mails) if mail["Subject"] == subject]
 
 
 def code_in(mails: Path, subject: str = "Your ZapAuth reset code") -> str:
     (text,) = wait_until(lambda: sent(mails, subject))
+    assert "not even to our staff" in text.replace("\n", " ")
     return re.search(r"^ {4}([0-9a-f]{4} [0-9a-f]{4} [0-9a-f]{4})$", text, re.MULTILINE)[1]
 
 
