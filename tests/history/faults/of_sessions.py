@@ -34,7 +34,7 @@ VERDICTS = [
         "epoch-ignored",
         "Authentication does not compare the epochs",
         Edit(
-            "sessions.models:Session._is_cut_off",
+            "sessions.models.session:Session._is_cut_off",
             "        if epoch != owner.session_epoch:\n            return True\n",
             "",
         ),
