@@ -268,7 +268,7 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "users.password_policy.WordsOfTheService"},
 ]
-PASSWORD_HASHERS = ["users.credentials.OwaspArgon2", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+PASSWORD_HASHERS = ["users.password_hasher.OwaspArgon2", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 # A constraint makes user names unique among users who are not deleted, ignoring case. The check auth.W004 does
 # not recognise it.
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]

@@ -36,7 +36,7 @@ from sessions.tokens.keys import new_private_key_pem
 from tests.environment import ROOT
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name
 from users.clients import create_app, get_admin_app, get_zap_app
-from users.credentials import Attempt
+from users.login_attempts import Attempt
 from users.models import Access, App, User
 from users.one_use_links import Purpose as LinkPurpose
 from users.one_use_links import find_link, make_link
