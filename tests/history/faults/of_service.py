@@ -7,7 +7,7 @@ ADDRESSES = [
     fault(
         "push-detached-apart",
         "A logout takes the push address away in a second transaction, after its commit",
-        WithoutPart("sessions.sql.ending:_END_OWN", "detached"),
+        WithoutPart("sessions.sql.ending.own:_END_OWN", "detached"),
         Edit(
             "sessions.logout:log_out",
             "    if end_own(session, address_digest=digest, origin=origin):\n",
@@ -21,7 +21,7 @@ ADDRESSES = [
     fault(
         "push-detached-by-job",
         "A job takes the push addresses of ended sessions away, once a second",
-        WithoutPart("sessions.sql.ending:_END_OWN", "detached"),
+        WithoutPart("sessions.sql.ending.own:_END_OWN", "detached"),
         Edit(
             "sessions.logout:log_out",
             "    if end_own(session, address_digest=digest, origin=origin):\n",
