@@ -6,7 +6,7 @@ from threading import Barrier
 import pytest
 from django.db import connection
 
-from sessions.login import log_in_with_refresh
+from sessions.login.with_refresh import log_in_with_refresh
 from sessions.models import Session
 from users.callers import Caller
 from users.credentials import get_user_by_username
