@@ -6,7 +6,6 @@ import re
 from datetime import timedelta
 
 import pytest
-import time_machine
 from django.contrib.auth import authenticate
 from django.test import Client
 
@@ -27,12 +26,6 @@ from users.origin import Origin
 from users.second_factor.codes import Kind
 
 HERE = Origin(ip="192.0.2.1")
-
-
-@pytest.fixture
-def clock(db):
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture
