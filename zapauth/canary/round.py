@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import Error as DatabaseError
 
-from sessions.upkeep.canary import CanaryDisabled, CanarySession, forget_canaries
+from sessions.upkeep.canary import CanaryHasNoApp, CanarySession, forget_canaries
 from users.errors import UsersError
 from zapauth.canary import BOUND
 from zapauth.canary.dialects import DIALECTS, Dialect, Probe, refresh
@@ -81,7 +81,7 @@ class Rounds:
             result.measured += self._look_back()
             for dialect in DIALECTS:
                 result.measured.append(self._measure(dialect, own))
-        except (CannotMeasure, CanaryDisabled, UsersError) as error:
+        except (CannotMeasure, CanaryHasNoApp, UsersError) as error:
             result.problem = str(error) or type(error).__name__
         except DatabaseError as error:
             result.problem = f"the database does not answer: {str(error).strip().partition(chr(10))[0]}"
