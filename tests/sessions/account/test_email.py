@@ -61,6 +61,7 @@ def test_an_old_log_in_has_to_give_the_password(browser, ann, mailoutbox):
         ("", "This field is required"),
         ("no email", "Enter a valid email address"),
         ("a\0@example.com", "Null characters are not allowed"),
+        ('"a\x0bb"@example.com', "Leave out characters that can't be seen"),
         (f"{'a' * 400}@example.com", "at most 320 characters"),
         ("BEN@example.org", "Another account has this email"),
     ],

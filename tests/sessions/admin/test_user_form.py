@@ -70,6 +70,25 @@ def test_guesses_are_counted_as_log_ins_are(boss, ann, clock, settings):
     assert stored(ann)["username"] == "ann"
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("username", "an\u202en"),
+        ("email", '"a\x0bb"@example.org'),
+        ("phone_number", "+49\u200b151"),
+        ("name", "Ann\x1bLee"),
+        ("first_name", "An\u2028n"),
+        ("last_name", "L\x7fee"),
+    ],
+)
+def test_a_character_that_nobody_sees_is_refused(boss, ann, field, value):
+    before = stored(ann)
+    page = save(boss, ann, **{field: value})
+    assert page.context["adminform"].form.errors.keys() == {field}
+    assert "Leave out characters that can&#x27;t be seen" in page.content.decode()
+    assert stored(ann) == before
+
+
 def test_a_cleared_email_is_gone(boss, ann):
     assert save(boss, ann, email="").status_code == 302
     assert stored(ann)["email"] is None
