@@ -1,4 +1,4 @@
-"""Settings of a server whose workers lie: while a file exists, the gate repeats its last 200 for a session."""
+"""Settings of a server that breaks the promise: while a file exists, the gate repeats its last 200 for a token."""
 
 import os
 from pathlib import Path
