@@ -106,7 +106,7 @@ def tokens_of(kids: Iterable[str], state: State) -> Tokens:
 def _missing_here(state: State) -> list[str]:
     return [
         f"The server {server.name} has a key that SIGNING_KEYS lacks here. Copy its keys to here, or restart it with"
-        " these."
+        " the keys of this environment."
         for server in state.servers
         if not set(server.kids) <= set(state.kids) | _leaked(state)
     ]

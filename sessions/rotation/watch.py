@@ -124,6 +124,6 @@ class KeyWatch(threading.Thread):
         others = RunningServer.objects.filter(seen_at__gt=database_now() - SILENT).exclude(pk=self._server.pk)
         for other in others:
             if ours[0] not in other.kids and other.kids[0] not in leaked:
-                logger.error("%s does not have the key that signs here, and refuses its tokens", other.name)
+                logger.error("%s does not have the key that signs here: it refuses our tokens", other.name)
             if other.kids[0] not in ours and other.kids[0] not in leaked:
-                logger.error("%s signs with a key that SIGNING_KEYS lacks here: its tokens are refused", other.name)
+                logger.error("%s signs with a key that SIGNING_KEYS lacks here: we refuse its tokens", other.name)

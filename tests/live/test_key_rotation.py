@@ -223,7 +223,7 @@ def test_no_token_is_refused_in_the_normal_order_and_none_of_before_is_accepted_
 
 
 def add_and_sign(fleet):
-    """Take both steps. What other services have fetched before has every key that signs after."""
+    """Take both steps. Services that fetched the keys between them have the key that signs afterwards."""
     old = fleet.published()[0]
     fleet.rotate("add")
     fleet.restart_one_after_the_other()
@@ -236,7 +236,7 @@ def add_and_sign(fleet):
 
 
 def end_all_but(phones):
-    """End the sessions of before, as time does. Those of ``phones`` have tokens of the new key only."""
+    """Let all sessions expire except those of ``phones``, which have only tokens of the new key."""
     theirs = Q(user__in=[phone.user_id for phone in phones])
     theirs |= Q(user=None, created_at__gte=Session.objects.filter(theirs).earliest("created_at").created_at)
     theirs |= Q(pk__in=[sid_of(phone.app_token) for phone in phones if isinstance(phone, BuddyPhone)])

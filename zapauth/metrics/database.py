@@ -78,7 +78,7 @@ def _of_sessions(known: _Known) -> Iterator[Metric]:
     runs = [(("running",), known.running), (("stopped",), known.stopped)]
     yield _gauge("zapauth_bulk_runs", "Unfinished bulk runs.", runs, ["state"])
     yield _gauge("zapauth_bulk_sessions_left", "Sessions that running bulk runs will still end.", [((), known.left)])
-    yield _gauge("zapauth_bulk_stalled_seconds", "The time since a run's last batch.", [((), known.stalled)])
+    yield _gauge("zapauth_bulk_stalled_seconds", "The longest time since a run's last batch.", [((), known.stalled)])
     ended = [((source,), count) for source, count in known.by_source]
     yield _gauge("zapauth_bulk_sessions_ended", "Sessions that all bulk runs have ended.", ended, ["source"])
 
@@ -87,7 +87,7 @@ def _of_queue(known: _Known) -> Iterator[Metric]:
     jobs = [((queue, status), count) for queue, status, count in known.jobs]
     yield _gauge("zapauth_queue_jobs", "Jobs that wait, run, or have failed for good.", jobs, ["queue", "status"])
     oldest = [((queue,), seconds) for queue, seconds in known.oldest]
-    yield _gauge("zapauth_queue_oldest_seconds", "How long the oldest job has waited.", oldest, ["queue"])
+    yield _gauge("zapauth_queue_oldest_seconds", "How long the oldest job has been ready to begin.", oldest, ["queue"])
 
 
 def _gauge(name: str, text: str, rows: Iterable[tuple[tuple[str, ...], float]], labels: Iterable[str] = ()) -> Metric:

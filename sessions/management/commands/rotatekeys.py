@@ -48,7 +48,7 @@ class Command(BulkCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("step", nargs="?", choices=[*Step, LEAKED], help="what to do; nothing: show the next step")
+        parser.add_argument("step", nargs="?", choices=[*Step, LEAKED], help="what to do; left out: show the next step")
         parser.add_argument(
             "--env-file", metavar="FILE", type=Path, help="the file of environment variables that has SIGNING_KEYS"
         )
