@@ -84,18 +84,20 @@ def _only_hands_out(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Move the files with tests that commit to the end, and give each test an id of its own.
+    """Move the files with tests that commit to the end, the long ones first, and give each test an id of its own.
 
     pytest-django moves such tests to the end, but pytest-xdist distributes whole files in this order. It also runs only
     one of several tests with the same id, and schemathesis gives the tests of all operations the same one.
     """
+    from tests.order import place_of
+
     seen = Counter[str]()
     for item in items:
         seen[item.nodeid] += 1
         if seen[item.nodeid] > 1:
             item._id = coerce_node_id(f"{item.nodeid}[{seen[item.nodeid]}]")
     committing = {item.path for item in items if _commits(item)}
-    items.sort(key=lambda item: (item.path in committing, item.path))
+    items.sort(key=lambda item: (item.path in committing, place_of(item.path), item.path))
 
 
 def pytest_collection_finish() -> None:

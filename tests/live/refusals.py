@@ -5,9 +5,9 @@
 TRIES = 20
 
 
-def accepted_of(phone) -> int:
-    """Count how many of ``TRIES`` requests with the phone's access token, and of one refresh, are accepted."""
-    accepted = sum(phone.me().status != 401 for _ in range(TRIES))
+def accepted_of(phone, *, tries: int = TRIES) -> int:
+    """Count how many of ``tries`` requests with the phone's access token, and of one refresh, are accepted."""
+    accepted = sum(phone.me().status != 401 for _ in range(tries))
     if phone.refresh_token:
         accepted += phone.refresh().status != 401
     return accepted
