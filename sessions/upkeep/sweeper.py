@@ -22,6 +22,7 @@ SWEEP_EVERY = timedelta(minutes=5)
 # How often the server looks whether a large bulk run has changed the dashboard's figures.
 LOOK_EVERY = timedelta(seconds=20)
 _LOOKS = SWEEP_EVERY // LOOK_EVERY
+_LAST_SWEEP = 5.0  # seconds
 # One of PostgreSQL's advisory locks: any number that nothing else uses.
 _SWEEP_LOCK = 0x5A41_5057
 
@@ -62,9 +63,9 @@ class Sweeper(threading.Thread):
                 return
 
     def stop(self) -> None:
-        """Wait for the current sweep, and stop."""
+        """Wait for the current sweep, a few seconds at most, and stop. PostgreSQL rolls back what takes longer."""
         self._stopped.set()
-        self.join()
+        self.join(_LAST_SWEEP)
 
     def _try(self, work: Callable[[], None]) -> None:
         try:
