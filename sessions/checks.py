@@ -15,7 +15,7 @@ from sessions.geography import GeographyError, open_file
 from sessions.mail_samples import unusable_templates
 from sessions.tokens.keys import BadSigningKeys, key_ring
 from sessions.tokens.published import is_issuer_url
-from users.clients import ACCOUNT_APP_NAMES, ADMIN_APP_NAMES
+from users.clients import OWN_NAMES
 
 
 @register("security")
@@ -35,11 +35,11 @@ def check_signing_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
 
 @register("security")
 def check_zap_app(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    if settings.ZAP_APP not in (*ADMIN_APP_NAMES, *ACCOUNT_APP_NAMES):
+    if settings.ZAP_APP not in OWN_NAMES:
         return []
     return [
         Error(
-            f"ZAP_APP is {settings.ZAP_APP!r}, which is a name of the app of the admin or of the account page.",
+            f"ZAP_APP is {settings.ZAP_APP!r}, which is a name of one of the service's own apps.",
             hint="Give the app of ZAP's clients another name.",
             id="user_sessions.E002",
         )

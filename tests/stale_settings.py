@@ -1,10 +1,13 @@
-"""Settings of a server that breaks the promise: while a file exists, the gate repeats its last 200 for a token."""
+"""Settings of a server that breaks the promise: while a file exists, the gate repeats its first 200 for seconds."""
 
 import os
+import time
 from pathlib import Path
 
 from zapauth.settings import *  # noqa: F403
 from zapauth.settings import MIDDLEWARE
+
+LIES = 4.0  # seconds from the first 200 on
 
 MIDDLEWARE = ["tests.stale_settings.Stale", *MIDDLEWARE]
 
@@ -21,9 +24,10 @@ class Stale:
         if request.path != "/verify":
             return self.get_response(request)
         token = request.headers.get("Authorization")
-        if token in self.accepted and self.flag.exists():
-            return self.accepted[token]
+        first, until = self.accepted.get(token, (None, 0.0))
+        if time.monotonic() < until and self.flag.exists():
+            return first
         response = self.get_response(request)
-        if response.status_code == 200:
-            self.accepted[token] = response
+        if response.status_code == 200 and first is None:
+            self.accepted[token] = response, time.monotonic() + LIES
         return response

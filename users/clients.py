@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, IntegrityError
 from django.db.models import Q
 
+from users.canary import CANARY_ID
 from users.clock import DatabaseNow, database_now
 from users.errors import AppInactive, AppUnchanged, BadAppCredentials
 from users.models import Access, App
@@ -27,8 +28,9 @@ from users.transactions import in_transaction
 # Names for the apps of the pages. The second is used when a client app already has the first.
 ADMIN_APP_NAMES = ("Admin", "Admin (ZapAuth)")
 ACCOUNT_APP_NAMES = ("Account", "Account (ZapAuth)")
-# Names that nobody gives to an app in the admin: they look like the service's own.
-OWN_NAMES = (*ADMIN_APP_NAMES, *ACCOUNT_APP_NAMES)
+CANARY_APP_NAMES = ("Canary", "Canary (ZapAuth)")
+# Names that nobody gives to an app: they look like the service's own.
+OWN_NAMES = (*ADMIN_APP_NAMES, *ACCOUNT_APP_NAMES, *CANARY_APP_NAMES)
 
 # A service sends its key with each request. By the ORM this look-up took as much CPU as the rest of an introspection.
 _COLUMNS = [field.attname for field in App._meta.concrete_fields]
@@ -200,7 +202,7 @@ def get_zap_app() -> App:
     Raises: AppInactive.
     """
     app = App.objects.filter(name=settings.ZAP_APP).first() or _get_or_create(name=settings.ZAP_APP)
-    if not app.is_active or app.uses_cookies:
+    if not app.is_active or app.uses_cookies or app.pk == CANARY_ID:
         raise AppInactive
     return app
 

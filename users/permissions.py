@@ -8,6 +8,7 @@
 - Only superusers may end the sessions of superusers. There is one exception: switching an app off ends all sessions of
   the app.
 - Only the apps of clients can be switched off and on, and get a new key: not those of the service's own pages.
+- Nobody changes, disables or deletes the canary's account, nor its app. Their sessions may be ended.
 - Only superusers let an app ask about sessions with its key. From then on only they may rotate that key, and switch the
   app on again.
 - Only superusers may stop and continue the bulk runs of superusers and of operators' commands.
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from django.conf import settings
 from django.db.models import Q
 
+from users.canary import CANARY_ID
 from users.errors import NotYours
 
 if TYPE_CHECKING:
@@ -107,6 +109,7 @@ _PERMISSIONS: dict[Act, tuple[str, ...]] = {
 _OF_ONESELF = {Act.SEE_USER, Act.CHANGE_USER, Act.DELETE_USER, Act.SEE_SESSIONS, Act.END_SESSIONS, Act.SEE_RECORD}
 _NEVER_OF_ONESELF = {Act.SET_ROLE, Act.CHANGE_POWERS, Act.DISABLE_USER, Act.SEND_RESET, Act.DISABLE_FACTOR}
 _OF_CLIENT_APPS_ONLY = {Act.SWITCH_APP, Act.ROTATE_KEY, Act.GRANT_ACCESS}
+_OF_OTHERS_THAN_THE_CANARY = {*_OF_CLIENT_APPS_ONLY, Act.CHANGE_APP}
 _BY_SUPERUSERS_ONLY = {Act.CHANGE_POWERS, Act.INVITE, Act.GRANT_ACCESS}
 _CHANGES = {
     Act.CHANGE_USER,
@@ -184,6 +187,8 @@ def may_with_app(actor: "Actor", act: Act, app: "App") -> bool:
     """Return whether ``actor`` may do ``act`` to ``app``."""
     if not may_as_staff(actor, act) or (act in _OF_CLIENT_APPS_ONLY and not app.is_client):
         return False
+    if app.pk == CANARY_ID and act in _OF_OTHERS_THAN_THE_CANARY:
+        return False
     gives_access = act is Act.ROTATE_KEY or (act is Act.SWITCH_APP and not app.is_active)
     return not (gives_access and app.is_service) or may_as_staff(actor, Act.GRANT_ACCESS)
 
@@ -221,7 +226,7 @@ def endable_by(actor: "User") -> Q:
 def _may_to(actor: "User | AnonymousUser", act: Act, target: "User") -> bool:
     if act in _NEVER_OF_ONESELF and actor.pk == target.pk:
         return False
-    if act in _CHANGES and target.deleted_at is not None:
+    if act in _CHANGES and (target.deleted_at is not None or target.pk == CANARY_ID):
         return False
     if actor.is_superuser:
         return True

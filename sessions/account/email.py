@@ -16,6 +16,7 @@ from sessions.verification import ask_for_email_code, verify_own_email
 from users.errors import CodeInvalid, IdentityTaken, TooManyAttempts, UserNotFound
 from users.models import User
 from users.origin import Origin
+from users.printable import validate_identity
 
 EMAIL_LENGTH = 320  # as in the table
 
@@ -24,7 +25,10 @@ class EmailForm(ProvingForm):
     """The new email."""
 
     email = forms.EmailField(
-        label="New email", max_length=EMAIL_LENGTH, widget=forms.EmailInput(attrs={"autocomplete": "email"})
+        label="New email",
+        max_length=EMAIL_LENGTH,
+        validators=[validate_identity],
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
     field_order = ["email", "proof"]
 

@@ -21,6 +21,7 @@ from sessions.invitations import accept, find_invited
 from users.errors import IdentityTaken, LinkInvalid, PasswordRefused
 from users.models import OneUseLink, User
 from users.origin import Origin
+from users.printable import validate_identity
 
 
 class AcceptForm(forms.Form):
@@ -28,6 +29,7 @@ class AcceptForm(forms.Form):
     username = UsernameField(
         label="User name",
         max_length=150,
+        validators=[validate_identity],
         help_text="You log in with it. You may change it here.",
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
     )

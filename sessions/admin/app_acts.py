@@ -16,6 +16,7 @@ from sessions.bulk.app_orders import cut_off, sessions_of_app, switch_off, switc
 from sessions.bulk.preview import Preview
 from sessions.bulk.runs import SelectionGrown
 from sessions.models import BulkRun, Session
+from users.canary import BELONGS_TO_CANARY, CANARY_ID
 from users.clients import has_key, previous_works
 from users.errors import AppUnchanged, NotYours
 from users.models import App, User
@@ -36,6 +37,7 @@ class AppPage:
     may_switch: bool
     may_cut_off: bool
     may_rotate: bool
+    closed_because: str  # why nobody may change the app, or an empty text
 
 
 def app_page(app: App, *, actor: User) -> AppPage:
@@ -48,6 +50,7 @@ def app_page(app: App, *, actor: User) -> AppPage:
         may_switch=may_with_app(actor, Act.SWITCH_APP, app),
         may_cut_off=may_with_app(actor, Act.CUT_OFF_APP, app),
         may_rotate=has_key(app) and may_with_app(actor, Act.ROTATE_KEY, app),
+        closed_because=BELONGS_TO_CANARY if app.pk == CANARY_ID else "",
     )
 
 

@@ -24,6 +24,7 @@ from users.admin_record import Recorded, ordered_by
 from users.groups import delete_group, losses_by, permissions_of
 from users.models import SecurityEvent, User
 from users.permissions import Act, may
+from users.printable import validate_name
 from users.record.changes import added_and_removed
 from users.record.events import Event
 from users.record.reading import history_of_group
@@ -35,6 +36,12 @@ admin.site.unregister([Group, OutstandingToken, BlacklistedToken, ProcrastinateJ
 @admin.register(Group)
 class GroupAdmin(Recorded, DjangoGroupAdmin, ModelAdmin):
     """Only superusers change groups. Other staff could give their own group any permission."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name == "name":
+            field.validators.append(validate_name)
+        return field
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Save and record in the transaction that the admin has opened."""

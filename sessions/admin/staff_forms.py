@@ -18,6 +18,7 @@ from unfold.widgets import (
 from sessions.invitations import Invitation
 from sessions.signed import read_signed, sign
 from users.models import User
+from users.printable import validate_identity, validate_name
 
 _SALT = "sessions.admin.invitation"
 NAME_LENGTH = 150
@@ -29,15 +30,21 @@ class InviteForm(forms.Form):
     """The form of an invitation: the person, and their role."""
 
     email = forms.EmailField(
-        max_length=320, widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off", "autofocus": True})
+        max_length=320,
+        validators=[validate_identity],
+        widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
     )
     name = forms.CharField(
-        max_length=150, required=False, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
+        max_length=150,
+        required=False,
+        validators=[validate_name],
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
     )
     username = forms.CharField(
         label="User name",
         max_length=NAME_LENGTH,
         required=False,
+        validators=[validate_identity],
         help_text="Leave it empty, and the person chooses it.",
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "autocapitalize": "none"}),
     )

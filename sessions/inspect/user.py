@@ -8,6 +8,7 @@ from sessions.client_names import Client, client_of
 from sessions.inspect.credentials import Summary, summary_of
 from sessions.inspect.end_notes import add_notes
 from sessions.models import Refusal, Session
+from users.canary import BELONGS_TO_CANARY, CANARY_ID
 from users.clock import database_now
 from users.models import User
 from users.permissions import Act, may_as_staff
@@ -42,6 +43,7 @@ class UserPage:
     may_enable: bool
     may_send_reset: bool
     may_disable_factor: bool
+    closed_because: str  # why nobody may change the account, or an empty text
 
 
 def user_page(user: User, *, actor: User, ended_page: str | None = None) -> UserPage:
@@ -64,4 +66,5 @@ def user_page(user: User, *, actor: User, ended_page: str | None = None) -> User
         may_enable=not user.is_active and may_switch,
         may_send_reset=user.is_active and may_as_staff(actor, Act.SEND_RESET, user),
         may_disable_factor=has_factor(user) and may_as_staff(actor, Act.DISABLE_FACTOR, user),
+        closed_because=BELONGS_TO_CANARY if user.pk == CANARY_ID else "",
     )

@@ -1,8 +1,11 @@
 """Sessions that `zapauth.canary` opens in order to end them and to see how fast they are refused.
 
 They belong to an account, an app and a device of the service itself. Nobody can log in with these: the account has no
-password, no email and no phone number, and the app has no key. A session begins without a log-in, so there is no entry
-in the record, no mail and no counted attempt. It expires after two minutes, and its row is deleted.
+password, no email and no phone number, and the app has no key. Nobody can change them (`users.permissions`). If an
+earlier version or a restored backup has left them disabled or deleted, the next round enables them again.
+
+A session begins without a log-in, so there is no entry in the record, no mail and no counted attempt. It expires after
+two minutes, and its row is deleted.
 """
 
 import secrets
@@ -21,23 +24,21 @@ from sessions.models import EndReason, Session
 from sessions.sql.opening import open_session
 from sessions.tokens.jwt import RefreshToken, UserAccessToken
 from sessions.upkeep.retention import Prunable, prune
-from users.clients import get_zap_app
+from users.canary import CANARY_ID
+from users.clients import CANARY_APP_NAMES, get_zap_app
 from users.clock import database_now
 from users.models import App, Device, User
 from users.record.events import Event
 from users.record.writing import record
 from users.transactions import in_transaction
 
-# The id of the account, the app and the device: "canary" in ASCII. All other ids are random.
-CANARY_ID = "63616e617279000000000000"
 LIFETIME = timedelta(minutes=2)
 # The sessions of a canary that was killed are deleted when they are older than this.
 _LEFT_AFTER = timedelta(minutes=5)
-_APP_NAMES = ("Canary", "Canary (ZapAuth)")
 
 
-class CanaryDisabled(Exception):
-    """Staff have disabled or deleted the canary's account, or switched its app off. The text says which."""
+class CanaryHasNoApp(Exception):
+    """Other apps have all names of the canary's app. The text says which."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class CanarySession:
 
 
 def open_zap_session() -> CanarySession:
-    """Open a session in ZAP's app. Raises: CanaryDisabled, users.errors.AppInactive."""
+    """Open a session in ZAP's app. Raises: CanaryHasNoApp, users.errors.AppInactive."""
     session = Session(app=get_zap_app(), user=_account(), refresh_jti=uuid4().hex, **_FACTS)
     opened_at = open_session(session, lifetime=LIFETIME)
     refresh = RefreshToken.for_session(session, issued_at=opened_at, expires_at=session.expires_at)
@@ -62,7 +63,7 @@ def open_zap_session() -> CanarySession:
 
 
 def open_buddy_session() -> CanarySession:
-    """Open a session on a device, as Buddy's clients have. Raises: CanaryDisabled, users.errors.AppInactive."""
+    """Open a session on a device, as Buddy's clients have. Raises: CanaryHasNoApp, users.errors.AppInactive."""
     user, device = _account(), _device()
     session = Session(app=device.app, user=user, device=device, **_FACTS)
     opened_at = open_session(session, lifetime=LIFETIME)
@@ -97,25 +98,43 @@ def _delete(kind: str, rows: QuerySet[Session] | QuerySet[BlacklistedToken] | Qu
 
 def _account() -> User:
     user = User.objects.filter(pk=CANARY_ID).first() or _make_account()
-    if not user.is_active or user.deleted_at is not None:
-        raise CanaryDisabled("the canary's account is disabled or deleted")
-    return user
+    return user if user.is_active and user.deleted_at is None else _enabled_again(user)
 
 
 @in_transaction
 def _make_account() -> User:
     # The name is random, so nobody can have taken it. No password matches "!".
-    facts = {"username": f"canary-{secrets.token_hex(6)}", "password": "!", "name": "Canary of this service"}
+    facts = {"username": _free_name(), "password": "!", "name": "Canary of this service"}
     user, is_new = User.objects.get_or_create(pk=CANARY_ID, defaults=facts)
     if is_new:
         record(Event.USER_CREATED, user=user)
     return user
 
 
+@in_transaction
+def _enabled_again(user: User) -> User:
+    closed = User.objects.filter(Q(is_active=False) | Q(deleted_at__isnull=False), pk=user.pk)
+    # Its name is free since it was deleted, so somebody may have taken it.
+    if closed.update(is_active=True, deleted_at=None, username=_free_name(), updated_at=database_now()):
+        record(Event.USER_ENABLED, user=user)
+    user.refresh_from_db()
+    return user
+
+
+def _free_name() -> str:
+    return f"canary-{secrets.token_hex(6)}"
+
+
 def _device() -> Device:
     device = Device.objects.select_related("app").filter(pk=CANARY_ID).first() or _make_device()
-    if not device.app.is_active:
-        raise CanaryDisabled("the canary's app is switched off")
+    return device if device.app.is_active else _switched_on(device)
+
+
+@in_transaction
+def _switched_on(device: Device) -> Device:
+    if App.objects.filter(pk=device.app_id, is_active=False).update(is_active=True):
+        record(Event.APP_SWITCHED_ON, app=device.app, name=device.app.name)
+    device.app.refresh_from_db()
     return device
 
 
@@ -127,7 +146,7 @@ def _make_device() -> Device:
 
 
 def _make_app() -> App:
-    for name in _APP_NAMES:
+    for name in CANARY_APP_NAMES:
         try:
             with transaction.atomic():
                 app, is_new = App.objects.get_or_create(pk=CANARY_ID, defaults={"name": name})
@@ -136,4 +155,4 @@ def _make_app() -> App:
                 return app
         except IntegrityError:
             continue  # another app has that name
-    raise CanaryDisabled(f"other apps have the names {' and '.join(_APP_NAMES)}")
+    raise CanaryHasNoApp(f"other apps have the names {' and '.join(CANARY_APP_NAMES)}")

@@ -39,6 +39,8 @@ LIMIT = 128 * 1024
 # No text field of either dialect accepts these values.
 NO_TEXT = [True, False, [], ["x"], [[]], {}, {"a": "b"}]
 UNSTORABLE = ["\0", "a\0b", "\ud800", "a\udfffb", "\udc00\ud800"]
+# Characters that nobody sees: control characters, line separators, marks of direction, a space without width.
+INVISIBLE = ["\x01", "\x0b", "\x1b", "\x7f", "\x85", "\n", "\u2028", "\u202e", "\u2066", "\u200b", "\ufeff"]
 # The deepest nesting that the parser accepts.
 DEEP = json.loads("[" * 800 + "]" * 800)
 LIKE_SQL = ["' OR 1=1 --", "'; DROP TABLE users_user; --", '" OR ""="', "%", "_%", "\\", "+' OR 1=1", "%@%"]

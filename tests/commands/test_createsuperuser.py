@@ -53,6 +53,8 @@ def test_an_option_goes_over_the_environment(db, monkeypatch):
         ("--username other --email boss", "Enter a valid email address."),
         ("--username ''", "Username cannot be blank."),
         (f"--username {'x' * 151}", "at most 150 characters"),
+        ("--username 'bo\x1bss'", "Leave out characters that can't be seen"),
+        ("""--username other --email '"a\x0bb"@example.org'""", "Leave out characters that can't be seen"),
         ("", "You must use --username with --noinput."),
     ],
 )

@@ -1,9 +1,11 @@
 """The canary: it tells a logout that is true from one that is not, and from one that it could not measure."""
 
 from contextlib import suppress
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -20,6 +22,7 @@ from zapauth.canary.errors import CannotMeasure
 from zapauth.canary.lines import Lines
 from zapauth.canary.round import Rounds
 
+ROUNDS = 'zapauth_canary_rounds_total{{outcome="{}"}}'
 HELD, COUNT = 'zapauth_revoke_to_refusal_seconds_bucket{le="0.0"}', "zapauth_revoke_to_refusal_seconds_count"
 
 
@@ -61,8 +64,8 @@ def test_a_round_reaches_all_workers_in_both_dialects_and_leaves_nothing_behind(
 def liar(transactional_db, tmp_path):
     """A server that accepts logged-out tokens while the file exists. It has a canary and figures of its own."""
     flag, port = tmp_path / "flag", free_port()
-    settings = {"DJANGO_SETTINGS_MODULE": "tests.stale_settings", "STALE_FLAG": str(flag)}
-    with running_server(**settings, CANARY_EVERY="1", METRICS_PORT=str(port)) as server:
+    given = {"DJANGO_SETTINGS_MODULE": "tests.stale_settings", "STALE_FLAG": str(flag)}
+    with running_server(**given, CANARY_EVERY="1", METRICS_PORT=str(port)) as server:
         yield server, flag, port
 
 
@@ -81,14 +84,21 @@ def test_a_worker_that_accepts_a_token_after_its_logout_is_found_from_outside_an
     server, flag, port = liar
     code, told = canary("--once", "--url", server.base_url, capsys=capsys)
     assert (code, "the bound of 0 s held" in told) == (0, True), told
-    wait_until(lambda: figure(port, HELD) >= 2)
-    assert figure(port, COUNT) == figure(port, HELD)
+    wait_until(lambda: figure(port, ROUNDS.format("ok")) >= 1)
+    assert figure(port, COUNT) == figure(port, HELD) >= 2
+    assert figure(port, ROUNDS.format("broken")) == 0
+    assert figure(port, "zapauth_canary_every_seconds") == 1
     flag.touch()
     # It stops at the first round that breaks the bound, and does not go on for an hour.
     code, told = canary("--for", "1h", "--every", "1s", "--url", server.base_url, capsys=capsys)
     assert (code, "BROKEN" in told, "gate at worker" in told) == (1, True, True), told
-    wait_until(lambda: figure(port, COUNT) > figure(port, HELD))
+    wait_until(lambda: figure(port, ROUNDS.format("broken")) >= 1)
+    assert figure(port, COUNT) > figure(port, HELD)
     wait_until(lambda: "ERROR zapauth.canary [-] BROKEN" in server.log.read_text())
+    flag.unlink()
+    App.objects.filter(name=settings.ZAP_APP).update(is_active=False)
+    wait_until(lambda: figure(port, ROUNDS.format("unknown")) >= 2)
+    assert figure(port, "zapauth_canary_age_seconds") > 0
 
 
 def test_a_service_that_is_away_is_unknown_and_not_broken(db, capsys):
@@ -118,11 +128,46 @@ def test_a_round_that_could_not_be_measured_leaves_no_session_behind(server, mon
     assert left() == [0, 0, 0]
 
 
-def test_a_disabled_account_of_the_canary_makes_the_round_unknown(server, capsys):
+def test_an_app_of_zap_that_is_off_makes_the_round_unknown(server, capsys):
     open_zap_session()
-    User.objects.filter(pk=CANARY_ID).update(is_active=False)
+    App.objects.filter(name=settings.ZAP_APP).update(is_active=False)
     code, told = canary("--once", "--url", server.base_url, capsys=capsys)
-    assert (code, "account is disabled" in told) == (2, True), told
+    assert (code, "AppInactive" in told) == (2, True), told
+
+
+def closed(**columns):
+    """Close the account and the app of the canary, as only an earlier version or a restored backup can."""
+    open_zap_session()
+    open_buddy_session()
+    App.objects.filter(pk=CANARY_ID).update(is_active=False)
+    User.objects.filter(pk=CANARY_ID).update(**columns)
+    forget_canaries([each.pk for each in Session.objects.all()])
+
+
+@pytest.mark.parametrize("columns", [{"is_active": False}, {"deleted_at": datetime(2026, 1, 1, tzinfo=UTC)}])
+def test_a_canary_that_was_disabled_or_deleted_comes_back_by_itself_and_it_is_recorded(server, columns):
+    closed(**columns)
+    name = User.objects.get(pk=CANARY_ID).username
+    User.objects.create_user(name) if "deleted_at" in columns else None  # a deleted user's name is free
+    rounds = Rounds(Lines([server.base_url]))
+    try:
+        assert rounds.run_one().problem == ""
+    finally:
+        rounds.close()
+    user = User.objects.get(pk=CANARY_ID)
+    assert (user.is_active, user.deleted_at, user.has_usable_password()) == (True, None, False)
+    again = SecurityEvent.objects.filter(event__in=["user_enabled", "app_switched_on"])
+    assert sorted(again.values_list("event", "actor")) == [("app_switched_on", None), ("user_enabled", None)]
+
+
+def test_everybody_out_does_not_stop_the_canary(server, capsys):
+    rounds = Rounds(Lines([server.base_url]))
+    try:
+        assert rounds.run_one().problem == ""
+        call_command("logout", "--everyone", "--reason", "a test")
+        assert rounds.run_one().problem == ""
+    finally:
+        rounds.close()
 
 
 @pytest.mark.parametrize("words", [["--url", "nonsense"], ["--every", "0s"], ["--for", "1 hour"]])

@@ -12,22 +12,11 @@ from jsonschema import Draft202012Validator
 from rest_framework.serializers import BooleanField
 from schemathesis import Case, Response
 
+from tests.bad_input.routes import DESCRIPTIVE
 from tests.schema.callers import Caller, dialect_of
 from tests.schema.document import document
 
 PASSWORDS = ("password", "oldPassword", "newPassword")
-# Buddy ignores values of these that are neither texts nor numbers.
-DESCRIPTIVE = {
-    "model",
-    "osVersion",
-    "appVersion",
-    "connectionType",
-    "tag",
-    "firstName",
-    "lastName",
-    "message",
-    "methodName",
-}
 SWITCHES = {str(value).lower() for value in BooleanField.TRUE_VALUES | BooleanField.FALSE_VALUES}
 
 

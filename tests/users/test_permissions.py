@@ -5,8 +5,9 @@ from django.contrib.auth.models import AnonymousUser, Permission
 from django.utils import timezone
 
 from tests.sessions.staff import new_staff
+from users.canary import CANARY_ID
 from users.errors import NotYours
-from users.models import User
+from users.models import App, User
 from users.permissions import (
     Act,
     closed_fields,
@@ -15,6 +16,7 @@ from users.permissions import (
     may,
     may_as_staff,
     may_end_sessions,
+    may_with_app,
     require,
 )
 
@@ -171,3 +173,23 @@ def test_a_permission_without_is_staff_is_worth_nothing_even_to_django(roles):
     assert not former.has_module_perms("users")
     former.is_superuser = True
     assert not former.has_perm("users.view_user")
+
+
+# --- the canary's account and app ----------------------------------------------------------------
+
+READING = {Act.SEE_USER, Act.SEE_SESSIONS, Act.SEE_RECORD, Act.END_SESSIONS}
+
+
+@pytest.mark.parametrize("act", TABLE)
+def test_nobody_changes_the_canarys_account_and_staff_may_see_it_and_end_its_sessions(roles, act):
+    canary = User.objects.create_user("canary-1", pk=CANARY_ID)
+    assert may(roles["superuser"], act, canary) is (act in READING)
+    if act not in READING:
+        assert not any(may(actor, act, canary) for actor in roles.values())
+
+
+def test_nobody_changes_the_canarys_app_and_staff_may_end_its_sessions(roles):
+    boss, canary, shop = roles["superuser"], App(pk=CANARY_ID, name="Canary"), App(name="Shop")
+    acts = (Act.CHANGE_APP, Act.SWITCH_APP, Act.ROTATE_KEY, Act.GRANT_ACCESS, Act.CUT_OFF_APP)
+    assert [may_with_app(boss, act, shop) for act in acts] == [True] * 5
+    assert [may_with_app(boss, act, canary) for act in acts] == [False] * 4 + [True]

@@ -11,10 +11,11 @@ from django.db.models.functions import Upper
 from users.models.fields import ObjectIdField, SessionEpochField
 from users.models.search_text import search_indexes
 from users.permissions import is_acting_staff
+from users.printable import validate_identity, validate_name
 from users.rehash import RehashingUser
 
 if TYPE_CHECKING:
-    from users.credentials import Attempt
+    from users.login_attempts import Attempt
     from users.second_factor.codes import Kind
 
 
@@ -45,10 +46,10 @@ class User(RehashingUser, PermissionsMixin):
         FEMALE = "female"
 
     id = ObjectIdField()
-    username = models.CharField(max_length=150)
+    username = models.CharField(max_length=150, validators=[validate_identity])
     # A missing value is NULL, not "": unique constraints ignore NULL.
-    email = models.EmailField(max_length=320, null=True, blank=True)
-    phone_number = models.CharField(max_length=16, null=True, blank=True)
+    email = models.EmailField(max_length=320, null=True, blank=True, validators=[validate_identity])
+    phone_number = models.CharField(max_length=16, null=True, blank=True, validators=[validate_identity])
     email_verified = models.BooleanField(default=False)
     new_email = models.EmailField(
         max_length=320,
@@ -58,9 +59,9 @@ class User(RehashingUser, PermissionsMixin):
         help_text="Replaces the email once it is verified. Until then nobody can log in with it.",
     )
 
-    name = models.CharField(max_length=150, blank=True)
-    first_name = models.CharField(max_length=150, blank=True)
-    last_name = models.CharField(max_length=150, blank=True)
+    name = models.CharField(max_length=150, blank=True, validators=[validate_name])
+    first_name = models.CharField(max_length=150, blank=True, validators=[validate_name])
+    last_name = models.CharField(max_length=150, blank=True, validators=[validate_name])
     gender = models.CharField(max_length=6, choices=Gender.choices, blank=True)
     date_of_birth = models.DateTimeField(null=True, blank=True)
     tag = models.TextField(blank=True)
@@ -104,7 +105,7 @@ class User(RehashingUser, PermissionsMixin):
 
     # What the user has shown as their second factor in this request. It is not stored.
     shown_factor: "Kind | None" = None
-    # The attempt that `users.credentials` has counted. The log-in takes it back. It is not stored.
+    # The attempt that `users.login_attempts` has counted. The log-in takes it back. It is not stored.
     attempt: "Attempt | None" = None
 
     USERNAME_FIELD = "username"

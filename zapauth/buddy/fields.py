@@ -9,6 +9,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from rest_framework import serializers
 
 from users.models import User
+from users.printable import validate_identity, validate_name
 
 _WIRE_DATE = re.compile(r"/Date\((-?\d{1,18})(?:[+-]\d{4})?\)/")
 _ANDROID_DATE = re.compile(r"(\w+ \d+, \d+),? ([\d:]+)[ ?](\w+)")
@@ -42,6 +43,25 @@ class Username(Text):
 
     def to_internal_value(self, data: Any) -> str:
         return User.normalize_username(super().to_internal_value(data))
+
+
+class NewUsername(Username):
+    """A user name that a user chooses. Earlier ones may have characters that are refused now."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(validators=[validate_identity], **options)
+
+
+class Name(Description):
+    """A part of a person's name."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(validators=[validate_name], **options)
+
+
+class Email(serializers.EmailField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, max_length=320, validators=[validate_identity], **options)
 
 
 class Password(Text):

@@ -10,9 +10,12 @@ from zapauth.buddy.fields import (
     PASSWORD_LENGTH,
     Date,
     Description,
+    Email,
     Gender,
     Location,
+    Name,
     NewPassword,
+    NewUsername,
     Password,
     Text,
     Username,
@@ -106,20 +109,21 @@ class LoginInput(BuddyInput):
 
 
 class ProfileInput(BuddyInput):
-    firstname = Description(source="first_name", max_length=150)
-    lastname = Description(source="last_name", max_length=150)
-    email = serializers.EmailField(required=False, max_length=320)
+    firstname = Name(source="first_name", max_length=150)
+    lastname = Name(source="last_name", max_length=150)
+    email = Email()
     gender = Gender(required=False)
     dateofbirth = Date(source="date_of_birth", required=False)
     tag = Description(max_length=4096)
 
 
 class RegistrationInput(LoginInput, ProfileInput):
+    username = NewUsername(max_length=150)
     password = NewPassword()
 
 
 class UserChangeInput(ConfirmedInput, ProfileInput):
-    username = Username(max_length=150, required=False)
+    username = NewUsername(max_length=150, required=False)
 
 
 class UserListInput(BuddyInput):

@@ -41,15 +41,13 @@ class InService(threading.Thread):
         set_use(Use.COMMAND)
         rounds, figures = Rounds(Lines([_own_url()])), _figures()
         while not self._stopped.wait(self._every):
-            try:
-                result = rounds.run_one()
-                if not self._is_stopping():
-                    self._log(result)
-                    if figures is not None:
-                        figures.add(result)
-            except Exception:
-                logger.exception("a round of the canary failed")
+            result = rounds.run_one()
             connections.close_all()
+            if self._is_stopping():
+                continue
+            self._log(result)
+            if figures is not None:
+                figures.add(result)
 
     def stop(self) -> None:
         """Stop. A round that is under way gets a few seconds to delete its sessions."""
@@ -70,9 +68,9 @@ def _figures() -> "Figures | None":
     """Return the server's figures, or None if METRICS_PORT is off. Then the library is not loaded."""
     if not settings.METRICS_PORT:
         return None
-    from zapauth.canary.figures import Figures
+    from zapauth.metrics import figures  # it opens files, so it is imported late
 
-    return Figures.of_server()
+    return figures.CANARY
 
 
 def _own_url() -> str:

@@ -5,6 +5,7 @@ accepted began before the answer to the logout was there. The canary itself need
 to the first byte on the wire. So it can miss a single request that is accepted a few milliseconds too late.
 """
 
+import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,13 +14,15 @@ from uuid import UUID
 
 from django.db import Error as DatabaseError
 
-from sessions.upkeep.canary import CanaryDisabled, CanarySession, forget_canaries
+from sessions.upkeep.canary import CanaryHasNoApp, CanarySession, forget_canaries
 from users.errors import UsersError
 from zapauth.canary import BOUND
 from zapauth.canary.dialects import DIALECTS, Dialect, Probe, refresh
 from zapauth.canary.errors import CannotMeasure
 from zapauth.canary.lines import Lines
 from zapauth.canary.watcher import ACCEPTED, REFUSED, Seen, Watcher, ask
+
+logger = logging.getLogger("zapauth.canary")
 
 _QUICKLY, _WATCH = 0.1, 1.0  # seconds after the answer: with short pauses, and in all
 _LONGEST = 30.0  # seconds: the limit of a round in which tokens are still accepted
@@ -81,10 +84,13 @@ class Rounds:
             result.measured += self._look_back()
             for dialect in DIALECTS:
                 result.measured.append(self._measure(dialect, own))
-        except (CannotMeasure, CanaryDisabled, UsersError) as error:
+        except (CannotMeasure, CanaryHasNoApp, UsersError) as error:
             result.problem = str(error) or type(error).__name__
         except DatabaseError as error:
             result.problem = f"the database does not answer: {str(error).strip().partition(chr(10))[0]}"
+        except Exception as error:
+            logger.exception("a round of the canary failed")
+            result.problem = f"the canary itself failed: {type(error).__name__}"
         not_forgotten = _forget(own)  # also after a problem
         result.problem = result.problem or not_forgotten
         return result
@@ -199,7 +205,9 @@ def _judge(dialect: Dialect, seen: list[Seen], answered: float) -> Measured:
 def _forget(own: list[UUID]) -> str:
     try:
         forget_canaries(own)
-    except DatabaseError as error:
+    except Exception as error:
+        if not isinstance(error, DatabaseError):
+            logger.exception("the canary's sessions can't be deleted")
         # The next round, or the sweep of a server, deletes them.
         return f"the canary's sessions can't be deleted: {type(error).__name__}"
     return ""

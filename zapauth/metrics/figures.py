@@ -6,7 +6,7 @@ add, never rename. A label has few values, which the code lists. No value is a p
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 
-from zapauth.canary import LIMITS
+from zapauth.canary.figures import Figures
 from zapauth.metrics import files
 from zapauth.metrics.values import SlotValue
 
@@ -37,12 +37,7 @@ QUEUE_PAUSED = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livemax",
 )
-REVOKE_TO_REFUSAL = Histogram(
-    "zapauth_revoke_to_refusal_seconds",
-    "From the answer to a logout to the last acceptance of its token.",
-    buckets=LIMITS,
-    registry=REGISTRY,
-)
+CANARY = Figures.declare(REGISTRY)
 
 POOL_CONNECTIONS = Gauge(
     "zapauth_pool_connections",

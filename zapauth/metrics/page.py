@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from zapauth.canary.figures import AGE
 from zapauth.metrics import counting, files
 from zapauth.metrics.database import DatabaseFigures
 
@@ -39,6 +40,7 @@ def figures_served() -> Iterator[None]:
         return
     with files.made() as folder, _listening(folder) as server:
         counting.begin()
+        AGE.begin(settings.CANARY_EVERY.total_seconds())
         _note_workers()
         thread = threading.Thread(target=server.serve_forever, name="metrics-page", daemon=True)
         thread.start()
@@ -59,6 +61,7 @@ def figures_text(folder: Path) -> bytes:
     files.forget_dead(folder)
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(folder))
+    registry.register(AGE)
     registry.register(DatabaseFigures())
     return generate_latest(registry)
 

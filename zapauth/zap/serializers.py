@@ -10,6 +10,7 @@ from rest_framework.validators import ProhibitSurrogateCharactersValidator
 
 from sessions.sessions_of_user import Scope
 from users.models import DeviceToken
+from users.printable import validate_identity, validate_name
 
 
 class _NoSurrogates(ProhibitSurrogateCharactersValidator):
@@ -61,7 +62,14 @@ class Username(Text):
 
 class Email(Text):
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=320, validators=[EmailValidator()], **options)
+        super().__init__(max_length=320, validators=[EmailValidator(), validate_identity], **options)
+
+
+class Name(Text):
+    """A person's name."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, max_length=150, allow_blank=True, validators=[validate_name], **options)
 
 
 class PhoneNumber(Text):
@@ -89,7 +97,7 @@ class RegistrationInput(serializers.Serializer[Any]):
     email = Email()
     password = NewPassword()
     phoneNumber = PhoneNumber(source="phone_number", required=False)
-    name = Text(required=False, max_length=150, allow_blank=True)
+    name = Name()
 
 
 class StaffRegistrationInput(RegistrationInput):
@@ -110,7 +118,7 @@ class UserChangeInput(ConfirmedInput):
     username = Username(required=False)
     email = Email(required=False)
     phoneNumber = PhoneNumber(source="phone_number", required=False)
-    name = Text(required=False, max_length=150, allow_blank=True, allow_null=True)
+    name = Name(allow_null=True)
 
     def validate_name(self, value: str | None) -> str:
         return value or ""

@@ -104,3 +104,9 @@ def test_only_superusers_delete_a_group_and_none_by_a_tick_in_the_list(boss, des
 def test_a_group_that_does_not_exist_is_not_found(boss, group_id):
     for ask in (boss.get, boss.post):
         assert ask(f"/admin/auth/group/{group_id}/delete/").status_code == 404
+
+
+def test_a_group_has_no_name_with_characters_that_nobody_sees(boss):
+    page = boss.post(reverse("admin:auth_group_add"), {"name": "De\x1bsk"})
+    assert "Leave out characters that can&#x27;t be seen" in page.content.decode()
+    assert not Group.objects.filter(name__startswith="De").exists()

@@ -158,6 +158,28 @@ def test_the_first_page_invites_nobody(superuser):
     assert not mail.outbox
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", '"a\x0bb"@example.org'),
+        ("email", "nina@ex\u202eample.org"),
+        ("name", "Ni\x1bna"),
+        ("username", "ni\u200bna"),
+    ],
+)
+def test_a_character_that_nobody_sees_invites_nobody(superuser, field, value):
+    page = ask(superuser, **{field: value})
+    assert "Leave out characters that can&#x27;t be seen" in page.content.decode()
+    assert "token" not in page.context
+
+
+def test_an_invited_person_chooses_no_name_with_characters_that_nobody_sees(superuser, commit):
+    user, path = invited(commit, superuser)
+    page = accepted(path, "ni\u200bna")
+    assert "Leave out characters that can&#x27;t be seen" in page.content.decode()
+    assert is_pending(user)
+
+
 def test_an_invitation_makes_an_account_that_nobody_can_log_in_to_yet_and_mails_a_link(superuser, boss, commit):
     user, path = invited(commit, superuser, note="New colleague")
     assert (user.email, user.name, user.is_staff, user.is_superuser) == ("Nina@Example.org", "Nina", True, False)

@@ -3,19 +3,12 @@
 from datetime import timedelta
 
 import pytest
-import time_machine
 
 from tests.phones import PASSWORD
 from tests.sessions.staff import browser_of, new_staff, open_form, user_url
 from users.models import User
 
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def clock():
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture
@@ -75,6 +68,25 @@ def test_guesses_are_counted_as_log_ins_are(boss, ann, clock, settings):
     page = save(boss, ann, username="other", your_password=PASSWORD)
     assert "Too many attempts" in page.content.decode()
     assert stored(ann)["username"] == "ann"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("username", "an\u202en"),
+        ("email", '"a\x0bb"@example.org'),
+        ("phone_number", "+49\u200b151"),
+        ("name", "Ann\x1bLee"),
+        ("first_name", "An\u2028n"),
+        ("last_name", "L\x7fee"),
+    ],
+)
+def test_a_character_that_nobody_sees_is_refused(boss, ann, field, value):
+    before = stored(ann)
+    page = save(boss, ann, **{field: value})
+    assert page.context["adminform"].form.errors.keys() == {field}
+    assert "Leave out characters that can&#x27;t be seen" in page.content.decode()
+    assert stored(ann) == before
 
 
 def test_a_cleared_email_is_gone(boss, ann):

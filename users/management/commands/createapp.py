@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import IntegrityError
 
-from users.clients import create_app
+from users.clients import OWN_NAMES, create_app, is_app_name
 from users.models import App
 from users.record.operator import operator_name
 
@@ -30,6 +30,8 @@ class Command(BaseCommand):
         longest = App._meta.get_field("name").max_length or 0
         if not name or len(name) > longest or not name.isprintable():
             raise CommandError(f"An app's name has 1 to {longest} printable characters.")
+        if not is_app_name(name):
+            raise CommandError(f"The service's own apps have these names: {', '.join(OWN_NAMES)}. Choose another one.")
         try:
             new = create_app(name, signed=signed, operator=operator_name())
         except IntegrityError as error:

@@ -43,7 +43,7 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         urls = options["url"] or [f"http://127.0.0.1:{settings.PORT}"]
         rounds, summary = Rounds(Lines(urls)), Summary()
-        count = _counter(options["metrics_port"])
+        count = _counter(options["metrics_port"], every=options["every"])
         until = time.monotonic() + options["long"] if options["long"] else None
         try:
             with noticing_signals() as is_stopped:
@@ -70,16 +70,19 @@ class Command(OperatorCommand):
         connection.close()  # a connection that broke would fail in the next round, too
 
 
-def _counter(port: int | None) -> Callable[[Result], None]:
+def _counter(port: int | None, *, every: float) -> Callable[[Result], None]:
     """Serve the figures for Prometheus on that port, if there is one. Returns: a function that counts a round."""
     if port is None:
         return lambda _: None
-    from prometheus_client import start_http_server
+    from prometheus_client import CollectorRegistry, start_http_server
 
-    from zapauth.canary.figures import Figures
+    from zapauth.canary.figures import AGE, Figures
 
-    figures = Figures.apart()
-    start_http_server(port, addr="127.0.0.1", registry=figures.registry)
+    registry = CollectorRegistry()
+    figures = Figures.declare(registry)
+    AGE.begin(every)
+    registry.register(AGE)
+    start_http_server(port, addr="127.0.0.1", registry=registry)
     return figures.add
 
 
