@@ -4,18 +4,17 @@ import logging
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from time import monotonic
 from uuid import UUID
 
-import psycopg
 from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.models import Q, QuerySet
-from psycopg import sql
 
 from sessions.bulk.runs import sweep_run
 from sessions.models import BulkRun
+from users.claiming import SECONDS_TO_CONNECT, claimed
 from users.clock import database_now
 from users.database_use import Use, set_use
 
@@ -28,17 +27,8 @@ LOOK_EVERY = timedelta(seconds=1)
 FIRST_TRY = timedelta(seconds=3)
 # How long a run is carried out while another one waits. To find the first batch of a turn can take a second.
 TURN = timedelta(seconds=10)
-SECONDS_TO_CONNECT = 5
 # The first number of the advisory locks. Nothing else uses it.
 _RUN_LOCKS = 0x5A41
-# With keepalives PostgreSQL notices within five seconds that a worker's machine is gone.
-_CLAIM = sql.SQL("""
-SELECT set_config('tcp_keepalives_idle', '2', true),
-       set_config('tcp_keepalives_interval', '1', true),
-       set_config('tcp_keepalives_count', '3', true),
-       set_config('idle_in_transaction_session_timeout', '0', true),
-       {}(%s, %s)
-""")
 
 
 def carry_out(run_id: UUID, stopped: Callable[[], bool] = lambda: False, *, is_news: bool = False) -> bool:
@@ -48,7 +38,7 @@ def carry_out(run_id: UUID, stopped: Callable[[], bool] = lambda: False, *, is_n
 
     Returns: whether something of the run is left because ``stopped`` returned true.
     """
-    with _claimed(run_id) as is_alone:
+    with claimed(lock_key(run_id)) as is_alone:
         run = BulkRun.objects.filter(pk=run_id, finished_at=None, stopped_at=None).first() if is_alone else None
         if run is None:
             return False
@@ -148,32 +138,8 @@ def at_work(run_id: UUID) -> Iterator[None]:
     with ExitStack() as stack:
         # Without the second connection the command does its work all the same.
         with suppress(DatabaseError, InterfaceError):
-            stack.enter_context(_claimed(run_id, "pg_try_advisory_xact_lock_shared"))
+            stack.enter_context(claimed(lock_key(run_id), "pg_try_advisory_xact_lock_shared"))
         yield
-
-
-@contextmanager
-def _claimed(run_id: UUID, function: str = "pg_try_advisory_xact_lock") -> Iterator[bool]:
-    """Lock the run for this process, by a function of PostgreSQL. Yields whether that worked.
-
-    A transaction on a separate connection holds the lock. So PostgreSQL releases it as soon as this process dies, even
-    while a statement of the sweep waits for a lock. It also works through PgBouncer in transaction mode.
-
-    Raises: Django's DatabaseError or InterfaceError, as its own connection does: then a page answers 503.
-    """
-    parameters = connection.get_connection_params() | {"connect_timeout": SECONDS_TO_CONNECT}
-    with connection.wrap_database_errors:
-        link = psycopg.connect(**parameters)
-    with closing(link):
-        with connection.wrap_database_errors:
-            row = link.execute(_CLAIM.format(sql.SQL(function)), lock_key(run_id)).fetchone()
-        assert row is not None  # noqa: S101  # it is a SELECT without a table
-        try:
-            yield row[-1]
-        finally:
-            # Closing the connection is not enough: PostgreSQL would release the lock a moment later.
-            with suppress(psycopg.Error):
-                link.rollback()
 
 
 def lock_key(run_id: UUID) -> tuple[int, int]:
