@@ -17,14 +17,14 @@ def main() -> None:
     from zapauth.migrating import migrate_patiently
     from zapauth.quick_start import without_garbage_collection
 
-    is_migration = sys.argv[1:2] == ["migrate"]
+    is_migration = sys.argv[1:2] == ["migrate"] and not {"--help", "-h", "--plan", "--check"} & set(sys.argv)
     set_use(Use.MIGRATION if is_migration else Use.COMMAND)
     try:
         with without_garbage_collection():
             django.setup()
         with running():
             if is_migration:
-                migrate_patiently(lambda: execute_from_command_line(sys.argv))
+                migrate_patiently(lambda: execute_from_command_line(sys.argv), is_needless=lambda: False)
             else:
                 execute_from_command_line(sys.argv)
     except (EmbeddedPostgresError, ImproperlyConfigured) as error:

@@ -20,7 +20,7 @@ from django.utils.functional import SimpleLazyObject
 from sessions.authentication import get_live_session_by_id, note_use
 from sessions.cookies import SID, kind_of, session_id_in
 from sessions.errors import SessionEnded, SessionsError
-from sessions.login import log_in_by_cookie
+from sessions.login.by_cookie import log_in_by_cookie
 from sessions.logout import log_out
 from sessions.models import Session
 from users.clients import get_account_app, get_admin_app

@@ -3,16 +3,19 @@
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from uuid6 import uuid7
 
 from sessions.errors import DeviceInUse
-from sessions.login import is_in_use, open_app_session, sessions_on_device, still_open
+from sessions.liveness import live_sessions
+from sessions.login.new_session import open_app_session
+from sessions.login.on_device import still_open
 from sessions.logout import log_out_and_open
 from sessions.models import Session
 from sessions.sql.locks import lock_sessions
 from sessions.tokens.grant import Grant
 from sessions.tokens.jwt import AppAccessToken
+from users.clock import database_now
 from users.device_tokens import (
     attach_device_token,
     find_device,
@@ -35,7 +38,7 @@ def open_device_session(
     its description, and only the new session is bound to the device token.
     """
     device = find_device(app, unique_id)
-    if device is None or not is_in_use(device.pk):
+    if device is None or not _is_in_use(device.pk):
         device = register_device(app, unique_id=unique_id, **description)
     held = attach_device_token(push_token, device=device) if push_token else None
     here = {"device_id": device.pk, "device_token_id": held.pk if held else None, "platform": device.platform}
@@ -52,9 +55,9 @@ def change_device(session: Session, *, push_token: str | None = None, **descript
     Raises: DeviceInUse, if ``session`` is app-level and a user is logged in on the device. SessionEnded, if a logout
         came first; without this check, the user's pushes would come back.
     """
-    on_device = sessions_on_device(session)
+    on_device = _sessions_on(session)
     session = still_open(session, lock_sessions(on_device))
-    if session.is_app_level and is_in_use(session.device_id):
+    if session.is_app_level and _is_in_use(session.device_id):
         raise DeviceInUse
     device = Device.objects.get(pk=session.device_id)
     for name, value in description.items():
@@ -64,6 +67,17 @@ def change_device(session: Session, *, push_token: str | None = None, **descript
         held = _move(session, push_token, device=device)
         on_device.filter(pk__in=[session.pk, session.opened_from_id]).update(device_token=held)
     return _without_users_facts(device, description) if session.is_app_level else device
+
+
+def _sessions_on(session: Session) -> QuerySet[Session]:
+    """Return the open sessions on the device of ``session``, app-level ones and users'."""
+    return Session.objects.filter(device=session.device_id, ended_at=None)
+
+
+def _is_in_use(device_id: str | None) -> bool:
+    """Return whether a user is logged in on that device now."""
+    of_users = Session.objects.filter(device=device_id, user__isnull=False)
+    return live_sessions(of_users, now=database_now()).exists()
 
 
 def _move(session: Session, push_token: str, *, device: Device) -> DeviceToken | None:

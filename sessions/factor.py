@@ -10,8 +10,9 @@ from sessions.mail import AccountChange, mail_account_changed
 from sessions.models import EndReason, Session
 from sessions.places import Place
 from sessions.reauthentication import is_recent, require_recent_password
-from users.credentials import check_own_password, counted
+from users.credentials import check_own_password
 from users.errors import NotYours, SecondFactorEnabled, SecondFactorNeeded
+from users.login_attempts import counted
 from users.models import App, User
 from users.origin import NOWHERE, Origin
 from users.permissions import Act, must_have_factor, require

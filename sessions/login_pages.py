@@ -17,8 +17,9 @@ from sessions.browser import log_in
 from sessions.factor_forms import when_again
 from sessions.places import Place
 from sessions.second_step import SecondStep
-from users.credentials import allowances_here, use_own_code
+from users.credentials import use_own_code
 from users.errors import SecondFactorInvalid, TooManyAttempts, TooManyCodes, UsersError
+from users.login_attempts import allowances_here
 from users.models import User
 from users.origin import Origin
 from users.second_factor.codes import Kind

@@ -19,7 +19,8 @@ from django.db.models import Q, QuerySet
 from sessions.errors import SessionEnded
 from sessions.models import USER_AGENT_LENGTH, BulkRun, EndReason, Session
 from sessions.reauthentication import require_recent_password
-from sessions.sql.ending import EndRecord, end_by_rule, end_locked, end_own, end_own_and_open, open_after_logout
+from sessions.sql.ending.locked import EndRecord, end_by_rule, end_locked
+from sessions.sql.ending.own import end_own, end_own_and_open, open_after_logout
 from sessions.sql.locks import lock_addresses_of, lock_sessions
 from users.clock import database_now
 from users.counting import session_opened, sessions_ended

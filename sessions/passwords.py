@@ -15,9 +15,10 @@ from sessions.logout import end_sessions
 from sessions.mail import AccountChange, mail_account_changed, send_reset_code_to
 from sessions.models import EndReason, Session
 from sessions.places import Place
-from users.credentials import check_own_password, forgive_failures
+from users.credentials import check_own_password
 from users.errors import EmailMismatch, EmailMissing, NotYours, PasswordRefused, WrongPassword
 from users.identities import find_user_by_identity, find_user_by_username
+from users.login_attempts import forgive_failures
 from users.models import User
 from users.one_use_links import Purpose as LinkPurpose
 from users.one_use_links import forget_links

@@ -12,9 +12,9 @@ from sessions.models import Session
 from sessions.sql.places import PlaceFacts, find_for_login, opened_there
 from users.callers import Caller, Found, KnownPlace
 from users.clock import database_now
-from users.credentials import UserBackend, origin_of
 from users.database_use import serve
 from users.identities import is_phone_number
+from users.login_backend import UserBackend, origin_of
 from users.models import DeviceToken, User
 from users.origin import Origin
 from users.refused_logins import BUDGETS, LOGINS, wait_for

@@ -241,6 +241,15 @@ def new_phone(phone_kind: type, db: None) -> Callable:
 
 
 @pytest.fixture
+def clock(db: None) -> Iterator[Any]:
+    """Time that stands still until the test moves it: `clock.shift(seconds)`."""
+    import time_machine
+
+    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
+        yield clock
+
+
+@pytest.fixture
 def commits(monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any) -> None:
     """Run the functions that wait for a commit at the end of each request of a phone, as a server does."""
     from tests.phones import InProcess

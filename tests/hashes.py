@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.log_secrets import WATCH
-from users.credentials import OwaspArgon2
+from users.password_hasher import OwaspArgon2
 
 
 class CheapArgon2(OwaspArgon2):

@@ -22,8 +22,8 @@ from sessions.pushes import Caller, page_of_user
 from tests.jobs import do_soon
 from tests.log_secrets import WATCH
 from users.clients import create_app
-from users.credentials import OwaspArgon2
 from users.models import Access, App, DeviceToken, User
+from users.password_hasher import OwaspArgon2
 from users.sealing import Purpose, unseal
 
 PASSWORD = "correct-horse-1"

@@ -1,4 +1,4 @@
-"""Settings of a server whose workers lie: while a file exists, the gate repeats its first 200 for some seconds."""
+"""Settings of a server that breaks the promise: while a file exists, the gate repeats its first 200 for seconds."""
 
 import os
 import time

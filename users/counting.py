@@ -1,4 +1,4 @@
-"""Tell whoever counts that something has happened. In a server `zapauth.metrics` counts; elsewhere nobody does.
+"""Report events that are counted. In a server `zapauth.metrics` counts them; elsewhere nobody does.
 
 Each function waits for the commit of the open transaction. A rollback counts nothing. No argument has an id.
 """
@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 
 class Counts(Protocol):
-    """What is counted. Every text is one of a few that the code lists."""
+    """The events that are counted. Every text is one of a few that the code lists."""
 
     def session_opened(self) -> None: ...
     def sessions_ended(self, count: int, *, reason: str, is_bulk: bool) -> None: ...
@@ -61,7 +61,7 @@ def entry_written(event: str) -> None:
 
 
 def job_dropped(queue: str, why: str) -> None:
-    """Count a job that is never done. Args: why: `expired` or `given_up`."""
+    """Count a job that was dropped. Args: why: `expired` or `given_up`."""
     if _counts is not None:
         _counts.job_dropped(queue=queue, why=why)
 

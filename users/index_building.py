@@ -1,10 +1,15 @@
 """Build and drop indexes of large tables in a migration, without holding up anybody who writes to the table."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
+from django.db import DataError
+
+# While an index is built, or waited for: no limit for the wait. And if this process is killed, PostgreSQL ends the
+# statement within seconds, so that the next process need not wait for it. It does so on Linux, macOS and the BSDs.
+_SETTINGS = {"lock_timeout": "0", "client_connection_check_interval": "2s"}
 
 
 class BuildIndex(AddIndexConcurrently):
@@ -38,12 +43,22 @@ class DropIndex(RemoveIndexConcurrently):
 
 @contextmanager
 def _waiting(schema_editor: Any) -> Iterator[None]:
-    with schema_editor.connection.cursor() as cursor:
-        cursor.execute("SHOW lock_timeout")
-        (limit,) = cursor.fetchone()
-        cursor.execute("SET lock_timeout = 0")
+    before = {name: _current(schema_editor, name) for name in _SETTINGS}
+    _set(schema_editor, _SETTINGS)
     try:
         yield
     finally:
-        with schema_editor.connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [limit])
+        _set(schema_editor, before)
+
+
+def _current(schema_editor: Any, name: str) -> str:
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting(%s)", [name])
+        (value,) = cursor.fetchone()
+        return str(value)
+
+
+def _set(schema_editor: Any, values: dict[str, str]) -> None:
+    for name, value in values.items():
+        with suppress(DataError), schema_editor.connection.cursor() as cursor:  # not every system can check connections
+            cursor.execute("SELECT set_config(%s, %s, false)", [name, value])

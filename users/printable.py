@@ -9,10 +9,13 @@ import unicodedata
 from django.core.exceptions import ValidationError
 
 _TOLD = "Leave out characters that can't be seen, such as line breaks."
-# Control characters, characters that change the direction of a text, halves of characters, and line separators.
-_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-# Names in Persian and in languages of India need these two, and so do many emoji.
-_JOINERS = "\u200c\u200d"
+# Control characters, halves of characters, and line separators.
+_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
+# Characters that turn the direction of the text after them (Unicode Standard Annex #9, section 2), and spaces without
+# width. A name may have the other characters that nobody sees: Persian, languages of India and emoji need them, and
+# phones put some into what people type.
+_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+_SPACES = "\u200b\u2060\ufeff"
 
 
 def validate_identity(text: str) -> None:
@@ -22,10 +25,14 @@ def validate_identity(text: str) -> None:
 
 
 def validate_name(text: str) -> None:
-    """Check a person's name. It may have any space, and the joiners of its script. Raises: ValidationError."""
-    if not text.isprintable() and any(_is_invisible(character) for character in text):
+    """Check a person's name. It may have any visible space, and the joiners of its script. Raises: ValidationError."""
+    if not text.isprintable() and any(_is_harmful(character) for character in text):
         raise ValidationError(_TOLD)
 
 
-def _is_invisible(character: str) -> bool:
-    return unicodedata.category(character) in _INVISIBLE and character not in _JOINERS
+def _is_harmful(character: str) -> bool:
+    return (
+        unicodedata.category(character) in _CATEGORIES
+        or unicodedata.bidirectional(character) in _TURNING
+        or character in _SPACES
+    )

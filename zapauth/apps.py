@@ -11,7 +11,7 @@ class ZapAuthConfig(AppConfig):
         from zapauth import database_log, production  # noqa: F401  # registers the checks
         from zapauth.metrics import counting
 
-        counting.begin()  # in a worker: the main process begins when it has made the folder
+        counting.begin()  # only in a worker: the main process begins later, when it has made the folder
 
 
 class AdminConfig(apps.AdminConfig):

@@ -8,12 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import environ
-from django.core.exceptions import ImproperlyConfigured
 
 from users.limits import LONGEST_DURATION, LONGEST_SESSION
+from users.throttle_rates import DEFAULT_RATES
 from zapauth.content_policy import CONTENT_SECURITY_POLICY  # noqa: F401  # django-csp reads it here
 from zapauth.environment import Environment
 from zapauth.local import embedded_postgres, secrets
+from zapauth.postgresql.configuration import database_at, with_our_backend
 from zapauth.schema.settings import SPECTACULAR_SETTINGS  # noqa: F401  # drf-spectacular reads it here
 from zapauth.theme import UNFOLD  # noqa: F401  # a setting
 
@@ -111,29 +112,7 @@ GATE_WITHOUT_DATABASE = env.choice("GATE_WITHOUT_DATABASE", "refuse", ["refuse",
 
 # --- attempts -----------------------------------------------------------------------------------
 THROTTLING = env.switch("THROTTLING", default=True)
-# Times and seconds. For logins only failures count, for the others every call. A known place is a device or a network
-# from which the user has logged in within 30 days. It has the limits that end in `_known`; other places have the rest.
-THROTTLE_RATES = env.rates(
-    "THROTTLE_RATES",
-    {
-        "login": (10, 15 * 60),  # for one identity from one address
-        "login_known": (20, 15 * 60),  # for one user from one known place
-        "login_anywhere": (100, 60 * 60),  # for one identity; NIST SP 800-63B §5.2.2 allows a hundred
-        "login_address": (300, 15 * 60),  # from one address, which a whole office may share
-        "login_everybody": (20_000, 60 * 60),  # for all identities together, in one hour of the clock
-        "second_factor": (20, 24 * 60 * 60),  # wrong codes of one user's app, with the right password
-        "reset": (5, 60 * 60),  # codes mailed to one identity, to reset a password or to verify an email
-        "reset_known": (5, 60 * 60),  # codes mailed to one user who asks from one known place
-        "reset_staff": (30, 60 * 60),  # codes that one member of staff has mailed
-        "reset_try": (20, 60 * 60),  # codes tried for one identity
-        "reset_try_known": (20, 60 * 60),  # codes tried for one user from one known place
-        "reset_try_everybody": (2000, 60 * 60),  # wrong codes for all identities together, in one hour of the clock
-        "reset_address": (60, 60 * 60),  # codes mailed and codes tried, from one address
-        "device": (600, 60 * 60),  # registrations from one address
-        "crash_report": (60, 60 * 60),  # reports of one device
-        "register": (60, 60 * 60),  # users registered from one address
-    },
-)
+THROTTLE_RATES = env.rates("THROTTLE_RATES", DEFAULT_RATES)  # times and seconds
 
 # --- operators ----------------------------------------------------------------------------------
 BULK_CONFIRM_OVER = env.whole("BULK_CONFIRM_OVER", 1000)
@@ -217,27 +196,6 @@ TEMPLATES = [
 ]
 APPEND_SLASH = False  # the dialects accept a path with or without its slash, and never redirect
 
-if IS_LOCAL:
-    DATABASES = {"default": embedded_postgres.database(DATA_DIR)}
-else:
-    try:
-        DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
-    except Exception as error:
-        raise ImproperlyConfigured(
-            "DATABASE_URL is not a URL such as postgres://user:password@host:5432/name"
-        ) from error
-    if DATABASES["default"].get("ENGINE") != "django.db.backends.postgresql":
-        raise ImproperlyConfigured("DATABASE_URL must be a postgres:// URL: PostgreSQL is the only engine served.")
-DATABASES["default"]["ENGINE"] = "zapauth.postgresql"
-_options = DATABASES["default"].setdefault("OPTIONS", {})
-# "timeout" limits the wait while connections come back. `zapauth.postgresql.pool` handles the case that none does.
-_options["pool"] = {
-    "min_size": 1,
-    "max_size": DATABASE_CONNECTIONS,
-    "timeout": 5,
-    "most_waiting": max(1, THREADS * 3 // 4),
-}
-
 # The longest time in seconds that PostgreSQL waits for a lock, and that a statement takes, including the wait. 0: no
 # limit. The names are those of `users.database_use.Use`.
 TIME_LIMITS = {
@@ -247,12 +205,12 @@ TIME_LIMITS = {
     "migration": (0.25, 0),  # all requests wait behind it: `zapauth.migrating` tries again
 }
 MIGRATION_LOCK_TIMEOUT = env.whole("MIGRATION_LOCK_TIMEOUT", 30)  # for all tries together
-# Each connection starts with the limits of requests, so a request sets none. DATABASE_URL's options come after
-# these, so they win. If both limits are 0, no `options` are sent, because PgBouncer may refuse them.
-if any(TIME_LIMITS["request"]):
-    _lock, _statement = TIME_LIMITS["request"]
-    _limits = f"-c lock_timeout={_lock}s -c statement_timeout={_statement}s"
-    _options["options"] = f"{_limits} {_options.get('options', '')}".strip()
+_database = embedded_postgres.database(DATA_DIR) if IS_LOCAL else database_at(DATABASE_URL)
+DATABASES = {
+    "default": with_our_backend(
+        _database, connections=DATABASE_CONNECTIONS, threads=THREADS, limits=TIME_LIMITS["request"]
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = ["sessions.places.PlaceBackend"]
@@ -268,7 +226,7 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "users.password_policy.WordsOfTheService"},
 ]
-PASSWORD_HASHERS = ["users.credentials.OwaspArgon2", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+PASSWORD_HASHERS = ["users.password_hasher.OwaspArgon2", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 # A constraint makes user names unique among users who are not deleted, ignoring case. The check auth.W004 does
 # not recognise it.
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]

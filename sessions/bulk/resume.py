@@ -168,8 +168,8 @@ class LeftRuns(threading.Thread):
         self._failed: set[UUID] = set()
 
     def run(self) -> None:
-        # The time of the preview: to find the next batch can take as long. But no more time to wait for a lock, because
-        # a batch holds its run, and staff could not stop it meanwhile.
+        # A statement gets as much time as one of a preview, because it takes as long to find the next batch. But it
+        # must not wait longer for a lock: a batch locks its run, and staff could not stop the run meanwhile.
         set_use(Use.STAFF)
         while True:
             try:

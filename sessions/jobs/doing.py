@@ -34,9 +34,9 @@ class Unreachable(TryAgain):
 class Outcome:
     """How a job went.
 
-    ``is_done``: whether its function has returned. ``again_at``: when to try it again; None: it is done or given up.
-    ``stops_queue``: why its queue should pause; empty: it should not. ``dropped``: why it is never done: `expired`,
-    `given_up`, or empty.
+    ``is_done``: whether its function has returned. ``again_at``: when to try it again; None: it is done or dropped.
+    ``stops_queue``: why its queue should pause; empty: it should not. ``dropped``: why it was dropped: `expired` or
+    `given_up`; empty: it was not.
     """
 
     is_done: bool = False

@@ -9,10 +9,10 @@ LOOK_EVERY = timedelta(seconds=0.25)  # between two looks for a job while none w
 SIGN_OF_LIFE_EVERY = timedelta(seconds=2)
 DEAD_AFTER = timedelta(seconds=10)  # without a sign of life, after which other servers take over the jobs
 FORGOTTEN_AFTER = timedelta(minutes=10)
-AFTER_ERROR = timedelta(seconds=0.5)  # before the database is asked again
-LAST_JOBS = timedelta(seconds=5)  # for the running jobs, when the server stops
+AFTER_ERROR = timedelta(seconds=0.5)  # after a failure, until the database is asked again
+LAST_JOBS = timedelta(seconds=5)  # how long a server that stops waits for its running jobs
 
-# A failed job is tried again after pauses that double. So is a queue whose mail server can't be reached.
+# The pauses double, between two tries of a job and of a queue whose mail server can't be reached.
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 FIRST_PAUSE_OF_QUEUE, LONGEST_PAUSE_OF_QUEUE = timedelta(seconds=1), timedelta(minutes=1)
 # A job whose server died waits longer each time, because the job may be what crashes the server.

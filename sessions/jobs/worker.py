@@ -27,8 +27,8 @@ logger = logging.getLogger("zapauth.jobs")
 class QueueWorker:
     """The threads of one server, from `start` to `stop`.
 
-    Args: check: raises an error if the database is not the one that it was. It is called before the first job after an
-        outage of the database, because a backup may have been restored meanwhile.
+    Args: check: raises an error if a backup was restored. It is called before the first job after an outage of the
+        database.
     """
 
     def __init__(self, check: Callable[[], None] = lambda: None) -> None:
@@ -97,7 +97,7 @@ class QueueWorker:
         return taken
 
     def _do(self, taken: Taken) -> Outcome | None:
-        """Do the job. Returns: None, if the server stops before it is begun."""
+        """Do the job. Returns: None, if the server stops before the job has begun."""
         while True:
             try:
                 opened = open_job(taken)

@@ -32,8 +32,8 @@ class Migration(migrations.Migration):
         ('user_sessions', '0002_see_record'),
     ]
 
-    # One statement, and the last one: Django's own ones for six columns would keep the lock while Django works on its
-    # models, a quarter of a second.
+    # One statement adds all columns, and it is the last one. Django's own statements, one for each column, would keep the
+    # lock for a quarter of a second, because Django works on its models in between.
     operations = [
         migrations.AlterField(
             model_name='figure',

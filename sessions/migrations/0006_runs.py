@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
             name='end_reason',
             field=models.CharField(blank=True, choices=[('logout', 'logged out by the user'), ('staff', 'ended by staff'), ('operator', "ended by an operator's command"), ('superseded', 'replaced by another log-in on the device'), ('password_changed', 'the password was changed'), ('user_disabled', 'the account was disabled'), ('user_deleted', 'the account was deleted'), ('expired', 'the longest lifetime was over'), ('idle', 'not used for too long'), ('over_limit', 'the user had more sessions than the app allows'), ('refresh_reused', 'a refresh token was used twice'), ('restored', 'a backup was restored'), ('app_switched_off', 'the app was switched off')], max_length=20),
         ),
-        # The last one, because it locks users.
+        # This comes last, because it locks users.
         migrations.AddField(
             model_name='bulkrun',
             name='stopped_by',

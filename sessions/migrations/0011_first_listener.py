@@ -3,7 +3,7 @@
 Meanwhile no notice was written (`sessions.sql.noticing.HAS_LISTENERS`). A service that comes back with a place of
 before then must not believe that it has missed nothing. A trigger, because several statements switch apps on.
 
-Locks: users_app (SHARE ROW EXCLUSIVE), for milliseconds. Triggers are made.
+Locks: users_app (SHARE ROW EXCLUSIVE), for milliseconds. It makes triggers.
 """
 
 from django.db import migrations

@@ -1,5 +1,6 @@
 """How far a rotation of the signing keys has come, and whether its next step would harm somebody."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,10 +11,12 @@ from django.template.defaultfilters import pluralize
 
 from sessions.liveness import live_sessions
 from sessions.models import RunningServer, Session, SigningKey
+from sessions.rotation import times
 from sessions.rotation.ring import kids_in, kids_that_can_sign
-from sessions.rotation.times import SILENT
 from users.clock import database_now
 from users.models import App
+
+_LOOK_EVERY = 0.5  # seconds
 
 
 class Step(StrEnum):
@@ -34,12 +37,16 @@ class Tokens:
 
 @dataclass(frozen=True)
 class State:
-    """The keys of this environment, what the running servers have, and the database's time."""
+    """The keys of this environment, what the servers have, and the database's time.
+
+    A silent server was killed, or it can't reach the database. A server that stops in order is not listed.
+    """
 
     kids: list[str]
     new: list[str]  # they don't sign here yet
     old: list[str]  # they don't sign here any more
-    servers: list[RunningServer]
+    servers: list[RunningServer]  # those that run
+    silent: list[RunningServer]
     known: dict[str, SigningKey]
     now: datetime
 
@@ -58,15 +65,27 @@ def read_state(pem: str) -> State:
     kids, can_sign, now = kids_in(pem), kids_that_can_sign(pem), database_now()
     known = {key.kid: key for key in SigningKey.objects.all()}
     new = [kid for kid in kids[1:] if kid in can_sign and _is_newer(kid, kids[0], known)]
-    servers = RunningServer.objects.filter(seen_at__gt=now - SILENT).order_by("name", "started_at")
+    servers = list(RunningServer.objects.order_by("name", "started_at"))
     return State(
         kids=kids,
         new=new,
         old=[kid for kid in kids[1:] if kid not in new],
-        servers=list(servers),
+        servers=[server for server in servers if server.seen_at > now - times.SILENT],
+        silent=[server for server in servers if server.seen_at <= now - times.SILENT],
         known=known,
         now=now,
     )
+
+
+def wait_for_silent(state: State) -> None:
+    """Wait until each silent server has told again which keys it has, or would have done so if it ran.
+
+    After an outage of the database, or of the network, all servers are silent although they run. The database's clock
+    decides how long this takes.
+    """
+    silent = RunningServer.objects.filter(pk__in=[server.pk for server in state.silent], seen_at__lte=state.now)
+    while silent.exists() and database_now() - state.now < times.TOLD_WITHIN:
+        time.sleep(_LOOK_EVERY)
 
 
 def _is_newer(kid: str, first: str, known: dict[str, SigningKey]) -> bool:
@@ -106,7 +125,7 @@ def tokens_of(kids: Iterable[str], state: State) -> Tokens:
 def _missing_here(state: State) -> list[str]:
     return [
         f"The server {server.name} has a key that SIGNING_KEYS lacks here. Copy its keys to here, or restart it with"
-        " these."
+        " the keys of this environment."
         for server in state.servers
         if not set(server.kids) <= set(state.kids) | _leaked(state)
     ]
@@ -143,6 +162,13 @@ def _against_dropping(state: State, caches: timedelta) -> list[str]:
     found = [
         f"The server {server.name} still signs with the old key. Restart it with the keys of this environment."
         for server in state.servers
+        if server.kids[0] in state.old
+    ]
+    found += [
+        f"The server {server.name} signed with the old key, was not stopped in order, and has been silent since"
+        f" {_time(server.seen_at)}. If it can't reach the database, it still has that key. If it runs no longer, use"
+        " --force, or wait: it is forgotten after a day."
+        for server in state.silent
         if server.kids[0] in state.old
     ]
     tokens = tokens_of(state.old, state)

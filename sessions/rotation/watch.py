@@ -57,7 +57,7 @@ class KeyWatch(threading.Thread):
 
     def run(self) -> None:
         set_use(Use.COMMAND)
-        while not self._stopped.wait(times.TELL_EVERY.total_seconds()):
+        while not self._stopped.wait((times.TELL_AGAIN if self._failing else times.TELL_EVERY).total_seconds()):
             self._try_to_tell()
             with suppress(Exception):
                 connections.close_all()
@@ -73,14 +73,18 @@ class KeyWatch(threading.Thread):
         try:
             RunningServer.objects.filter(pk=self._server.pk).delete()
             signing = self._server.kids[0]
-            if not RunningServer.objects.filter(kids__0=signing, seen_at__gt=database_now() - SILENT).exists():
+            # A silent server may still run, and sign. If it does, it moves this time when it tells again.
+            if not RunningServer.objects.filter(kids__0=signing).exists():
                 SigningKey.objects.filter(pk=signing).update(signed_until=DatabaseNow())
         except Exception as error:
-            logger.warning("the database still lists this server, for a minute: %s", error)
+            logger.warning("the database still lists this server as running: %s", error)
 
     def _try_to_tell(self) -> None:
         try:
             self._tell()
+            if self._failing:
+                logger.info("the database is told again which keys this server has")
+                self._warn_of_others()  # the keys may have been rotated meanwhile
         except LeakedKeys as error:
             self.leaked = error
         except Exception as error:
@@ -91,8 +95,9 @@ class KeyWatch(threading.Thread):
             self._failing = False
 
     def _tell(self) -> None:
-        # Each statement commits by itself, so no two servers wait for each other. An upsert, because the row may be
-        # gone: another server deletes it after a long outage.
+        # Each statement commits by itself, so no two servers wait for each other.
+        self._forget_others()
+        # An upsert, because the row may be gone: another server deletes it after a long outage.
         kids = self._server.kids
         RunningServer.objects.bulk_create(
             [
@@ -113,10 +118,17 @@ class KeyWatch(threading.Thread):
         )
         # The server may sign until it renews its row, or until it counts as stopped.
         SigningKey.objects.filter(pk=kids[0]).update(signed_until=DatabaseNow() + SILENT)
-        RunningServer.objects.filter(seen_at__lt=DatabaseNow() - _FORGET_AFTER).delete()
         leaked = SigningKey.objects.filter(pk__in=kids).exclude(leaked_at=None).order_by("pk")
         if found := list(leaked.values_list("pk", flat=True)):
             raise LeakedKeys(found)
+
+    def _forget_others(self) -> None:
+        """Delete servers that were killed long ago.
+
+        If this server was silent itself, there was an outage, so leave the others the time to tell again.
+        """
+        if RunningServer.objects.filter(pk=self._server.pk, seen_at__gt=DatabaseNow() - SILENT).exists():
+            RunningServer.objects.filter(seen_at__lt=DatabaseNow() - _FORGET_AFTER).delete()
 
     def _warn_of_others(self) -> None:
         ours = self._server.kids
@@ -124,6 +136,6 @@ class KeyWatch(threading.Thread):
         others = RunningServer.objects.filter(seen_at__gt=database_now() - SILENT).exclude(pk=self._server.pk)
         for other in others:
             if ours[0] not in other.kids and other.kids[0] not in leaked:
-                logger.error("%s does not have the key that signs here, and refuses its tokens", other.name)
+                logger.error("%s does not have the key that signs here: it refuses our tokens", other.name)
             if other.kids[0] not in ours and other.kids[0] not in leaked:
-                logger.error("%s signs with a key that SIGNING_KEYS lacks here: its tokens are refused", other.name)
+                logger.error("%s signs with a key that SIGNING_KEYS lacks here: we refuse its tokens", other.name)

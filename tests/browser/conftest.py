@@ -3,11 +3,11 @@
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from tests.servers import running_server
+from tests.serving import serving
 
 HERE = Path(__file__).parent
 
@@ -24,10 +24,8 @@ def _browser():
 @pytest.fixture(scope="module")
 def site_port():
     """The port of a server for the files of this folder, on the loopback address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=HERE)) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=HERE))) as server:
         yield server.server_port
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import time_machine
 from django.utils import timezone
 
 from sessions.errors import SessionEnded
-from sessions.login import log_in_on_device
+from sessions.login.on_device import log_in_on_device
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from sessions.tokens.jwt import AnyAccessToken

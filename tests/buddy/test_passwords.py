@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-import time_machine
 
 from sessions.models import EndReason, Session
 from tests.bad_input import buddy_success
@@ -25,12 +24,6 @@ def ann(new_phone):
     phone = new_phone(device_token="push").sign_up("Ann.Lee")
     buddy_success(phone.ask("PATCH", "/users/me", {"email": "ann@example.org"}))
     return phone
-
-
-@pytest.fixture
-def clock():
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 def ask(phone, name="Ann.Lee", **fields):

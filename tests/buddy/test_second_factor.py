@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-import time_machine
 
 from sessions.models import Session
 from tests.bad_input import buddy_error
@@ -14,12 +13,6 @@ from users.models import SecurityEvent, User
 pytestmark = [pytest.mark.only("buddy"), pytest.mark.usefixtures("commits")]
 STEP = timedelta(seconds=30)
 REFUSED = (401, "AuthBadUsernameOrPassword")
-
-
-@pytest.fixture
-def clock(db):
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture

@@ -22,16 +22,6 @@ from users.models import App, User
 YEAR = timedelta(days=365)
 
 
-@pytest.fixture
-def ann(db):
-    return ZapPhone(InProcess(), device_token="push of ann").sign_up("ann")
-
-
-@pytest.fixture
-def ben(db):
-    return BuddyPhone(InProcess()).sign_up("ben")
-
-
 def verdict(token):
     """Return the first line of the output. Check that the token isn't printed, and that exit code and JSON agree."""
     done = manage("explain", token)

@@ -39,11 +39,6 @@ def pruned(arguments=""):
     return {kind: count for kind, count in facts.items() if count and kind != "dryRun"}
 
 
-@pytest.fixture
-def ann(db):
-    return ZapPhone(InProcess(), device_token="push of ann").sign_up("ann")
-
-
 def test_an_ended_session_goes_when_its_retention_is_over_and_a_live_one_never(ann):
     tablet = ZapPhone(InProcess())
     tablet.log_in("ann")

@@ -123,16 +123,6 @@ def test_the_new_key_does_not_sign_while_no_server_runs(here):
     refused(here, "sign", "No server runs")
 
 
-def test_a_killed_server_counts_as_running_for_a_minute(here):
-    killed = here.start_server("auth2")
-    publish(here, "auth1")
-    renewed = RunningServer.objects.filter(pk=killed._server.pk)
-    renewed.update(seen_at=database_now() - timedelta(seconds=55))
-    assert here.rotate("sign", "--dry-run").code == 3
-    renewed.update(seen_at=database_now() - timedelta(seconds=61))
-    assert here.rotate("sign", "--dry-run").code == 0
-
-
 def test_on_a_second_machine_the_step_needs_no_second_wait(here):
     publish(here, "auth1", "auth2")
     before = here.path.read_text()

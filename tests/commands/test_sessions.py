@@ -13,18 +13,8 @@ from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import EndReason, Session
 from tests.commands.records import everything
 from tests.commands.terminal import at_a_terminal, manage, shell
-from tests.phones import BuddyPhone, InProcess, ZapPhone
+from tests.phones import InProcess, ZapPhone
 from users.models import User
-
-
-@pytest.fixture
-def ann(db):
-    return ZapPhone(InProcess(), device_token="push of ann").sign_up("ann")
-
-
-@pytest.fixture
-def ben(db):
-    return BuddyPhone(InProcess()).sign_up("ben")
 
 
 def users_in(done):

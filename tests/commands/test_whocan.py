@@ -26,11 +26,6 @@ from users.second_factor.codes import use_code
 OF_A_PHONE = {"password", "access tokens", "refresh token", "device token"}
 
 
-@pytest.fixture
-def ann(db):
-    return ZapPhone(InProcess(), device_token="push of ann").sign_up("ann")
-
-
 def kinds(user_id):
     """Return the kinds that the command lists. The admin's page calls the same function."""
     done = manage(f"whocan {user_id} --json")

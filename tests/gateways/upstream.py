@@ -12,6 +12,7 @@ from http.server import ThreadingHTTPServer
 from typing import Any
 
 from tests.echoes import JsonHandler
+from tests.serving import serving
 
 _PART = 65_536
 
@@ -71,14 +72,8 @@ class Service(ThreadingHTTPServer):
 
 @contextmanager
 def echoing_service() -> Iterator[Service]:
-    service = Service()
-    thread = threading.Thread(target=service.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with serving(Service()) as service:
         yield service
-    finally:
-        service.shutdown()
-        service.server_close()
 
 
 class Relay:

@@ -1,6 +1,6 @@
 """A password hasher with a low cost: the clients log in thousands of times."""
 
-from users.credentials import OwaspArgon2
+from users.password_hasher import OwaspArgon2
 
 
 class CheapArgon2(OwaspArgon2):

@@ -1,7 +1,7 @@
 """A history: what each client called, when, and what came back. A JSON object in each line, for any checker to read.
 
-All times are nanoseconds of one monotonic clock: all clients are on one host. Tokens, passwords and push addresses
-have labels here. No secret is written.
+All times are nanoseconds of one monotonic clock: all clients are on one host. No token is written, only its `sid` and
+`jti`. Passwords and push addresses stand for themselves: they are good for nothing but this run.
 """
 
 import json
@@ -60,8 +60,8 @@ class Call:
     opened: str | None = None
     target: str | None = None
     user: str | None = None
-    token: str | None = None  # the label of the refresh token or the password that was sent
-    brought: str | None = None  # the label of the one that replaces it
+    token: str | None = None  # the `jti` of the refresh token, or the password, that was sent
+    brought: str | None = None  # the one that replaces it
     device_token: str | None = None
     request: str = ""  # X-Request-ID
     server: str = ""
@@ -92,7 +92,7 @@ class Disturbance:
     began: int
     ended: int
     target: str = ""  # a server or a process
-    # For an outage: when the machine's own probe could not reach the database, and the slowest probe after it.
+    # For an outage: the slowest probe of `tests.history.pulse` after the database's return.
     slowest_probe: int = 0  # ns
 
     def __str__(self) -> str:
@@ -101,7 +101,10 @@ class Disturbance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """What one process used at one moment. The database has one measure: its connections."""
+    """What one process used at one moment: threads, open files (``connections``), and memory in bytes.
+
+    The database has one measure: its connections.
+    """
 
     at: int
     process: str

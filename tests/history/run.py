@@ -70,7 +70,7 @@ class Result:
 
 
 def _back(history: History) -> Iterator[tuple[str, str]]:
-    """For each outage: the last refused request after the database's return, and the bound."""
+    """For each outage: the last refused request after the database's return, and the limit."""
     outages = sorted(
         (each for each in history.disturbances if each.disturbs in ("database", "connections")),
         key=lambda each: each.began,
@@ -79,12 +79,12 @@ def _back(history: History) -> Iterator[tuple[str, str]]:
     refused = [(call.began, call.ended or 0) for call in history.calls if call.status == 503 and not busy.overlap(call)]
     for outage, following in zip(outages, [*outages[1:], None], strict=True):
         until = following.began if following else outage.ended + 60_000_000_000
-        last = max((at for at, ended in refused if outage.ended < at and ended < until), default=outage.ended)
+        last = max((at for at, ended in refused if outage.ended < at and ended < until), default=None)
         limit = (bound(outage) - outage.ended) / 1e9
-        yield (
-            outage.act,
-            f"the last 503 began {(last - outage.ended) / 1e9:.2f} s after the return, bound {limit:.2f} s",
-        )
+        told = "no 503 began after the return"
+        if last is not None:
+            told = f"the last 503 began {(last - outage.ended) / 1e9:.2f} s after the return"
+        yield outage.act, f"{told}, limit {limit:.2f} s"
 
 
 def _measures(history: History) -> Iterator[str]:
@@ -94,8 +94,11 @@ def _measures(history: History) -> Iterator[str]:
         for name, around in (("first minute", start + 60_000_000_000), ("end", theirs[-1].at)):
             near = [each for each in theirs if abs(each.at - around) <= 20_000_000_000]
             if near:
-                most = [max(getattr(each, what) for each in near) for what in ("threads", "connections", "memory")]
-                yield f"{process}, {name}: {most[0]} threads, {most[1]} files, {most[2] / 2**20:.0f} MB"
+                threads, connections, memory = (
+                    max(getattr(each, what) for each in near) for what in ("threads", "connections", "memory")
+                )
+                used = f"{threads} threads, {connections} files, {memory / 2**20:.0f} MB"
+                yield f"{process}, {name}: {used if threads else f'{connections} connections'}"
 
 
 def run(options: Options, folder: Path) -> Result:

@@ -62,7 +62,7 @@ def test_a_round_reaches_all_workers_in_both_dialects_and_leaves_nothing_behind(
 
 @pytest.fixture
 def liar(transactional_db, tmp_path):
-    """A server that lies while the file exists, with its own canary and its figures."""
+    """A server that accepts logged-out tokens while the file exists. It has a canary and figures of its own."""
     flag, port = tmp_path / "flag", free_port()
     given = {"DJANGO_SETTINGS_MODULE": "tests.stale_settings", "STALE_FLAG": str(flag)}
     with running_server(**given, CANARY_EVERY="1", METRICS_PORT=str(port)) as server:

@@ -22,6 +22,7 @@ from tests.commands.terminal import manage
 from tests.environment import ROOT
 from tests.phones import BuddyPhone, Live, ZapPhone
 from tests.servers import MAY_SERVE, free_port, running_server, test_environment
+from tests.traffic import Traffic
 from users.clients import create_app
 from users.clock import database_now
 
@@ -114,47 +115,31 @@ def both_kinds(fleet, app):
     return [ZapPhone(fleet).sign_up(), BuddyPhone(fleet, **options).sign_up()]
 
 
-class Traffic:
-    """Clients that read, refresh and log in all the time. `refused` has each answer that is not a success."""
+class Clients(Traffic):
+    """Phones that read, refresh and log in all the time."""
 
     def __init__(self, fleet, phones):
-        self.done, self.refused, self.calls = threading.Event(), [], Counter()
-        self.threads = [threading.Thread(target=self._go_on, args=[fleet, phone]) for phone in phones]
+        super().__init__(phones, pause=0.1)
+        self.fleet = fleet
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.done.set()
-        for thread in self.threads:
-            thread.join(60)
-
-    def _go_on(self, fleet, phone):
-        kind, options = type(phone), {}
+    def go_on(self, client):
+        kind, options = type(client), {}
         if kind is BuddyPhone:
-            options = {"app_id": phone.app_id, "app_key": phone.app_key}
-        while not self.done.is_set():
-            self._note("read", phone.me())
+            options = {"app_id": client.app_id, "app_key": client.app_key}
+        while self.goes_on():
+            self.call("read", client.me)
             if kind is ZapPhone:
-                self._note("refresh", phone.refresh())
+                self.call("refresh", client.refresh)
             else:
-                self._note("read as the app", phone.call("GET", "/verify", token=phone.app_token))
-            newer = kind(fleet, **options)
-            self._note("log in", newer.log_in(phone.username))
-            self._note("read", newer.me())
-            self._note("log out", newer.log_out())
-            self.done.wait(0.1)  # leave some of the processor to the servers that start
-
-    def _note(self, call, reply):
-        self.calls[call] += 1
-        if reply.status != 200:
-            self.refused.append((call, reply))
+                self.call("read as the app", lambda: client.call("GET", "/verify", token=client.app_token))
+            newer = kind(self.fleet, **options)
+            self.call("log in", newer.log_in, client.username)
+            self.call("read", newer.me)
+            self.call("log out", newer.log_out)
 
     def check(self):
         """Check that no call was refused, and that each kind was made many times."""
-        assert self.refused == []
+        assert self.failed == []
         assert min(self.calls[call] for call in ("read", "refresh", "log in", "log out", "read as the app")) > 5
 
 
@@ -209,17 +194,17 @@ def start_with(keys, port):
 
 def test_no_token_is_refused_in_the_normal_order_and_none_of_before_is_accepted_after_a_leak(fleet, app, settings):
     first = both_kinds(fleet, app)
-    with Traffic(fleet, first) as traffic:
+    with Clients(fleet, first) as clients:
         add_and_sign(fleet)
-    traffic.check()
+    clients.check()
     assert manage("rotatekeys drop --env-file", str(fleet.path)).code == 3  # tokens of the old key are live
     later = both_kinds(fleet, app)
-    with Traffic(fleet, later) as traffic:
+    with Clients(fleet, later) as clients:
         end_all_but(later)
         fleet.rotate("drop")
         fleet.load()
         fleet.restart(fleet.ports[0])
-    traffic.check()
+    clients.check()
     assert sorted(map(len, fleet.published())) == [1, 2]  # one of the servers has dropped the old key
     assert ask(fleet, later) == {200: 4}
     assert ask(fleet, first) == {401: 4}
@@ -238,7 +223,7 @@ def test_no_token_is_refused_in_the_normal_order_and_none_of_before_is_accepted_
 
 
 def add_and_sign(fleet):
-    """Take both steps. What other services have fetched before has every key that signs after."""
+    """Take both steps. Services that fetched the keys between them have the key that signs afterwards."""
     old = fleet.published()[0]
     fleet.rotate("add")
     fleet.restart_one_after_the_other()
@@ -251,7 +236,7 @@ def add_and_sign(fleet):
 
 
 def end_all_but(phones):
-    """End the sessions of before, as time does. Those of ``phones`` have tokens of the new key only."""
+    """Let all sessions expire except those of ``phones``, which have only tokens of the new key."""
     theirs = Q(user__in=[phone.user_id for phone in phones])
     theirs |= Q(user=None, created_at__gte=Session.objects.filter(theirs).earliest("created_at").created_at)
     theirs |= Q(pk__in=[sid_of(phone.app_token) for phone in phones if isinstance(phone, BuddyPhone)])

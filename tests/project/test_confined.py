@@ -13,7 +13,6 @@ import socket
 import socketserver
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_urlsafe
@@ -32,6 +31,7 @@ from tests.project.image import (
     web_environment,
 )
 from tests.servers import free_port
+from tests.serving import serving
 
 UID = int(arguments("USER")[0].partition(":")[0])
 HOME = WEB["volumes"][0].partition(":")[2]
@@ -80,15 +80,9 @@ class _Passing(socketserver.BaseRequestHandler):
 def way_to_the_database(folder):
     folder.mkdir()
     file = folder / ".s.PGSQL.5432"
-    with _Relay(str(file), _Passing) as relay:
+    with serving(_Relay(str(file), _Passing)):
         file.chmod(0o777)
-        thread = threading.Thread(target=relay.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield
-        finally:
-            relay.shutdown()
-            thread.join()
+        yield
 
 
 def confined(app, database, home):

@@ -1,4 +1,3 @@
-import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -6,6 +5,7 @@ import pytest
 from django.http import HttpRequest
 
 from tests.servers import free_port
+from tests.serving import serving
 from zapauth import healthcheck
 
 
@@ -23,14 +23,8 @@ def answering(status):
         def log_message(self, *arguments):
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server.server_port, hosts
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(HTTPServer(("127.0.0.1", 0), Handler)) as server:
+        yield server.server_port, hosts
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from sessions import (
     devices,
     factor,
     invitations,
-    login,
     logout,
     not_me,
     passwords,
@@ -26,6 +25,9 @@ from sessions import (
 )
 from sessions.authentication import get_live_session
 from sessions.bulk import app_orders, orders, runs
+from sessions.login.by_cookie import log_in_by_cookie
+from sessions.login.on_device import log_in_on_device, sign_up_on_device
+from sessions.login.with_refresh import log_in_with_refresh
 from sessions.models import BulkRun, Session
 from sessions.restore import undo
 from sessions.restore.ended_file import Record
@@ -36,7 +38,7 @@ from sessions.tokens.keys import new_private_key_pem
 from tests.environment import ROOT
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name
 from users.clients import create_app, get_admin_app, get_zap_app
-from users.credentials import Attempt
+from users.login_attempts import Attempt
 from users.models import Access, App, User
 from users.one_use_links import Purpose as LinkPurpose
 from users.one_use_links import find_link, make_link
@@ -152,7 +154,7 @@ def people(transactional_db, settings):
 
 def zap_log_in(its):
     with transaction.atomic():  # by itself it is one statement, and commits at once
-        login.log_in_with_refresh(its.anna_user, device_token="of anna", origin=HERE)
+        log_in_with_refresh(its.anna_user, device_token="of anna", origin=HERE)
 
 
 def zap_log_in_over_the_limit(its):
@@ -163,20 +165,20 @@ def zap_log_in_over_the_limit(its):
 
 def buddy_log_in(its):
     its.ben_user.attempt = Attempt((Allowance("login", "ben"),), ())
-    login.log_in_on_device(its.ben_user, current=authenticated(its.ben), origin=HERE)
+    log_in_on_device(its.ben_user, current=authenticated(its.ben), origin=HERE)
 
 
 def buddy_sign_up(its):
     its.ben.log_out()  # while he is logged in there, the device's push address stays with him
     current = authenticated(its.ben, its.ben.app_token)
-    login.sign_up_on_device(current=current, origin=HERE, username=new_name(), password=PASSWORD)
+    sign_up_on_device(current=current, origin=HERE, username=new_name(), password=PASSWORD)
     its.ben.log_in(its.ben.username)
 
 
 def admin_log_in(its):
     app = get_admin_app()
-    first = login.log_in_by_cookie(its.boss, app=app, origin=HERE)
-    login.log_in_by_cookie(its.boss, app=app, origin=HERE, instead_of=first)
+    first = log_in_by_cookie(its.boss, app=app, origin=HERE)
+    log_in_by_cookie(its.boss, app=app, origin=HERE, instead_of=first)
 
 
 def register(its):
@@ -211,7 +213,7 @@ def log_out_in_buddy(its):
 
 def log_out_by_staff(its):
     its.anna.log_in(its.anna.username)
-    current = Session.objects.get(pk=login.log_in_by_cookie(its.boss, app=get_admin_app(), origin=HERE).pk)
+    current = Session.objects.get(pk=log_in_by_cookie(its.boss, app=get_admin_app(), origin=HERE).pk)
     current.checked_at = timezone.now()
     logout.log_out_user(its.anna.user_id, actor=its.boss, current=current, device_token="of anna", origin=HERE)
 
@@ -380,11 +382,11 @@ def accept_invitation(its):
 
 
 ACTS = {
-    "sessions.login.log_in_with_refresh": zap_log_in,
-    "sessions.login.log_in_with_refresh with a limit": zap_log_in_over_the_limit,
-    "sessions.login.log_in_on_device": buddy_log_in,
-    "sessions.login.sign_up_on_device": buddy_sign_up,
-    "sessions.login.log_in_by_cookie": admin_log_in,
+    "sessions.login.with_refresh.log_in_with_refresh": zap_log_in,
+    "sessions.login.with_refresh.log_in_with_refresh with a limit": zap_log_in_over_the_limit,
+    "sessions.login.on_device.log_in_on_device": buddy_log_in,
+    "sessions.login.on_device.sign_up_on_device": buddy_sign_up,
+    "sessions.login.by_cookie.log_in_by_cookie": admin_log_in,
     "sessions.devices.open_device_session": register,
     "sessions.devices.change_device": change_device,
     "sessions.pushes.detach_gone": report_gone,

@@ -15,7 +15,8 @@ from schemathesis.core.parameters import ParameterLocation
 
 from sessions.authentication import get_live_session
 from sessions.devices import open_device_session
-from sessions.login import log_in_on_device, log_in_with_refresh
+from sessions.login.on_device import log_in_on_device
+from sessions.login.with_refresh import log_in_with_refresh
 from sessions.logout import log_out
 from sessions.models import Session
 from sessions.tokens.grant import Grant

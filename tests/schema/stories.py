@@ -10,7 +10,7 @@ from schemathesis import Case, Response
 from schemathesis.core.failures import FailureGroup
 
 from sessions.devices import open_device_session
-from sessions.login import log_in_on_device
+from sessions.login.on_device import log_in_on_device
 from tests.phones import PASSWORD
 from tests.schema.callers import Caller, dialect_of, session_of, zap_login
 from tests.schema.checks import checks_for

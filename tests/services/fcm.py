@@ -1,7 +1,6 @@
 """A fake FCM: an HTTP server that takes the messages of firebase-admin."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from firebase_admin import credentials, messaging
 from google.auth.credentials import Credentials
 
 from tests.environment import ROOT
+from tests.serving import serving
 
 UNREGISTERED = {
     "error": {
@@ -97,9 +97,7 @@ def fake_fcm(monkeypatch: Any) -> Iterator[FakeFcm]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         url = f"http://127.0.0.1:{server.server_port}/v1/projects/{{0}}/messages:send"
         monkeypatch.setattr(messaging._MessagingService, "FCM_URL", url)
         fcm.app = firebase_admin.initialize_app(_FakeAccount(), {"projectId": "demo", "httpTimeout": 5}, name="fake")
@@ -107,4 +105,3 @@ def fake_fcm(monkeypatch: Any) -> Iterator[FakeFcm]:
             yield fcm
         finally:
             firebase_admin.delete_app(fcm.app)
-            server.shutdown()

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from tests.echoes import JsonHandler
 from tests.programs import APACHE_MODULES, APACHE_USER, make_certificate, running
 from tests.servers import free_port
+from tests.serving import serving
 
 _APACHE = """
 ServerName localhost
@@ -84,12 +84,5 @@ def running_upstream() -> Iterator[str]:
 
     Yields its URL.
     """
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Echo) as server:
-        server.daemon_threads = True
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _Echo)) as server:
+        yield f"http://127.0.0.1:{server.server_port}"

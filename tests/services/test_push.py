@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from sessions.bulk import app_orders, orders
 from sessions.bulk.runs import start_run, sweep_run
-from sessions.login import log_in_with_refresh
+from sessions.login.with_refresh import log_in_with_refresh
 from sessions.models import BulkRun, Session
 from sessions.pushes import MOST, MOST_OF_USER, MOST_OF_USERS, most_of_each
 from sessions.selection.selection import Selection

@@ -29,11 +29,6 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def sven(db):
-    return new_staff("Support", name="sven")
-
-
-@pytest.fixture
 def browser(sven):
     return browser_of(sven)
 

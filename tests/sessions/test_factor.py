@@ -6,12 +6,11 @@ import re
 from datetime import timedelta
 
 import pytest
-import time_machine
 from django.contrib.auth import authenticate
 from django.test import Client
 
-from sessions import login
 from sessions.authentication import get_live_session
+from sessions.login import by_cookie, new_session, on_device, with_refresh
 from sessions.models import Session
 from sessions.tokens.jwt import AnyAccessToken
 from tests.environment import ROOT
@@ -30,12 +29,6 @@ HERE = Origin(ip="192.0.2.1")
 
 
 @pytest.fixture
-def clock(db):
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
-
-
-@pytest.fixture
 def ann(clock):
     return ZapPhone(InProcess(), device_token="phone").sign_up()
 
@@ -46,18 +39,18 @@ def boss(clock):
 
 
 def log_in_with_refresh(user):
-    login.log_in_with_refresh(user, device_token=None, origin=HERE)
+    with_refresh.log_in_with_refresh(user, device_token=None, origin=HERE)
 
 
 def log_in_on_device(user):
     device = BuddyPhone(InProcess())
     device._ready()
     current = get_live_session(AnyAccessToken.read(device.app_token))
-    login.log_in_on_device(user, current=current, origin=HERE)
+    on_device.log_in_on_device(user, current=current, origin=HERE)
 
 
 def log_in_by_cookie(user):
-    login.log_in_by_cookie(user, app=get_admin_app(), origin=HERE)
+    by_cookie.log_in_by_cookie(user, app=get_admin_app(), origin=HERE)
 
 
 DOORS = {
@@ -71,27 +64,38 @@ def functions_that_use(name):
     """Return the functions in `sessions.login` that use the function of that name, bare or as `sql.name`."""
     return {
         function.name
-        for function in ast.walk(ast.parse(inspect.getsource(login)))
+        for module in (with_refresh, on_device, by_cookie, new_session)
+        for function in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(function, ast.FunctionDef)
         for node in ast.walk(function)
         if name in (getattr(node, "id", ""), ast.unparse(node) if isinstance(node, ast.Attribute) else "")
     }
 
 
+def files_with(pattern):
+    """Return the product's files that have a match of that regular expression."""
+    sources = [path for folder in ("sessions", "users", "zapauth") for path in (ROOT / folder).rglob("*.py")]
+    return {str(path.relative_to(ROOT)) for path in sources if re.search(pattern, path.read_text())}
+
+
 def test_these_are_all_the_doors():
-    assert functions_that_use("_require_factor") == DOORS.keys()
+    assert functions_that_use("require_factor") == DOORS.keys()
     # What opens or renews a user's session: the doors, and a function that one of them calls.
-    assert functions_that_use("_open") | functions_that_use("_go_on") == {"log_in_by_cookie", "_log_in_among_others"}
+    opening = functions_that_use("open_for_user") | functions_that_use("_go_on")
+    assert opening == {"log_in_by_cookie", "_log_in_among_others"}
     assert functions_that_use("_log_in_among_others") == {"log_in_on_device"}
     assert functions_that_use("sql.log_in") == {"log_in_with_refresh"}
     assert functions_that_use("sql.log_in_on_device") == {"log_in_on_device"}
-    assert functions_that_use("sql.open_session") == {"open_app_session", "_open"}
-    # What runs the statements that open or renew a session: this module alone.
-    importing = re.compile(r"from sessions\.sql(\.opening|\.login | import (.*\b)?(opening|login)\b)")
-    sources = [path for folder in ("sessions", "users", "zapauth") for path in (ROOT / folder).rglob("*.py")]
-    users = {str(path.relative_to(ROOT)) for path in sources if importing.search(path.read_text())}
-    # The second one imports a constant only. The third one opens sessions of the canary's account only.
-    assert users == {"sessions/login.py", "sessions/sql/opening.py", "sessions/upkeep/canary.py"}
+    assert functions_that_use("sql.open_session") == {"open_app_session", "open_for_user"}
+    in_login = {f"sessions/login/{name}.py" for name in ("by_cookie", "new_session", "on_device")}
+    assert files_with("open_for_user") == in_login
+    # What runs the statements that open or renew a session: the modules of log-ins alone. `admission` only notes one.
+    modules = "(opening|login_at_once|login_in_steps)"
+    assert files_with(rf"from sessions\.sql(\.{modules} | import (.*\b)?{modules}\b)") == {
+        *(f"sessions/login/{name}.py" for name in ("admission", "new_session", "on_device", "with_refresh")),
+        "sessions/sql/login_at_once.py",  # what it imports opens nothing
+        "sessions/upkeep/canary.py",  # opens sessions of the canary's account only
+    }
 
 
 @pytest.mark.parametrize("door", DOORS)

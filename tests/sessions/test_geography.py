@@ -321,7 +321,7 @@ def test_with_a_file_a_login_takes_one_statement_more_and_without_none(ann, geo_
 
 def test_without_a_path_the_library_is_not_loaded():
     code = (
-        "import sys, django; django.setup(); import sessions.login, sessions.checks;"
+        "import sys, django; django.setup(); import sessions.login.on_device, sessions.checks;"
         "from django.core.management import call_command; call_command('check');"
         "print([name for name in sys.modules if name.startswith(('geoip2', 'maxminddb'))])"
     )

@@ -3,17 +3,10 @@
 from datetime import timedelta
 
 import pytest
-import time_machine
 
 from sessions.models import EndReason, Session
 from tests.phones import all_pushes
 from users.models import App, DeviceToken
-
-
-@pytest.fixture
-def clock():
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from django.db import transaction
 from sessions.authentication import get_live_session
 from sessions.bulk.runs import start_run
 from sessions.errors import SessionEnded
-from sessions.login import log_in_on_device, log_in_with_refresh
+from sessions.login.on_device import log_in_on_device
+from sessions.login.with_refresh import log_in_with_refresh
 from sessions.logout import end_sessions
 from sessions.models import BulkRun, EndReason, Refusal, Session
 from sessions.selection.selection import Selection

@@ -1,19 +1,11 @@
 """The admin's page on which staff change their own password."""
 
-import pytest
-
 from sessions import own_password
 from sessions.models import EndReason, Session
 from tests.phones import PASSWORD, InProcess, ZapPhone
-from tests.sessions.staff import browser_of, new_staff
 from users.models import User
 
 NEW = "battery-staple-2"
-
-
-@pytest.fixture
-def operator(db):
-    return browser_of(new_staff("Operators", name="olga"))
 
 
 def own(browser, old):

@@ -1,18 +1,17 @@
 """Known places: attempts by strangers don't lock out the user's own devices and networks."""
 
-import json
 import logging
 from datetime import timedelta
 from threading import Barrier, Thread
 
 import pytest
-import time_machine
 from django.db import connection
 from django.test import Client
 
 from sessions.models import Session
 from sessions.places import Place
 from tests.bad_input import buddy_error, buddy_success, zap_fields, zap_success
+from tests.from_address import call
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name, reset_code_in, work_of
 from users.callers import Caller
 from users.models import RefusedLogin, Throttle, User
@@ -22,12 +21,6 @@ HOME, AWAY, ELSEWHERE = "192.0.2.1", "198.51.100.1", "203.0.113.1"
 WRONG = "wrong-pass-1"
 DAY = timedelta(days=1)
 NEW = "another-pass-2"
-
-
-@pytest.fixture
-def clock():
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture(autouse=True)
@@ -43,15 +36,6 @@ def _few(settings):
         "reset_try": (4, 3600),
         "reset_try_known": (5, 3600),
     }
-
-
-def call(phone, method, path, body, *, ip):
-    headers = {"X-Forwarded-For": ip, "Content-Type": "application/json"}
-    if phone.dialect == "buddy":
-        phone._ready()
-        headers["Authorization"] = f"Buddy {phone.app_token}"
-    phone.last = phone.send(method, path, headers=headers, content=json.dumps(body))
-    return phone.last
 
 
 def log_in(phone, name, password=PASSWORD, *, ip):

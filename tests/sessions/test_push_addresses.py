@@ -7,7 +7,8 @@ from sessions.authentication import get_live_session, get_live_session_by_id
 from sessions.bulk.runs import start_run, sweep_run
 from sessions.devices import change_device, log_out_of_device, open_device_session
 from sessions.errors import SessionEnded
-from sessions.login import log_in_on_device, log_in_with_refresh
+from sessions.login.on_device import log_in_on_device
+from sessions.login.with_refresh import log_in_with_refresh
 from sessions.logout import end_sessions, end_sessions_as_staff, log_out, log_out_user
 from sessions.models import BulkRun, EndReason, Session
 from sessions.selection.selection import Selection

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-import time_machine
 
 from sessions.errors import ReauthenticationRequired, WrongPasswordGiven
 from sessions.models import Session
@@ -19,12 +18,6 @@ WINDOW = timedelta(minutes=10)
 SECOND = timedelta(seconds=1)
 THIEF = "thief@example.org"
 REFUSED = {"zap": (403, "reauthentication_required"), "buddy": (403, "AuthUserAccessTokenRequired")}
-
-
-@pytest.fixture
-def clock(db):
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture

@@ -20,11 +20,6 @@ NEW = "battery-staple-2"
 
 
 @pytest.fixture
-def operator(db):
-    return browser_of(new_staff("Operators", name="olga"))
-
-
-@pytest.fixture
 def boss(db):
     return browser_of(new_staff(name="boss"))
 

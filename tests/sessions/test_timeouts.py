@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-import time_machine
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from sessions.models import EndReason, Refusal, Session
@@ -14,12 +13,6 @@ from users.models import App, DeviceToken
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def clock():
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 def session_of(phone):

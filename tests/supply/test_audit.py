@@ -1,7 +1,6 @@
 """`make audit` reports known vulnerabilities, and says so if it could not look. Local servers stand in for the data."""
 
 import json
-import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -9,6 +8,7 @@ import pytest
 
 from supply import audit
 from tests.servers import free_port
+from tests.serving import serving
 
 LOCK = """\
 django==3.2.0 \\
@@ -39,7 +39,7 @@ ADVISORY = {
 
 
 @contextmanager
-def serving(answer):
+def answering(answer):
     """Serve what ``answer`` (method, path, body) returns: a status and an object of JSON. Yield the base URL."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -58,15 +58,8 @@ def serving(answer):
         def log_message(self, *arguments):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture
@@ -90,7 +83,7 @@ def test_a_known_vulnerability_is_reported_with_the_version_that_mends_it(lock, 
     def answer(method, path, body):
         return 200, {"vulns": [KNOWN]} if json.loads(body)["package"]["name"] == "django" else {}
 
-    with serving(answer) as url:
+    with answering(answer) as url:
         report = audit.audit_python(lock, osv(url, tmp_path))
     assert report.code == audit.VULNERABLE == 1
     assert str(report) == (
@@ -105,7 +98,7 @@ def test_without_a_known_vulnerability_it_says_how_many_packages_were_audited(lo
         asked.append(json.loads(body))
         return 200, {}
 
-    with serving(answer) as url:
+    with answering(answer) as url:
         report = audit.audit_python(lock, osv(url, tmp_path))
     assert report.code == audit.CLEAN == 0
     assert str(report) == "lock.txt: no known vulnerability in 2 packages"
@@ -113,7 +106,7 @@ def test_without_a_known_vulnerability_it_says_how_many_packages_were_audited(lo
 
 
 def test_a_service_that_has_no_answer_is_one_line_and_a_code_of_its_own(lock, tmp_path):
-    with serving(lambda *_: (503, {})) as url:
+    with answering(lambda *_: (503, {})) as url:
         report = audit.audit_python(lock, osv(url, tmp_path))
     assert report.code == audit.NO_DATA == 3
     assert str(report).startswith("lock.txt: NOT AUDITED, the data can't be reached: pip-audit: ")
@@ -167,7 +160,7 @@ def test_a_known_vulnerability_of_an_npm_package_is_reported(folder, monkeypatch
             return 200, {"name": "jose", "versions": {"6.2.17": {"name": "jose", "version": "6.2.17"}}}
         return (200, {"jose": [ADVISORY]}) if path.endswith("/advisories/bulk") else (404, {})
 
-    with serving(answer) as url:
+    with answering(answer) as url:
         monkeypatch.setenv("npm_config_registry", url)
         report = audit.audit_npm(folder)
     assert report.code == audit.VULNERABLE
@@ -180,7 +173,7 @@ def test_npm_without_the_data_is_one_line_too(folder, monkeypatch):
     assert report.code == audit.NO_DATA
     assert "NOT AUDITED, the data can't be reached: npm audit: " in str(report)
     assert "\n" not in str(report)
-    with serving(lambda *_: (200, {})) as url:
+    with answering(lambda *_: (200, {})) as url:
         monkeypatch.setenv("npm_config_registry", url)
         assert str(audit.audit_npm(folder)).endswith("no known vulnerability in 1 packages")
 

@@ -10,8 +10,8 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 
 from tests.environment import ROOT
+from tests.traffic import Traffic
 from tests.upgrade.population import fill
 
 PREVIOUS = ["token_blacklist", "admin", "user_sessions=0008", "users=0011"]
@@ -58,60 +59,40 @@ def _upgrade(code: Path) -> None:
     try:
         assert server.stdout is not None
         print(server.stdout.readline().strip())
-        clients = Clients(f"http://127.0.0.1:{port}")
-        clients.go_on_for(5)
-        print("before:", clients.take())
-        _timed("migrate", lambda: _migrate("all"))
-        print("meanwhile:", clients.take())
-        clients.go_on_for(5)
-        clients.stop()
+        with Clients(f"http://127.0.0.1:{port}") as clients:
+            time.sleep(5)
+            print("before:", clients.take())
+            _timed("migrate", lambda: _migrate("all"))
+            print("meanwhile:", clients.take())
+            time.sleep(5)
         print("the old server on the new tables:", clients.take())
     finally:
         server.terminate()
         server.wait(60)
 
 
-class Clients:
-    """Four clients, each with an account of its own. They note the longest wait and answers other than 200."""
+class Clients(Traffic):
+    """Four clients, each with an account of its own, that read, refresh, log out and log in."""
 
     def __init__(self, url: str) -> None:
         from tests.phones import Live, ZapPhone
 
-        self.done, self.longest, self.calls = threading.Event(), dict[str, float](), 0
-        self.refused: list[str] = []
-        phones = [ZapPhone(Live(url)).sign_up(f"upgrade_{number}") for number in range(4)]
-        self.threads = [threading.Thread(target=self._go_on, args=[phone]) for phone in phones]
-        for thread in self.threads:
-            thread.start()
+        super().__init__([ZapPhone(Live(url)).sign_up(f"upgrade_{number}") for number in range(4)], pause=0)
 
-    def _go_on(self, phone: Any) -> None:
-        while not self.done.is_set():
-            self._note("read", phone.me)
-            self._note("refresh", phone.refresh)
-            self._note("log out", phone.log_out)
-            self._note("log in", lambda: phone.log_in(phone.username))
-
-    def _note(self, kind: str, call: Callable[[], Any]) -> None:
-        began = time.monotonic()
-        reply = call()
-        self.longest[kind] = max(self.longest.get(kind, 0), time.monotonic() - began)
-        self.calls += 1
-        if reply.status != 200:
-            self.refused.append(f"{kind}: {reply}")
-
-    def go_on_for(self, seconds: float) -> None:
-        time.sleep(seconds)
+    def go_on(self, client: Any) -> None:
+        while self.goes_on():
+            self.call("read", client.me)
+            self.call("refresh", client.refresh)
+            self.call("log out", client.log_out)
+            self.call("log in", client.log_in, client.username)
 
     def take(self) -> str:
+        """Return the longest waits, in seconds, and the failed calls. Begin to note them anew."""
         longest = {kind: round(took, 3) for kind, took in self.longest.items()}
-        told = json.dumps({"calls": self.calls, "longest_s": longest, "refused": self.refused})
-        self.longest, self.calls, self.refused = {}, 0, []
+        refused = [f"{kind}: {answer}" for kind, answer in self.failed]
+        told = json.dumps({"calls": self.calls.total(), "longest_s": longest, "refused": refused})
+        self.longest, self.calls, self.failed = {}, Counter(), []
         return told
-
-    def stop(self) -> None:
-        self.done.set()
-        for thread in self.threads:
-            thread.join(60)
 
 
 def _fill(url: str, users: int) -> None:

@@ -16,6 +16,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from tests.environment import ROOT
 from tests.servers import MAY_SERVE, test_database_url, test_environment
+from tests.traffic import Traffic
 from tests.upgrade.population import APP, fill
 from tests.waiting import wait_until
 
@@ -110,48 +111,26 @@ SELECT gen_random_uuid(), id, %s, clock_timestamp(), clock_timestamp(), clock_ti
 """
 
 
-class Clients:
+class Clients(Traffic):
     """Clients that read, log out and log in all the time, with the statements of requests.
 
-    PostgreSQL refuses a statement that waits for a lock for longer than a second. `failed` has the errors, `longest`
-    the slowest statement of each kind, in seconds.
+    PostgreSQL refuses a statement that waits for a lock for longer than a second.
     """
 
     def __init__(self, url):
-        self.url, self.done, self.failed = url, threading.Event(), []
-        self.longest, self.calls = {}, dict.fromkeys(("read", "log out", "log in"), 0)
-        self.threads = [threading.Thread(target=self._go_on, args=[number]) for number in range(4)]
+        super().__init__(range(4), pause=0.005)
+        self.url = url
 
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.done.set()
-        for thread in self.threads:
-            thread.join(60)
-
-    def _go_on(self, number):
+    def go_on(self, client):
+        number = client
         with psycopg.connect(self.url, autocommit=True) as link:
             link.execute(f"SET lock_timeout = '{LONGEST}'")
-            while not self.done.is_set():
+            while self.goes_on():
                 number = number % USERS + 1
-                self._call(link, "read", READ, number)
-                self._call(link, "log out", LOG_OUT, number)
-                self._call(link, "log in", LOG_IN, number, APP)
-                self.done.wait(0.005)  # leave some of the processor to the migrations
+                self.call("read", link.execute, READ, [number])
+                self.call("log out", link.execute, LOG_OUT, [number])
+                self.call("log in", link.execute, LOG_IN, [number, APP])
                 number += 4
-
-    def _call(self, link, kind, statement, *parameters):
-        began = time.monotonic()
-        try:
-            link.execute(statement, parameters)
-        except psycopg.Error as error:
-            self.failed.append((kind, error))
-        took = time.monotonic() - began
-        self.longest[kind] = max(took, self.longest.get(kind, 0))
-        self.calls[kind] += 1
 
 
 @contextmanager
@@ -190,8 +169,8 @@ def test_nobody_waits_for_a_second_while_the_tables_of_the_first_version_are_bro
         took = time.monotonic() - began
     assert clients.failed == []
     assert len(waited) >= 2  # the migration gave up and tried again, while the long transaction went on
-    assert min(clients.calls.values()) > 50
-    print(f"{USERS} users: {took:.1f} s, {clients.calls}, slowest {clients.longest}")
+    assert min(clients.calls[kind] for kind in ("read", "log out", "log in")) > 50
+    print(f"{USERS} users: {took:.1f} s, {dict(clients.calls)}, slowest {clients.longest}")
     check_locks(told)
     with Clients(url) as clients:  # back to the previous release, and forth again
         migrate(*PREVIOUS, "all", environment=earlier)

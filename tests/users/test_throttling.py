@@ -5,10 +5,10 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
-import time_machine
 from django.core.management import call_command
 from django.db import transaction
 
+from tests.from_address import call
 from tests.locks import is_waited_for
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name, promote, reset_code_in, work_of
 from tests.threads import other_threads
@@ -18,12 +18,6 @@ from users.throttling import Allowance, count_attempt, forget_past, identity_of,
 
 WRONG = "wrong-pass-1"
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def clock():
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture(autouse=True)
@@ -36,15 +30,6 @@ def _few(settings):
         "reset_try": (4, 3600),
         "reset_address": (6, 3600),
     }
-
-
-def call(phone, method, path, body, *, ip="192.0.2.1"):
-    headers = {"X-Forwarded-For": ip, "Content-Type": "application/json"}
-    if phone.dialect == "buddy":
-        phone._ready()
-        headers["Authorization"] = f"Buddy {phone.app_token}"
-    phone.last = phone.send(method, path, headers=headers, content=json.dumps(body))
-    return phone.last
 
 
 def log_in(phone, name, password, **where):

@@ -6,14 +6,15 @@ from threading import Barrier
 import pytest
 from django.db import connection
 
-from sessions.login import log_in_with_refresh
+from sessions.login.with_refresh import log_in_with_refresh
 from sessions.models import Session
 from users.callers import Caller
-from users.credentials import OwaspArgon2, get_user_by_username
+from users.credentials import get_user_by_username
 from users.directory import register_user
 from users.errors import BadCredentials, IdentityTaken
 from users.models import User
 from users.origin import Origin
+from users.password_hasher import OwaspArgon2
 from zapauth.settings import PASSWORD_HASHERS
 
 PASSWORD = "correct-horse-1"

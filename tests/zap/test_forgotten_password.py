@@ -5,7 +5,6 @@ import re
 from datetime import timedelta
 
 import pytest
-import time_machine
 from django.db import connection
 
 from sessions.models import EndReason, Session
@@ -32,12 +31,6 @@ def ann(new_phone):
     phone = new_phone(device_token="phone").sign_up("ann_lee")
     User.objects.filter(pk=phone.user_id).update(phone_number="+4915112345678")
     return phone
-
-
-@pytest.fixture
-def clock():
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 def ask(phone, identity="ann_lee"):

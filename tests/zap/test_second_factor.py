@@ -6,7 +6,6 @@ from base64 import b64decode
 from datetime import timedelta
 
 import pytest
-import time_machine
 
 from sessions.models import EndReason, Session
 from tests.bad_input import zap_error, zap_fields, zap_success
@@ -19,12 +18,6 @@ pytestmark = [pytest.mark.only("zap"), pytest.mark.usefixtures("commits")]
 STEP = timedelta(seconds=30)
 REQUIRED, INVALID = (401, "two_factor_required"), (401, "two_factor_invalid")
 WRONG_PASSWORD, TOO_MANY = (401, "invalid_credentials"), (429, "too_many_attempts")
-
-
-@pytest.fixture
-def clock(db):
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture

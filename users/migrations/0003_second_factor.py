@@ -1,7 +1,7 @@
 """Make the tables of second factors, and mark users who have one.
 
 Locks: users_user (ACCESS EXCLUSIVE, SHARE ROW EXCLUSIVE), for milliseconds. The new column may be empty, so PostgreSQL
-changes its catalog only and reads no row. The new tables refer to users, and a trigger is made.
+changes its catalog only and reads no row. The new tables refer to users. It also makes a trigger.
 """
 
 import django.db.models.deletion
@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('user', 'digest'), name='recovery_code_once')],
             },
         ),
-        # The last ones, because they lock users.
+        # These come last, because they lock users.
         migrations.AddField(
             model_name='user',
             name='second_factor_since',

@@ -1,4 +1,4 @@
-"""Let one app be that of the account page.
+"""Let one app be the app of the account page.
 
 Locks: users_app (SHARE), for milliseconds. It reads all apps, of which there are few.
 """

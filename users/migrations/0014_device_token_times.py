@@ -1,6 +1,6 @@
 """Let the database set when a device token has changed.
 
-Locks: users_devicetoken (ACCESS EXCLUSIVE), for milliseconds. The default of a column changes, and no row.
+Locks: users_devicetoken (ACCESS EXCLUSIVE), for milliseconds. It changes the default of a column, and no row.
 """
 
 import users.clock

@@ -15,7 +15,7 @@ from users.printable import validate_identity, validate_name
 from users.rehash import RehashingUser
 
 if TYPE_CHECKING:
-    from users.credentials import Attempt
+    from users.login_attempts import Attempt
     from users.second_factor.codes import Kind
 
 
@@ -105,7 +105,7 @@ class User(RehashingUser, PermissionsMixin):
 
     # What the user has shown as their second factor in this request. It is not stored.
     shown_factor: "Kind | None" = None
-    # The attempt that `users.credentials` has counted. The log-in takes it back. It is not stored.
+    # The attempt that `users.login_attempts` has counted. The log-in takes it back. It is not stored.
     attempt: "Attempt | None" = None
 
     USERNAME_FIELD = "username"

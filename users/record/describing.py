@@ -58,6 +58,8 @@ def _more(entry: SecurityEvent) -> str:
     if reason := _REASONS.get(details.get("reason", "")):
         return f": {reason}"
     parts = [details["name"]] if details.get("name") else []
+    if "step" in details:  # of a rotation of the signing keys
+        parts += [f"step {details['step']}", *(["forced"] if details.get("forced") else [])]
     if not _from_to(entry):
         parts += [f"{name.replace('_', ' ')}{_values(change)}" for name, change in details.get("changed", {}).items()]
     return f": {'; '.join(parts)}" if parts else ""

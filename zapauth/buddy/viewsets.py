@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from sessions.accounts import change_account, delete_user
 from sessions.devices import change_device, log_out_of_device, open_device_session
-from sessions.login import log_in_on_device, sign_up_on_device
+from sessions.login.on_device import log_in_on_device, sign_up_on_device
 from sessions.passwords import ask_for_reset_code, reset_password
 from sessions.places import Place
 from users.clients import get_app_by_key, shared_secret_of

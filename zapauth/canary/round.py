@@ -187,7 +187,7 @@ def _watch(watchers: list[Watcher], answered: float) -> None:
 
 
 def _judge(dialect: Dialect, seen: list[Seen], answered: float) -> Measured:
-    """Judge a logout by the requests. Raises: CannotMeasure, if none came late and one got neither 200 nor 401."""
+    """Judge a logout. Raises: CannotMeasure, if nothing was accepted too late and a request got neither 200 nor 401."""
     last = max((each for each in seen if each.status == ACCEPTED), key=lambda each: each.began)
     measured = Measured(dialect.name, last.began - answered, last, len(seen))
     if measured.is_broken:

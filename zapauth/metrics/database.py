@@ -121,7 +121,7 @@ def of_runs(rows: _Rows) -> Iterator[Metric]:
     yield _gauge("zapauth_bulk_runs", "Unfinished bulk runs.", states, ["state"])
     yield _gauge("zapauth_bulk_sessions_left", "Sessions that running bulk runs will still end.", [((), left)])
     stalled = max((row[5] for row in rows), default=0)
-    yield _gauge("zapauth_bulk_stalled_seconds", "The time since a run's last batch.", [((), stalled)])
+    yield _gauge("zapauth_bulk_stalled_seconds", "The longest time since a run's last batch.", [((), stalled)])
     ended = [((row[0],), row[1]) for row in rows]
     yield _gauge("zapauth_bulk_sessions_ended", "Sessions that all bulk runs have ended.", ended, ["source"])
 

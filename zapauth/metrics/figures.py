@@ -29,7 +29,7 @@ RECORD_ENTRIES = Counter("zapauth_record_entries", "Entries of the security reco
 SESSIONS_OPENED = Counter("zapauth_sessions_opened", "Sessions that began.", ["door"], registry=REGISTRY)
 SESSIONS_ENDED = Counter("zapauth_sessions_ended", "Sessions that ended.", ["reason", "door"], registry=REGISTRY)
 TOKENS_REFUSED = Counter("zapauth_tokens_refused", "Refused tokens.", ["rule", "door"], registry=REGISTRY)
-JOBS_DROPPED = Counter("zapauth_jobs_dropped", "Jobs that are never done.", ["queue", "why"], registry=REGISTRY)
+JOBS_DROPPED = Counter("zapauth_jobs_dropped", "Jobs that were dropped.", ["queue", "why"], registry=REGISTRY)
 QUEUE_PAUSED = Gauge(
     "zapauth_queue_paused",
     "Whether a queue pauses, because none of its jobs can be done.",
@@ -41,13 +41,13 @@ CANARY = Figures.declare(REGISTRY)
 
 POOL_CONNECTIONS = Gauge(
     "zapauth_pool_connections",
-    "Database connections of all processes.",
+    "Connections to the database of all workers.",
     ["state"],
     registry=REGISTRY,
     multiprocess_mode="livesum",
 )
 POOL_WAITING = Gauge(
-    "zapauth_pool_waiting", "Requests without a connection.", registry=REGISTRY, multiprocess_mode="livesum"
+    "zapauth_pool_waiting", "Requests that wait for a connection.", registry=REGISTRY, multiprocess_mode="livesum"
 )
 POOL_WAITS = Counter("zapauth_pool_waits", "How often a connection was not free at once.", registry=REGISTRY)
 POOL_WAIT_SECONDS = Counter("zapauth_pool_wait_seconds", "The time of these waits.", registry=REGISTRY)

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from sessions.accounts import change_account, delete_user, register
 from sessions.factor import begin_factor, confirm_factor, disable_factor
-from sessions.login import log_in_with_refresh
+from sessions.login.with_refresh import log_in_with_refresh
 from sessions.logout import log_out, log_out_user
 from sessions.passwords import ask_for_reset_code, change_own_password, reset_password
 from sessions.places import Place

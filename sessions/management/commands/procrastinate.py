@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 
 class Command(BaseCommand):
-    help = "Not used here: the servers do the jobs of the queue."
+    help = "It is not used here: the servers do the jobs of the queue."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("arguments", nargs=REMAINDER, help="ignored")

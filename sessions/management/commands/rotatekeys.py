@@ -16,10 +16,11 @@ from sessions.management.bulk_command import BulkCommand
 from sessions.management.operators import INTERRUPTED, NOT_CONFIRMED, WRONG, shown
 from sessions.management.options import argument
 from sessions.models import BulkRun, SigningKey
+from sessions.rotation import times
 from sessions.rotation.orders import change_keys, keys_after, report_leak
 from sessions.rotation.places import Place, PlaceError
 from sessions.rotation.ring import in_one_line, kids_in
-from sessions.rotation.state import State, Step, objections, read_state
+from sessions.rotation.state import State, Step, objections, read_state, wait_for_silent
 from sessions.selection.selection import Selection
 from sessions.selection.values import duration
 from sessions.tokens.published import KEYS_LIVE
@@ -48,7 +49,7 @@ class Command(BulkCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("step", nargs="?", choices=[*Step, LEAKED], help="what to do; nothing: show the next step")
+        parser.add_argument("step", nargs="?", choices=[*Step, LEAKED], help="what to do; left out: show the next step")
         parser.add_argument(
             "--env-file", metavar="FILE", type=Path, help="the file of environment variables that has SIGNING_KEYS"
         )
@@ -88,6 +89,8 @@ class Command(BulkCommand):
             ours = "the same keys" if server.kids == state.kids else "other keys"
             started = f"started {server.started_at:%Y-%m-%d %H:%M:%S} UTC"
             self.stdout.write(f"server  {shown(server.name)}  {ours}, {started}")
+        for server in state.silent:
+            self.stdout.write(f"server  {shown(server.name)}  silent since {server.seen_at:%Y-%m-%d %H:%M:%S} UTC")
         if not state.servers:
             self.stdout.write("server  none runs")
         self.stdout.write(f"Next step: rotatekeys {state.next}: {_MEANING[state.next]}.")
@@ -100,6 +103,7 @@ class Command(BulkCommand):
         if step is Step.DROP and not state.old:
             raise CommandError("There is no old key to drop.", returncode=WRONG)
         hand_over = self._destination(options)
+        state = self._when_told(state)
         found = _objections(step, state, options)
         if options["dry_run"]:
             self.tell(f"Would {_MEANING[step]}. Nothing was changed.")
@@ -119,6 +123,18 @@ class Command(BulkCommand):
             )
         )
         self.tell(_AFTER[step])
+
+    def _when_told(self, state: State) -> State:
+        """Return the state after every running server had the time to tell which keys it has."""
+        if not state.silent:
+            return state
+        names = ", ".join(shown(server.name) for server in state.silent)
+        self.tell(
+            f"Silent for over a minute: {names}. After an outage a running server tells its keys again. Waiting for"
+            f" that, up to {times.TOLD_WITHIN.seconds} seconds."
+        )
+        wait_for_silent(state)
+        return read_state(settings.SIGNING_KEYS)
 
     # --- the emergency ------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ class CannotEdit(Exception):
 
 @dataclass(frozen=True)
 class Edit:
-    """Replace ``old`` by ``new`` in ``target``, such as `sessions.models:Session.refusal`."""
+    """Replace ``old`` by ``new`` in ``target``, such as `sessions.models.session:Session.refusal`."""
 
     target: str
     old: str

@@ -7,7 +7,7 @@ ADDRESSES = [
     fault(
         "push-detached-apart",
         "A logout takes the push address away in a second transaction, after its commit",
-        WithoutPart("sessions.sql.ending:_END_OWN", "detached"),
+        WithoutPart("sessions.sql.ending.own:_END_OWN", "detached"),
         Edit(
             "sessions.logout:log_out",
             "    if end_own(session, address_digest=digest, origin=origin):\n",
@@ -21,7 +21,7 @@ ADDRESSES = [
     fault(
         "push-detached-by-job",
         "A job takes the push addresses of ended sessions away, once a second",
-        WithoutPart("sessions.sql.ending:_END_OWN", "detached"),
+        WithoutPart("sessions.sql.ending.own:_END_OWN", "detached"),
         Edit(
             "sessions.logout:log_out",
             "    if end_own(session, address_digest=digest, origin=origin):\n",
@@ -36,7 +36,7 @@ ADDRESSES = [
         "address-of-two",
         "A push address is stored once for each user, so it keeps two users",
         Edit(
-            "sessions.sql.opening:log_in",
+            "sessions.sql.login_at_once:log_in",
             "digest=DeviceToken.digest_of(token) if token else None",
             'digest=DeviceToken.digest_of(f"{user.pk} {token}") if token else None',
         ),
@@ -50,7 +50,7 @@ ADDRESSES = [
         "address-not-moved",
         "A push address stays with the first user who brought it",
         Edit(
-            "sessions.sql.opening:_LOG_IN",
+            "sessions.sql.login_at_once:_LOG_IN",
             "user_id = EXCLUDED.user_id",
             "user_id = COALESCE(users_devicetoken.user_id, EXCLUDED.user_id)",
         ),

@@ -34,7 +34,7 @@ VERDICTS = [
         "epoch-ignored",
         "Authentication does not compare the epochs",
         Edit(
-            "sessions.models:Session._is_cut_off",
+            "sessions.models.session:Session._is_cut_off",
             "        if epoch != owner.session_epoch:\n            return True\n",
             "",
         ),
@@ -81,8 +81,8 @@ ENDINGS = [
         "commit-not-awaited",
         "The commit of a logout does not wait for the disk",
         *(
-            Edit(f"sessions.sql.ending:{name}", "'synchronous_commit', 'remote_apply'", "'synchronous_commit', 'off'")
-            for name in ("_END_OWN", "_END_OWN_AND_OPEN", "_END_LOCKED", "_END_BY_RULE")
+            Edit(f"sessions.sql.ending.{name}", "'synchronous_commit', 'remote_apply'", "'synchronous_commit', 'off'")
+            for name in ("own:_END_OWN", "own:_END_OWN_AND_OPEN", "locked:_END_LOCKED", "locked:_END_BY_RULE")
         ),
         act="kill the database",
         is_slow=True,
@@ -161,8 +161,8 @@ TOKENS = [
         "blacklist-left-out",
         "The end of a session does not blacklist its refresh token",
         *(
-            WithoutPart(f"sessions.sql.ending:{name}", "blacklisted")
-            for name in ("_END_OWN", "_END_LOCKED", "_END_BY_RULE")
+            WithoutPart(f"sessions.sql.ending.{name}", "blacklisted")
+            for name in ("own:_END_OWN", "locked:_END_LOCKED", "locked:_END_BY_RULE")
         ),
     ),
     fault(

@@ -15,7 +15,7 @@ from sessions.models import EndReason, Refusal, Session
 from sessions.timeouts import end_timed_out
 from sessions.tokens.jwt import UserAccessToken
 from tests.commands.terminal import manage
-from tests.phones import PASSWORD, InProcess, ZapPhone
+from tests.phones import PASSWORD
 from tests.sessions import staff
 from tests.sessions.account.people import HOME, NEW, browser_of, copy_of, is_in, session_of, user, with_cookie
 from users.clients import get_account_app, get_zap_app
@@ -24,16 +24,6 @@ from users.models import App, User
 from users.reset_codes import issue_code
 
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def ann(db):
-    return ZapPhone(InProcess()).sign_up("ann")
-
-
-@pytest.fixture
-def browser(ann):
-    return browser_of("ann")
 
 
 # --- how it ends: each with the cookie kept, and shown again -------------------------------------

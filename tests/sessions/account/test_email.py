@@ -19,11 +19,6 @@ def ann(db, mailoutbox):
 
 
 @pytest.fixture
-def browser(ann):
-    return browser_of("ann")
-
-
-@pytest.fixture
 def ask(browser, mailoutbox, django_capture_on_commit_callbacks):
     """Asks for another email, and returns the code that was mailed to it."""
 

@@ -15,11 +15,6 @@ from users.record.writing import record
 URL = f"{HOME}history/"
 
 
-@pytest.fixture
-def ann(db):
-    return ZapPhone(InProcess()).sign_up("ann")
-
-
 def test_the_history_tells_what_the_user_did_and_where(ann):
     browser = browser_of("ann")
     ann.log_out()

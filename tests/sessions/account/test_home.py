@@ -33,11 +33,6 @@ def ann(db):
     return ZapPhone(InProcess(), device_token="push").sign_up("ann")
 
 
-@pytest.fixture
-def browser(ann):
-    return browser_of("ann")
-
-
 def end_url(session_id: object) -> str:
     return f"{HOME}sessions/{session_id}/end/"
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 from sessions.cookies import ACCOUNT_COOKIE
 from sessions.models import EndReason, Session
 from sessions.second_step import IN_ACCOUNT, IN_ADMIN
-from tests.phones import PASSWORD, InProcess, ZapPhone, work_of
+from tests.phones import PASSWORD, work_of
 from tests.second_factor import NO_RECOVERY_CODE, give_factor
 from tests.sessions import staff
 from tests.sessions.account.people import (
@@ -29,11 +29,6 @@ from tests.sessions.account.people import (
 from users.models import App, SecurityEvent, User
 
 WRONG = "The name or the password is wrong"
-
-
-@pytest.fixture
-def ann(db):
-    return ZapPhone(InProcess()).sign_up("ann")
 
 
 @pytest.fixture

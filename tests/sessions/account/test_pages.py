@@ -8,7 +8,6 @@ from django.urls import reverse
 
 from sessions.account.color import contrast, readable_on, rgb_of, text_on
 from sessions.account.urls import urlpatterns
-from tests.phones import InProcess, ZapPhone
 from tests.sessions.account.people import HOME, browser_of, text_of
 from users.models import User
 from zapauth.environment import Environment
@@ -34,11 +33,6 @@ POLICY = {
     "frame-ancestors 'none'",
     "object-src 'none'",
 }
-
-
-@pytest.fixture
-def ann(db):
-    return ZapPhone(InProcess()).sign_up("ann")
 
 
 def check_headers(answer):

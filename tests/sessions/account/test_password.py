@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from sessions.models import EndReason, Session
-from tests.phones import PASSWORD, InProcess, ZapPhone, reset_code_in, work_of, wrong_code
+from tests.phones import PASSWORD, reset_code_in, work_of, wrong_code
 from tests.second_factor import give_factor
 from tests.sessions.account.people import (
     FORGOTTEN,
@@ -21,16 +21,6 @@ from tests.sessions.account.people import (
 from users.models import SecurityEvent, User
 
 URL, CODE = f"{HOME}password/", f"{FORGOTTEN}code/"
-
-
-@pytest.fixture
-def ann(db):
-    return ZapPhone(InProcess()).sign_up("ann")
-
-
-@pytest.fixture
-def browser(ann):
-    return browser_of("ann")
 
 
 def change(browser, old=PASSWORD, new=NEW, again=None, **options):

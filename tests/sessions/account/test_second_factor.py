@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from sessions.models import EndReason, Session
-from tests.phones import PASSWORD, InProcess, ZapPhone
+from tests.phones import PASSWORD
 from tests.second_factor import Authenticator, give_factor, log_in_with
 from tests.sessions import staff
 from tests.sessions.account.people import HOME, browser_of, is_in, leave_for_an_hour, log_in, text_of, user
@@ -16,16 +16,6 @@ from users.second_factor.enabling import has_factor
 
 URL = f"{HOME}second-factor/"
 CONFIRM, CODES, OFF = f"{URL}confirm/", f"{URL}recovery-codes/", f"{URL}off/"
-
-
-@pytest.fixture
-def ann(db):
-    return ZapPhone(InProcess()).sign_up("ann")
-
-
-@pytest.fixture
-def browser(ann):
-    return browser_of("ann")
 
 
 def begin(browser: Client) -> Authenticator:

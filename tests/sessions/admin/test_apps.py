@@ -117,7 +117,7 @@ def test_a_log_in_that_is_under_way_opens_no_session_of_an_app_that_was_switched
     def switched_off_meanwhile(user):
         App.objects.filter(pk=shop.app.pk).update(is_active=False, session_epoch=F("session_epoch") + 1)
 
-    monkeypatch.setattr("sessions.login._require_factor", switched_off_meanwhile)
+    monkeypatch.setattr("sessions.login.on_device.require_factor", switched_off_meanwhile)
     assert other.log_in("ann").status == 401
     assert (Session.objects.count(), User.objects.get(username="ann").last_login) == (before, last_login)
 

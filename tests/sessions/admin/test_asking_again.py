@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-import time_machine
 from django.db import connection
 
 from sessions.factor import switch_off_factor
@@ -20,12 +19,6 @@ from users.second_factor.enabling import has_factor
 
 SECOND = timedelta(seconds=1)
 BOX = 'name="proof"'
-
-
-@pytest.fixture
-def clock(db):
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture

@@ -20,11 +20,6 @@ FIND = "/admin/find/"
 
 
 @pytest.fixture
-def supporter(db):
-    return browser_of(new_staff("Support", name="sven"))
-
-
-@pytest.fixture
 def quin(db):
     """Quin has two live sessions and an ended one, Lea Kumar has one in the same network, and the device has one."""
     device = Device.objects.create(app=App.objects.create(name="Other"), platform="iOS")

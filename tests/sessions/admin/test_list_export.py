@@ -26,16 +26,6 @@ USERS = "/admin/export/users/user/"
 SESSIONS = "/admin/export/user_sessions/session/"
 
 
-@pytest.fixture
-def olga(db):
-    return new_staff("Operators", name="olga")
-
-
-@pytest.fixture
-def operator(olga):
-    return browser_of(olga)
-
-
 def export_of(browser, url, format="jsonl", **more):
     answer = browser.post(url, {"format": format, **more})
     assert answer.status_code == 200

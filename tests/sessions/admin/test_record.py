@@ -21,16 +21,6 @@ LIST = "/admin/users/securityevent/"
 
 
 @pytest.fixture
-def sven(db):
-    return new_staff("Support", name="sven")
-
-
-@pytest.fixture
-def supporter(sven):
-    return browser_of(sven)
-
-
-@pytest.fixture
 def boss(db):
     return browser_of(new_staff(name="boss"))
 

@@ -12,7 +12,7 @@ from sessions.inspect.record_export import COLUMNS
 from sessions.logout import end_sessions
 from sessions.models import EndReason, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
-from tests.sessions.staff import browser_of, new_staff, user_url
+from tests.sessions.staff import user_url
 from users.clock import database_now
 from users.models import CrashReport, Device, SecurityEvent, User
 from users.one_use_links import Purpose, make_link
@@ -22,16 +22,6 @@ from users.record.writing import record
 from users.table_files import safe_cell
 
 OFFICE = Origin(ip="198.51.100.7", user_agent="Staff's Firefox")
-
-
-@pytest.fixture
-def sven(db):
-    return new_staff("Support", name="sven")
-
-
-@pytest.fixture
-def supporter(sven):
-    return browser_of(sven)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import re
 from datetime import timedelta
 
 import pytest
-import time_machine
 from django.contrib import admin
 from django.core import signing
 from django.test import Client
@@ -28,12 +27,6 @@ COOKIE = IN_ADMIN.cookie
 SECOND, STEP = timedelta(seconds=1), timedelta(seconds=PERIOD)
 LOG_IN, CODE, SET_UP = "/admin/login/", "/admin/login/code/", "/admin/second-factor/"
 CONFIRM, NEW_CODES, OFF = f"{SET_UP}confirm/", f"{SET_UP}recovery-codes/", f"{SET_UP}off/"
-
-
-@pytest.fixture
-def clock(db):
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture

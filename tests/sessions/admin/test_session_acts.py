@@ -20,16 +20,6 @@ LOG_OUT = "/admin/user_sessions/session/log-out/"
 
 
 @pytest.fixture
-def operator(db):
-    return browser_of(new_staff("Operators", name="olga"))
-
-
-@pytest.fixture
-def supporter(db):
-    return browser_of(new_staff("Support", name="sven"))
-
-
-@pytest.fixture
 def many(db):
     """Forty users with two hundred live sessions and fifty ended ones."""
     for batch in (make_users(40), make_sessions(200, users=40), make_sessions(50, users=40, ended=True)):

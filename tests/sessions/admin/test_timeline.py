@@ -23,16 +23,6 @@ FROM_OFFICE = Origin(ip="192.0.2.17", user_agent="Firefox", request_id="r-1")
 
 
 @pytest.fixture
-def sven(db):
-    return new_staff("Support", name="sven")
-
-
-@pytest.fixture
-def supporter(sven):
-    return browser_of(sven)
-
-
-@pytest.fixture
 def ann(db):
     return User.objects.create_user("ann", PASSWORD, email="ann@example.org")
 

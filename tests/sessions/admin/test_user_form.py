@@ -3,19 +3,12 @@
 from datetime import timedelta
 
 import pytest
-import time_machine
 
 from tests.phones import PASSWORD
 from tests.sessions.staff import browser_of, new_staff, open_form, user_url
 from users.models import User
 
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def clock():
-    with time_machine.travel("2026-03-01T12:00:00Z", tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture

@@ -19,16 +19,6 @@ from users.record.events import Event
 from users.reset_codes import issue_code
 
 
-@pytest.fixture
-def operator(db):
-    return browser_of(new_staff("Operators", name="olga"))
-
-
-@pytest.fixture
-def supporter(db):
-    return browser_of(new_staff("Support", name="sven"))
-
-
 def page_of(browser, user_id):
     return browser.get(user_url(user_id)).context["of_user"]
 

@@ -39,11 +39,6 @@ def thirty(db, monkeypatch):
     return [new_session(platform="iOS") for _ in range(30)]
 
 
-@pytest.fixture
-def olga(db):
-    return new_staff("Operators", name="olga")
-
-
 def order(selection=IOS, source=BulkRun.Source.ADMIN, **facts):
     return start_run(selection, source=source, note="Leak", expected=30, **facts)
 

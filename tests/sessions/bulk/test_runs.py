@@ -17,7 +17,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from sessions.bulk import runs
 from sessions.bulk.preview import Preview
 from sessions.bulk.runs import SelectionGrown, find_interrupted, start_run, sweep_run
-from sessions.login import log_in_with_refresh
+from sessions.login.with_refresh import log_in_with_refresh
 from sessions.logout import end_sessions
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Refusal, Session

@@ -6,7 +6,6 @@ from io import StringIO
 import pytest
 import time_machine
 from django.core.management import call_command
-from django.db import connection
 from django.test import Client
 
 from sessions.inspect.dashboard import dashboard
@@ -15,25 +14,11 @@ from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import EndReason, Figure, Session
 from sessions.upkeep.sweeper import sweep
 from tests.phones import PASSWORD, InProcess, ZapPhone
-from tests.sessions.staff import browser_of, new_staff
+from tests.sessions.staff import browser_of
 from users.models import App, RefusedLogin, User
 
+pytestmark = pytest.mark.usefixtures("nobody_yet")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def nobody_yet(db, monkeypatch):
-    """Remove sessions and figures that the servers of other tests have left."""
-    # In tests, time can go back, unlike ids. And the openings of a day are counted by id.
-    monkeypatch.setattr("uuid6._last_v7_timestamp", None)
-    Figure.objects.all().delete()
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM user_sessions_session")
-
-
-@pytest.fixture
-def supporter(db):
-    return browser_of(new_staff("Support", name="sven"))
 
 
 def make(live=0, ended=0):

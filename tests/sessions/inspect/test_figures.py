@@ -22,17 +22,8 @@ from tests.sessions.staff import browser_of, is_in, new_staff
 from users.models import App, User
 from users.origin import NOWHERE
 
+pytestmark = pytest.mark.usefixtures("nobody_yet")
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def nobody_yet(db, monkeypatch):
-    """Remove sessions and figures that the servers of other tests have left."""
-    # In tests, time can go back, unlike ids. And the openings of a day are found by id.
-    monkeypatch.setattr("uuid6._last_v7_timestamp", None)
-    Figure.objects.all().delete()
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM user_sessions_session")
 
 
 def make(live=0, ended=0):

@@ -160,7 +160,7 @@ def test_a_job_of_a_server_that_died_is_taken_over_and_that_of_a_living_one_is_n
         workers[name] = table.register()
         assert table.take("other", worker_id=workers[name]).name == name
     table.unregister(workers["gone"])
-    # The clock of this host is wrong by an hour. That of the database decides.
+    # This host's clock is wrong. The database's clock decides.
     with mock.patch("time.time", return_value=0), working():
         wait_until(lambda: [table.give_sign_of_life(workers["alive"]), len(done) == 2][-1])
     assert sorted(done) == ["dead", "gone"]

@@ -134,6 +134,9 @@ def test_a_user_is_not_told_which_staff_acted_nor_from_where(anna):
          "Staff status or permissions were changed: is staff from no to yes."),
         ("sessions_ended", {"count": 2}, "2 sessions were ended."),
         ("app_created", {"name": "Shop"}, "An app was created: Shop."),
+        ("signing_keys_changed", {"step": "add", "forced": False}, "The keys that sign tokens were changed: step add."),
+        ("signing_keys_changed", {"step": "drop", "forced": True},
+         "The keys that sign tokens were changed: step drop; forced."),
         ("of_the_future", {}, "Of the future."),
     ],
 )  # fmt: skip

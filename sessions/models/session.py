@@ -1,119 +1,20 @@
 """The session: one log-in of one user, in one app, perhaps on one device."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
 from uuid6 import uuid7
 
-from sessions.key_use import RunningServer as RunningServer
-from sessions.key_use import SigningKey as SigningKey
-from sessions.notice import Notice as Notice
-from sessions.notice import NoticeHorizon as NoticeHorizon
+from sessions.models.bulk_run import BulkRun
+from sessions.models.reasons import EndReason, Judgement, Refusal
 from sessions.policy import idle_timeout
 from users.models import App, Device, DeviceToken, User
 
 USER_AGENT_LENGTH = 512
 PLATFORM_LENGTH = 100
 LOCATION_LENGTH = 100
-
-
-class EndReason(models.TextChoices):
-    """Why a session ended. Stored and logged: add values, never rename one."""
-
-    LOGOUT = "logout", "logged out by the user"
-    STAFF = "staff", "logged out by staff"
-    OPERATOR = "operator", "logged out by an operator's command"
-    SUPERSEDED = "superseded", "replaced by a newer log-in on the device"
-    PASSWORD_CHANGED = "password_changed", "password changed"
-    USER_DISABLED = "user_disabled", "account disabled"
-    USER_DELETED = "user_deleted", "account deleted"
-    EXPIRED = "expired", "reached its longest lifetime"
-    IDLE = "idle", "timed out without use"
-    OVER_LIMIT = "over_limit", "more sessions than the app allows"
-    NOT_ME = "not_me", "reported by the user as not theirs"
-    REFRESH_REUSED = "refresh_reused", "a refresh token was used twice"
-    RESTORED = "restored", "backup restored"
-    APP_SWITCHED_OFF = "app_switched_off", "app switched off"
-    REVOKED = "revoked", "logged out by another service"
-
-
-class Judgement(models.TextChoices):
-    """What is unusual about where a log-in came from. Stored and logged: add values, never rename one."""
-
-    # The user has logged in before, but never from this country.
-    NEW_COUNTRY = "new_country", "new country"
-    # Nobody travels so far in the time since the previous log-in.
-    TOO_FAST = "too_fast", "too fast"
-
-
-class Refusal(StrEnum):
-    """Why a token or cookie with a valid signature is refused now."""
-
-    ENDED = "session_ended"
-    EXPIRED = "session_expired"
-    IDLE = "session_idle"
-    APP_INACTIVE = "app_inactive"
-    APP_CUT_OFF = "app_cut_off"
-    USER_INACTIVE = "user_inactive"
-    USER_CUT_OFF = "user_cut_off"
-    NOT_STAFF = "not_staff"
-
-
-class BulkRun(models.Model):
-    """An order to end many sessions: who gave it, why, and how many have ended.
-
-    `sessions.bulk` and `sessions.restore.undo` write it. It is part of the record, so it is never deleted.
-    """
-
-    class Source(models.TextChoices):
-        ADMIN = "admin", "the admin"
-        COMMAND = "command", "manage.py"
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    source = models.CharField(max_length=10, choices=Source.choices)
-    actor = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-    operator = models.CharField(max_length=200, blank=True, help_text="Who called the command: user@host.")
-    note = models.TextField(blank=True, help_text="The reason, in the words of the person who gave the order.")
-    selection = models.JSONField(help_text="The filters: `sessions.selection.selection.Selection`.")
-    fingerprint = models.CharField(max_length=16)
-    expected = models.PositiveIntegerField(help_text="How many live sessions it was expected to end.")
-    ended = models.PositiveIntegerField(default=0, help_text="How many it has ended so far.")
-    cut_off = models.BooleanField(help_text="Whether all of them were refused at once, before the first one was ended.")
-    ip = models.GenericIPAddressField(null=True, blank=True)
-    request_id = models.CharField(max_length=64, blank=True)
-    started_at = models.DateTimeField(help_text="When the order was first given.")
-    as_of = models.DateTimeField(help_text="When the order was last given. Sessions that are opened later stay.")
-    finished_at = models.DateTimeField(null=True, blank=True)
-    end_reason = models.CharField(
-        max_length=20,
-        choices=EndReason.choices,
-        blank=True,
-        default="",
-        db_default="",
-        help_text="Why its sessions end. Empty: ended by staff, or by an operator's command.",
-    )
-    stopped_at = models.DateTimeField(
-        null=True, blank=True, help_text="When somebody stopped it. No session is ended until the order is given again."
-    )
-    stopped_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-    # The present stretch of work: since when a process works on the run, and how many had ended before.
-    swept_since = models.DateTimeField(null=True, blank=True)
-    swept_from = models.PositiveIntegerField(default=0, db_default=0)
-    last_batch_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["-started_at"]
-        indexes = [
-            models.Index(F("started_at").desc(), name="bulk_run_newest"),
-            # Servers look for unfinished runs every few seconds. Few runs are unfinished, and many are finished.
-            models.Index(fields=["as_of"], condition=Q(finished_at=None), name="bulk_run_unfinished"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.get_source_display()}, {self.started_at:%Y-%m-%d %H:%M}"
 
 
 class Session(models.Model):
@@ -279,53 +180,3 @@ class Session(models.Model):
             return True
         # A session that was opened at the same instant as the cut-off is refused, too.
         return owner.sessions_valid_after is not None and self.created_at <= owner.sessions_valid_after
-
-
-class Figure(models.Model):
-    """A number of the dashboard, stored so that the page need not count a million rows.
-
-    Only `sessions.inspect.statistics` writes it. It can be counted again, except for days whose sessions
-    are pruned. Figures of the present day and of live sessions are those of the moment ``counted_at``.
-    """
-
-    class Kind(models.TextChoices):
-        LIVE = "live", "live sessions of an app on a platform, at the moment of the count"
-        LIVE_AT_END = "live_end", "live sessions at the end of that day"
-        COUNTRY = "country", "live sessions from a country, at the moment of the count"
-        OPENED = "opened", "sessions opened that day"
-        ENDED = "ended", "sessions ended that day for a reason"
-
-    kind = models.CharField(max_length=10, choices=Kind.choices)
-    day = models.DateField()
-    app_id = models.CharField(max_length=24, blank=True)
-    label = models.CharField(max_length=PLATFORM_LENGTH, blank=True, help_text="The platform, country or reason.")
-    count = models.PositiveBigIntegerField()
-    counted_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["kind", "day", "app_id", "label"], name="figure_once")]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.day} {self.label}: {self.count}"
-
-
-class Mark(models.Model):
-    """A number that shows how old this copy of the database is. One row; `sessions.restore.guard` explains it.
-
-    Running servers count it up, so an older copy of the database has a lower number.
-    """
-
-    ONLY = 1
-
-    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY)
-    number = models.BigIntegerField(default=0)
-    at = models.DateTimeField(help_text="The database's time when the number was last counted up.")
-    pruned_before = models.DateTimeField(
-        null=True, blank=True, help_text="Sessions that ended before this time have been deleted."
-    )
-
-    class Meta:
-        constraints = [models.CheckConstraint(condition=Q(id=1), name="mark_is_one_row")]
-
-    def __str__(self) -> str:
-        return f"mark {self.number}, {self.at:%Y-%m-%d %H:%M:%S} UTC"
