@@ -5,11 +5,13 @@ import math
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
         # The other processes inherit this environment. They would read the settings before this file gives each of
         # them a data folder.
         del os.environ["DJANGO_SETTINGS_MODULE"]
-        os.environ["TESTS_PREPARED"] = str(DATA / "prepared")  # theirs: made by the first of them
+        os.environ["TESTS_PREPARED"] = str(DATA / "prepared")  # theirs: made while they collect the tests
+        _preparation.start()
         return
     os.environ.setdefault("TESTS_PREPARED", str(DATA / "prepared"))
     # `make coverage` measures this process. The processes that tests start would be twice as slow.
@@ -77,6 +80,17 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """
     chosen = config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.option.keyword
     return 0 if chosen or os.environ.get("DATABASE_URL") else min((os.cpu_count() or 1) + 2, _MOST_PROCESSES)
+
+
+def _prepare() -> None:
+    """Make the database that the other processes copy. If this fails, the first of them tries again and tells."""
+    from tests.prepared import prepared
+
+    with suppress(subprocess.SubprocessError):
+        prepared(Path(os.environ["TESTS_PREPARED"]))
+
+
+_preparation = threading.Thread(target=_prepare)
 
 
 def _only_hands_out(config: pytest.Config) -> bool:
@@ -115,6 +129,8 @@ def _commits(item: pytest.Item) -> bool:
 
 
 def pytest_unconfigure() -> None:
+    if _preparation.ident:  # it has been started
+        _preparation.join()
     shutil.rmtree(DATA, ignore_errors=True)
 
 

@@ -22,7 +22,8 @@ from playwright.sync_api import (
 
 from users.clients import NewApp
 
-CHROMIUM = shutil.which("chromium")
+# The shell is the same browser without windows and menus. With it a page takes a third less processor time.
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 # Chromium then sends only the page's requests.
 FLAGS = [
     "--disable-background-networking",
