@@ -23,7 +23,10 @@ torture: .venv/$(if $(PEERS),bench,dev)  ## Look for broken promises under fault
 	@exec $(BIN)/python -m tests.history$(TORTURE) $(TORTURE_ARGS)
 
 coverage: .venv/dev $(NODE_MODULES)  ## Run the tests, measure coverage, fail below the floor
-	@exec $(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(TEST_ARGS)
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(TEST_ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --skip-covered
 
 lint: .venv/dev  ## Check style, types, imports and requirements
 	$(BIN)/ruff check .

@@ -217,6 +217,7 @@ def _serve_with_jobs(
     from sessions.upkeep.sweeper import Sweeper
     from zapauth.canary.in_service import InService
     from zapauth.server import worker
+    from zapauth.server.stopping import stop_all
 
     # Not an event: a worker that is killed while it sets an event may leave it locked, and block the next worker.
     ready = multiprocessing.Semaphore(0)
@@ -229,12 +230,7 @@ def _serve_with_jobs(
     try:
         server.serve(partial(worker.run, ready=ready))
     finally:
-        canary.stop()
-        queue.stop()
-        watcher.stop()
-        left_runs.stop()
-        sweeper.stop()
-        keys.stop()
+        stop_all(canary, queue, watcher, left_runs, sweeper, keys)
         _close_connections()
         if reason := watcher.restored or keys.leaked:
             raise _CannotServe(str(reason))

@@ -4,17 +4,17 @@ import logging
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
+from time import monotonic
 from uuid import UUID
 
-import psycopg
 from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.models import Q, QuerySet
-from psycopg import sql
 
 from sessions.bulk.runs import sweep_run
 from sessions.models import BulkRun
+from users.claiming import SECONDS_TO_CONNECT, claimed
 from users.clock import database_now
 from users.database_use import Use, set_use
 
@@ -25,34 +25,27 @@ AT_ONCE = 5000
 LOOK_EVERY = timedelta(seconds=1)
 # The worker that took the order has this long to begin a short run. So it is resumed within four seconds.
 FIRST_TRY = timedelta(seconds=3)
-SECONDS_TO_CONNECT = 5
+# How long a run is carried out while another one waits. To find the first batch of a turn can take a second.
+TURN = timedelta(seconds=10)
 # The first number of the advisory locks. Nothing else uses it.
 _RUN_LOCKS = 0x5A41
-# With keepalives PostgreSQL notices within five seconds that a worker's machine is gone.
-_CLAIM = sql.SQL("""
-SELECT set_config('tcp_keepalives_idle', '2', true),
-       set_config('tcp_keepalives_interval', '1', true),
-       set_config('tcp_keepalives_count', '3', true),
-       set_config('idle_in_transaction_session_timeout', '0', true),
-       {}(%s, %s)
-""")
 
 
-def carry_out(run_id: UUID, stopped: Callable[[], bool] = lambda: False, *, is_news: bool = False) -> None:
+def carry_out(run_id: UUID, stopped: Callable[[], bool] = lambda: False, *, is_news: bool = False) -> bool:
     """End the sessions of the run, unless another process does. Stop after a batch if ``stopped`` returns true.
 
     Args: is_news: whether to log that the run is resumed.
+
+    Returns: whether something of the run is left because ``stopped`` returned true.
     """
-    with _claimed(run_id) as is_alone:
+    with claimed(lock_key(run_id)) as is_alone:
         run = BulkRun.objects.filter(pk=run_id, finished_at=None, stopped_at=None).first() if is_alone else None
         if run is None:
-            return
+            return False
         if is_news and (run.ended or is_short(run)):
             told = "bulk run %s was left with %d of %d sessions ended; this server resumes it"
             logger.warning(told, run.pk, run.ended, run.expected)
-        for _ in sweep_run(run):
-            if stopped():
-                return
+        return any(stopped() for _ in sweep_run(run))
 
 
 def is_short(run: BulkRun) -> bool:
@@ -65,8 +58,12 @@ def take_up(
     *,
     min_age: timedelta = FIRST_TRY,
     failed: set[UUID] | None = None,
+    begun: set[UUID] | None = None,
 ) -> None:
     """Begin the long runs, and resume the runs that no process carries out, for example because a worker died.
+
+    If several runs wait, they take turns, so that a very long one does not hold up the others. Those whose sessions are
+    still accepted come first.
 
     Runs of commands are not resumed here: an operator resumes one by giving the command again. A run that somebody
     stopped is not resumed, either.
@@ -74,18 +71,34 @@ def take_up(
     Args:
         min_age: short runs that are younger are left to their workers.
         failed: the runs whose failure has been logged; this function updates it.
+        begun: the runs that wait for another turn of this process; this function updates it.
     """
-    failed = set() if failed is None else failed
-    for run_id in left_runs(min_age).order_by("started_at").values_list("pk", flat=True):
+    failed, begun = set() if failed is None else failed, set() if begun is None else begun
+    for run_id in left_runs(min_age).order_by("cut_off", "started_at").values_list("pk", flat=True):
         if stopped():
             return
         try:
-            carry_out(run_id, stopped, is_news=run_id not in failed)
+            is_left = carry_out(run_id, _turn(run_id, stopped), is_news=run_id not in failed | begun)
             failed.discard(run_id)
+            (begun.add if is_left else begun.discard)(run_id)
         except Exception:
             if run_id not in failed:
                 logger.exception("the run %s failed; it will be tried again", run_id)
             failed.add(run_id)
+
+
+def _turn(run_id: UUID, stopped: Callable[[], bool]) -> Callable[[], bool]:
+    """Return a function that tells whether to leave the run, because the server stops or another run has its turn."""
+    until = monotonic() + TURN.total_seconds()
+
+    def is_over() -> bool:
+        return stopped() or (monotonic() >= until and any(map(_is_waiting, left_runs().exclude(pk=run_id))))
+
+    return is_over
+
+
+def _is_waiting(run: BulkRun) -> bool:
+    return not _is_carried_out(run.pk)
 
 
 def left_runs(min_age: timedelta = FIRST_TRY) -> QuerySet[BulkRun]:
@@ -125,32 +138,8 @@ def at_work(run_id: UUID) -> Iterator[None]:
     with ExitStack() as stack:
         # Without the second connection the command does its work all the same.
         with suppress(DatabaseError, InterfaceError):
-            stack.enter_context(_claimed(run_id, "pg_try_advisory_xact_lock_shared"))
+            stack.enter_context(claimed(lock_key(run_id), "pg_try_advisory_xact_lock_shared"))
         yield
-
-
-@contextmanager
-def _claimed(run_id: UUID, function: str = "pg_try_advisory_xact_lock") -> Iterator[bool]:
-    """Lock the run for this process, by a function of PostgreSQL. Yields whether that worked.
-
-    A transaction on a separate connection holds the lock. So PostgreSQL releases it as soon as this process dies, even
-    while a statement of the sweep waits for a lock. It also works through PgBouncer in transaction mode.
-
-    Raises: Django's DatabaseError or InterfaceError, as its own connection does: then a page answers 503.
-    """
-    parameters = connection.get_connection_params() | {"connect_timeout": SECONDS_TO_CONNECT}
-    with connection.wrap_database_errors:
-        link = psycopg.connect(**parameters)
-    with closing(link):
-        with connection.wrap_database_errors:
-            row = link.execute(_CLAIM.format(sql.SQL(function)), lock_key(run_id)).fetchone()
-        assert row is not None  # noqa: S101  # it is a SELECT without a table
-        try:
-            yield row[-1]
-        finally:
-            # Closing the connection is not enough: PostgreSQL would release the lock a moment later.
-            with suppress(psycopg.Error):
-                link.rollback()
 
 
 def lock_key(run_id: UUID) -> tuple[int, int]:
@@ -166,6 +155,7 @@ class LeftRuns(threading.Thread):
         self._stopped = threading.Event()
         self._failing = False
         self._failed: set[UUID] = set()
+        self._begun: set[UUID] = set()
 
     def run(self) -> None:
         # A statement gets as much time as one of a preview, because it takes as long to find the next batch. But it
@@ -173,7 +163,7 @@ class LeftRuns(threading.Thread):
         set_use(Use.STAFF)
         while True:
             try:
-                take_up(self._stopped.is_set, failed=self._failed)
+                take_up(self._stopped.is_set, failed=self._failed, begun=self._begun)
                 self._failing = False
             except Exception as error:
                 # Log it once: an outage of an hour is one event.

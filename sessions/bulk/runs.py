@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
+from sessions.bulk.planning import collect_missing_statistics
 from sessions.bulk.preview import meant_by
 from sessions.logout import end_sessions
 from sessions.models import BulkRun, EndReason, Session
@@ -148,6 +149,8 @@ def sweep_run(run: BulkRun) -> Iterator[int]:
     stops the run.
     """
     begin_stretch(run.pk)
+    if not connection.in_atomic_block:
+        collect_missing_statistics()
     # Don't wait inside a caller's transaction: the other transactions may be waiting for its locks.
     is_alone = connection.in_atomic_block or Selection.from_json(run.selection).sessions is not None
     others = [] if is_alone else _under_way()

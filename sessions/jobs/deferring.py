@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Generic, ParamSpec
 
-from sessions.jobs.order import Order
+from sessions.jobs.call import Call
 from sessions.jobs.table import store
 from users.clock import database_now
 from users.request_id import request_id
@@ -68,5 +68,5 @@ def after_commit(what: Job[P], *args: P.args, **kwargs: P.kwargs) -> None:
 
     Without an open transaction, the job is stored at once. This takes two statements. The arguments are encrypted.
     """
-    order = Order(what.name, args, kwargs, expires_at=database_now() + what.lifetime, request_id=request_id.get())
-    store(queue=what.queue.value, name=what.name, sealed=order.sealed(), is_urgent=what.is_urgent)
+    call = Call(what.name, args, kwargs, expires_at=database_now() + what.lifetime, request_id=request_id.get())
+    store(queue=what.queue.value, name=what.name, sealed=call.sealed(), is_urgent=what.is_urgent)

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from time import monotonic
 
 from sessions.jobs import times
+from sessions.jobs.call import Call
 from sessions.jobs.deferring import JOBS, Job, Queue
-from sessions.jobs.order import Order
 from sessions.jobs.table import Taken
 from users.clock import database_now
 from users.database_use import Use, serve_nobody, set_use
@@ -47,41 +47,41 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Opened:
-    """A job with its decrypted order, or with None if it can't be decrypted.
+    """A job with its decrypted call, or with None if it can't be decrypted.
 
     ``now`` is the database's time when the job was opened. ``began`` is the same moment by the monotonic clock.
     """
 
     taken: Taken
-    order: Order | None
+    call: Call | None
     now: datetime
     began: float
 
     @property
     def job(self) -> Job[...] | None:
-        return JOBS.get(self.order.name) if self.order and self.order.name == self.taken.name else None
+        return JOBS.get(self.call.name) if self.call and self.call.name == self.taken.name else None
 
 
 def open_job(taken: Taken) -> Opened:
     """Decrypt a job and ask the database for the time. Only this step needs a connection."""
     try:
-        order = Order.unsealed(taken.sealed)
+        call = Call.unsealed(taken.sealed)
     except CannotUnseal:
-        order = None
-    return Opened(taken, order, database_now(), monotonic())
+        call = None
+    return Opened(taken, call, database_now(), monotonic())
 
 
 def do(opened: Opened) -> Outcome:
     """Do a job, unless it has expired. It raises nothing: it logs errors."""
-    taken, order, job = opened.taken, opened.order, opened.job
-    if order is not None and order.expires_at <= opened.now:
+    taken, call, job = opened.taken, opened.call, opened.job
+    if call is not None and call.expires_at <= opened.now:
         _log(logging.WARNING, opened, "has expired and is not done")
         return Outcome(dropped="expired")
-    if order is None or job is None:
+    if call is None or job is None:
         return _unreadable(opened)
     try:
         # A context of its own: a job has other time limits than a request, and uses none of a user's connections.
-        copy_context().run(_call, job, order)
+        copy_context().run(_call, job, call)
     except TryAgain as error:
         stops_queue = str(error) if isinstance(error, Unreachable) else ""
         if not stops_queue:
@@ -95,16 +95,16 @@ def do(opened: Opened) -> Outcome:
     return Outcome(is_done=True)
 
 
-def _call(job: Job[...], order: Order) -> None:
+def _call(job: Job[...], call: Call) -> None:
     set_use(Use.COMMAND)
     serve_nobody()
-    request_id.set(order.request_id)
-    job(*order.args, **order.kwargs)
+    request_id.set(call.request_id)
+    job(*call.args, **call.kwargs)
 
 
 def _unreadable(opened: Opened) -> Outcome:
     why = "is not known to this server"
-    if opened.order is None:
+    if opened.call is None:
         why = "was stored with another SECRET_KEY or by another version"
     if opened.taken.attempts >= MOST_UNREADABLE:
         _log(logging.ERROR, opened, f"{why} and is given up")
@@ -120,5 +120,5 @@ def _next_time(opened: Opened) -> datetime:
 
 def _log(level: int, opened: Opened, what: str, *, with_stack: bool = False) -> None:
     """Log what happened to the job, with the id of its request."""
-    extra = {"request_id": opened.order.request_id or None} if opened.order else {}
+    extra = {"request_id": opened.call.request_id or None} if opened.call else {}
     logger.log(level, "the job %s (%d) %s", opened.taken.name, opened.taken.id, what, exc_info=with_stack, extra=extra)

@@ -14,6 +14,7 @@ from users.origin import Origin
 
 
 def live_in_app(user: User, app: App) -> QuerySet[Session]:
+    """Return the user's open sessions in that app."""
     return Session.objects.filter(user=user, app=app, ended_at=None)
 
 

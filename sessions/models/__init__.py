@@ -1,4 +1,4 @@
-"""Sessions, the orders to end them, and what the servers store about themselves.
+"""The tables of the core: sessions, bulk runs, notices, signing keys, figures, and the mark of a backup.
 
 A migration imports `sessions.notice`, so that module keeps its place.
 """

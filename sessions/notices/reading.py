@@ -17,14 +17,6 @@ from users.statement import Statement
 
 # A page has this many notices, or a few more: those of one transaction stay together.
 PAGE = 50
-# A reader notices within seconds that its server has vanished.
-_CONNECTING: dict[str, Any] = {
-    "connect_timeout": 2,
-    "keepalives_idle": 5,
-    "keepalives_interval": 1,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 3000,
-}
 
 # What tells one state of the database from another one. A backup on another server has another system identifier, and
 # one that was recovered to an earlier point in time has another timeline.
@@ -108,7 +100,7 @@ class Reader:
     """
 
     def __init__(self) -> None:
-        self._link = psycopg.connect(**_CONNECTING | connection.get_connection_params(), autocommit=True)
+        self._link = psycopg.connect(**connection.get_connection_params(), autocommit=True)
         self._server: str | None = None
 
     def read_after(self, place: Place) -> Page:

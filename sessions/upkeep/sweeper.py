@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 
-from django.db import InterfaceError, OperationalError, connection, connections
+from django.db import InterfaceError, OperationalError, connections
 
 from sessions.inspect.statistics import count_after_runs, count_figures
 from sessions.notices.writing import forget_old_notices
 from sessions.timeouts import end_timed_out
 from sessions.upkeep.canary import forget_canaries
+from users.claiming import claimed
 from users.database_use import Use, set_use
 from users.refused_logins import forget_old
 from users.throttling import forget_past
@@ -22,8 +23,9 @@ SWEEP_EVERY = timedelta(minutes=5)
 # How often the server looks whether a large bulk run has changed the dashboard's figures.
 LOOK_EVERY = timedelta(seconds=20)
 _LOOKS = SWEEP_EVERY // LOOK_EVERY
-# One of PostgreSQL's advisory locks: any number that nothing else uses.
-_SWEEP_LOCK = 0x5A41_5057
+_LAST_SWEEP = 5.0  # seconds
+# One of PostgreSQL's advisory locks: two numbers that nothing else uses.
+_SWEEP_LOCK = (0x5A53, 0)
 
 
 def sweep() -> None:
@@ -31,19 +33,14 @@ def sweep() -> None:
 
     Does nothing while another server sweeps.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", (_SWEEP_LOCK,))
-        if not cursor.fetchone()[0]:
-            return
-        try:
+    with claimed(_SWEEP_LOCK) as is_alone:
+        if is_alone:
             end_timed_out()
             forget_past()
             forget_old()
             forget_old_notices()
             forget_canaries()
             count_figures()
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", (_SWEEP_LOCK,))
 
 
 class Sweeper(threading.Thread):
@@ -62,9 +59,9 @@ class Sweeper(threading.Thread):
                 return
 
     def stop(self) -> None:
-        """Wait for the current sweep, and stop."""
+        """Wait for the current sweep, a few seconds at most, and stop. PostgreSQL rolls back what takes longer."""
         self._stopped.set()
-        self.join()
+        self.join(_LAST_SWEEP)
 
     def _try(self, work: Callable[[], None]) -> None:
         try:

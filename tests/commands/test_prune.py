@@ -91,9 +91,9 @@ def test_a_retention_of_nothing_is_refused_and_deletes_nothing(ann, keep):
 
 
 def test_the_refresh_token_of_a_live_session_still_works_after_a_prune(ann):
-    session = Session.objects.get()
-    for later in (timedelta(0), 10 * DAY, 20 * DAY, session.expires_at - timezone.now() - timedelta(seconds=2)):
-        with travel(timezone.now() + later, tick=False):
+    now, expires = timezone.now(), Session.objects.get().expires_at
+    for moment in (now, now + 10 * DAY, now + 20 * DAY, expires - timedelta(seconds=2)):
+        with travel(moment, tick=False):
             pruned()
             assert ann.refresh().status == 200
 

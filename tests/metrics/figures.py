@@ -17,13 +17,13 @@ for family in REGISTRY.collect():
 @cache
 def known_names() -> set[str]:
     from zapauth.canary.figures import Age
-    from zapauth.metrics.database import _Known, _of_queue, _of_sessions
+    from zapauth.metrics.database import of_queue, of_runs, of_sessions
 
     command = [sys.executable, "-c", _OF_PROCESSES]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
-    known = _Known(1, 1.0, 1, 1, 1, 1.0, [("admin", 1)], [("mail", "todo", 1)], [("mail", 1.0)])
-    of_database = {family.name for family in (*_of_sessions(known), *_of_queue(known))}
+    of_tables = [*of_sessions([(1, 1.0)]), *of_runs([]), *of_queue([])]
+    of_database = {family.name for family in of_tables} | {"zapauth_database_up", "zapauth_figures_missing"}
     age = Age()
     age.begin(60.0)
     of_canary = {family.name for family in age.collect()}
-    return {*done.stdout.split(), *of_canary, *of_database, "zapauth_database_up"}
+    return {*done.stdout.split(), *of_canary, *of_database}

@@ -1,10 +1,11 @@
 """Read a server's figures as Prometheus does."""
 
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 Series = tuple[str, frozenset[tuple[str, str]]]
 
@@ -12,11 +13,9 @@ Series = tuple[str, frozenset[tuple[str, str]]]
 class Figures:
     """The figures of one scrape."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, samples: Iterable[Sample]) -> None:
         self.series: Mapping[Series, float] = {
-            (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
+            (sample.name, frozenset(sample.labels.items())): sample.value for sample in samples
         }
 
     def __call__(self, name: str, **labels: str) -> float:
@@ -40,7 +39,8 @@ class Figures:
 
 def scrape(port: int) -> Figures:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
-        return Figures(answer.read().decode())
+        families = text_string_to_metric_families(answer.read().decode())
+        return Figures(sample for family in families for sample in family.samples)
 
 
 class Since:

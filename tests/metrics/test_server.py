@@ -182,49 +182,21 @@ def test_when_everybody_is_logged_out_the_live_sessions_are_0_and_the_age_of_the
     assert figures("zapauth_live_sessions") == 0
 
 
-@pytest.fixture
-def queue(transactional_db):
-    """The table of the queue: the real one, or one with the columns that the figures read."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('procrastinate_jobs') IS NOT NULL")
-        if cursor.fetchone()[0]:
-            yield cursor
-            return
-        cursor.execute("""
-            CREATE TABLE procrastinate_jobs (id bigserial PRIMARY KEY, queue_name text, task_name text, status text,
-                                             scheduled_at timestamptz);
-            CREATE TABLE procrastinate_events (job_id bigint, type text, at timestamptz)""")
-        yield cursor
-        cursor.execute("DROP TABLE procrastinate_jobs, procrastinate_events")
-
-
-def test_the_queue_is_counted_by_status_and_its_oldest_job_that_could_run(queue, port):
-    # Jobs of another queue than the server's own, so that it does not take them.
-    queue.execute("""
-        INSERT INTO procrastinate_jobs (id, queue_name, task_name, status, scheduled_at) VALUES
-            (901, 'test', 'a', 'todo', NULL), (902, 'test', 'a', 'todo', now() + interval '1 hour'),
-            (903, 'test', 'a', 'failed', NULL), (904, 'test', 'a', 'succeeded', NULL);
-        DELETE FROM procrastinate_events WHERE job_id > 900;
-        INSERT INTO procrastinate_events (job_id, type, at)
-             SELECT id, 'deferred', now() - interval '90 seconds' FROM procrastinate_jobs WHERE id > 900""")
-    figures = scrape(port)
-    queue.execute("DELETE FROM procrastinate_jobs WHERE id > 900")
-    assert figures("zapauth_queue_jobs", queue="test", status="todo") == 2
-    assert figures("zapauth_queue_jobs", queue="test", status="failed") == 1
-    assert figures("zapauth_queue_jobs", queue="test", status="succeeded") == 0
-    assert 90 <= figures("zapauth_queue_oldest_seconds", queue="test") < 120
-
-
-def test_the_other_figures_come_although_the_database_does_not_answer(counted_server, port):
+def test_a_lock_on_a_table_hides_its_own_figures_only_and_the_database_is_up(counted_server, port):
+    count_figures(anew=True)
     parameters = {**connection.get_connection_params(), "cursor_factory": None}
     with psycopg.connect(**parameters) as lock:
         lock.execute("LOCK TABLE user_sessions_bulkrun IN ACCESS EXCLUSIVE MODE")
         figures = scrape(port)
         lock.rollback()
-    assert figures("zapauth_database_up") == 0
+    assert figures("zapauth_database_up") == 1
     assert figures("zapauth_workers") == 2
-    assert "zapauth_live_sessions" not in figures.names()
-    assert scrape(port)("zapauth_database_up") == 1
+    assert figures("zapauth_figures_missing", figures="bulk") == figures("zapauth_figures_missing") == 1
+    assert "zapauth_sweep_age_seconds" in figures.names()
+    assert "zapauth_bulk_runs" not in figures.names()
+    after = scrape(port)
+    assert after("zapauth_figures_missing") == 0
+    assert "zapauth_bulk_runs" in after.names()
 
 
 def test_nothing_else_is_on_that_port_and_a_client_that_sends_nothing_blocks_nobody(port):

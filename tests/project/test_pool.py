@@ -7,6 +7,7 @@ from unittest import mock
 
 import psycopg
 import pytest
+from django.db import connections
 from psycopg_pool import PoolTimeout
 
 from bench.restartable import RestartablePostgres
@@ -238,3 +239,9 @@ def test_no_more_than_so_many_requests_of_one_user_wait():
     shares.give_back("ann")
     assert done.wait(60)
     thread.join()
+
+
+def test_connections_beside_the_pool_notice_a_vanished_host_too(db):
+    with psycopg.connect(**connections["default"].get_connection_params()) as beside:
+        given = beside.info.get_parameters()
+    assert (given["connect_timeout"], given["keepalives_idle"], given["tcp_user_timeout"]) == ("2", "5", "3000")

@@ -14,8 +14,8 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from django.http import HttpResponse
 from django.test import RequestFactory
 
+from sessions.jobs.call import Call
 from sessions.jobs.deferring import JOBS, Job, Queue
-from sessions.jobs.order import Order
 from sessions.jobs.table import Taken
 from sessions.jobs.worker import QueueWorker
 from sessions.upkeep import sweeper
@@ -90,7 +90,7 @@ def test_background_jobs_and_the_sweeper_have_the_limits_of_commands(own_connect
         found.append(limits())
 
     monkeypatch.setitem(JOBS, "limits", Job("limits", job, timedelta(minutes=1), Queue.OTHER, is_urgent=False))
-    sealed = Order("limits", [], {}, expires_at=database_now() + timedelta(minutes=1)).sealed()
+    sealed = Call("limits", [], {}, expires_at=database_now() + timedelta(minutes=1)).sealed()
     assert QueueWorker()._do(Taken(1, "limits", sealed, attempts=0)).is_done
     monkeypatch.setattr(sweeper, "sweep", job)
     thread = sweeper.Sweeper()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from django.core.exceptions import ValidationError
 from jsonschema import Draft202012Validator
 from rest_framework.serializers import BooleanField
 from schemathesis import Case, Response
@@ -15,8 +16,10 @@ from schemathesis import Case, Response
 from tests.bad_input.routes import DESCRIPTIVE
 from tests.schema.callers import Caller, dialect_of
 from tests.schema.document import document
+from users.printable import validate_identity, validate_name
 
 PASSWORDS = ("password", "oldPassword", "newPassword")
+_CHECKED = {validate_identity: ("email", "username"), validate_name: ("name", "firstName", "lastName")}
 SWITCHES = {str(value).lower() for value in BooleanField.TRUE_VALUES | BooleanField.FALSE_VALUES}
 
 
@@ -64,8 +67,21 @@ def _is_valid(value: Any, schema: dict[str, Any]) -> bool:
     formats = Draft202012Validator.FORMAT_CHECKER
     if not Draft202012Validator(schema, format_checker=formats).is_valid(value) or "\0" in _texts(value):
         return False
+    if not _is_visible(value):
+        return False
     # The push gate looks into its arrays, and removes blanks at the ends of a text, as everywhere.
     return all(text.strip() and "\0" not in text for text in _in_arrays(value))
+
+
+def _is_visible(value: Any) -> bool:
+    """Return whether the emails, user names and names have no characters that nobody can see."""
+    for check, names in _CHECKED.items():
+        for name in names:
+            try:
+                check(value.get(name) or "" if isinstance(value, dict) else "")
+            except (ValidationError, AttributeError):  # it is invisible, or no text
+                return False
+    return True
 
 
 def _in_arrays(value: Any) -> Iterator[str]:

@@ -52,18 +52,28 @@ class Migration:
                 stderr=subprocess.STDOUT,
             )
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait(60)
+
     def waits(self):
         return "waiting until another process has migrated the database: zapauth migrates on" in self.log.read_text()
 
 
 def test_of_two_processes_one_migrates_and_if_it_is_killed_the_other_one_builds_its_index_again(empty, tmp_path):
-    with psycopg.connect(empty) as snapshot, psycopg.connect(empty, autocommit=True) as looking:
+    with (
+        psycopg.connect(empty) as snapshot,
+        psycopg.connect(empty, autocommit=True) as looking,
+        Migration(empty, tmp_path / "one") as one,
+        Migration(empty, tmp_path / "other") as other,
+    ):
         snapshot.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         snapshot.execute("SELECT")  # a build of an index waits for this transaction
-        two = [Migration(empty, tmp_path / name) for name in ("one", "other")]
-        wait_until(lambda: looking.execute(BUILDING).fetchall() and any(each.waits() for each in two), seconds=60)
-        (waiting,) = (each for each in two if each.waits())
-        (building,) = (each for each in two if each is not waiting)
+        wait_until(lambda: looking.execute(BUILDING).fetchall() and one.waits() != other.waits(), seconds=60)
+        waiting, building = (one, other) if one.waits() else (other, one)
         ((killed, statement),) = looking.execute(BUILDING).fetchall()
         assert looking.execute(INVALID).fetchall()
         building.process.send_signal(signal.SIGKILL)

@@ -5,88 +5,132 @@ of all servers, and not the `sum`.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.db import DatabaseError, InterfaceError, connection, connections, transaction
+from django.db import Error, connection, connections, transaction
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from sessions.jobs.table import NORMAL, URGENT
 from users.database_use import Use, used_for
 
-LIMIT = 3  # seconds for each statement. By default Prometheus waits for ten.
+# Seconds for each of the four statements. By default Prometheus waits for ten in all.
+LIMIT = 2
+# Most jobs of a queue that are counted.
+MOST_JOBS = 100_000
 
-_FIGURES = """
+_SESSIONS = """
 SELECT (SELECT COALESCE(sum(count), 0) FROM user_sessions_figure WHERE kind = 'live'),
-       (SELECT extract(epoch FROM clock_timestamp() - max(counted_at)) FROM user_sessions_figure WHERE kind = 'opened'),
-       (SELECT count(*) FROM user_sessions_bulkrun WHERE finished_at IS NULL AND stopped_at IS NULL),
-       (SELECT count(*) FROM user_sessions_bulkrun WHERE finished_at IS NULL AND stopped_at IS NOT NULL),
-       (SELECT COALESCE(sum(GREATEST(expected - ended, 0)), 0) FROM user_sessions_bulkrun
-         WHERE finished_at IS NULL AND stopped_at IS NULL),
-       (SELECT COALESCE(max(extract(epoch FROM clock_timestamp() - COALESCE(last_batch_at, as_of))), 0)
-          FROM user_sessions_bulkrun WHERE finished_at IS NULL AND stopped_at IS NULL)
+       (SELECT extract(epoch FROM clock_timestamp() - max(counted_at)) FROM user_sessions_figure WHERE kind = 'opened')
 """
-_RUNS = "SELECT source, sum(ended) FROM user_sessions_bulkrun GROUP BY source ORDER BY source"
-# The queue's table, if there is one: https://procrastinate.readthedocs.io. Finished jobs are not counted.
-_HAS_QUEUE = "SELECT to_regclass('procrastinate_jobs') IS NOT NULL"
+_RUNS = """
+SELECT source, COALESCE(sum(ended), 0),
+       count(*) FILTER (WHERE finished_at IS NULL AND stopped_at IS NULL),
+       count(*) FILTER (WHERE finished_at IS NULL AND stopped_at IS NOT NULL),
+       COALESCE(sum(GREATEST(expected - ended, 0)) FILTER (WHERE finished_at IS NULL AND stopped_at IS NULL), 0),
+       COALESCE(max(extract(epoch FROM clock_timestamp() - COALESCE(last_batch_at, as_of)))
+                FILTER (WHERE finished_at IS NULL AND stopped_at IS NULL), 0)
+  FROM user_sessions_bulkrun GROUP BY source ORDER BY source
+"""
+# Very many jobs may wait, for example while the mail server is away. So this looks only at the first ones in the index
+# of migration 0013 of `user_sessions`, and counts no further than a limit. A job that was never tried is ready since it
+# was stored, and another one since its `scheduled_at`. Finished jobs are deleted.
 _QUEUE = """
-SELECT queue_name, status::text, count(*)
-  FROM procrastinate_jobs WHERE status IN ('todo', 'doing', 'failed')
- GROUP BY queue_name, status ORDER BY queue_name, status LIMIT 60
-"""
-# How long the oldest job has been ready to begin.
-_OLDEST = """
-SELECT j.queue_name, extract(epoch FROM clock_timestamp() - min(GREATEST(e.at, j.scheduled_at)))
-  FROM procrastinate_jobs j JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'
- WHERE j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= clock_timestamp())
- GROUP BY j.queue_name ORDER BY j.queue_name LIMIT 20
+WITH RECURSIVE queue(name) AS (
+    (SELECT queue_name FROM procrastinate_jobs WHERE status = 'todo' ORDER BY queue_name LIMIT 1)
+    UNION ALL
+    SELECT (SELECT queue_name FROM procrastinate_jobs
+             WHERE status = 'todo' AND queue_name > queue.name ORDER BY queue_name LIMIT 1)
+      FROM queue WHERE queue.name IS NOT NULL
+)
+SELECT name, 'todo',
+       (SELECT count(*) FROM (SELECT FROM procrastinate_jobs
+                               WHERE status = 'todo' AND queue_name = name LIMIT %(most)s) AS counted),
+       (SELECT extract(epoch FROM clock_timestamp() - min(LEAST(
+                   (SELECT at FROM procrastinate_events WHERE job_id = never_tried.id AND type = 'deferred' LIMIT 1),
+                   tried.scheduled_at)))
+          FROM unnest(%(priorities)s) AS of(priority)
+               LEFT JOIN LATERAL (
+                   SELECT id FROM procrastinate_jobs AS job
+                    WHERE status = 'todo' AND queue_name = name AND job.priority = of.priority
+                      AND coalesce(scheduled_at, '-infinity') = '-infinity'
+                    ORDER BY id LIMIT 1) AS never_tried ON true
+               LEFT JOIN LATERAL (
+                   SELECT scheduled_at FROM procrastinate_jobs AS job
+                    WHERE status = 'todo' AND queue_name = name AND job.priority = of.priority
+                      AND coalesce(scheduled_at, '-infinity') > '-infinity'
+                      AND coalesce(scheduled_at, '-infinity') <= now()
+                    ORDER BY coalesce(scheduled_at, '-infinity') LIMIT 1) AS tried ON true)
+  FROM queue WHERE name IS NOT NULL
+UNION ALL
+SELECT queue_name, 'doing', count(*), NULL FROM procrastinate_jobs WHERE status = 'doing' GROUP BY queue_name
+ ORDER BY 1, 2 LIMIT 40
 """
 
-
-class _Known(NamedTuple):
-    live: int
-    swept: float | None
-    running: int
-    stopped: int
-    left: int
-    stalled: float
-    by_source: list[tuple[str, int]]
-    jobs: list[tuple[str, str, int]]
-    oldest: list[tuple[str, float]]
+_Rows = list[tuple[Any, ...]]
 
 
 class DatabaseFigures(Collector):
-    """Collects the figures in the calling thread. Without the database only `zapauth_database_up` is there, as 0."""
+    """Collects the figures in the calling thread. Without the database only `zapauth_database_up` is there, as 0.
+
+    Each group of figures is read by itself. If its statement takes too long, or waits for a lock, only this group is
+    missing. `zapauth_figures_missing` says so.
+    """
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
-    def collect(self) -> Iterator[Metric]:
-        known = _read()
-        up = [((), float(known is not None))]
-        yield _gauge("zapauth_database_up", "Whether the database answers the main process.", up)
-        if known is None:
-            return
-        yield from _of_sessions(known)
-        yield from _of_queue(known)
+    def collect(self) -> Iterable[Metric]:
+        try:
+            with used_for(Use.REQUEST):
+                is_up = _read("SELECT 1") is not None
+                up = _gauge("zapauth_database_up", "Whether the database answers the main process.", [((), is_up)])
+                return [up, *(_of_tables() if is_up else ())]
+        finally:
+            connections.close_all()  # return the connection to the pool
 
 
-def _of_sessions(known: _Known) -> Iterator[Metric]:
-    if known.swept is not None:
-        yield _gauge("zapauth_live_sessions", "Live sessions at the last sweep.", [((), known.live)])
-        yield _gauge("zapauth_sweep_age_seconds", "The time since the last sweep.", [((), known.swept)])
-    runs = [(("running",), known.running), (("stopped",), known.stopped)]
-    yield _gauge("zapauth_bulk_runs", "Unfinished bulk runs.", runs, ["state"])
-    yield _gauge("zapauth_bulk_sessions_left", "Sessions that running bulk runs will still end.", [((), known.left)])
-    yield _gauge("zapauth_bulk_stalled_seconds", "The longest time since a run's last batch.", [((), known.stalled)])
-    ended = [((source,), count) for source, count in known.by_source]
+def _of_tables() -> Iterator[Metric]:
+    missing = []
+    for name, statement, families in (
+        ("sessions", _SESSIONS, of_sessions),
+        ("bulk", _RUNS, of_runs),
+        ("queue", _QUEUE, of_queue),
+    ):
+        rows = _read(statement)
+        missing.append(((name,), rows is None))
+        if rows is not None:
+            yield from families(rows)
+    text = "Whether these figures are missing, because the database did not give them in time."
+    yield _gauge("zapauth_figures_missing", text, missing, ["figures"])
+
+
+def of_sessions(rows: _Rows) -> Iterator[Metric]:
+    ((live, age),) = rows
+    if age is not None:
+        yield _gauge("zapauth_live_sessions", "Live sessions at the last sweep.", [((), live)])
+        yield _gauge("zapauth_sweep_age_seconds", "The time since the last sweep.", [((), age)])
+
+
+def of_runs(rows: _Rows) -> Iterator[Metric]:
+    """Return the figures of all bulk runs. Each row has those of one source."""
+    totals = [sum(column) for column in zip(*(row[2:5] for row in rows), strict=True)] or [0, 0, 0]
+    running, stopped, left = totals
+    states = [(("running",), running), (("stopped",), stopped)]
+    yield _gauge("zapauth_bulk_runs", "Unfinished bulk runs.", states, ["state"])
+    yield _gauge("zapauth_bulk_sessions_left", "Sessions that running bulk runs will still end.", [((), left)])
+    stalled = max((row[5] for row in rows), default=0)
+    yield _gauge("zapauth_bulk_stalled_seconds", "The longest time since a run's last batch.", [((), stalled)])
+    ended = [((row[0],), row[1]) for row in rows]
     yield _gauge("zapauth_bulk_sessions_ended", "Sessions that all bulk runs have ended.", ended, ["source"])
 
 
-def _of_queue(known: _Known) -> Iterator[Metric]:
-    jobs = [((queue, status), count) for queue, status, count in known.jobs]
-    yield _gauge("zapauth_queue_jobs", "Jobs that wait, run, or have failed for good.", jobs, ["queue", "status"])
-    oldest = [((queue,), seconds) for queue, seconds in known.oldest]
+def of_queue(rows: _Rows) -> Iterator[Metric]:
+    jobs = [((queue, status), count) for queue, status, count, _ in rows]
+    text = f"Jobs that wait (todo) and run (doing). {MOST_JOBS} that wait: so many or more."
+    yield _gauge("zapauth_queue_jobs", text, jobs, ["queue", "status"])
+    oldest = [((queue,), seconds) for queue, _, _, seconds in rows if seconds is not None]
     yield _gauge("zapauth_queue_oldest_seconds", "How long the oldest job has been ready to begin.", oldest, ["queue"])
 
 
@@ -97,26 +141,12 @@ def _gauge(name: str, text: str, rows: Iterable[tuple[tuple[str, ...], float]], 
     return family
 
 
-def _read() -> _Known | None:
-    """Read all figures. None: the database does not answer, or its tables are not there yet."""
+def _read(statement: str) -> _Rows | None:
+    """Return the rows of a statement. None: the database does not answer in time, or has no such table yet."""
     try:
-        with used_for(Use.REQUEST), transaction.atomic(), connection.cursor() as cursor:
+        with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{LIMIT}s'; SET LOCAL lock_timeout = '{LIMIT}s'")
-            cursor.execute(_FIGURES)
-            live, swept, running, stopped, left, stalled = cursor.fetchone()
-            by_source, (jobs, oldest) = _rows(cursor, _RUNS), _read_queue(cursor)
-            return _Known(live, swept, running, stopped, left, stalled, by_source, jobs, oldest)
-    except (DatabaseError, InterfaceError):
+            cursor.execute(statement, {"most": MOST_JOBS, "priorities": [URGENT, NORMAL]})
+            return list(cursor.fetchall())
+    except Error:
         return None
-    finally:
-        connections.close_all()  # return the connection to the pool
-
-
-def _read_queue(cursor: Any) -> tuple[list[Any], list[Any]]:
-    ((has_queue,),) = _rows(cursor, _HAS_QUEUE)
-    return (_rows(cursor, _QUEUE), _rows(cursor, _OLDEST)) if has_queue else ([], [])
-
-
-def _rows(cursor: Any, statement: str) -> list[Any]:
-    cursor.execute(statement)
-    return list(cursor.fetchall())

@@ -32,11 +32,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return None
         pools: dict[str, Pool] = self._connection_pools  # type: ignore[attr-defined]  # the stubs lack it
         if self.alias not in pools:
-            parameters = _CONNECTING | self.get_connection_params() | {"autocommit": True}
+            parameters = self.get_connection_params() | {"autocommit": True}
             # Two threads may make a pool at the same time. One pool is used; the other one was never opened.
             pool = Pool(kwargs=parameters, open=False, configure=self._configure_connection, **options)
             pools.setdefault(self.alias, pool)
         return pools[self.alias]
+
+    def get_connection_params(self) -> dict[str, Any]:
+        # Connections beside the pool, such as those that hold an advisory lock, need these, too: without them a thread
+        # would wait for a quarter of an hour for a host that has vanished.
+        return _CONNECTING | super().get_connection_params()
 
     def _configure_connection(self, connection: Any) -> bool:
         # Prepared statements (`users.statement`) find rows by key, so one plan fits all parameters. PostgreSQL would

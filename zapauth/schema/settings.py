@@ -22,7 +22,8 @@ parameter, and a number can stand for a text. An *app-level* token stands for an
 for a user on that device.
 
 In both dialects, a path with a trailing slash is the same path, unknown parameters are ignored, and blanks at the ends
-of a text are removed, except in passwords. No text may contain NUL.
+of a text are removed, except in passwords. No text may contain NUL. New emails, user names and names may not contain
+characters that nobody can see, such as line breaks, except for those that a script or an emoji needs in a name.
 
 **Gateways and services** stand beside ZapAuth. A service authenticates as an app, with its id and key by HTTP Basic.
 The routes under `/oauth` take forms, and those under `/push` take JSON. Errors are those of OAuth 2.0:

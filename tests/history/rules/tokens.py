@@ -16,8 +16,8 @@ def accepted_after_end(history: History) -> list[Violation]:
         if call.outcome not in (Outcome.ACCEPTED, Outcome.DONE):
             continue
         if killer is not None:
-            what = "was refused" if killer.outcome is Outcome.REFUSED else "was ended, and that was answered"
-            found.append(Violation(1, f"a {call.op} was accepted after its session {what}", (killer, call)))
+            what = "a refusal" if killer.outcome is Outcome.REFUSED else "the answer to the end"
+            found.append(Violation(1, f"a {call.op} was accepted after {what} of its session", (killer, call)))
         if each.retired is not None and call.op == "login":
-            found.append(Violation(1, "a password was accepted after its change was answered", (each.retired, call)))
+            found.append(Violation(1, "a password was accepted after the answer to its change", (each.retired, call)))
     return found

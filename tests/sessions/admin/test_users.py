@@ -8,12 +8,13 @@ from django.core.management import call_command
 from django.utils import timezone
 from uuid6 import uuid7
 
-from sessions.bulk import orders, resume
+from sessions.bulk import orders
 from sessions.management.demo_data import make_sessions, make_users
 from sessions.models import BulkRun, EndReason, Session
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone
 from tests.sessions.population import new_session
 from tests.sessions.staff import LIST, browser_of, new_staff, told, user_url
+from users import claiming
 from users.models import App, DeviceToken, SecurityEvent, User
 from users.record.events import Event
 from users.reset_codes import issue_code
@@ -314,7 +315,7 @@ def test_if_the_database_goes_away_after_the_order_staff_are_told_to_come_back_a
     def break_off(**_):
         raise psycopg.OperationalError("consuming input failed: server closed the connection unexpectedly")
 
-    monkeypatch.setattr(resume.psycopg, "connect", break_off)
+    monkeypatch.setattr(claiming.psycopg, "connect", break_off)
     page = supporter.post(user_url(phone.user_id, "log_out"), {"note": ""})
     assert (page.status_code, page.headers["Retry-After"]) == (503, "2")
     assert phone.me().status == 401

@@ -150,6 +150,36 @@ def test_a_run_that_fails_does_not_keep_the_next_one_waiting(run, monkeypatch, c
     wait_until(lambda: state_of(run) == "waiting")
 
 
+def test_runs_take_turns_and_one_whose_sessions_are_still_accepted_comes_first(run, monkeypatch, caplog):
+    monkeypatch.setattr(resume, "TURN", NO_TIME)
+    everyone = start_run(Selection(everyone=True), source=BulkRun.Source.ADMIN, note="", expected=40)
+    BulkRun.objects.filter(pk=everyone.pk).update(started_at=run.started_at - timedelta(minutes=1))
+    BulkRun.objects.update(expected=resume.AT_ONCE + 1)  # long ones
+    turns, real, begun = [], resume.sweep_run, set()
+
+    def sweep(each):
+        for so_far in real(each):
+            turns.append(each.pk)
+            yield so_far
+
+    monkeypatch.setattr(resume, "sweep_run", sweep)
+    while left_runs().exists():
+        take_up(begun=begun)
+    assert turns[:4] == [run.pk, everyone.pk] * 2
+    assert (left(), begun) == (0, set())
+    assert "was left with" not in caplog.text
+
+
+def test_a_run_goes_on_beyond_its_turn_if_no_other_one_waits(run, monkeypatch):
+    monkeypatch.setattr(resume, "TURN", NO_TIME)
+    other = start_run(Selection(platforms=("Windows",)), source=BulkRun.Source.ADMIN, note="", expected=40)
+    BulkRun.objects.update(expected=resume.AT_ONCE + 1)
+    with claimed_by_another(other):
+        take_up()
+    run.refresh_from_db()
+    assert run.finished_at
+
+
 def test_a_run_that_is_over_is_not_carried_out_again(run):
     carry_out(run.pk)
     run.refresh_from_db()

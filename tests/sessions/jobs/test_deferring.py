@@ -14,10 +14,10 @@ from django.db import OperationalError, connection, transaction
 from django.urls import reverse
 
 from sessions.jobs import deferring, table
+from sessions.jobs.call import Call
 from sessions.jobs.deferring import JOBS, Queue, after_commit
 from sessions.jobs.doing import MOST_UNREADABLE, do, open_job
 from sessions.jobs.modules import WITH_JOBS
-from sessions.jobs.order import Order
 from sessions.jobs.table import Taken
 from sessions.mail_sending import send_code, send_news
 from sessions.models import Session
@@ -210,8 +210,8 @@ def test_a_job_that_this_server_cannot_read_is_left_to_others_for_half_an_hour(d
 
 
 def test_a_job_of_a_newer_version_is_left_to_newer_servers(db):
-    order = Order("of the future", [], {}, expires_at=database_now() + timedelta(days=1))
-    outcome = do(open_job(Taken(1, "of the future", order.sealed(), attempts=0)))
+    call = Call("of the future", [], {}, expires_at=database_now() + timedelta(days=1))
+    outcome = do(open_job(Taken(1, "of the future", call.sealed(), attempts=0)))
     assert outcome.again_at
 
 
@@ -225,7 +225,7 @@ def test_failed_jobs_are_tried_again_after_growing_pauses_by_the_databases_clock
     monkeypatch.setitem(JOBS, "failing", failing)
     with time_machine.travel("2027-01-01T00:00:00Z", tick=False):
         now = database_now()
-        sealed = Order("failing", [], {}, expires_at=now + timedelta(hours=1)).sealed()
+        sealed = Call("failing", [], {}, expires_at=now + timedelta(hours=1)).sealed()
         again = [do(open_job(Taken(1, "failing", sealed, attempts))).again_at - now for attempts in (0, 1, 2, 6, 50)]
     assert [round(pause.total_seconds()) for pause in again] == [5, 10, 20, 300, 300]
 

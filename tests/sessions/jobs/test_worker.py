@@ -9,9 +9,9 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from sessions.jobs import table, times
+from sessions.jobs.call import Call
 from sessions.jobs.deferring import JOBS, Job, Queue, after_commit
 from sessions.jobs.doing import Outcome, do, open_job
-from sessions.jobs.order import Order
 from sessions.jobs.table import Taken
 from sessions.jobs.worker import QueueWorker, _Line
 from sessions.mail_sending import send_code, send_news
@@ -325,7 +325,7 @@ def test_a_waiting_job_whose_time_has_not_come_is_left(job):
 
 def test_pauses_and_jobs_that_are_never_done_are_counted(db):
     counts, line = mock.Mock(), _Line(Queue.MAIL)
-    past = Order("send_code", MAIL, {}, expires_at=database_now() - timedelta(seconds=1)).sealed()
+    past = Call("send_code", MAIL, {}, expires_at=database_now() - timedelta(seconds=1)).sealed()
     counting.use(counts)
     try:
         for outcome in (

@@ -72,10 +72,10 @@ OPERATIONS: dict[str, Operation] = {
         id="declared",
         tag=TOKENS,
         summary="What this service promises",
-        description="`revocation_bound` is in seconds: a request that begins later than that after the answer to a"
-        " logout is refused, by every worker of every server. It is 0. With `gate_without_database` `accept`, the gate"
-        " does not keep the bound while the database is away. `event_delivery_aim` is in seconds, from the end of a"
-        " session to its event. If the service does not know its own URL, the links are paths.",
+        description="`revocation_bound` is the number of seconds from the answer to a logout until every worker of"
+        " every server refuses the token: 0. If `gate_without_database` is `accept`, the gate does not keep the bound"
+        " while the database is away. `event_delivery_aim` is a number of seconds, from the end of a session to"
+        " its event. If the service does not know its own URL, the links are paths.",
         answers=closed(_DECLARED),
         example=_EXAMPLE_DECLARED,
         headers=_PUBLIC,

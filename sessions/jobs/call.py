@@ -12,8 +12,8 @@ from users.sealing import CannotUnseal, Purpose, seal_bytes, unseal_bytes
 
 
 @dataclass(frozen=True)
-class Order:
-    """One job with its arguments. ``expires_at`` is a time of the database's clock.
+class Call:
+    """One call of a job's function, with its arguments. ``expires_at`` is a time of the database's clock.
 
     ``request_id`` is the id of the request that caused the job, or empty.
     """
@@ -25,7 +25,7 @@ class Order:
     request_id: str = ""
 
     def sealed(self) -> str:
-        """Encrypt and authenticate the whole order.
+        """Encrypt and authenticate the whole call.
 
         The name is included. Otherwise somebody could give these arguments to another job.
         """

@@ -1,0 +1,63 @@
+"""Statistics for PostgreSQL's planner, which a bulk run collects if there are none."""
+
+import re
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+
+from sessions.bulk import planning
+from sessions.bulk.planning import collect_missing_statistics
+from sessions.bulk.runs import start_run, sweep_run
+from sessions.models import BulkRun, Session
+from sessions.selection.selection import Selection
+from tests.servers import test_database_url
+from tests.sessions.population import new_session
+
+FEW = 30  # autovacuum analyses a table after 50 changes
+
+
+@pytest.fixture
+def unknown(transactional_db, monkeypatch):
+    """Sessions in a table that PostgreSQL believes to be empty. It counts as a large one."""
+    monkeypatch.setattr(planning, "_SMALL", 0)
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE user_sessions_session CASCADE")  # PostgreSQL forgets the size of the table
+    for _ in range(FEW):
+        new_session()
+
+
+def sweep():
+    run = start_run(Selection(everyone=True), source=BulkRun.Source.COMMAND, note="Leak", expected=FEW)
+    return list(sweep_run(run))
+
+
+def test_a_run_collects_statistics_about_tables_that_postgresql_does_not_know_and_only_once(unknown, caplog):
+    assert sweep() == [FEW]
+    assert re.search("collected statistics about user_sessions_session.* before a bulk run", caplog.text)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'user_sessions_session'::regclass")
+        assert cursor.fetchone() == (FEW,)
+    assert "user_sessions_session" not in collect_missing_statistics()
+
+
+def test_a_table_that_has_grown_to_more_than_twice_its_size_is_analysed_again(unknown):
+    assert "user_sessions_session" in collect_missing_statistics()
+    for _ in range(5 * FEW):
+        new_session()
+    assert "user_sessions_session" in collect_missing_statistics()
+
+
+def test_a_run_goes_on_if_the_statistics_cannot_be_collected(unknown, monkeypatch, caplog):
+    monkeypatch.setattr(planning, "_LONGEST_WAIT", "10ms")
+    with psycopg.connect(test_database_url()) as vacuum:
+        vacuum.execute("LOCK TABLE user_sessions_session IN SHARE UPDATE EXCLUSIVE MODE")
+        assert sweep() == [FEW]
+    assert "goes on without new statistics about the tables: canceling statement due to lock timeout" in caplog.text
+    assert not Session.objects.filter(ended_at=None).exists()
+
+
+def test_a_run_inside_a_transaction_takes_no_lock_on_a_table(unknown):
+    with transaction.atomic():
+        assert sweep() == [FEW]
+    assert "user_sessions_session" in collect_missing_statistics()
