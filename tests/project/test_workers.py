@@ -15,6 +15,7 @@ from granian.server.common import AbstractServer
 
 from tests.servers import ping, running_server
 from tests.waiting import wait_until
+from zapauth.server import draining
 from zapauth.server.supervisor import LONG_LIFE, LONGEST_PAUSE, RestartingServer, _join, pause_after
 
 # Our `_serve_loop` depends on these functions of granian. If one changes, read its new code, change ours if needed,
@@ -110,6 +111,17 @@ def test_the_pause_doubles_with_each_death_up_to_half_a_minute():
     assert pause_after(100_000) == LONGEST_PAUSE
 
 
+def test_ctrl_c_while_a_worker_is_being_started_also_stops_that_one_at_once(monkeypatch):
+    told = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: told.append((pid, number)))
+    server = RestartingServer("nothing")
+    server.signal_handler_interrupt(signal.SIGINT, None)
+    worker = mock.Mock(idx=0, inner=mock.Mock(pid=4711), terminate=lambda: told.append((4711, signal.SIGTERM)))
+    server.wrks = [worker]
+    server._stop_workers()
+    assert told == [(4711, draining.AT_ONCE), (4711, signal.SIGTERM)]
+
+
 def dead_worker(*, lived):
     """A dead worker, with the attributes that our loop reads."""
     inner = SimpleNamespace(exitcode=1)
@@ -137,7 +149,7 @@ def test_a_worker_for_which_there_is_no_room_is_tried_again_later(caplog, monkey
 
 
 # What we replace or extend.
-OURS = {"_serve_loop", "signal_handler_interrupt"}
+OURS = {"_serve_loop", "_stop_workers", "signal_handler_interrupt"}
 
 
 @pytest.mark.parametrize("name", GRANIANS)

@@ -44,6 +44,7 @@ class RestartingServer(MPServer):
         super().__init__(*arguments, **options)
         self._deaths: dict[int, int] = {}
         self._due: dict[int, float] = {}
+        self._is_hurried = False
 
     def signal_handler_interrupt(self, *arguments: Any, **options: Any) -> None:
         """Stop. After SIGTERM, workers go on answering for a while. After SIGINT (Ctrl-C), they stop at once.
@@ -52,10 +53,20 @@ class RestartingServer(MPServer):
         """
         super().signal_handler_interrupt(*arguments, **options)  # type: ignore[no-untyped-call]
         if arguments[:1] == (signal.SIGINT,):
-            for worker in filter(WorkerProcess.is_alive, self.wrks):  # the id of a dead process may have a new owner
+            self._is_hurried = True
+            self._hurry_workers()
+
+    def _hurry_workers(self) -> None:
+        for worker in self.wrks:
+            if worker.is_alive():  # the id of a dead process may have a new owner
                 worker.interrupt_by_parent = True
                 with suppress(ProcessLookupError):
                     os.kill(worker.inner.pid, draining.AT_ONCE)
+
+    def _stop_workers(self) -> None:
+        if self._is_hurried:
+            self._hurry_workers()  # the signal may have come while one of them was being started
+        super()._stop_workers()  # type: ignore[no-untyped-call]
 
     def _spawn_worker(self, *arguments: Any, **options: Any) -> WorkerProcess:
         worker = super()._spawn_worker(*arguments, **options)
