@@ -179,6 +179,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     yield
     # On a busy machine PostgreSQL may not have noticed yet that a stopped server has gone. Then the database could not
     # be dropped.
+    connection.close()
+    connection.close_pool()
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
