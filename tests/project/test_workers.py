@@ -43,6 +43,10 @@ def patient(django_db_blocker, django_db_setup):
         yield server
 
 
+# These tests need no data. But without the mark, this file alone would run without the test database.
+real_server = pytest.mark.django_db(transaction=True)
+
+
 def kill(worker):
     worker.kill()
     psutil.wait_procs([worker], timeout=60)
@@ -54,6 +58,7 @@ def successors(server, before):
     return [worker for worker in workers if worker not in before] if len(workers) == len(before) else []
 
 
+@real_server
 def test_a_worker_that_dies_again_and_again_is_started_again_and_the_other_one_lives_on(impatient):
     first, other = impatient.workers()
     for _ in range(3):  # in less than granian's 5.5 seconds
@@ -68,6 +73,7 @@ def test_a_worker_that_dies_again_and_again_is_started_again_and_the_other_one_l
     assert "Unexpected exit" not in log
 
 
+@real_server
 def test_all_workers_that_die_at_once_come_back(impatient):
     before = impatient.workers()
     for worker in before:
@@ -76,6 +82,7 @@ def test_all_workers_that_die_at_once_come_back(impatient):
     wait_until(lambda: ping(impatient) == 200)
 
 
+@real_server
 def test_the_other_worker_answers_during_a_pause_and_sigterm_ends_it(patient):
     before = patient.workers()
     kill(before[0])
