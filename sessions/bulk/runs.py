@@ -151,10 +151,10 @@ def sweep_run(run: BulkRun) -> Iterator[int]:
     stops the run.
     """
     begin_stretch(run.pk)
-    if not connection.in_atomic_block:
-        collect_missing_statistics()
     # Don't wait inside a caller's transaction: the other transactions may be waiting for its locks.
     is_alone = connection.in_atomic_block or Selection.from_json(run.selection).sessions is not None
+    if not is_alone:  # single sessions are found by their keys, and are accepted until they have ended
+        collect_missing_statistics()
     others = [] if is_alone or database_now() - run.as_of >= NO_LOG_IN_AFTER else _under_way()
     after = _BEFORE_ALL
     while True:

@@ -75,6 +75,13 @@ def test_the_log_does_not_claim_statistics_that_the_role_may_not_collect(unknown
     assert "collected statistics" not in caplog.text
 
 
+def test_a_logout_of_single_sessions_waits_for_no_statistics(unknown, caplog):
+    ids = tuple(str(pk) for pk in Session.objects.values_list("pk", flat=True)[:2])
+    run = start_run(Selection(sessions=ids), source=BulkRun.Source.ADMIN, note="", expected=2)
+    assert list(sweep_run(run)) == [2]
+    assert "statistics" not in caplog.text
+
+
 def test_a_run_inside_a_transaction_takes_no_lock_on_a_table(unknown):
     with transaction.atomic():
         assert sweep() == [FEW]
