@@ -8,12 +8,14 @@ from django.db import connection
 from psycopg import sql
 
 SECONDS_TO_CONNECT = 5
-# With keepalives PostgreSQL notices within five seconds that a process's machine is gone.
+# With keepalives PostgreSQL notices within five seconds that a process's machine is gone. The transaction may be open
+# for hours. PostgreSQL has `transaction_timeout` since version 17.
 _CLAIM = sql.SQL("""
 SELECT set_config('tcp_keepalives_idle', '2', true),
        set_config('tcp_keepalives_interval', '1', true),
        set_config('tcp_keepalives_count', '3', true),
        set_config('idle_in_transaction_session_timeout', '0', true),
+       (SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'),
        {}(%s, %s)
 """)
 
@@ -32,6 +34,8 @@ def claimed(key: tuple[int, int], function: str = "pg_try_advisory_xact_lock") -
     parameters = connection.get_connection_params() | {"connect_timeout": SECONDS_TO_CONNECT}
     with connection.wrap_database_errors:
         link = psycopg.connect(**parameters)
+    # A transaction of another level would keep its snapshot, and VACUUM and builds of indexes would wait for it.
+    link.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     with closing(link):
         with connection.wrap_database_errors:
             row = link.execute(_CLAIM.format(sql.SQL(function)), key).fetchone()

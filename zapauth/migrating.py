@@ -29,12 +29,14 @@ TELL_EVERY = 60.0
 # One of PostgreSQL's advisory locks: two numbers that nothing else uses.
 _LOCK = (0x5A4D, 0)
 _SECONDS_TO_CONNECT = 5
-# With keepalives PostgreSQL notices within five seconds that this machine is gone, and releases the lock.
+# With keepalives PostgreSQL notices within five seconds that this machine is gone, and releases the lock. It has
+# `transaction_timeout` since version 17.
 _CLAIM = """
 SELECT set_config('tcp_keepalives_idle', '2', true),
        set_config('tcp_keepalives_interval', '1', true),
        set_config('tcp_keepalives_count', '3', true),
        set_config('idle_in_transaction_session_timeout', '0', true),
+       (SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'),
        pg_try_advisory_xact_lock(%s, %s)
 """
 _HOLDER = """

@@ -28,11 +28,11 @@ _SMALL = 2**20
 # of an empty table collects none, and the build of an index stores the table's size only.
 _UNKNOWN = """
 SELECT c.relname
-  FROM pg_class c
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.oid = ANY(%s::regclass[]) AND pg_relation_size(c.oid) > %s
    AND (pg_relation_size(c.oid) > 2 * c.relpages * current_setting('block_size')::bigint
         OR NOT EXISTS (SELECT FROM pg_stats s
-                        WHERE s.schemaname = c.relnamespace::regnamespace::text AND s.tablename = c.relname))
+                        WHERE s.schemaname = n.nspname AND s.tablename = c.relname))
  ORDER BY 1
 """
 # An automatic analysis may hold the lock: then there are statistics soon.
@@ -46,9 +46,7 @@ def collect_missing_statistics() -> list[str]:
 
     Returns: the names of these tables.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_UNKNOWN, [list(_TABLES), _SMALL])
-        unknown = [name for (name,) in cursor.fetchall()]
+    unknown = _unknown()
     began = time.monotonic()
     try:
         for name in unknown:
@@ -57,9 +55,23 @@ def collect_missing_statistics() -> list[str]:
         logger.warning("a bulk run goes on without new statistics about the tables: %s", str(error).partition("\n")[0])
     else:
         if unknown:
-            took = time.monotonic() - began
-            logger.info("collected statistics about %s before a bulk run, in %.1f s", ", ".join(unknown), took)
+            _tell(unknown, took=time.monotonic() - began)
     return unknown
+
+
+def _unknown() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_UNKNOWN, [list(_TABLES), _SMALL])
+        return [name for (name,) in cursor.fetchall()]
+
+
+def _tell(analysed: list[str], *, took: float) -> None:
+    # PostgreSQL raises no error if the role may not analyse a table.
+    if left := _unknown():
+        told = "there are no statistics about %s: the service's role does not own it, or all of its rows are deleted"
+        logger.warning(told, ", ".join(left))
+    if done := [name for name in analysed if name not in left]:
+        logger.info("collected statistics about %s before a bulk run, in %.1f s", ", ".join(done), took)
 
 
 def _analyse(table: str) -> None:

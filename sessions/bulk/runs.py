@@ -37,6 +37,8 @@ logger = logging.getLogger("zapauth.sessions")
 BATCH = 5000
 # In seconds. A log-in's transaction takes less time.
 LONGEST_WAIT = 10
+# So long after its order a run that is begun again waits for nobody. Runs that take turns would never wait long enough.
+NO_LOG_IN_AFTER = timedelta(minutes=1)
 _LOOK_AGAIN = 0.02
 # The resolution of times in PostgreSQL: "before" an instant means at least this much earlier.
 RESOLUTION = timedelta(microseconds=1)
@@ -149,11 +151,11 @@ def sweep_run(run: BulkRun) -> Iterator[int]:
     stops the run.
     """
     begin_stretch(run.pk)
-    if not connection.in_atomic_block:
-        collect_missing_statistics()
     # Don't wait inside a caller's transaction: the other transactions may be waiting for its locks.
     is_alone = connection.in_atomic_block or Selection.from_json(run.selection).sessions is not None
-    others = [] if is_alone else _under_way()
+    if not is_alone:  # single sessions are found by their keys, and are accepted until they have ended
+        collect_missing_statistics()
+    others = [] if is_alone or database_now() - run.as_of >= NO_LOG_IN_AFTER else _under_way()
     after = _BEFORE_ALL
     while True:
         batch = _sweep_batch(run.pk, after, may_finish=not others)

@@ -12,6 +12,7 @@ from sessions.inspect.statistics import count_after_runs, count_figures
 from sessions.notices.writing import forget_old_notices
 from sessions.timeouts import end_timed_out
 from sessions.upkeep.canary import forget_canaries
+from sessions.upkeep.canary_access import close_canary
 from users.claiming import claimed
 from users.database_use import Use, set_use
 from users.refused_logins import forget_old
@@ -35,6 +36,7 @@ def sweep() -> None:
     """
     with claimed(_SWEEP_LOCK) as is_alone:
         if is_alone:
+            close_canary()
             end_timed_out()
             forget_past()
             forget_old()

@@ -9,7 +9,7 @@ import time_machine
 
 from sessions.models import RunningServer, SigningKey
 from sessions.rotation import state, times
-from sessions.rotation.watch import KeyWatch
+from sessions.rotation.watch import KeyWatch, LeakedKeys
 from tests.commands.key_files import Environment
 from tests.commands.terminal import manage
 from users.clock import database_now
@@ -162,3 +162,16 @@ def test_a_server_that_could_not_tell_tries_again_each_second_and_then_warns_of_
     assert pauses == [10, 1, 1, 1, 10, 10]
     assert times.TELL_AGAIN < times.TELL_EVERY < times.TOLD_WITHIN
     assert caplog.text.count("auth3 signs with a key that SIGNING_KEYS lacks here") == 1
+
+
+# --- the emergency ------------------------------------------------------------------------------------
+
+
+def test_a_leak_is_reported_at_once_while_servers_are_silent(here, waits):
+    killed = here.start_server("auth2")
+    after_an_outage(here)
+    leaked = here.kids
+    assert (here.rotate("leaked").code, waits.seconds) == (0, 0)
+    assert set(SigningKey.objects.exclude(leaked_at=None).values_list("pk", flat=True)) == set(leaked)
+    with pytest.raises(LeakedKeys):
+        killed._tell()

@@ -111,3 +111,16 @@ def test_a_database_that_does_not_answer_is_down_and_has_no_other_figure(read, m
         broken.setattr(connection, "cursor", refuse)
         figures = read()
     assert (figures("zapauth_database_up"), figures.names()) == (0, {"zapauth_database_up"})
+
+
+def test_a_pool_whose_connections_are_all_in_use_is_not_a_database_that_is_down(read):
+    connection.close()
+    pool = connection.pool
+    held = [pool.getconn() for _ in range(pool.max_size)]
+    try:
+        figures = read()
+    finally:
+        for each in held:
+            pool.putconn(each)
+    assert figures("zapauth_database_up") == 1
+    assert figures("zapauth_figures_missing", figures="queue") == 1

@@ -35,8 +35,11 @@ from sessions.rotation import orders as orders_of_keys
 from sessions.selection.selection import Selection
 from sessions.tokens.jwt import AnyAccessToken
 from sessions.tokens.keys import new_private_key_pem
+from sessions.upkeep import canary_access
+from sessions.upkeep.canary import open_zap_session
 from tests.environment import ROOT
 from tests.phones import PASSWORD, BuddyPhone, InProcess, ZapPhone, new_name
+from users.canary import CANARY_ID
 from users.clients import create_app, get_admin_app, get_zap_app
 from users.login_attempts import Attempt
 from users.models import Access, App, User
@@ -348,6 +351,15 @@ def switch_off_factor(its):
     factor.switch_off_factor(user, actor=its.boss, ends_sessions=True, origin=HERE)
 
 
+def close_canary(its):
+    open_zap_session()
+    canary = User.objects.get(pk=CANARY_ID)
+    canary.set_password(PASSWORD)
+    canary.save()
+    ZapPhone(InProcess(), device_token="of the canary").log_in(canary.username)
+    canary_access.close_canary()
+
+
 def restore(its):
     phone = ZapPhone(InProcess(), device_token="of dora").sign_up()
     now = timezone.now()
@@ -415,6 +427,7 @@ ACTS = {
     "sessions.factor.disable_factor": disable_factor,
     "sessions.factor.renew_recovery_codes": renew_recovery_codes,
     "sessions.factor.switch_off_factor": switch_off_factor,
+    "sessions.upkeep.canary_access.close_canary": close_canary,
     "sessions.invitations.send_again": invite_again,
     "sessions.invitations.withdraw": withdraw_invitation,
     "sessions.invitations.accept": accept_invitation,

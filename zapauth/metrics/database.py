@@ -11,9 +11,11 @@ from django.db import Error, connection, connections, transaction
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from psycopg_pool import PoolTimeout
 
 from sessions.jobs.table import NORMAL, URGENT
 from users.database_use import Use, used_for
+from zapauth.postgresql.pool import CannotConnect
 
 # Seconds for each of the four statements. By default Prometheus waits for ten in all.
 LIMIT = 2
@@ -84,7 +86,7 @@ class DatabaseFigures(Collector):
     def collect(self) -> Iterable[Metric]:
         try:
             with used_for(Use.REQUEST):
-                is_up = _read("SELECT 1") is not None
+                is_up = _is_up()
                 up = _gauge("zapauth_database_up", "Whether the database answers the main process.", [((), is_up)])
                 return [up, *(_of_tables() if is_up else ())]
         finally:
@@ -141,12 +143,25 @@ def _gauge(name: str, text: str, rows: Iterable[tuple[tuple[str, ...], float]], 
     return family
 
 
+def _is_up() -> bool:
+    """Return whether the database answers. It may also be up if this process's own work holds all connections."""
+    try:
+        return bool(_fetch("SELECT 1"))
+    except Error as error:
+        cause = error.__cause__
+        return isinstance(cause, PoolTimeout) and not isinstance(cause, CannotConnect)
+
+
 def _read(statement: str) -> _Rows | None:
     """Return the rows of a statement. None: the database does not answer in time, or has no such table yet."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = '{LIMIT}s'; SET LOCAL lock_timeout = '{LIMIT}s'")
-            cursor.execute(statement, {"most": MOST_JOBS, "priorities": [URGENT, NORMAL]})
-            return list(cursor.fetchall())
+        return _fetch(statement)
     except Error:
         return None
+
+
+def _fetch(statement: str) -> _Rows:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = '{LIMIT}s'; SET LOCAL lock_timeout = '{LIMIT}s'")
+        cursor.execute(statement, {"most": MOST_JOBS, "priorities": [URGENT, NORMAL]})
+        return list(cursor.fetchall())

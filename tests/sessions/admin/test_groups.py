@@ -110,3 +110,15 @@ def test_a_group_has_no_name_with_characters_that_nobody_sees(boss):
     page = boss.post(reverse("admin:auth_group_add"), {"name": "De\x1bsk"})
     assert "Leave out characters that can&#x27;t be seen" in page.content.decode()
     assert not Group.objects.filter(name__startswith="De").exists()
+
+
+def test_permissions_can_be_taken_from_a_group_whose_name_would_be_refused_now(boss, desk):
+    odd = "Desk\u200b"
+    Group.objects.filter(pk=desk.pk).update(name=odd)
+    url = reverse("admin:auth_group_change", args=[desk.pk])
+    assert boss.post(url, {"name": odd, "permissions": []}).status_code == 302
+    assert not desk.permissions.exists()
+    for name in ("Front\u200b", "a\0b"):
+        assert boss.post(url, {"name": name, "permissions": []}).status_code == 200
+    desk.refresh_from_db()
+    assert desk.name == odd

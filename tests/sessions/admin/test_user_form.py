@@ -92,3 +92,13 @@ def test_a_character_that_nobody_sees_is_refused(boss, ann, field, value):
 def test_a_cleared_email_is_gone(boss, ann):
     assert save(boss, ann, email="").status_code == 302
     assert stored(ann)["email"] is None
+
+
+def test_powers_can_be_taken_from_somebody_whose_names_would_be_refused_now(boss, ann):
+    odd = {"username": "an\u200bn", "name": "Ann\u202e Lee", "phone_number": "+49\u2060151"}
+    User.objects.filter(pk=ann.pk).update(**odd, is_superuser=True)
+    assert save(boss, ann, is_superuser="").status_code == 302
+    assert stored(ann).items() >= (odd | {"is_superuser": False}).items()
+    page = save(boss, ann, name="Ann\u202e Lea", tag="new")
+    assert "can&#x27;t be seen" in page.content.decode()
+    assert stored(ann).items() >= odd.items()

@@ -1,6 +1,7 @@
 """Statistics for PostgreSQL's planner, which a bulk run collects if there are none."""
 
 import re
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -55,6 +56,30 @@ def test_a_run_goes_on_if_the_statistics_cannot_be_collected(unknown, monkeypatc
         assert sweep() == [FEW]
     assert "goes on without new statistics about the tables: canceling statement due to lock timeout" in caplog.text
     assert not Session.objects.filter(ended_at=None).exists()
+
+
+@contextmanager
+def role_of_another():
+    """Act as a role that may read and write the rows of all tables, and owns none."""
+    rights = "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE writer; GRANT {rights} TO writer; SET LOCAL ROLE writer")
+        yield
+        transaction.set_rollback(True)
+
+
+def test_the_log_does_not_claim_statistics_that_the_role_may_not_collect(unknown, caplog):
+    with role_of_another():
+        assert "user_sessions_session" in collect_missing_statistics()
+    assert "no statistics about user_sessions_session" in caplog.text
+    assert "collected statistics" not in caplog.text
+
+
+def test_a_logout_of_single_sessions_waits_for_no_statistics(unknown, caplog):
+    ids = tuple(str(pk) for pk in Session.objects.values_list("pk", flat=True)[:2])
+    run = start_run(Selection(sessions=ids), source=BulkRun.Source.ADMIN, note="", expected=2)
+    assert list(sweep_run(run)) == [2]
+    assert "statistics" not in caplog.text
 
 
 def test_a_run_inside_a_transaction_takes_no_lock_on_a_table(unknown):

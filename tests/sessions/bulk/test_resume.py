@@ -10,7 +10,7 @@ import time_machine
 from django.db import connection
 from uuid6 import uuid7
 
-from sessions.bulk import resume
+from sessions.bulk import resume, runs
 from sessions.bulk.resume import FIRST_TRY, LeftRuns, at_work, carry_out, left_runs, lock_key, state_of, take_up
 from sessions.bulk.runs import start_run
 from sessions.management.demo_data import make_sessions, make_users
@@ -178,6 +178,25 @@ def test_a_run_goes_on_beyond_its_turn_if_no_other_one_waits(run, monkeypatch):
         take_up()
     run.refresh_from_db()
     assert run.finished_at
+
+
+def test_runs_that_take_turns_finish_although_an_old_transaction_is_open(transactional_db, monkeypatch):
+    for batch in (make_users(10), make_sessions(40, users=10)):
+        list(batch)
+    # As in production, a turn is as long as the wait for transactions that began before the order.
+    monkeypatch.setattr(resume, "TURN", timedelta(seconds=runs.LONGEST_WAIT / 50))
+    monkeypatch.setattr(runs, "LONGEST_WAIT", runs.LONGEST_WAIT / 50)
+    with psycopg.connect(**connection.get_connection_params()) as backfill:
+        backfill.execute("SELECT pg_current_xact_id()")  # it has written something
+        ordered = [
+            start_run(Selection(platforms=(name,)), source=BulkRun.Source.ADMIN, note="", expected=40)
+            for name in ("Android", "iOS")
+        ]
+        BulkRun.objects.update(expected=resume.AT_ONCE + 1)  # long ones
+        with time_machine.travel(ordered[-1].as_of + runs.NO_LOG_IN_AFTER):
+            for _ in ordered:
+                take_up()
+        assert not left_runs().exists()
 
 
 def test_a_run_that_is_over_is_not_carried_out_again(run):
