@@ -77,6 +77,11 @@ class Recorded(ModelAdmin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show the history button only where there is a history, to staff who may see the record."""
         obj = kwargs.get("obj")
+        if obj is not None and request.method == "POST":
+            # A refused form has put into `obj` what was typed. Above the form the page shows what is stored.
+            obj = self.get_queryset(request).filter(pk=obj.pk).first() or obj
+            kwargs["obj"] = obj
+            context |= {"original": obj, "subtitle": str(obj)}
         has_history = obj is not None and self.history_of(obj) is not None
         context["show_history"] = has_history and may_as_staff(request.user, Act.SEE_RECORD)
         # A saved form leads back to the list or the page anyway, and nobody adds users or groups in a row.

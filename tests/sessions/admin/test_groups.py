@@ -110,3 +110,10 @@ def test_a_group_has_no_name_with_characters_that_nobody_sees(boss):
     page = boss.post(reverse("admin:auth_group_add"), {"name": "De\x1bsk"})
     assert "Leave out characters that can&#x27;t be seen" in page.content.decode()
     assert not Group.objects.filter(name__startswith="De").exists()
+
+
+def test_above_a_refused_form_stands_the_stored_name(boss, desk):
+    page = boss.post(reverse("admin:auth_group_change", args=[desk.pk]), {"name": "Support"})  # is taken
+    assert "name" in page.context["adminform"].form.errors
+    assert page.context["subtitle"] == "Desk"
+    assert page.context["original"].name == "Desk"
