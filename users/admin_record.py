@@ -12,7 +12,9 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.formats import localize
 from django.utils.text import capfirst
+from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin
 
 from users.models import SecurityEvent
@@ -33,12 +35,23 @@ def ordered_by(request: HttpRequest) -> By:
     return {"actor": request.user, "origin": Origin.of(request)}
 
 
+def as_in_lists(shown: str) -> str:
+    """Return a moment in ISO 8601 in the format of the lists, and any other text as it is."""
+    try:
+        return str(localize(localtime(datetime.fromisoformat(shown))))
+    except ValueError:
+        return shown
+
+
 class Recorded(ModelAdmin):
     """Base class of pages whose changes are in the record. Django's own log (`LogEntry`) is not written.
 
     The history button shows the record's entries about the object, and after them its rows in Django's log, which
     earlier versions wrote.
     """
+
+    # The theme writes a moment that a method returns with microseconds; this writes it as the lists do.
+    readonly_preprocess_fields = dict.fromkeys(["last_log_in", "registered", "updated", "deleted"], as_in_lists)
 
     def history_of(self, obj: Any) -> QuerySet[SecurityEvent] | None:
         """Return the entries about changes of ``obj``, newest first. None: the record has no history of this model."""
@@ -77,6 +90,11 @@ class Recorded(ModelAdmin):
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show the history button only where there is a history, to staff who may see the record."""
         obj = kwargs.get("obj")
+        if obj is not None and request.method == "POST":
+            # A refused form has put into `obj` what was typed. Above the form the page shows what is stored.
+            obj = self.get_queryset(request).filter(pk=obj.pk).first() or obj
+            kwargs["obj"] = obj
+            context |= {"original": obj, "subtitle": str(obj)}
         has_history = obj is not None and self.history_of(obj) is not None
         context["show_history"] = has_history and may_as_staff(request.user, Act.SEE_RECORD)
         # A saved form leads back to the list or the page anyway, and nobody adds users or groups in a row.

@@ -172,6 +172,15 @@ def test_a_list_fits_on_a_phone_with_its_panel_open(admin, theme):
         assert box["width"] > 120
 
 
+@pytest.mark.parametrize("width", [1024, 1280])
+def test_the_form_of_a_group_fits_on_a_small_screen(admin, width):
+    with browsing(admin, "boss") as page:
+        page.set_viewport_size({"width": width, "height": 800})
+        page.goto("/admin/auth/group/add/")
+        expect(page.get_by_text("Remove all permissions")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_escape_closes_the_menu_on_a_phone_and_gives_the_focus_back(admin):
     with browsing(admin, "boss") as page:
         page.set_viewport_size({"width": 390, "height": 844})

@@ -122,3 +122,10 @@ def test_permissions_can_be_taken_from_a_group_whose_name_would_be_refused_now(b
         assert boss.post(url, {"name": name, "permissions": []}).status_code == 200
     desk.refresh_from_db()
     assert desk.name == odd
+
+
+def test_above_a_refused_form_stands_the_stored_name(boss, desk):
+    page = boss.post(reverse("admin:auth_group_change", args=[desk.pk]), {"name": "Support"})  # is taken
+    assert "name" in page.context["adminform"].form.errors
+    assert page.context["subtitle"] == "Desk"
+    assert page.context["original"].name == "Desk"

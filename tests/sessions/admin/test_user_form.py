@@ -89,6 +89,19 @@ def test_a_character_that_nobody_sees_is_refused(boss, ann, field, value):
     assert stored(ann) == before
 
 
+def test_above_a_refused_form_the_page_shows_what_is_stored(boss, ann, clock, settings):
+    clock.shift(settings.REAUTHENTICATION_WINDOW + SECOND)
+    form = open_form(boss, user_url(ann.pk)) | {"username": "other"}
+    del form["is_active"]
+    page = boss.post(user_url(ann.pk), form).content.decode()
+    assert "Type your password to change this" in page
+    assert '<h2 id="account">ann</h2>' in page
+    assert ">enabled</span>" in page
+    assert "Disable account" in page
+    assert "Enable account" not in page
+    assert 'name="username" value="other"' in page  # nothing typed is lost
+
+
 def test_a_cleared_email_is_gone(boss, ann):
     assert save(boss, ann, email="").status_code == 302
     assert stored(ann)["email"] is None

@@ -319,3 +319,10 @@ def test_if_the_database_goes_away_after_the_order_staff_are_told_to_come_back_a
     page = supporter.post(user_url(phone.user_id, "log_out"), {"note": ""})
     assert (page.status_code, page.headers["Retry-After"]) == (503, "2")
     assert phone.me().status == 401
+
+
+def test_the_dates_of_an_account_are_written_as_in_the_lists(operator):
+    ann = User.objects.create_user("ann")
+    page = operator.get(user_url(ann.pk)).content.decode()
+    assert page.count(f"{ann.created_at:%Y-%m-%d %H:%M}<") >= 2  # registered, updated
+    assert "+00:00" not in page
