@@ -1,9 +1,12 @@
 """The figures that are read from the database: those of the queue, and what a slow database leaves of them."""
 
+from contextlib import ExitStack
+
 import pytest
 from django.db import OperationalError, connection
 
 from tests.metrics.scraping import Figures
+from users.database_use import serve_nobody
 from zapauth.metrics import database
 
 
@@ -115,12 +118,11 @@ def test_a_database_that_does_not_answer_is_down_and_has_no_other_figure(read, m
 
 def test_a_pool_whose_connections_are_all_in_use_is_not_a_database_that_is_down(read):
     connection.close()
+    serve_nobody()  # a user's requests may not hold all connections
     pool = connection.pool
-    held = [pool.getconn() for _ in range(pool.max_size)]
-    try:
+    with ExitStack() as held:
+        for _ in range(pool.max_size):
+            held.callback(pool.putconn, pool.getconn())
         figures = read()
-    finally:
-        for each in held:
-            pool.putconn(each)
     assert figures("zapauth_database_up") == 1
     assert figures("zapauth_figures_missing", figures="queue") == 1
