@@ -117,3 +117,12 @@ document.addEventListener("click", (event) => {
   const closer = event.target.closest("[data-closes]");
   if (closer) document.querySelector(`[data-menu][aria-controls="${closer.dataset.closes}"]`).focus();
 });
+
+// The theme focuses the field of its search for pages 20 ms after Ctrl+K. On a busy machine the search is not shown yet,
+// and then nothing would have the focus.
+document.addEventListener("DOMContentLoaded", () => {
+  const field = document.getElementById("search-input-command");
+  const search = field?.closest("[role=dialog]");
+  if (!search) return;
+  new MutationObserver(() => search.style.display || field.focus()).observe(search, { attributeFilter: ["style"] });
+});
