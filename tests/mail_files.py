@@ -13,7 +13,7 @@ _END = b"\n" + b"-" * 79 + b"\n"
 def mails_in(folder: Path) -> list[EmailMessage]:
     """Return the completely written mails, the newest file's first."""
     files = sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime_ns, reverse=True)
-    # What comes after the last line is not yet a whole mail.
+    # The text behind the last such line is not yet a whole mail.
     texts = [text for file in files for text in reversed(file.read_bytes().split(_END)[:-1])]
     return [email.message_from_bytes(text, policy=policy.default) for text in texts]
 

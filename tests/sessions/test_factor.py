@@ -89,7 +89,7 @@ def test_these_are_all_the_doors():
     assert functions_that_use("sql.open_session") == {"open_app_session", "open_for_user"}
     in_login = {f"sessions/login/{name}.py" for name in ("by_cookie", "new_session", "on_device")}
     assert files_with("open_for_user") == in_login
-    # What runs the statements that open or renew a session: the modules of log-ins alone. `admission` only notes one.
+    # Only the modules of log-ins run the statements that open or renew a session. `admission` only notes one.
     modules = "(opening|login_at_once|login_in_steps)"
     assert files_with(rf"from sessions\.sql(\.{modules} | import (.*\b)?{modules}\b)") == {
         *(f"sessions/login/{name}.py" for name in ("admission", "new_session", "on_device", "with_refresh")),

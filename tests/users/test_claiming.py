@@ -9,7 +9,7 @@ from users.claiming import claimed
 from zapauth import migrating
 
 KEY = (0x5A00, 1)
-# What an administrator may have set for the role.
+# An administrator may have set these limits for the role.
 LIMITS = "-c transaction_timeout=200ms -c idle_in_transaction_session_timeout=200ms"
 
 

@@ -108,7 +108,7 @@ def test_the_mail_about_a_log_in_goes_to_the_email_of_that_moment(transactional_
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM procrastinate_jobs")
     assert log_in_on_a_new_device(phone).status == 200
-    # Whoever has logged in removes the email, or sets one of their own, before the job is done.
+    # The person who has logged in removes the email, or sets another one, before the job is done.
     User.objects.update(email="thief@example.org")
     assert do_next(Queue.OTHER).is_done
     assert do_next(Queue.MAIL).is_done
